@@ -1,0 +1,3 @@
+//! muster: a declarative GitOps reconciler for HPC and bare-metal clusters.
+
+pub mod model;

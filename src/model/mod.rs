@@ -1,0 +1,21 @@
+//! The words of the field as plain values: MAC addresses, xnames, architectures, node sets, patterns,
+//! revisions, trees of files, origins and diagnostics.
+//!
+//! This room knows no other room, no file, no clock and no network. Whatever it parses, it parses from text
+//! it was handed; whatever it refuses, it refuses with a reason as a value.
+
+mod address;
+mod arch;
+mod diagnostic;
+mod origin;
+mod revision;
+mod tree;
+mod xname;
+
+pub use address::{AddressError, Guid, MacAddr};
+pub use arch::Arch;
+pub use diagnostic::{Code, Diagnostic, Place, Severity, Span};
+pub use origin::{FileId, Layer, Origin, Stated};
+pub use revision::Revision;
+pub use tree::{File, MAX_TOML_BYTES, Tree};
+pub use xname::{Xname, XnameError, XnameKind};
