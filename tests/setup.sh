@@ -106,7 +106,7 @@ install_packages() { # PART...: all in one go, and one by one where that fails
 
 # qemu-utils of a backport conflicts with the release's QEMU: take the release's for both.
 qemu_beside_a_backport() {
-    dpkg-query -W qemu-utils >>"$log" 2>&1 || return 1
+    [ "$(dpkg-query -W -f '${db:Status-Status}' qemu-utils 2>>"$log")" = installed ] || return 1
     # shellcheck disable=SC2046  # a list of words
     apt_install --allow-downgrades qemu-utils $(packages qemu)
 }

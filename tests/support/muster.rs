@@ -54,13 +54,18 @@ struct Lines {
 impl Served {
     /// Serves `repo` on a free port of loopback with the store at `store`, and waits until it listens.
     ///
+    /// `more` may name a `--listen` of its own: in a network namespace every port is free.
+    ///
     /// # Panics
     /// When it ends or says nothing of `listening` in half a minute; the message holds its log.
     pub fn start(repo: &Path, store: &Path, more: &[&str]) -> Served {
         let dir = store.parent().expect("the store stands in a folder");
         let mut command = command(dir);
         command.arg("serve").arg("--repo").arg(repo).arg("--store").arg(store);
-        command.args(["--listen", "127.0.0.1:0"]).args(more);
+        if !more.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        command.args(more);
         Served::spawn(command)
     }
 

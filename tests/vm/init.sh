@@ -1,4 +1,5 @@
 #!/busybox sh
+# shellcheck shell=dash
 # The init of the test machine: says what its kernel was told, fetches its cloud-init files, powers off.
 # tests/vm/mod.rs reads what stands between the marks.
 B=/busybox
@@ -16,7 +17,7 @@ $B cat /proc/cmdline
 mark_end cmdline
 
 # In any order: one that needs another gets its turn in the next round.
-for round in 1 2 3 4 5; do
+for _ in 1 2 3 4 5; do
     for module in /modules/*.ko; do $B insmod "$module" 2>/dev/null; done
 done
 $B ip link set eth0 up

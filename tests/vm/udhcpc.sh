@@ -1,4 +1,5 @@
 #!/busybox sh
+# shellcheck shell=dash disable=SC2154
 # Called by udhcpc of the test machine with the lease in its environment.
 case $1 in
 bound | renew)
