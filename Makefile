@@ -1,0 +1,29 @@
+# The two that matter: `make run` shows muster at work, `make test` tests all of it.
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+PARTS := $(TARGET)/test-parts
+
+.PHONY: help run test bench fmt lint
+
+help: ## says what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+run: ## builds, serves a copy of cluster-example/ from a git repository, and says what to try (PORT=8270)
+	cargo build --locked
+	@sh tests/demo.sh
+
+test: ## installs what the tests need (Debian packages, PyPI, npm), runs all of them, and says which were skipped
+	@sh tests/setup.sh
+	@rm -f $(PARTS)/skipped
+	@MUSTER_TEST_REQUIRE=$$(cat $(PARTS)/installed) cargo test --locked --no-fail-fast; status=$$?; \
+	touch $(PARTS)/skipped; sort -u $(PARTS)/skipped; \
+	echo "$$(sort -u $(PARTS)/skipped | wc -l) skipped"; exit $$status
+
+bench: ## measures, and prints tables
+	cargo bench --locked
+
+fmt: ## formats the source
+	cargo fmt --all
+
+lint: ## finds what the compiler lets pass
+	cargo clippy --locked --all-targets -- -D warnings

@@ -1,0 +1,131 @@
+#!/bin/sh
+# Shows muster at work: a bare git repository and a clone of it with a copy of cluster-example/ in a temporary folder, and
+# `muster serve` on the bare one. Says what to try, and goes on until Ctrl-C; then everything it made is gone again.
+#
+# Run by `make run`, which builds muster first. PORT=8271 make run takes another port than 8270.
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+case $target in /*) ;; *) target=$root/$target ;; esac
+muster=${MUSTER:-$target/debug/muster}
+port=${PORT:-8270}
+url=http://127.0.0.1:$port
+
+trouble() {
+    printf 'demo: %s\n' "$*" >&2
+    exit 2
+}
+
+command -v git >/dev/null || trouble "git is missing: apt-get install git"
+command -v curl >/dev/null || trouble "curl is missing: apt-get install curl"
+[ -x "$muster" ] || trouble "there is no $muster: run make run, which builds it"
+[ -d "$root/cluster-example" ] || trouble "there is no $root/cluster-example"
+
+# curl says 7 where nobody listens; anything else is somebody.
+answer=0
+curl -s -o /dev/null --max-time 2 "$url/" || answer=$?
+[ "$answer" = 7 ] || trouble "port $port is in use: take another, as in  make run PORT=$((port + 1))"
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/muster-demo.XXXXXX")
+server='' log=''
+# shellcheck disable=SC2317  # the traps reach it
+clean_up() {
+    trap - EXIT INT TERM HUP
+    [ -z "$log" ] || kill "$log" 2>/dev/null || :
+    if [ -n "$server" ]; then
+        kill "$server" 2>/dev/null || :
+        wait "$server" 2>/dev/null || :
+    fi
+    rm -rf "$dir"
+}
+trap clean_up EXIT
+trap 'clean_up; printf "\ndemo: stopped, and %s is gone\n" "$dir"; exit 0' INT TERM HUP
+
+# ---- a repository of wishes ----------------------------------------------------------------------------------------
+
+clone=$dir/clone
+git init -q --bare -b main "$dir/wishes.git"
+git clone -q "$dir/wishes.git" "$clone" 2>/dev/null
+git -C "$clone" symbolic-ref HEAD refs/heads/main
+git -C "$clone" config user.name "$(git config user.name || echo Demo)"
+git -C "$clone" config user.email "$(git config user.email || echo demo@site.example)"
+git -C "$clone" config commit.gpgsign false
+cp -R "$root/cluster-example/." "$clone/"
+"$muster" schema --write "$clone"
+git -C "$clone" add --all
+git -C "$clone" commit -q -m "the example"
+git -C "$clone" push -q origin main
+
+# ---- the server ----------------------------------------------------------------------------------------------------
+
+"$muster" serve --repo "$dir/wishes.git" --listen "127.0.0.1:$port" --store "$dir/muster.redb" >"$dir/serve.log" 2>&1 &
+server=$!
+tries=0
+until curl -s -f -o /dev/null --max-time 2 "$url/readyz"; do
+    tries=$((tries + 1))
+    if ! kill -0 "$server" 2>/dev/null || [ "$tries" -gt 150 ]; then
+        cat "$dir/serve.log" >&2
+        trouble "muster serve is not ready; above is what it said"
+    fi
+    sleep 0.2
+done
+
+# ---- what to try ---------------------------------------------------------------------------------------------------
+
+# The first compute node of the facts: its name and the MAC it boots by.
+node_of() {
+    awk -F, '
+        /^#/ { next }
+        !named { for (i = 1; i <= NF; i++) if ($i == "name") name = i; else if (!mac && $i ~ /^nics\..*\.mac$/) mac = i; named = 1; next }
+        name && mac && $mac != "" { print $name, $mac; exit }
+    ' "$1"
+}
+node='' mac=''
+for facts in $(find "$clone/nodes" -name '*.facts.csv' | sort); do
+    found=$(node_of "$facts")
+    [ -n "$found" ] || continue
+    node=${found% *} mac=${found#* }
+    break
+done
+[ -n "$node" ] || trouble "no facts file of cluster-example/ has a name and a MAC"
+
+cat <<END
+
+muster serves $dir/wishes.git at $url
+
+In another terminal: the script by which $node boots
+
+    curl '$url/boot/v1/bootscript?mac=$mac'
+
+Give every node one more kernel parameter, commit, push, and ask again
+
+    cd $clone
+    sed -i '/^\\[defaults\\]/,/^\\[/ s/^params *= *\\[/&"demo=1", /' cluster.toml
+    git diff
+    $muster diff HEAD
+    git commit -am 'defaults: demo=1' && git push
+    curl '$url/boot/v1/bootscript?mac=$mac'
+
+Push something broken: the last good commit stays, and status says why
+
+    echo 'kernal = "typo"' >> boot/broken.toml
+    $muster check
+    git add -A && git commit -m 'a mistake' && git push
+    $muster status --store $dir/muster.redb
+
+The other commands
+
+    $muster show $node --blame
+    $muster --help
+
+Ctrl-C stops it and removes $dir. The server's log follows.
+
+END
+
+tail -n +1 -f "$dir/serve.log" &
+log=$!
+code=0
+wait "$server" || code=$?
+server=
+trouble "muster serve ended by itself with $code"

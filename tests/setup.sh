@@ -1,0 +1,204 @@
+#!/bin/sh
+# Installs what the tests need beside Rust, on Debian: packages with apt-get (with sudo where not root), a Python venv,
+# one npm package, and a kernel that is unpacked and never installed. Run by `make test`; fast when all is there.
+#
+# A part that cannot be installed is one loud line and no failure: the tests that need it then skip, and say so.
+# The names of the parts that are here go to test-parts/installed; a test may not skip for one of those.
+#
+# It knows nothing of what the tests do with the parts; tests/support/parts.rs holds the same names and places.
+set -u
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+case $target in /*) ;; *) target=$root/$target ;; esac
+parts=$target/test-parts
+venv=$target/test-venv
+npm=$target/test-npm
+log=$parts/setup.log
+mkdir -p "$parts" "$npm"
+: >"$log"
+
+all_parts="build git curl shellcheck qemu ipxe netns kernel cloud-init clustershell check-jsonschema taplo"
+
+# ---- is it here? ---------------------------------------------------------------------------------------------------
+
+have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
+
+found() {
+    case $1 in
+    build) have cc && have make && have cmake && have pkg-config ;;
+    git | curl | shellcheck | cloud-init) have "$1" ;;
+    qemu) have qemu-system-x86_64 && [ -e /usr/share/seabios/bios-256k.bin ] && [ -e /usr/lib/ipxe/qemu/pxe-virtio.rom ] ;;
+    ipxe) [ -e /usr/lib/ipxe/ipxe.lkrn ] ;;
+    netns) have ip && have unshare && have setpriv && { unshare -n true || unshare -rn true; } 2>>"$log" ;;
+    kernel) [ -e "$parts/vmlinuz" ] && [ -x "$parts/busybox" ] && [ -d "$parts/modules" ] ;;
+    clustershell) [ -x "$venv/bin/nodeset" ] ;;
+    check-jsonschema) [ -x "$venv/bin/check-jsonschema" ] ;;
+    taplo) [ -x "$npm/node_modules/.bin/taplo" ] && have node ;;
+    *) return 1 ;;
+    esac
+}
+
+packages() {
+    case $1 in
+    build) echo build-essential cmake pkg-config ;;
+    qemu) echo qemu-system-x86 seabios ipxe-qemu ;;
+    netns) echo util-linux iproute2 ;;
+    git | curl | shellcheck | ipxe | cloud-init) echo "$1" ;;
+    *) ;;
+    esac
+}
+
+# ---- apt -----------------------------------------------------------------------------------------------------------
+
+reason=
+fail() { # REASON: remembers it, answers false
+    reason=$1
+    return 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif ! have sudo; then
+        echo "E: not root, and there is no sudo" >&2
+        return 1
+    elif [ -t 0 ]; then
+        sudo "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+last_error() { # what apt, pip or npm said last, on one line
+    sed -n -e 's/^E: //p' -e 's/^ERROR: //p' -e 's/^npm error //p' -e '/^sudo: /p' "$log" | tail -n 1 | cut -c 1-200
+}
+
+updated=
+apt_update() {
+    [ -z "$updated" ] || return 0
+    updated=yes
+    say "apt-get update"
+    as_root apt-get -q update >>"$log" 2>&1 || say "apt-get update failed; trying with the lists that are here"
+}
+
+apt_install() {
+    have apt-get || { fail "no apt-get here: install by hand: $*"; return 1; }
+    apt_update
+    say "apt-get install $*"
+    # Never at the price of a package that is already here.
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
+        install --no-install-recommends --no-remove "$@" >>"$log" 2>&1 || fail "$(last_error)"
+}
+
+install_packages() { # PART...: all in one go, and one by one where that fails
+    list=
+    for part in "$@"; do list="$list $(packages "$part")"; done
+    case " $* " in *" cloud-init "*) keep_cloud_init_off ;; esac
+    # shellcheck disable=SC2086  # a list of words
+    apt_install $list && return 0
+    for part in "$@"; do
+        # shellcheck disable=SC2046  # a list of words
+        apt_install $(packages "$part") || { [ "$part" = qemu ] && qemu_beside_a_backport; } ||
+            not_installed "$part" "$reason"
+    done
+}
+
+# qemu-utils of a backport conflicts with the release's QEMU: take the release's for both.
+qemu_beside_a_backport() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' qemu-utils 2>>"$log")" = installed ] || return 1
+    # shellcheck disable=SC2046  # a list of words
+    apt_install --allow-downgrades qemu-utils $(packages qemu)
+}
+
+# The tests only want `cloud-init schema`: the package must not configure this machine at its next start.
+keep_cloud_init_off() {
+    [ -e /etc/cloud/cloud-init.disabled ] && return 0
+    as_root sh -c 'mkdir -p /etc/cloud && touch /etc/cloud/cloud-init.disabled' ||
+        say "could not keep cloud-init off on this machine: touch /etc/cloud/cloud-init.disabled"
+}
+
+# ---- the parts that are not plain packages -------------------------------------------------------------------------
+
+install_kernel() {
+    have apt-get || { fail "no apt-get here"; return 1; }
+    [ "$(dpkg --print-architecture)" = amd64 ] || { fail "the virtual machine is x86_64, and this machine's packages are not"; return 1; }
+    apt_update
+    debs=$parts/debs
+    rm -rf "$debs" "$parts/unpacked" && mkdir -p "$debs" "$parts/unpacked"
+    kernel=$(apt-cache depends linux-image-cloud-amd64 2>>"$log" | awk '/Depends: linux-image/ { print $2; exit }')
+    [ -n "$kernel" ] || { fail "apt knows no linux-image-cloud-amd64"; return 1; }
+    say "apt-get download $kernel busybox-static (unpacked, not installed)"
+    (cd "$debs" && apt-get -q download "$kernel" busybox-static) >>"$log" 2>&1 || { fail "$(last_error)"; return 1; }
+    for deb in "$debs"/*.deb; do
+        dpkg -x "$deb" "$parts/unpacked" >>"$log" 2>&1 || { fail "could not unpack $deb"; return 1; }
+    done
+    keep_of_kernel
+    rm -rf "$debs" "$parts/unpacked"
+    found kernel || fail "the packages do not hold what was expected of them"
+}
+
+# Keeps the kernel, the static busybox and the modules of a virtio NIC (some are built in, in some kernels).
+keep_of_kernel() {
+    rm -rf "$parts/modules" "$parts/initramfs.cpio" && mkdir -p "$parts/modules"
+    cp "$parts"/unpacked/boot/vmlinuz-* "$parts/vmlinuz"
+    for shell in "$parts/unpacked/bin/busybox" "$parts/unpacked/usr/bin/busybox"; do
+        [ -x "$shell" ] && cp "$shell" "$parts/busybox"
+    done
+    for module in virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci failover net_failover dimlib virtio_net; do
+        find "$parts/unpacked" -name "$module.ko" -exec cp {} "$parts/modules/" \;
+        find "$parts/unpacked" -name "$module.ko.xz" -exec sh -c 'xz -dc "$1" >"$2"' sh {} "$parts/modules/$module.ko" \;
+    done
+}
+
+install_python() { # PART PYPI-PACKAGE
+    if [ ! -x "$venv/bin/pip" ]; then
+        python3 -c 'import ensurepip' >>"$log" 2>&1 || apt_install python3 python3-venv || return 1
+        say "python3 -m venv"
+        python3 -m venv "$venv" >>"$log" 2>&1 || { fail "python3 -m venv failed, see setup.log"; return 1; }
+    fi
+    say "pip install $2"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "$2" >>"$log" 2>&1 || fail "$(last_error)"
+}
+
+install_taplo() {
+    have npm || apt_install nodejs npm || return 1
+    say "npm install @taplo/cli"
+    npm install --prefix "$npm" --no-audit --no-fund --loglevel=error @taplo/cli >>"$log" 2>&1 || fail "$(last_error)"
+}
+
+# ---- the run -------------------------------------------------------------------------------------------------------
+
+say() { printf 'setup: %s\n' "$*"; }
+
+reported=
+not_installed() { # PART REASON
+    case " $reported " in *" $1 "*) return 0 ;; esac
+    reported="$reported $1"
+    printf 'NOT INSTALLED: %s: %s\n' "$1" "${2:-see $log}"
+}
+
+missing=
+for part in $all_parts; do
+    found "$part" || [ -z "$(packages "$part")" ] || missing="$missing $part"
+done
+# shellcheck disable=SC2086  # a list of words
+[ -z "$missing" ] || install_packages $missing
+
+found kernel || install_kernel || not_installed kernel "$reason"
+found clustershell || install_python clustershell ClusterShell || not_installed clustershell "$reason"
+found check-jsonschema || install_python check-jsonschema check-jsonschema || not_installed check-jsonschema "$reason"
+found taplo || install_taplo || not_installed taplo "$reason"
+
+installed=
+for part in $all_parts; do
+    if found "$part"; then
+        installed=$installed${installed:+,}$part
+        printf '  %-18s found\n' "$part"
+    else
+        [ "$part" != netns ] || not_installed netns "this machine lets us make no network namespace (unshare -n, unshare -rn)"
+        not_installed "$part" "its package is in, but not where it was looked for"
+        printf '  %-18s NOT\n' "$part"
+    fi
+done
+printf '%s\n' "$installed" >"$parts/installed"

@@ -1,0 +1,139 @@
+//! The parts from outside that `tests/setup.sh` installs, where they stand, and the rule for a test that lacks one: it says
+//! so on one loud line and skips, unless `MUSTER_TEST_REQUIRE` names the part, as `make test` does for all that it installed.
+
+use std::env;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Names one part by the name that `tests/setup.sh` gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// QEMU for x86_64 with its firmware: the path of the program.
+    Qemu,
+    /// iPXE as a kernel image for QEMU: the path of `ipxe.lkrn`.
+    Ipxe,
+    /// A network namespace of our own: the path of `unshare`.
+    Netns,
+    /// Debian's kernel, a static busybox and virtio modules: the folder of `vmlinuz`, `busybox` and `modules/`.
+    Kernel,
+    /// The path of `cloud-init`.
+    CloudInit,
+    /// ClusterShell: the path of its `nodeset`; `python3` stands beside it.
+    ClusterShell,
+    /// The path of `check-jsonschema`.
+    CheckJsonschema,
+    /// The path of `taplo`.
+    Taplo,
+    /// The path of `shellcheck`.
+    Shellcheck,
+}
+
+impl Part {
+    /// Returns the name that setup.sh, `MUSTER_TEST_REQUIRE` and the SKIPPED line use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Qemu => "qemu",
+            Part::Ipxe => "ipxe",
+            Part::Netns => "netns",
+            Part::Kernel => "kernel",
+            Part::CloudInit => "cloud-init",
+            Part::ClusterShell => "clustershell",
+            Part::CheckJsonschema => "check-jsonschema",
+            Part::Taplo => "taplo",
+            Part::Shellcheck => "shellcheck",
+        }
+    }
+
+    /// Says how to get the part.
+    fn how(self) -> &'static str {
+        match self {
+            Part::Qemu => "run tests/setup.sh, or apt-get install qemu-system-x86 seabios ipxe-qemu",
+            Part::Ipxe => "run tests/setup.sh, or apt-get install ipxe",
+            Part::Netns => "needs `unshare -n` or `unshare -rn`, ip (iproute2) and setpriv (util-linux)",
+            Part::Kernel => "run tests/setup.sh: it unpacks Debian's kernel and busybox into target/test-parts",
+            Part::CloudInit => "run tests/setup.sh, or apt-get install cloud-init",
+            Part::ClusterShell => "run tests/setup.sh: it installs PyPI ClusterShell into target/test-venv",
+            Part::CheckJsonschema => "run tests/setup.sh: it installs PyPI check-jsonschema into target/test-venv",
+            Part::Taplo => "run tests/setup.sh: it installs npm @taplo/cli into target/test-npm",
+            Part::Shellcheck => "run tests/setup.sh, or apt-get install shellcheck",
+        }
+    }
+
+    /// Finds the part.
+    pub fn find(self) -> Option<PathBuf> {
+        let file = |path: PathBuf| path.exists().then_some(path);
+        match self {
+            Part::Qemu => {
+                file("/usr/share/seabios/bios-256k.bin".into())?;
+                file("/usr/lib/ipxe/qemu/pxe-virtio.rom".into())?;
+                program("qemu-system-x86_64")
+            }
+            Part::Ipxe => file("/usr/lib/ipxe/ipxe.lkrn".into()),
+            Part::Netns => {
+                program("ip")?;
+                program("setpriv")?;
+                super::netns::unshare_flag().and_then(|_| program("unshare"))
+            }
+            Part::Kernel => {
+                let dir = folder();
+                ["vmlinuz", "busybox", "modules"].iter().all(|name| dir.join(name).exists()).then_some(dir)
+            }
+            Part::CloudInit => program("cloud-init"),
+            Part::ClusterShell => file(target().join("test-venv/bin/nodeset")),
+            Part::CheckJsonschema => file(target().join("test-venv/bin/check-jsonschema")),
+            Part::Taplo => program("node").and_then(|_| file(target().join("test-npm/node_modules/.bin/taplo"))),
+            Part::Shellcheck => program("shellcheck"),
+        }
+    }
+}
+
+/// Returns where `part` stands, or says on one line that `test` is skipped for want of it.
+///
+/// # Panics
+/// Where `MUSTER_TEST_REQUIRE` names the part: it was installed here, so its absence is a fault of ours.
+pub fn require(test: &str, part: Part) -> Option<PathBuf> {
+    let found = part.find();
+    if found.is_none() {
+        let required = env::var("MUSTER_TEST_REQUIRE").unwrap_or_default();
+        assert!(
+            !required.split(',').any(|name| name == part.name()),
+            "{test} needs {}, which tests/setup.sh found and this test does not: {}",
+            part.name(),
+            part.how()
+        );
+        skipped(&format!("SKIPPED {test}: {}: {}\n", part.name(), part.how()));
+    }
+    found
+}
+
+/// Tells whether all `parts` are here; the first that is not makes `test` skip.
+pub fn all(test: &str, parts: &[Part]) -> bool {
+    parts.iter().all(|part| require(test, *part).is_some())
+}
+
+// Straight to the descriptor: the test runner swallows what print macros write in a test that passes.
+fn skipped(line: &str) {
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    // Whoever runs cargo alone may have no such folder; the line above is what counts.
+    if let Ok(mut file) = OpenOptions::new().create(true).append(true).open(folder().join("skipped")) {
+        let _ = file.write_all(line.as_bytes());
+    }
+}
+
+/// Returns cargo's target folder.
+pub fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo puts tmp into its target folder").to_owned()
+}
+
+/// Returns the folder of what setup.sh fetched, and of what tests build of it.
+pub fn folder() -> PathBuf {
+    target().join("test-parts")
+}
+
+/// Finds a program, in the folders of the administrator too, which a plain user's PATH lacks.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let sbin = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    env::split_paths(&path).chain(sbin).map(|dir| dir.join(name)).find(|path| path.is_file())
+}

@@ -1,0 +1,121 @@
+//! Virtual machines with real firmware: a machine that iPXE boots over the network into a real kernel, and iPXE itself as
+//! the judge of generated scripts.
+//!
+//! QEMU runs with `accel=tcg` always: KVM, where it seems to be there, may not carry real mode. Its user network maps the
+//! address 10.0.2.2 to this machine's loopback and would map the rest to the world outside, so everything here insists on
+//! running in a network namespace ([`crate::support::netns::isolated`]).
+//!
+//! It knows nothing of muster: URLs and scripts come in, console text goes out.
+
+#![allow(dead_code, reason = "each test binary compiles this module for itself and uses a part of it")]
+#![allow(clippy::disallowed_methods, reason = "tests touch the world")]
+
+pub mod initramfs;
+pub mod interpret;
+pub mod qemu;
+
+use crate::support::parts::{self, Part};
+use qemu::{End, Machine};
+use std::time::{Duration, Instant};
+
+/// Where a machine finds this machine's loopback.
+pub const HOST: &str = "10.0.2.2";
+
+/// Returns the URL of `path` at a port of our loopback, as the machine must write it.
+pub fn guest_url(port: u16, path: &str) -> String {
+    format!("http://{HOST}:{port}{path}")
+}
+
+/// Describes one machine and what its DHCP server tells it to fetch.
+#[derive(Debug, Clone)]
+pub struct BootOptions {
+    /// The NIC's address, in the usual notation.
+    pub mac: String,
+    /// The UUID that its firmware reports.
+    pub uuid: String,
+    /// The serial number that its firmware reports.
+    pub serial: String,
+    /// The URL that iPXE is told to load: [`guest_url`] of the server.
+    pub bootfile_url: String,
+    /// Memory; a kernel and busybox are content with 256.
+    pub memory_mib: u32,
+    /// How long the whole boot may take; it takes about ten seconds on an idle machine.
+    pub within: Duration,
+}
+
+impl BootOptions {
+    /// Describes a machine with this MAC; the rest as it is out of the box.
+    pub fn new(mac: &str, bootfile_url: &str) -> Self {
+        BootOptions {
+            mac: mac.to_owned(),
+            uuid: "5e0ad5f2-6a1b-4a5c-9d0e-52540000aa01".to_owned(),
+            serial: "SN0001".to_owned(),
+            bootfile_url: bootfile_url.to_owned(),
+            memory_mib: 384,
+            within: Duration::from_secs(180),
+        }
+    }
+}
+
+/// Holds what a machine wrote on its serial line.
+#[derive(Debug, Clone)]
+pub struct Console {
+    /// All of it, from the firmware on, without carriage returns and escape sequences.
+    pub text: String,
+    /// How the machine came to its end: [`End::Off`] after a whole boot.
+    pub end: End,
+    /// From power on to the end.
+    pub took: Duration,
+}
+
+impl Console {
+    /// Returns what our init wrote between its marks: `cmdline`, or a file's name as `meta-data`.
+    pub fn section(&self, name: &str) -> Option<&str> {
+        let start = format!("=== begin {name} ===\n");
+        let from = self.text.find(&start)? + start.len();
+        let length = self.text[from..].find(&format!("=== end {name} ==="))?;
+        Some(self.text[from..from + length].trim_end_matches('\n'))
+    }
+
+    /// Returns the kernel's command line.
+    ///
+    /// # Panics
+    /// When the machine never came to our init; the message holds its console.
+    pub fn cmdline(&self) -> &str {
+        self.section("cmdline").unwrap_or_else(|| panic!("no kernel command line ({:?}):\n{}", self.end, self.text))
+    }
+}
+
+/// Tells whether all that [`boot`] needs is here; if not, `test` is skipped.
+pub fn can_boot(test: &str) -> bool {
+    parts::all(test, &[Part::Netns, Part::Qemu, Part::Kernel])
+}
+
+/// Tells whether all that [`interpret::interpret`] needs is here; if not, `test` is skipped.
+pub fn can_interpret(test: &str) -> bool {
+    parts::all(test, &[Part::Netns, Part::Qemu, Part::Ipxe])
+}
+
+/// Returns Debian's kernel, to be served to a machine.
+pub fn kernel() -> Vec<u8> {
+    std::fs::read(parts::folder().join("vmlinuz")).expect("the part was required")
+}
+
+/// Powers a machine on and waits until it powers itself off, finds nothing to boot, or runs out of time.
+///
+/// # Panics
+/// Outside of a network namespace, or when QEMU does not start.
+pub fn boot(options: &BootOptions) -> Console {
+    let BootOptions { mac, uuid, serial, bootfile_url, memory_mib, within } = options;
+    let start = Instant::now();
+    let machine = Machine::start(&[
+        ("-m", &memory_mib.to_string()),
+        ("-uuid", uuid),
+        ("-smbios", &format!("type=1,manufacturer=Acme,product=Box9000,serial={serial},uuid={uuid}")),
+        ("-netdev", &format!("user,id=n0,bootfile={}", bootfile_url.replace(',', ",,"))),
+        ("-device", &format!("virtio-net-pci,netdev=n0,mac={mac}")),
+    ]);
+    // SeaBIOS then waits for ever.
+    let ended = machine.wait(*within, *within, |text| text.contains("No bootable device"));
+    Console { text: ended.text, end: ended.end, took: start.elapsed() }
+}
