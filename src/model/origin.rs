@@ -1,4 +1,4 @@
-//! Where a value was stated: file, line, and the layer it belongs to.
+//! Where a value was stated: file, place in it, and the layer it belongs to.
 
 /// The index of a file in the list of files that a load has read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,11 +24,13 @@ pub enum Layer {
 }
 
 /// Where a value was stated; 12 bytes, so that every value of 100,000 nodes can carry one.
+///
+/// The line follows from the offset and the file's text, so it is not kept twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
     pub file: FileId,
-    /// The line, counted from 1.
-    pub line: u32,
+    /// The byte of the file where the value begins.
+    pub at: u32,
     pub layer: Layer,
 }
 

@@ -1,0 +1,58 @@
+//! `boot/NAME.toml` to [`BootConfiguration`].
+
+use super::at::At;
+use super::file::{BootArch, BootFile, BootKind};
+use super::sources::{Findings, Here};
+use super::{BootConfiguration, BootImage};
+use crate::model::{Code, Diagnostic, Place};
+
+/// Checks one boot file.
+pub fn lower(here: &Here<'_>, name: &str, file: BootFile, findings: &mut Findings) -> BootConfiguration {
+    let whole = || Place::file(here.path);
+    let kind = match &file.kind {
+        Some(kind) => kind.value,
+        None => {
+            let finding = Diagnostic::new(Code::MissingKey, whole(), "a boot configuration needs `kind`");
+            findings.push(finding.hint("kind is `live` (fetch a kernel) or `local` (exit to the disk)"));
+            BootKind::Live
+        }
+    };
+    if let Some(kind) = file.kind.as_ref().filter(|kind| kind.value == BootKind::Install) {
+        let finding = Diagnostic::new(
+            Code::InstallNotArmed,
+            here.place(kind.span),
+            "`install` wipes disks, and nodes cannot be armed for it yet",
+        );
+        findings
+            .push(finding.hint("boot an installer as `live` on nodes that a group selects, and move them back after"));
+    }
+    let base = BootImage {
+        kernel: file.kernel,
+        initrd: file.initrd.map(|items| items.0),
+        params: file.params.unwrap_or_default(),
+    };
+    let arches = file.arch.map(|arch| arch.value).unwrap_or_default();
+    let by_arch = [arches.x86_64, arches.aarch64].map(|arch| arch.map(image));
+    match kind {
+        BootKind::Live | BootKind::Install => {
+            let covered = base.kernel.is_some() || by_arch.iter().flatten().any(|image| image.kernel.is_some());
+            if !covered {
+                findings.push(Diagnostic::new(Code::MissingKey, whole(), "a live boot configuration needs `kernel`"));
+            }
+        }
+        BootKind::Local => {
+            let fetched = by_arch.iter().flatten().chain([&base]).find_map(|image| image.kernel.as_ref());
+            if let Some(kernel) = fetched {
+                let message = "`local` exits to the disk and fetches no kernel";
+                findings.push(Diagnostic::new(Code::BadValue, here.place(kernel.span), message));
+            }
+        }
+    }
+    let sealed = file.sealed.is_some_and(|sealed| sealed.value);
+    BootConfiguration { name: name.into(), file: here.file, kind, sealed, base, by_arch }
+}
+
+fn image(arch: At<BootArch>) -> BootImage {
+    let BootArch { kernel, initrd, params } = arch.value;
+    BootImage { kernel, initrd: initrd.map(|items| items.0), params: params.unwrap_or_default() }
+}

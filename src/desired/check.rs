@@ -1,0 +1,324 @@
+//! Rules that hold across files: what must be unique, what must fit together, what nobody uses.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
+use std::net::IpAddr;
+
+use super::facts::Facts;
+use super::file::Protocol;
+use super::sources::Findings;
+use super::suggest::did_you_mean;
+use super::{Desired, LayerTable, Node, Unknown};
+use crate::model::{Code, Diagnostic, File, MAX_TOML_BYTES, Origin, Place, Tree};
+
+/// How many findings of one code are told at one place; a pattern of 10,000 bad addresses is one mistake.
+const TOLD_AT_ONE_PLACE: usize = 3;
+
+/// How many names a suggestion is searched among, so that many unknown names cost no minutes.
+const NAMES_COMPARED: usize = 2_000;
+
+/// The folders of the wishes, for suggestions.
+const FOLDERS: [&str; 6] = ["nodes", "groups", "boot", "networks", "cloud-init", "exceptions"];
+
+/// Tells what stands in the tree that cannot be read, and TOML files that nothing reads.
+pub fn files(tree: &Tree, findings: &mut Findings) {
+    for (path, file) in tree.iter() {
+        let in_wishes = Tree::is_wish(path) || FOLDERS.iter().any(|folder| path.split('/').next() == Some(folder));
+        let place = Place::file(path);
+        match file {
+            File::Bytes(_) => {}
+            File::TooLarge { bytes } => findings.push(too_large(path, *bytes)),
+            File::Symlink if in_wishes => {
+                let finding = Diagnostic::new(Code::Symlink, place, "a symbolic link is not followed");
+                findings.push(finding.hint("put the file itself here: a link can point outside the commit"));
+            }
+            File::Submodule if in_wishes => {
+                let finding = Diagnostic::new(Code::Submodule, place, "the files of a submodule are not in the commit");
+                findings.push(finding.hint("put the files themselves here, or follow that repository with --repo"));
+            }
+            File::BadName if in_wishes => {
+                findings.push(Diagnostic::new(Code::BadFileName, place, "this path is not UTF-8"));
+            }
+            File::Unread if path.ends_with(".toml") => findings.extend(not_read(path)),
+            File::Unread if path.ends_with(".csv") && path.starts_with("nodes/") => {
+                let finding = Diagnostic::new(Code::FileNotRead, place, "nothing reads this file");
+                findings.push(finding.hint("the name of a facts file ends in .facts.csv"));
+            }
+            File::Unread | File::Symlink | File::Submodule | File::BadName => {}
+        }
+    }
+}
+
+/// Tells of a TOML file that is none of the wishes'. Hidden folders and the folders of tools are not ours to judge.
+fn not_read(path: &str) -> Option<Diagnostic> {
+    let parts: Vec<&str> = path.split('/').collect();
+    if parts.iter().any(|part| part.starts_with('.')) {
+        return None;
+    }
+    let finding = Diagnostic::new(Code::FileNotRead, Place::file(path), "nothing reads this file");
+    Some(match parts.as_slice() {
+        [name] => finding.maybe_hint(did_you_mean(name, ["cluster.toml", "policy.toml"])),
+        [folder @ ("groups" | "boot" | "networks" | "exceptions"), .., name] => {
+            finding.hint(format!("`{folder}/` has no folders in it: move it to {folder}/{name}"))
+        }
+        [folder, ..] => {
+            let near = super::suggest::nearest(folder, FOLDERS);
+            finding.maybe_hint(near.map(|near| format!("did you mean the folder `{near}/`?")))
+        }
+        [] => finding,
+    })
+}
+
+/// Tells of a file that is too large to parse.
+pub fn too_large(path: &str, bytes: u64) -> Diagnostic {
+    let message = format!("this file has {bytes} bytes; at most {MAX_TOML_BYTES} are read");
+    Diagnostic::new(Code::FileTooLarge, Place::file(path), message).hint("split it: one file for each rack or row")
+}
+
+/// Tells of a file that is not UTF-8.
+pub fn not_utf8(path: &str, bytes: &[u8], at: usize) -> Diagnostic {
+    let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let message = format!("line {line} is not UTF-8 (byte {at} of the file)");
+    Diagnostic::new(Code::NotUtf8, Place::file(path), message).hint("save the file as UTF-8")
+}
+
+/// Tells of facts rows that name no machine.
+pub fn facts_names(desired: &Desired, facts: &Facts<'_>, findings: &mut Findings) {
+    let known: HashSet<&str> =
+        desired.nodes.iter().map(|node| &*node.name).chain(desired.bmcs.iter().map(|bmc| &*bmc.name)).collect();
+    let names = || desired.nodes.iter().map(|node| &*node.name).take(NAMES_COMPARED);
+    for (name, place) in facts.names() {
+        if !known.contains(name) {
+            let message = format!("no node and no BMC is called `{name}`");
+            let finding = Diagnostic::new(Code::FactsUnknownName, place, message);
+            findings.push(finding.maybe_hint(did_you_mean(name, names())));
+        }
+    }
+}
+
+/// Tells everything that does not fit together across files.
+pub fn desired(desired: &Desired, tree: &Tree, findings: &mut Findings) {
+    unique_names(desired, findings);
+    unique_identities(desired, findings);
+    unique_ips(desired, findings);
+    ips_in_networks(desired, findings);
+    shared_bmcs(desired, findings);
+    unused(desired, tree, findings);
+}
+
+/// Remembers the first place of each key, and tells of the second.
+struct Once<'d, K> {
+    desired: &'d Desired,
+    seen: HashMap<K, Origin>,
+}
+
+impl<'d, K: Hash + Eq> Once<'d, K> {
+    fn new(desired: &'d Desired) -> Self {
+        Self { desired, seen: HashMap::with_capacity(desired.nodes.len()) }
+    }
+
+    fn see(&mut self, key: K, origin: Origin, code: Code, message: impl FnOnce() -> String, findings: &mut Findings) {
+        if let Some(first) = self.seen.insert(key, origin) {
+            let sources = &self.desired.sources;
+            let finding = Diagnostic::new(code, sources.place(origin), message());
+            findings.push(finding.related(sources.place(first), "first stated here"));
+        }
+    }
+}
+
+fn unique_names(desired: &Desired, findings: &mut Findings) {
+    let mut once = Once::new(desired);
+    let mut owners: HashMap<&str, &Node> = HashMap::with_capacity(desired.nodes.len());
+    for node in &desired.nodes {
+        let message = || format!("two nodes are called `{}`", node.name);
+        once.see(&*node.name, node.origin, Code::DuplicateName, message, findings);
+        owners.insert(&node.name, node);
+    }
+    let mut bmcs = Once::new(desired);
+    for bmc in &desired.bmcs {
+        let message = || format!("two BMCs are called `{}`", bmc.name);
+        bmcs.see(&*bmc.name, bmc.origin, Code::DuplicateName, message, findings);
+        let Some(node) = owners.get(&*bmc.name) else { continue };
+        let is_inline = node.bmc.is_some_and(|stated| stated.origin == bmc.origin);
+        if !is_inline {
+            let message = format!("a node and a BMC are both called `{}`", bmc.name);
+            let finding = Diagnostic::new(Code::DuplicateName, desired.sources.place(bmc.origin), message);
+            findings.push(finding.related(desired.sources.place(node.origin), "the node"));
+        }
+    }
+}
+
+fn unique_identities(desired: &Desired, findings: &mut Findings) {
+    let mut xnames = Once::new(desired);
+    let mut nids = Once::new(desired);
+    let mut macs = Once::new(desired);
+    let mut guids = Once::new(desired);
+    for node in &desired.nodes {
+        if let Some(xname) = &node.xname {
+            let message = || format!("two nodes have the xname {}", xname.value);
+            xnames.see(xname.value.as_str(), xname.origin, Code::DuplicateXname, message, findings);
+        }
+        if let Some(nid) = node.nid {
+            let message = || format!("two nodes have the nid {}", nid.value);
+            nids.see(nid.value, nid.origin, Code::DuplicateNid, message, findings);
+        }
+        for (_, nic) in desired.nics(node) {
+            if let Some(mac) = nic.mac {
+                let message = || format!("two interfaces have the MAC address {}", mac.value);
+                macs.see(mac.value, mac.origin, Code::DuplicateMac, message, findings);
+            }
+            if let Some(guid) = nic.guid {
+                let message = || format!("two interfaces have the GUID {}", guid.value);
+                guids.see(guid.value, guid.origin, Code::DuplicateMac, message, findings);
+            }
+        }
+    }
+    for bmc in &desired.bmcs {
+        if let Some(xname) = &bmc.xname {
+            let message = || format!("two BMCs have the xname {xname}");
+            xnames.see(xname.as_str(), bmc.origin, Code::DuplicateXname, message, findings);
+        }
+        if let Some(mac) = bmc.mac {
+            let message = || format!("two interfaces have the MAC address {}", mac.value);
+            macs.see(mac.value, mac.origin, Code::DuplicateMac, message, findings);
+        }
+    }
+}
+
+/// Tells of one address on two interfaces of one network; interfaces without a network share one.
+fn unique_ips(desired: &Desired, findings: &mut Findings) {
+    let mut once: Once<'_, (Option<u16>, IpAddr)> = Once::new(desired);
+    let message = |ip: IpAddr| format!("two interfaces of one network have the address {ip}");
+    for node in &desired.nodes {
+        for (spec, nic) in desired.nics(node) {
+            for ip in &nic.ips {
+                let key = (spec.network.map(|network| network.value), ip.value);
+                once.see(key, ip.origin, Code::DuplicateIp, || message(ip.value), findings);
+            }
+        }
+    }
+    for bmc in &desired.bmcs {
+        let url = bmc.url.as_ref();
+        let in_url = url.and_then(|url| Some((super::values::host_of(&url.value)?.parse().ok()?, url.origin)));
+        let own = bmc.ip.map(|ip| (ip.value, ip.origin)).filter(|ip| Some(ip.0) != in_url.map(|url| url.0));
+        for (ip, origin) in in_url.into_iter().chain(own) {
+            once.see((bmc.network, ip), origin, Code::DuplicateIp, || message(ip), findings);
+        }
+    }
+}
+
+fn ips_in_networks(desired: &Desired, findings: &mut Findings) {
+    for node in &desired.nodes {
+        for (spec, nic) in desired.nics(node) {
+            let Some(network) = spec.network.map(|at| &desired.networks[usize::from(at.value)]) else { continue };
+            for ip in &nic.ips {
+                if !network.cidrs.is_empty() && !network.cidrs.iter().any(|cidr| cidr.contains(&ip.value)) {
+                    let ranges = network.cidrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                    let message = format!(
+                        "{} of `{}` ({}) is not in network `{}` ({ranges})",
+                        ip.value, node.name, spec.name, network.name
+                    );
+                    let place = desired.sources.place(ip.origin);
+                    findings.push(Diagnostic::new(Code::IpOutsideNetwork, place, message));
+                }
+            }
+        }
+    }
+}
+
+fn shared_bmcs(desired: &Desired, findings: &mut Findings) {
+    let mut users: BTreeMap<u32, Vec<&Node>> = BTreeMap::new();
+    for node in &desired.nodes {
+        if let Some(bmc) = node.bmc {
+            users.entry(bmc.value).or_default().push(node);
+        }
+    }
+    for (bmc, nodes) in users {
+        let bmc = &desired.bmcs[bmc as usize];
+        if nodes.len() < 2 || bmc.protocol == Protocol::None {
+            continue;
+        }
+        let mut systems: BTreeMap<&str, &Node> = BTreeMap::new();
+        for node in nodes {
+            let Some(origin) = node.bmc.map(|bmc| bmc.origin) else { continue };
+            let place = desired.sources.place(origin);
+            match &node.system {
+                None => {
+                    let message = format!("nodes share the BMC `{}`, and this one does not say `system`", bmc.name);
+                    let finding = Diagnostic::new(Code::SharedBmcSystem, place, message);
+                    findings.push(finding.hint("say which of its Systems each node is: system = \"Node[0,1]\""));
+                }
+                Some(system) => {
+                    if let Some(other) = systems.insert(system, node) {
+                        let message = format!(
+                            "`{}` and `{}` are both System `{system}` of BMC `{}`",
+                            other.name, node.name, bmc.name
+                        );
+                        findings.push(Diagnostic::new(Code::SharedBmcSystem, place, message));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Tells of groups without a node, and of boot configurations and cloud-init files that no layer names.
+fn unused(desired: &Desired, tree: &Tree, findings: &mut Findings) {
+    let mut boots: BTreeSet<&str> = BTreeSet::new();
+    let mut templates: BTreeSet<&str> = BTreeSet::new();
+    let groups = desired.groups.iter().map(|group| &group.source);
+    for source in desired.tables.iter().chain(groups).chain([&desired.defaults]) {
+        let LayerTable { boot, cloud_init, .. } = &source.table;
+        boots.extend(boot.as_ref().map(|boot| boot.value.as_str()));
+        if let Some(cloud_init) = cloud_init {
+            let names = [&cloud_init.value.user_data, &cloud_init.value.vendor_data];
+            templates.extend(names.into_iter().flatten().map(|name| name.value.as_str()));
+        }
+    }
+    if let Unknown::Boot(boot) = desired.cluster.unknown {
+        boots.insert(&desired.boots[usize::from(boot.value)].name);
+    }
+    for group in desired.groups.iter().filter(|group| group.members.is_empty()) {
+        let place = Place::file(format!("groups/{}.toml", group.name));
+        let message = format!("no node is in the group `{}`", group.name);
+        findings.push(Diagnostic::new(Code::UnusedGroup, place, message));
+    }
+    for boot in desired.boots.iter().filter(|boot| !boots.contains(&*boot.name)) {
+        let place = Place::file(format!("boot/{}.toml", boot.name));
+        let message = format!("nothing boots `{}`", boot.name);
+        findings.push(Diagnostic::new(Code::UnusedBoot, place, message));
+    }
+    let referenced = |name: &str| templates.contains(name);
+    for name in desired.templates.keys().filter(|name| !referenced(name) && !included(desired, name)) {
+        if tree.get(&format!("cloud-init/{name}")).is_some() {
+            let place = Place::file(format!("cloud-init/{name}"));
+            findings.push(Diagnostic::new(Code::UnusedTemplate, place, "no layer names this file"));
+        }
+    }
+}
+
+/// Tells whether a cloud-init template pulls the file in by name.
+fn included(desired: &Desired, name: &str) -> bool {
+    let quoted = [format!("\"{name}\""), format!("'{name}'")];
+    desired.templates.values().any(|file| file.is_template && quoted.iter().any(|quoted| file.text.contains(quoted)))
+}
+
+/// Sorts findings by place, drops repeats, and folds many of one kind at one place.
+pub fn tidy(findings: &mut Findings) {
+    findings.sort_by(|a, b| (&a.place, a.code, &a.message).cmp(&(&b.place, b.code, &b.message)));
+    findings.dedup();
+    let mut kept: Findings = Vec::with_capacity(findings.len().min(1024));
+    let mut here = 0;
+    for finding in findings.drain(..) {
+        let same = kept.last().is_some_and(|last| last.place == finding.place && last.code == finding.code);
+        here = if same { here + 1 } else { 0 };
+        if here < TOLD_AT_ONE_PLACE {
+            kept.push(finding);
+        } else if let Some(last) = kept.last_mut() {
+            let more = here - TOLD_AT_ONE_PLACE + 1;
+            let base = last.message.split(" (and ").next().unwrap_or_default().to_owned();
+            last.message = format!("{base} (and {more} more here)");
+        }
+    }
+    *findings = kept;
+}

@@ -1,0 +1,323 @@
+//! Facts files: values that differ for every machine, one line each (`nodes/**/*.facts.csv`).
+//!
+//! The grammar is the plainest CSV: no quotes, blanks around cells do not count, `#` begins a comment line, an empty cell
+//! states nothing. The first line names the columns, and the first column is `name`.
+
+use super::sources::{Findings, Here};
+use super::suggest::did_you_mean;
+use crate::model::{Code, Diagnostic, FileId, Layer, Origin, Place, Span};
+
+/// What a column states about the machine that the row names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    Xname,
+    Nid,
+    Serial,
+    Uuid,
+    Mac,
+    Ip,
+    TlsPin,
+    /// A fact of the node's BMC.
+    Bmc(BmcFact),
+    /// A fact of the node's interface of this name.
+    Nic(Box<str>, NicFact),
+}
+
+/// What a `bmc.*` column states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BmcFact {
+    Mac,
+    Ip,
+    TlsPin,
+}
+
+/// What a `nics.NAME.*` column states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NicFact {
+    Mac,
+    Guid,
+    Ip,
+}
+
+/// One facts file, split into cells.
+#[derive(Debug)]
+pub struct FactsFile<'t> {
+    pub path: &'t str,
+    pub file: FileId,
+    text: &'t str,
+    columns: Vec<Fact>,
+    /// The end of each row's cells in `cells`.
+    rows: Vec<Row>,
+    cells: Vec<Cell>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    name: Cell,
+    first_cell: u32,
+}
+
+/// Bytes of the text; at most 8 MB, so 32 bits are enough.
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    start: u32,
+    end: u32,
+}
+
+/// All facts of a commit, findable by the name of the machine.
+#[derive(Debug, Default)]
+pub struct Facts<'t> {
+    files: Vec<FactsFile<'t>>,
+    /// (name, file, row), sorted.
+    index: Vec<(&'t str, u32, u32)>,
+}
+
+/// One stated fact: what, its text, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct FactCell<'f, 't> {
+    pub fact: &'f Fact,
+    pub text: &'t str,
+    pub path: &'t str,
+    pub span: Span,
+    pub origin: Origin,
+}
+
+impl FactCell<'_, '_> {
+    /// Returns the bytes that state the fact.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place::at(self.path, self.span)
+    }
+}
+
+impl<'t> Facts<'t> {
+    /// Joins files into one index.
+    #[must_use]
+    pub fn new(files: Vec<FactsFile<'t>>) -> Self {
+        let mut index = Vec::with_capacity(files.iter().map(|file| file.rows.len()).sum());
+        for (number, file) in files.iter().enumerate() {
+            for (row, at) in file.rows.iter().enumerate() {
+                index.push((file.slice(at.name), number as u32, row as u32));
+            }
+        }
+        index.sort_unstable();
+        Self { files, index }
+    }
+
+    /// Iterates over every fact stated of a name, over all files and rows.
+    pub fn of<'f>(&'f self, name: &str) -> impl Iterator<Item = FactCell<'f, 't>> {
+        let from = self.index.partition_point(|(other, _, _)| *other < name);
+        let rows = self.index[from..].iter().take_while(move |(other, _, _)| *other == name);
+        rows.flat_map(|(_, file, row)| self.files[*file as usize].facts(*row as usize))
+    }
+
+    /// Iterates over every row's name and its place.
+    pub fn names(&self) -> impl Iterator<Item = (&'t str, Place)> {
+        self.files.iter().flat_map(|file| {
+            file.rows.iter().map(|row| {
+                let span = Span { start: row.name.start as usize, end: row.name.end as usize };
+                (file.slice(row.name), Place::at(file.path, span))
+            })
+        })
+    }
+}
+
+impl<'t> FactsFile<'t> {
+    fn slice(&self, cell: Cell) -> &'t str {
+        &self.text[cell.start as usize..cell.end as usize]
+    }
+
+    fn facts(&self, row: usize) -> impl Iterator<Item = FactCell<'_, 't>> {
+        let first = self.rows[row].first_cell as usize;
+        let end = self.rows.get(row + 1).map_or(self.cells.len(), |next| next.first_cell as usize);
+        self.columns.iter().zip(&self.cells[first..end]).filter(|(_, cell)| cell.start < cell.end).map(
+            |(fact, cell)| FactCell {
+                fact,
+                text: self.slice(*cell),
+                path: self.path,
+                span: Span { start: cell.start as usize, end: cell.end as usize },
+                origin: Origin { file: self.file, at: cell.start, layer: Layer::Facts },
+            },
+        )
+    }
+
+    /// Splits the text of a facts file; rows that do not fit the header are told and left out.
+    pub fn parse(here: &Here<'t>, text: &'t str, findings: &mut Findings) -> Option<Self> {
+        let mut lines = lines(text);
+        let Some((start, header)) = lines.next() else {
+            let finding = Diagnostic::new(Code::FactsSyntax, Place::file(here.path), "a facts file without a header");
+            findings.push(finding.hint("the first line names the columns: name,nics.eth0.mac,serial"));
+            return None;
+        };
+        let columns = header_columns(here, start, header, findings)?;
+        let mut file = Self { path: here.path, file: here.file, text, columns, rows: Vec::new(), cells: Vec::new() };
+        for (start, line) in lines {
+            file.row(here, start, line, findings);
+        }
+        Some(file)
+    }
+
+    fn row(&mut self, here: &Here<'_>, start: usize, line: &str, findings: &mut Findings) {
+        let whole = Span { start, end: start + line.len() };
+        if line.contains('"') {
+            let finding = Diagnostic::new(Code::FactsSyntax, here.place(whole), "facts files have no quotes");
+            findings.push(finding.hint("write the value bare; none of the facts holds a comma"));
+            return;
+        }
+        let first_cell = self.cells.len() as u32;
+        let mut found = 0;
+        let mut name = None;
+        for cell in split(start, line) {
+            match name {
+                None => name = Some(cell),
+                Some(_) => self.cells.push(cell),
+            }
+            found += 1;
+        }
+        let want = self.columns.len() + 1;
+        if found != want {
+            self.cells.truncate(first_cell as usize);
+            let message = format!("this row has {found} cells, the header has {want}");
+            findings.push(Diagnostic::new(Code::FactsSyntax, here.place(whole), message));
+            return;
+        }
+        match name.filter(|name| name.start < name.end) {
+            Some(name) => self.rows.push(Row { name, first_cell }),
+            None => {
+                self.cells.truncate(first_cell as usize);
+                findings.push(Diagnostic::new(Code::FactsSyntax, here.place(whole), "this row names no machine"));
+            }
+        }
+    }
+}
+
+/// Iterates over the lines that count, each with the byte at which it begins.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut start = 0;
+    text.split('\n').filter_map(move |line| {
+        let at = start;
+        start += line.len() + 1;
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        (!line.trim().is_empty() && !line.starts_with('#')).then_some((at, line))
+    })
+}
+
+fn split(start: usize, line: &str) -> impl Iterator<Item = Cell> {
+    let mut at = start;
+    line.split(',').map(move |cell| {
+        let from = at + (cell.len() - cell.trim_start().len());
+        at += cell.len() + 1;
+        Cell { start: from as u32, end: (from + cell.trim().len()) as u32 }
+    })
+}
+
+fn header_columns(here: &Here<'_>, start: usize, header: &str, findings: &mut Findings) -> Option<Vec<Fact>> {
+    let mut columns: Vec<Fact> = Vec::new();
+    let mut good = true;
+    for (number, cell) in split(start, header).enumerate() {
+        let span = Span { start: cell.start as usize, end: cell.end as usize };
+        let word = &header[cell.start as usize - start..cell.end as usize - start];
+        if number == 0 {
+            if word != "name" {
+                let finding = Diagnostic::new(Code::FactsSyntax, here.place(span), "the first column is `name`");
+                findings.push(finding);
+                good = false;
+            }
+            continue;
+        }
+        match column(word) {
+            Some(fact) if columns.contains(&fact) => {
+                let message = format!("the column `{word}` stands twice");
+                findings.push(Diagnostic::new(Code::FactsDuplicate, here.place(span), message));
+                good = false;
+            }
+            Some(fact) => columns.push(fact),
+            None => {
+                findings.push(unknown_column(here, span, word));
+                good = false;
+            }
+        }
+    }
+    good.then_some(columns)
+}
+
+/// The columns that have no interface's name in them.
+const COLUMNS: [(&str, Fact); 10] = [
+    ("xname", Fact::Xname),
+    ("nid", Fact::Nid),
+    ("serial", Fact::Serial),
+    ("uuid", Fact::Uuid),
+    ("mac", Fact::Mac),
+    ("ip", Fact::Ip),
+    ("tls.pin", Fact::TlsPin),
+    ("bmc.mac", Fact::Bmc(BmcFact::Mac)),
+    ("bmc.ip", Fact::Bmc(BmcFact::Ip)),
+    ("bmc.tls.pin", Fact::Bmc(BmcFact::TlsPin)),
+];
+
+fn column(word: &str) -> Option<Fact> {
+    if let Some((_, fact)) = COLUMNS.iter().find(|(name, _)| *name == word) {
+        return Some(fact.clone());
+    }
+    let (nic, fact) = word.strip_prefix("nics.")?.rsplit_once('.')?;
+    let fact = match fact {
+        "mac" => NicFact::Mac,
+        "guid" => NicFact::Guid,
+        "ip" => NicFact::Ip,
+        _ => return None,
+    };
+    (!nic.is_empty()).then(|| Fact::Nic(nic.into(), fact))
+}
+
+fn unknown_column(here: &Here<'_>, span: Span, word: &str) -> Diagnostic {
+    let known = COLUMNS.iter().map(|(name, _)| *name).chain(["nics.eth0.mac", "nics.eth0.guid", "nics.eth0.ip"]);
+    Diagnostic::new(Code::FactsColumn, here.place(span), format!("facts have no column `{word}`"))
+        .hint("facts are mac, guid, serial, uuid, ip, xname, nid and tls.pin; all else stands in TOML")
+        .maybe_hint(did_you_mean(word, known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> (Vec<String>, Vec<String>) {
+        let here = Here { path: "nodes/a.facts.csv", file: FileId(0), layer: Layer::Facts };
+        let mut findings = Vec::new();
+        let file = FactsFile::parse(&here, text, &mut findings);
+        let facts = Facts::new(file.into_iter().collect());
+        let names: Vec<&str> = facts.names().map(|(name, _)| name).collect();
+        let cells =
+            names.iter().flat_map(|name| facts.of(name).map(move |c| format!("{name} {:?}={}", c.fact, c.text)));
+        (cells.collect(), findings.into_iter().map(|finding| finding.message).collect())
+    }
+
+    #[test]
+    fn cells_are_facts_of_their_row() {
+        let (cells, findings) = parse("# rack 1\nname, nics.eth0.mac ,serial\r\nn1, 02:00:00:00:00:01 ,\r\n\nn2,,S2\n");
+        assert!(findings.is_empty(), "{findings:?}");
+        assert_eq!(cells, ["n1 Nic(\"eth0\", Mac)=02:00:00:00:00:01", "n2 Serial=S2"]);
+    }
+
+    #[test]
+    fn rows_that_do_not_fit_are_told_and_hide_no_other() {
+        let (cells, findings) = parse("name,serial\nn1\nn2,S2\n\"n3\",S3\n,S4\n");
+        assert_eq!(cells, ["n2 Serial=S2"]);
+        assert_eq!(
+            findings,
+            ["this row has 1 cells, the header has 2", "facts files have no quotes", "this row names no machine"]
+        );
+    }
+
+    #[test]
+    fn columns_are_closed() {
+        let (_, findings) = parse("name,nics.eth0.mtu,serial,serial,colour\n");
+        assert_eq!(
+            findings,
+            [
+                "facts have no column `nics.eth0.mtu`",
+                "the column `serial` stands twice",
+                "facts have no column `colour`"
+            ]
+        );
+    }
+}

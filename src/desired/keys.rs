@@ -1,0 +1,44 @@
+//! The keys that a table may have, read from the schema of its file type, for suggestions.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+/// Returns the keys that may stand beside the last part of a path in a file type.
+pub fn known_beside<T: JsonSchema>(path: &[String]) -> Vec<String> {
+    let schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<T>().to_value();
+    let parents = path.split_last().map_or(&[][..], |(_, parents)| parents);
+    let mut at = vec![&schema];
+    for part in parents {
+        at = at.iter().flat_map(|place| children(&schema, place, part)).collect();
+    }
+    at.iter().flat_map(|place| alternatives(&schema, place)).flat_map(keys_of).collect()
+}
+
+fn keys_of(place: &Value) -> Vec<String> {
+    let properties = place.get("properties").and_then(Value::as_object);
+    properties.map(|table| table.keys().cloned().collect()).unwrap_or_default()
+}
+
+fn children<'s>(root: &'s Value, place: &'s Value, part: &str) -> Vec<&'s Value> {
+    let inner = |place: &'s Value| match part.parse::<usize>() {
+        Ok(_) => place.get("items"),
+        Err(_) => place.get("properties").and_then(|table| table.get(part)),
+    };
+    alternatives(root, place).into_iter().filter_map(inner).collect()
+}
+
+/// Follows references, and opens `anyOf` and its kin into all that the value may be.
+fn alternatives<'s>(root: &'s Value, place: &'s Value) -> Vec<&'s Value> {
+    if let Some(name) = place.get("$ref").and_then(Value::as_str) {
+        let target = name.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
+        return target.map(|target| alternatives(root, target)).unwrap_or_default();
+    }
+    let mut all = vec![place];
+    for kind in ["anyOf", "oneOf", "allOf"] {
+        for inner in place.get(kind).and_then(Value::as_array).into_iter().flatten() {
+            all.extend(alternatives(root, inner));
+        }
+    }
+    all
+}

@@ -1,0 +1,262 @@
+//! From the files of one commit to what they mean: `Tree` to [`Desired`], or every reason why not.
+//!
+//! [`load`] reads all files ([`file`] has what people write), expands patterns, joins facts, sorts nodes into groups and
+//! checks every reference and every value that must be unique. Layers are kept as they were written; the resolve room
+//! merges them. This room knows nothing of scripts, of serving, or of machines as they are.
+
+mod at;
+mod bmcs;
+mod boots;
+mod check;
+mod cluster;
+mod columns;
+mod facts;
+pub mod file;
+mod groups;
+mod keys;
+mod load;
+mod networks;
+mod nics;
+mod nodes;
+mod read;
+mod sources;
+mod suggest;
+pub mod template;
+mod values;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use uuid::Uuid;
+
+pub use at::{At, Free, FreeTable, OneOrMany};
+pub use check::tidy;
+pub use cluster::no_such_boot;
+pub use file::{BmcKind, BootKind, LayerTable, MacSource, NicKind, NodeState, Protocol, Tls};
+pub use load::load;
+pub use sources::{Findings, Sources};
+pub use suggest::{did_you_mean, nearest};
+pub use values::{MAX_ADVERTISE, advertise_fault, boot_url_fault};
+
+use crate::model::{Arch, FileId, Guid, Layer, MacAddr, Origin, Stated, Xname};
+
+/// Everything that one commit wishes, checked: every reference resolves, every identity is unique.
+#[derive(Debug)]
+pub struct Desired {
+    pub sources: Sources,
+    pub cluster: Cluster,
+    pub defaults: Source,
+    /// Sorted by name.
+    pub groups: Vec<Group>,
+    /// Sorted by name.
+    pub boots: Vec<BootConfiguration>,
+    /// Sorted by name.
+    pub networks: Arc<[Network]>,
+    /// The files under `cloud-init/`, by path below it.
+    pub templates: BTreeMap<Box<str>, CloudInitFile>,
+    /// The `[[node]]` tables, in the order of files.
+    pub tables: Vec<Source>,
+    /// The distinct (table, groups) pairs that nodes have.
+    pub classes: Vec<Class>,
+    /// In the order of files, tables and patterns.
+    pub nodes: Vec<Node>,
+    pub bmcs: Vec<Bmc>,
+}
+
+/// What cluster.toml says of the cluster as a whole.
+#[derive(Debug)]
+pub struct Cluster {
+    pub name: Box<str>,
+    pub advertise: Option<Stated<Box<str>>>,
+    /// Seconds between tries of a node whose boot failed.
+    pub retry_delay: u32,
+    pub credentials: Vec<Box<str>>,
+    pub unknown: Unknown,
+}
+
+/// What a machine gets that nobody declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    Refuse,
+    Retry,
+    /// The index of a boot configuration.
+    Boot(Stated<u16>),
+}
+
+/// A layer as it was written, and where.
+#[derive(Debug)]
+pub struct Source {
+    pub file: FileId,
+    pub layer: Layer,
+    pub table: LayerTable,
+}
+
+/// One group.
+#[derive(Debug)]
+pub struct Group {
+    pub name: Box<str>,
+    /// The place in `layers`; a group that sets nothing may have none.
+    pub rank: Option<u16>,
+    pub source: Source,
+    /// Indices of nodes, ascending.
+    pub members: Vec<u32>,
+}
+
+/// One boot configuration.
+#[derive(Debug)]
+pub struct BootConfiguration {
+    pub name: Box<str>,
+    pub file: FileId,
+    pub kind: BootKind,
+    pub sealed: bool,
+    pub base: BootImage,
+    /// Indexed by [`Arch`].
+    pub by_arch: [Option<BootImage>; 2],
+}
+
+/// What is booted, as it was written.
+#[derive(Debug, Default)]
+pub struct BootImage {
+    pub kernel: Option<At<String>>,
+    pub initrd: Option<Vec<At<String>>>,
+    pub params: Vec<At<String>>,
+}
+
+/// One network.
+#[derive(Debug, Clone)]
+pub struct Network {
+    pub name: Box<str>,
+    pub cidrs: Vec<IpNet>,
+    pub gateways: Vec<IpAddr>,
+    pub dns: Vec<IpAddr>,
+    pub domain: Option<Box<str>>,
+    pub vlan: Option<u16>,
+    pub mtu: Option<u32>,
+    pub advertise: Option<Box<str>>,
+}
+
+/// One file under `cloud-init/`.
+#[derive(Debug, Clone)]
+pub struct CloudInitFile {
+    pub text: Arc<str>,
+    /// Whether the file is expanded (its name ends in `.j2`) or goes out verbatim.
+    pub is_template: bool,
+}
+
+/// Nodes whose layers are the same: one table, one set of groups.
+#[derive(Debug)]
+pub struct Class {
+    /// The index of the `[[node]]` table.
+    pub table: u32,
+    /// Indices of groups: all that the nodes are in, weakest layer first, those without a layer last.
+    pub groups: Vec<u16>,
+    pub nics: Arc<[NicSpec]>,
+}
+
+/// What the layers say of one interface, for all nodes of a class.
+#[derive(Debug, Clone)]
+pub struct NicSpec {
+    pub name: Box<str>,
+    pub kind: NicKind,
+    /// The index of a network.
+    pub network: Option<Stated<u16>>,
+    pub boot: bool,
+    pub members: Vec<Box<str>>,
+    pub link: Option<Box<str>>,
+    pub mtu: Option<u32>,
+    pub origin: Origin,
+}
+
+/// One node.
+#[derive(Debug)]
+pub struct Node {
+    pub name: Box<str>,
+    pub origin: Origin,
+    /// The index of the node's class.
+    pub class: u32,
+    pub state: NodeState,
+    pub xname: Option<Stated<Xname>>,
+    pub nid: Option<Stated<u32>>,
+    pub serial: Option<Stated<Box<str>>>,
+    pub uuid: Option<Stated<Uuid>>,
+    /// The index of the node's BMC.
+    pub bmc: Option<Stated<u32>>,
+    pub system: Option<Box<str>>,
+    /// In the order of the class's [`NicSpec`]s.
+    pub nics: Box<[Nic]>,
+}
+
+/// What differs by node of one interface.
+#[derive(Debug, Clone, Default)]
+pub struct Nic {
+    pub mac: Option<Stated<MacAddr>>,
+    pub guid: Option<Stated<Guid>>,
+    pub ips: Vec<Stated<IpAddr>>,
+}
+
+/// One management controller.
+#[derive(Debug)]
+pub struct Bmc {
+    pub name: Box<str>,
+    pub origin: Origin,
+    pub xname: Option<Xname>,
+    pub url: Option<Stated<Box<str>>>,
+    /// The index of a network.
+    pub network: Option<u16>,
+    pub kind: BmcKind,
+    pub protocol: Protocol,
+    pub credentials: Option<Stated<Box<str>>>,
+    pub tls: Tls,
+    pub tls_pin: Option<Stated<Box<str>>>,
+    pub mac: Option<Stated<MacAddr>>,
+    pub ip: Option<Stated<IpAddr>>,
+}
+
+impl Desired {
+    /// Returns the class of a node.
+    #[must_use]
+    pub fn class(&self, node: &Node) -> &Class {
+        &self.classes[node.class as usize]
+    }
+
+    /// Iterates over a node's interfaces with what the class says of each.
+    pub fn nics<'d>(&'d self, node: &'d Node) -> impl Iterator<Item = (&'d NicSpec, &'d Nic)> {
+        self.class(node).nics.iter().zip(&node.nics)
+    }
+
+    /// Returns the interface that a node boots from: the one that says so, else the first Ethernet one with a network.
+    #[must_use]
+    pub fn boot_nic<'d>(&'d self, node: &'d Node) -> Option<(&'d NicSpec, &'d Nic)> {
+        let first = || self.nics(node).find(|(spec, _)| spec.kind == NicKind::Ethernet);
+        self.nics(node).find(|(spec, _)| spec.boot).or_else(first)
+    }
+
+    /// Returns the network of a node's boot interface.
+    #[must_use]
+    pub fn boot_network(&self, node: &Node) -> Option<&Network> {
+        let network = self.boot_nic(node)?.0.network?;
+        Some(&self.networks[usize::from(network.value)])
+    }
+
+    /// Returns the group of a name.
+    #[must_use]
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.binary_search_by(|group| (*group.name).cmp(name)).ok().map(|at| &self.groups[at])
+    }
+
+    /// Returns the index of the boot configuration of a name.
+    #[must_use]
+    pub fn boot_index(&self, name: &str) -> Option<u16> {
+        self.boots.binary_search_by(|boot| (*boot.name).cmp(name)).ok().map(|at| at as u16)
+    }
+}
+
+impl BootConfiguration {
+    /// Returns what differs for an architecture.
+    #[must_use]
+    pub fn for_arch(&self, arch: Arch) -> Option<&BootImage> {
+        self.by_arch[arch as usize].as_ref()
+    }
+}

@@ -1,0 +1,166 @@
+//! The interfaces of a class: what defaults, groups and the `[[node]]` table say of each, merged by name.
+
+use std::sync::Arc;
+
+use super::at::At;
+use super::file::{NicKind, NicTable};
+use super::sources::{Findings, Here};
+use super::suggest::did_you_mean;
+use super::values;
+use super::{LayerTable, Network, NicSpec};
+use crate::model::{Code, Diagnostic, Origin, Place};
+
+/// A text that differs by node: a pattern in a `[[node]]` table, elsewhere a plain text; or a template.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub text: String,
+    pub place: Place,
+    pub origin: Origin,
+}
+
+/// One interface of a class, with the texts that are expanded for each node.
+#[derive(Debug, Clone)]
+pub struct MergedNic {
+    pub spec: NicSpec,
+    pub mac: Option<Identity>,
+    pub guid: Option<Identity>,
+    pub ips: Vec<Identity>,
+}
+
+/// The interfaces of one class.
+#[derive(Debug, Clone, Default)]
+pub struct MergedNics {
+    pub nics: Vec<MergedNic>,
+}
+
+impl MergedNics {
+    /// Lays one layer over what weaker layers said.
+    pub fn lay(&mut self, here: &Here<'_>, layer: &LayerTable, networks: &[Network], findings: &mut Findings) {
+        for path in &layer.unset {
+            self.unset(here, path, findings);
+        }
+        let mut seen: Vec<&str> = Vec::new();
+        for table in &layer.nics {
+            let Some(name) = &table.value.name else {
+                findings.push(Diagnostic::new(Code::MissingKey, here.place(table.span), "an interface needs `name`"));
+                continue;
+            };
+            if !values::check_name(|| here.place(name.span), &name.value, findings) {
+                continue;
+            }
+            if seen.contains(&name.value.as_str()) {
+                let message = format!("the interface `{}` stands twice in one list", name.value);
+                findings.push(Diagnostic::new(Code::DuplicateEntry, here.place(name.span), message));
+                continue;
+            }
+            seen.push(&name.value);
+            self.lay_one(here, &name.value, table, networks, findings);
+        }
+    }
+
+    fn unset(&mut self, here: &Here<'_>, path: &At<String>, findings: &mut Findings) {
+        let Some(name) = path.value.strip_prefix("nics.") else { return };
+        let before = self.nics.len();
+        self.nics.retain(|nic| &*nic.spec.name != name);
+        if self.nics.len() == before {
+            let message = format!("`{}` takes back what no weaker layer sets", path.value);
+            let hint = did_you_mean(name, self.nics.iter().map(|nic| &*nic.spec.name));
+            findings.push(Diagnostic::new(Code::UnsetNothing, here.place(path.span), message).maybe_hint(hint));
+        }
+    }
+
+    fn lay_one(
+        &mut self,
+        here: &Here<'_>,
+        name: &str,
+        table: &At<NicTable>,
+        networks: &[Network],
+        findings: &mut Findings,
+    ) {
+        let at = self.nics.iter().position(|nic| &*nic.spec.name == name).unwrap_or_else(|| {
+            self.nics.push(MergedNic::new(name, here.origin(table.span)));
+            self.nics.len() - 1
+        });
+        let NicTable { name: _, kind, network, boot, mac, guid, ip, members, link, mtu } = &table.value;
+        let nic = &mut self.nics[at];
+        let identity = |text: &At<String>| Identity {
+            text: text.value.clone(),
+            place: here.place(text.span),
+            origin: here.origin(text.span),
+        };
+        nic.mac = mac.as_ref().map(identity).or(nic.mac.take());
+        nic.guid = guid.as_ref().map(identity).or(nic.guid.take());
+        if let Some(ips) = ip {
+            nic.ips = ips.0.iter().map(identity).collect();
+        }
+        let spec = &mut nic.spec;
+        spec.kind = kind.as_ref().map_or(spec.kind, |kind| kind.value);
+        spec.boot = boot.as_ref().map_or(spec.boot, |boot| boot.value);
+        spec.link = link.as_ref().map(|link| link.value.as_str().into()).or(spec.link.take());
+        if let Some(mtu) = mtu {
+            spec.mtu = values::mtu(here, mtu, findings);
+        }
+        if let Some(members) = members {
+            spec.members = members.iter().map(|member| member.value.as_str().into()).collect();
+        }
+        if let Some(network) = network {
+            spec.network = super::networks::find(here, network, networks, findings);
+        }
+    }
+
+    /// Checks what holds between the interfaces of a class, and gives their common part.
+    pub fn finish(&self, place: &dyn Fn(Origin) -> Place, findings: &mut Findings) -> Arc<[NicSpec]> {
+        let mut boots = self.nics.iter().filter(|nic| nic.spec.boot);
+        if let (Some(first), Some(second)) = (boots.next(), boots.next()) {
+            let message = format!("both `{}` and `{}` are boot interfaces", first.spec.name, second.spec.name);
+            let finding = Diagnostic::new(Code::BadValue, place(second.spec.origin), message);
+            findings.push(finding.hint("a node boots from one interface; say `boot = false` for the other"));
+        }
+        for nic in &self.nics {
+            self.check_parts(&nic.spec, place, findings);
+        }
+        self.nics.iter().map(|nic| nic.spec.clone()).collect()
+    }
+
+    fn check_parts(&self, spec: &NicSpec, place: &dyn Fn(Origin) -> Place, findings: &mut Findings) {
+        let fault = match spec.kind {
+            NicKind::Bond if spec.members.is_empty() => Some("a bond needs `members`"),
+            NicKind::Vlan if spec.link.is_none() => Some("a vlan needs `link`, the interface that it lies on"),
+            NicKind::Vlan if spec.network.is_none() => Some("a vlan needs `network`, which knows its number"),
+            NicKind::Ethernet | NicKind::Infiniband | NicKind::Vlan if !spec.members.is_empty() => {
+                Some("only a bond has `members`")
+            }
+            NicKind::Ethernet | NicKind::Infiniband | NicKind::Bond if spec.link.is_some() => {
+                Some("only a vlan has `link`")
+            }
+            NicKind::Ethernet | NicKind::Infiniband | NicKind::Bond | NicKind::Vlan => None,
+        };
+        if let Some(fault) = fault {
+            findings.push(Diagnostic::new(Code::BadValue, place(spec.origin), fault));
+        }
+        for part in spec.members.iter().chain(&spec.link) {
+            let others = || self.nics.iter().map(|nic| &*nic.spec.name).filter(|name| *name != &*spec.name);
+            if !others().any(|name| name == &**part) {
+                let message = format!("`{}` is made on `{part}`, which is no other interface here", spec.name);
+                let finding = Diagnostic::new(Code::NoSuchNic, place(spec.origin), message);
+                findings.push(finding.maybe_hint(did_you_mean(part, others())));
+            }
+        }
+    }
+}
+
+impl MergedNic {
+    fn new(name: &str, origin: Origin) -> Self {
+        let spec = NicSpec {
+            name: name.into(),
+            kind: NicKind::Ethernet,
+            network: None,
+            boot: false,
+            members: Vec::new(),
+            link: None,
+            mtu: None,
+            origin,
+        };
+        Self { spec, mac: None, guid: None, ips: Vec::new() }
+    }
+}

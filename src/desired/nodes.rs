@@ -1,0 +1,380 @@
+//! `[[node]]` tables to [`Node`]s: names first, then everything that differs by node.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use minijinja::{Environment, Value};
+use uuid::Uuid;
+
+use super::at::{At, Text};
+use super::bmcs::stated_twice;
+use super::columns::Column;
+use super::facts::{BmcFact, Fact, FactCell, Facts, NicFact};
+use super::file::{NodeBmc, NodeState, NodeTable};
+use super::nics::{Identity, MergedNics};
+use super::sources::{Findings, Here};
+use super::suggest::did_you_mean;
+use super::{Nic, Node, template, values};
+use crate::model::{AddressError, Code, Diagnostic, Guid, MacAddr, Place, Span, Stated, Xname, XnameKind};
+
+/// The largest nid: SMD's is a signed 32-bit number (wire notes, section 2.2).
+const MAX_NID: u32 = i32::MAX as u32;
+
+/// A `[[node]]` table with its names expanded, and what of it differs by node.
+#[derive(Debug)]
+pub struct TablePlan<'t> {
+    pub here: Here<'t>,
+    pub names: Vec<Box<str>>,
+    pub name_span: Span,
+    /// The index of the table's first node.
+    pub first: u32,
+    pub groups: Vec<u16>,
+    pub state: NodeState,
+    pub bmc: Option<At<NodeBmc>>,
+    bmc_names: Option<Column>,
+    xname: Option<Column>,
+    nid: Option<Column>,
+    serial: Option<Column>,
+    uuid: Option<Column>,
+    system: Option<Column>,
+}
+
+impl<'t> TablePlan<'t> {
+    /// Expands the names and reads the columns of one table.
+    pub fn new(
+        here: Here<'t>,
+        table: &At<NodeTable>,
+        first: u32,
+        groups: Vec<u16>,
+        findings: &mut Findings,
+    ) -> Option<Self> {
+        let node = &table.value;
+        let Some(name) = &node.name else {
+            findings.push(Diagnostic::new(Code::MissingKey, here.place(table.span), "a [[node]] table needs `name`"));
+            return None;
+        };
+        let names = Column::names(&here, name, findings)?;
+        let count = names.len();
+        let nid = node.nid.as_ref().map(|At { value: Text(text), span }| At { value: text.clone(), span: *span });
+        let bmc_name = node.bmc.as_ref().and_then(|bmc| match &bmc.value {
+            NodeBmc::Named(name) => Some(At { value: name.clone(), span: bmc.span }),
+            NodeBmc::Inline(_) => None,
+        });
+        let mut column = |text: Option<&At<String>>| Column::of(&here, text, count, findings);
+        Some(Self {
+            here,
+            name_span: name.span,
+            first,
+            groups,
+            state: node.state.as_ref().map_or(NodeState::Active, |state| state.value),
+            bmc: node.bmc.clone(),
+            bmc_names: column(bmc_name.as_ref()),
+            xname: column(node.xname.as_ref()),
+            nid: column(nid.as_ref()),
+            serial: column(node.serial.as_ref()),
+            uuid: column(node.uuid.as_ref()),
+            system: column(node.system.as_ref()),
+            names: (0..count).map(|item| names.get(item).into()).collect(),
+        })
+    }
+
+    fn stated(&self, column: Option<&Column>, item: usize) -> Option<(Stated<String>, Place)> {
+        let column = column?;
+        let text = Stated::new(column.get(item), self.here.origin(column.span));
+        Some((text, self.here.place(column.span)))
+    }
+}
+
+/// The interfaces of a class with their texts read as columns or templates.
+#[derive(Debug)]
+pub struct ClassNics {
+    nics: Vec<NicColumns>,
+}
+
+#[derive(Debug)]
+struct NicColumns {
+    name: Box<str>,
+    mac: Option<(Column, Identity)>,
+    guid: Option<(Column, Identity)>,
+    ips: Vec<(IpText, Identity)>,
+}
+
+#[derive(Debug)]
+enum IpText {
+    Column(Column),
+    /// The name of a template of the identity engine.
+    Template(String),
+}
+
+impl ClassNics {
+    /// Reads the texts of a class's interfaces, and gives the engine the templates among them.
+    pub fn new(merged: &MergedNics, count: usize, engine: &mut Environment<'static>, findings: &mut Findings) -> Self {
+        let mut nics = Vec::with_capacity(merged.nics.len());
+        for nic in &merged.nics {
+            let mut column = |text: &Identity| {
+                let at = At { value: text.text.clone(), span: text.place.span.unwrap_or(Span { start: 0, end: 0 }) };
+                Column::fitting(&text.place.file, &at, count, findings)
+            };
+            let mac = nic.mac.as_ref().and_then(|text| Some((column(text)?, text.clone())));
+            let guid = nic.guid.as_ref().and_then(|text| Some((column(text)?, text.clone())));
+            let mut ips = Vec::new();
+            for text in &nic.ips {
+                let read = if template::is_template(&text.text) {
+                    add_template(engine, text, findings).map(IpText::Template)
+                } else {
+                    let at =
+                        At { value: text.text.clone(), span: text.place.span.unwrap_or(Span { start: 0, end: 0 }) };
+                    Column::fitting(&text.place.file, &at, count, findings).map(IpText::Column)
+                };
+                ips.extend(read.map(|read| (read, text.clone())));
+            }
+            nics.push(NicColumns { name: nic.spec.name.clone(), mac, guid, ips });
+        }
+        Self { nics }
+    }
+}
+
+fn add_template(engine: &mut Environment<'static>, text: &Identity, findings: &mut Findings) -> Option<String> {
+    let name = format!("{}:{}", text.place.file, text.origin.at);
+    match engine.add_template_owned(name.clone(), text.text.clone()) {
+        Ok(()) => Some(name),
+        Err(error) => {
+            findings.push(Diagnostic::new(Code::Template, text.place.clone(), template::reason(&error)));
+            None
+        }
+    }
+}
+
+/// What the nodes of a commit are expanded from.
+#[derive(Debug)]
+pub struct Ground<'a, 't> {
+    pub facts: &'a Facts<'t>,
+    pub engine: &'a Environment<'static>,
+    /// The index of each `[[bmc]]` and inline BMC by its name.
+    pub bmcs: &'a HashMap<Box<str>, u32>,
+}
+
+/// A fact of a node's BMC, to be laid on the BMC once all nodes are expanded.
+pub type BmcFactOf<'f, 't> = (u32, BmcFact, FactCell<'f, 't>);
+
+/// Expands one node.
+pub fn node<'a, 't>(
+    plan: &TablePlan<'t>,
+    item: usize,
+    class: u32,
+    nics: &ClassNics,
+    ground: &Ground<'a, 't>,
+    findings: &mut Findings,
+) -> (Node, Vec<BmcFactOf<'a, 't>>) {
+    let name = plan.names[item].clone();
+    let mut node = Node {
+        origin: plan.here.origin(plan.name_span),
+        class,
+        state: plan.state,
+        xname: plan.stated(plan.xname.as_ref(), item).and_then(|(text, at)| xname(at, text, findings)),
+        nid: plan.stated(plan.nid.as_ref(), item).and_then(|(text, at)| nid(at, text, findings)),
+        serial: plan.stated(plan.serial.as_ref(), item).map(|(text, _)| text.map(Into::into)),
+        uuid: plan.stated(plan.uuid.as_ref(), item).and_then(|(text, at)| uuid(at, text, findings)),
+        bmc: bmc(plan, &name, item, ground, findings),
+        system: plan.stated(plan.system.as_ref(), item).map(|(text, _)| text.value.into()),
+        nics: vec![Nic::default(); nics.nics.len()].into(),
+        name,
+    };
+    for (nic, columns) in node.nics.iter_mut().zip(&nics.nics) {
+        state_addresses(nic, columns, item, findings);
+    }
+    let bmc_facts = take_facts(&mut node, nics, ground, findings);
+    compute_ips(&mut node, nics, item, ground, findings);
+    (node, bmc_facts)
+}
+
+fn bmc(
+    plan: &TablePlan<'_>,
+    name: &str,
+    item: usize,
+    ground: &Ground<'_, '_>,
+    findings: &mut Findings,
+) -> Option<Stated<u32>> {
+    let bmc = plan.bmc.as_ref()?;
+    let origin = plan.here.origin(bmc.span);
+    let wanted = match (&bmc.value, &plan.bmc_names) {
+        (NodeBmc::Inline(_), _) => name.to_owned(),
+        (NodeBmc::Named(_), Some(column)) => column.get(item),
+        (NodeBmc::Named(_), None) => return None,
+    };
+    if let Some(index) = ground.bmcs.get(wanted.as_str()) {
+        return Some(Stated::new(*index, origin));
+    }
+    let mut known: Vec<&str> = Vec::new();
+    known.extend(ground.bmcs.keys().map(|name| &**name));
+    known.sort_unstable();
+    let hint = did_you_mean(&wanted, known).unwrap_or_else(|| "declare it in a [[bmc]] table".into());
+    let message = format!("there is no BMC `{wanted}`");
+    findings.push(Diagnostic::new(Code::NoSuchBmc, plan.here.place(bmc.span), message).hint(hint));
+    None
+}
+
+fn state_addresses(nic: &mut Nic, columns: &NicColumns, item: usize, findings: &mut Findings) {
+    if let Some((column, text)) = &columns.mac {
+        let value = Stated::new(column.get(item), text.origin);
+        nic.mac = address(text.place.clone(), value, "MAC address", MacAddr::parse, findings);
+    }
+    if let Some((column, text)) = &columns.guid {
+        let value = Stated::new(column.get(item), text.origin);
+        nic.guid = address(text.place.clone(), value, "GUID", Guid::parse, findings);
+    }
+}
+
+fn compute_ips(node: &mut Node, nics: &ClassNics, item: usize, ground: &Ground<'_, '_>, findings: &mut Findings) {
+    if nics.nics.iter().all(|columns| columns.ips.is_empty()) {
+        return;
+    }
+    let context = std::cell::OnceCell::new();
+    for (at, columns) in nics.nics.iter().enumerate() {
+        for (text, identity) in &columns.ips {
+            let value = match text {
+                IpText::Column(column) => Ok(column.get(item)),
+                IpText::Template(name) => {
+                    let context = context.get_or_init(|| identity_context(node));
+                    ground.engine.get_template(name).and_then(|template| template.render(context))
+                }
+            };
+            let ip = match value {
+                Ok(value) => values::ip(&|| identity.place.clone(), value.trim(), findings),
+                Err(error) => {
+                    let message = format!("{}: {}", node.name, template::reason(&error));
+                    let finding = Diagnostic::new(Code::Template, identity.place.clone(), message);
+                    findings.push(finding.hint("an address may use name, nid, xname and net() only"));
+                    None
+                }
+            };
+            node.nics[at].ips.extend(ip.map(|ip: IpAddr| Stated::new(ip, identity.origin)));
+        }
+    }
+}
+
+/// What the templates of identity fields may use.
+fn identity_context(node: &Node) -> Value {
+    let mut entries: Vec<(&str, Value)> = vec![("name", Value::from(&*node.name))];
+    entries.extend(node.nid.map(|nid| ("nid", Value::from(nid.value))));
+    entries.extend(node.xname.as_ref().map(|xname| ("xname", Value::from(xname.value.as_str()))));
+    Value::from_iter(entries)
+}
+
+fn take_facts<'a, 't>(
+    node: &mut Node,
+    nics: &ClassNics,
+    ground: &Ground<'a, 't>,
+    findings: &mut Findings,
+) -> Vec<BmcFactOf<'a, 't>> {
+    let mut of_bmc = Vec::new();
+    let name = node.name.clone();
+    for cell in ground.facts.of(&name) {
+        let text = || Stated::new(cell.text.to_owned(), cell.origin);
+        match cell.fact {
+            Fact::Xname if node.xname.is_none() => node.xname = xname(cell.place(), text(), findings),
+            Fact::Nid if node.nid.is_none() => node.nid = nid(cell.place(), text(), findings),
+            Fact::Serial if node.serial.is_none() => node.serial = Some(text().map(Into::into)),
+            Fact::Uuid if node.uuid.is_none() => node.uuid = uuid(cell.place(), text(), findings),
+            Fact::Xname => findings.push(stated_twice(&cell, "xname")),
+            Fact::Nid => findings.push(stated_twice(&cell, "nid")),
+            Fact::Serial => findings.push(stated_twice(&cell, "serial number")),
+            Fact::Uuid => findings.push(stated_twice(&cell, "UUID")),
+            Fact::Bmc(fact) => match node.bmc {
+                Some(bmc) => of_bmc.push((bmc.value, *fact, cell)),
+                None => {
+                    let message = format!("`{}` has no BMC for this fact", node.name);
+                    findings.push(Diagnostic::new(Code::NoSuchBmc, cell.place(), message));
+                }
+            },
+            Fact::Mac | Fact::Ip | Fact::TlsPin => {
+                let message = format!("`{}` is a node, and this column is for BMCs", node.name);
+                let finding = Diagnostic::new(Code::FactsColumn, cell.place(), message);
+                findings.push(finding.hint("an interface's column is nics.NAME.mac, a node's BMC's is bmc.mac"));
+            }
+            Fact::Nic(nic, fact) => take_nic_fact(node, nics, nic, *fact, &cell, findings),
+        }
+    }
+    of_bmc
+}
+
+fn take_nic_fact(
+    node: &mut Node,
+    nics: &ClassNics,
+    name: &str,
+    fact: NicFact,
+    cell: &FactCell<'_, '_>,
+    findings: &mut Findings,
+) {
+    let Some(at) = nics.nics.iter().position(|columns| &*columns.name == name) else {
+        let message = format!("`{}` has no interface `{name}`", node.name);
+        let hint = did_you_mean(name, nics.nics.iter().map(|columns| &*columns.name))
+            .unwrap_or_else(|| format!("add {{ name = \"{name}\" }} to the `nics` of its table or group"));
+        findings.push(Diagnostic::new(Code::NoSuchNic, cell.place(), message).hint(hint));
+        return;
+    };
+    let nic = &mut node.nics[at];
+    let text = || Stated::new(cell.text.to_owned(), cell.origin);
+    match fact {
+        NicFact::Mac if nic.mac.is_some() => findings.push(stated_twice(cell, "MAC address")),
+        NicFact::Mac => nic.mac = address(cell.place(), text(), "MAC address", MacAddr::parse, findings),
+        NicFact::Guid if nic.guid.is_some() => findings.push(stated_twice(cell, "GUID")),
+        NicFact::Guid => nic.guid = address(cell.place(), text(), "GUID", Guid::parse, findings),
+        NicFact::Ip if !nics.nics[at].ips.is_empty() || !nic.ips.is_empty() => {
+            findings.push(stated_twice(cell, "IP address"));
+        }
+        NicFact::Ip => {
+            let ip = values::ip(&|| cell.place(), cell.text, findings);
+            nic.ips.extend(ip.map(|ip| Stated::new(ip, cell.origin)));
+        }
+    }
+}
+
+fn address<T>(
+    place: Place,
+    text: Stated<String>,
+    what: &str,
+    parse: impl Fn(&str) -> Result<T, AddressError>,
+    findings: &mut Findings,
+) -> Option<Stated<T>> {
+    match parse(&text.value) {
+        Ok(value) => Some(Stated::new(value, text.origin)),
+        Err(error) => {
+            let message = format!("`{}` is no {what}: {error}", text.value);
+            findings.push(Diagnostic::new(Code::BadAddress, place, message));
+            None
+        }
+    }
+}
+
+fn xname(place: Place, text: Stated<String>, findings: &mut Findings) -> Option<Stated<Xname>> {
+    let message = match Xname::parse(&text.value) {
+        Ok(xname) if xname.kind() == XnameKind::Node => return Some(Stated::new(xname, text.origin)),
+        Ok(xname) => format!("`{xname}` is not the place of a node, which is x…c…s…b…n…"),
+        Err(error) => format!("`{}`: {error}", text.value),
+    };
+    findings.push(Diagnostic::new(Code::BadXname, place, message));
+    None
+}
+
+fn nid(place: Place, text: Stated<String>, findings: &mut Findings) -> Option<Stated<u32>> {
+    match text.value.parse::<u32>() {
+        Ok(nid) if nid <= MAX_NID => Some(Stated::new(nid, text.origin)),
+        Ok(_) | Err(_) => {
+            let message = format!("`{}` is no nid, a whole number from 0 to {MAX_NID}", text.value);
+            findings.push(Diagnostic::new(Code::BadValue, place, message));
+            None
+        }
+    }
+}
+
+fn uuid(place: Place, text: Stated<String>, findings: &mut Findings) -> Option<Stated<Uuid>> {
+    match Uuid::try_parse(&text.value) {
+        Ok(uuid) if !uuid.is_nil() => Some(Stated::new(uuid, text.origin)),
+        Ok(_) | Err(_) => {
+            let message = format!("`{}` is no UUID of a machine", text.value);
+            findings.push(Diagnostic::new(Code::BadValue, place, message));
+            None
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Single values: names, addresses, URLs; each check tells what is wrong where.
+
+use std::net::IpAddr;
+
+use super::at::At;
+use super::sources::{Findings, Here};
+use crate::model::{Code, Diagnostic, Place};
+
+/// The longest name of a machine: RFC 1123 lets a host name be 253 characters.
+const MAX_NAME: usize = 253;
+
+/// The longest URL; iPXE takes 3 kB and over (measured), and a kernel line holds several.
+const MAX_URL: usize = 1024;
+
+/// The longest `advertise` URL. It stands up to twice in a kernel line of 2,047 bytes, and the line is checked before
+/// the host's own URL is known, so this many bytes are kept free for each.
+pub const MAX_ADVERTISE: usize = 128;
+
+/// What iPXE of every build can fetch from (<https://ipxe.org/appnote/uri>), `https` where it was compiled in.
+const BOOT_SCHEMES: [&str; 5] = ["http", "https", "tftp", "ftp", "nfs"];
+
+/// Tells whether a text can name a machine, group, network or interface.
+///
+/// Names are letters, digits, `.`, `-` and `_`, and begin and end with a letter or digit: they stand in URLs, in file
+/// names, in host names and in node sets, and must mean the same there.
+pub fn name_fault(name: &str) -> Option<&'static str> {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    if name.is_empty() {
+        Some("a name has at least one character")
+    } else if name.len() > MAX_NAME {
+        Some("a name has at most 253 characters")
+    } else if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) {
+        Some("a name is letters, digits, `.`, `-` and `_`")
+    } else if !edge(name.chars().next()) || !edge(name.chars().next_back()) {
+        Some("a name begins and ends with a letter or digit")
+    } else {
+        None
+    }
+}
+
+/// Tells what keeps a text from being a URL that a node or a BMC client can use.
+pub fn url_fault(url: &str, schemes: &[&str]) -> Option<String> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Some(format!("a full URL begins with `{}://`", schemes[0]));
+    };
+    if !schemes.contains(&scheme) {
+        return Some(format!("`{scheme}` is none of {}", schemes.join(", ")));
+    }
+    let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    if rest[..host_end].is_empty() {
+        return Some("the URL names no host".into());
+    }
+    if url.len() > MAX_URL {
+        return Some(format!("the URL is over {MAX_URL} bytes"));
+    }
+    let bad = url.chars().find(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\\' | '|'));
+    bad.map(|c| format!("a URL has no {c:?}; write it percent-encoded"))
+}
+
+/// Tells what keeps a text from being the URL of a kernel or an initial RAM disk.
+pub fn boot_url_fault(url: &str) -> Option<String> {
+    url_fault(url, &BOOT_SCHEMES)
+}
+
+/// Tells what keeps a text from being the URL by which nodes reach muster.
+pub fn advertise_fault(url: &str) -> Option<String> {
+    url_fault(url, &["http", "https"]).or_else(|| {
+        if url.len() > MAX_ADVERTISE {
+            Some(format!("the URL is over {MAX_ADVERTISE} bytes"))
+        } else if url.contains(['?', '#', '$']) {
+            Some("the URL has a query, a fragment or `$`".into())
+        } else {
+            None
+        }
+    })
+}
+
+/// Checks the URL by which nodes reach muster, and cuts a final slash.
+pub fn advertise(here: &Here<'_>, url: &At<String>, findings: &mut Findings) -> Option<Box<str>> {
+    if let Some(fault) = advertise_fault(&url.value) {
+        let finding = Diagnostic::new(Code::BadUrl, here.place(url.span), fault);
+        findings.push(finding.hint("write the URL that reaches muster's boot listener, such as http://10.0.0.1:8270"));
+        return None;
+    }
+    Some(url.value.trim_end_matches('/').into())
+}
+
+/// Returns the host of a URL, without user, port or brackets.
+pub fn host_of(url: &str) -> Option<&str> {
+    let rest = url.split_once("://")?.1;
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match host.strip_prefix('[') {
+        Some(v6) => v6.split_once(']').map(|(host, _)| host),
+        None => Some(host.split_once(':').map_or(host, |(host, _)| host)),
+    }
+}
+
+/// Reads an IP address.
+pub fn ip(place: &dyn Fn() -> Place, text: &str, findings: &mut Findings) -> Option<IpAddr> {
+    match text.parse() {
+        Ok(address) => Some(address),
+        Err(_) => {
+            let message = format!("`{text}` is no IP address");
+            let hint = text.contains('/').then(|| "the prefix length comes from the network's cidr".to_owned());
+            findings.push(Diagnostic::new(Code::BadIp, place(), message).maybe_hint(hint));
+            None
+        }
+    }
+}
+
+/// Checks the size of the largest packet: 68 bytes are the least that IPv4 knows (RFC 791).
+pub fn mtu(here: &Here<'_>, mtu: &At<u32>, findings: &mut Findings) -> Option<u32> {
+    if (68..=65535).contains(&mtu.value) {
+        return Some(mtu.value);
+    }
+    findings.push(Diagnostic::new(Code::BadValue, here.place(mtu.span), "an MTU is 68 to 65535 bytes"));
+    None
+}
+
+/// Checks the name of a machine, group or other thing.
+pub fn check_name(place: impl FnOnce() -> Place, name: &str, findings: &mut Findings) -> bool {
+    match name_fault(name) {
+        None => true,
+        Some(fault) => {
+            findings.push(Diagnostic::new(Code::BadName, place(), format!("`{name}` cannot be a name: {fault}")));
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_mean_the_same_everywhere() {
+        for good in ["nid0001", "x1000c0s0b0", "gpu-1", "a.b_c", "1"] {
+            assert_eq!(name_fault(good), None, "{good}");
+        }
+        for bad in ["", "-a", "a-", "a b", "nid[1-2]", "käse", "a/b", "..", &"a".repeat(254)] {
+            assert!(name_fault(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn urls_are_full_and_clean() {
+        for good in ["http://a/b", "tftp://10.0.0.1/vmlinuz", "http://[fd00::1]:80/x?y=1&z"] {
+            assert_eq!(boot_url_fault(good), None, "{good}");
+        }
+        for bad in ["vmlinuz", "/vmlinuz", "file:///x", "http:///x", "http://a/b c", "http://a/\n", "http://a/||"] {
+            assert!(boot_url_fault(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hosts_come_bare() {
+        assert_eq!(host_of("https://10.1.0.1"), Some("10.1.0.1"));
+        assert_eq!(host_of("https://u:p@bmc1:8443/redfish"), Some("bmc1"));
+        assert_eq!(host_of("https://[fd00::1]:443/"), Some("fd00::1"));
+        assert_eq!(host_of("bmc1"), None);
+    }
+}

@@ -1,0 +1,72 @@
+//! What machines should look like, as one flat list of attribute paths.
+
+use std::collections::BTreeMap;
+
+use crate::desired::file::{Expect, ExpectBios, ExpectParts};
+use crate::desired::{At, Free};
+use crate::model::{Origin, Span, Stated};
+
+/// Lays a stronger layer's expectations over the weaker ones, attribute by attribute.
+pub fn lay(all: &mut BTreeMap<String, Stated<Free>>, expect: &Expect, origin: &dyn Fn(Span) -> Origin) {
+    let Expect {
+        manufacturer,
+        model,
+        memory_gib,
+        processors,
+        accelerators,
+        drives,
+        bios,
+        firmware,
+        secure_boot,
+        power,
+    } = expect;
+    let mut put = |path: String, value: Free, span: Span| {
+        all.insert(path, Stated::new(value, origin(span)));
+    };
+    let mut text = |path: &str, at: &Option<At<String>>| {
+        if let Some(at) = at {
+            put(path.into(), Free::Text(at.value.clone()), at.span);
+        }
+    };
+    text("manufacturer", manufacturer);
+    text("model", model);
+    if let Some(at) = memory_gib {
+        put("memory_gib".into(), Free::Integer(i64::try_from(at.value).unwrap_or(i64::MAX)), at.span);
+    }
+    for (name, parts) in [("processors", processors), ("accelerators", accelerators), ("drives", drives)] {
+        let Some(At { value: ExpectParts { count, model, cores }, .. }) = parts else { continue };
+        for (key, number) in [("count", count), ("cores", cores)] {
+            if let Some(at) = number {
+                put(format!("{name}.{key}"), Free::Integer(at.value.into()), at.span);
+            }
+        }
+        if let Some(at) = model {
+            put(format!("{name}.model"), Free::Text(at.value.clone()), at.span);
+        }
+    }
+    if let Some(At { value: ExpectBios { version, attributes }, .. }) = bios {
+        if let Some(at) = version {
+            put("bios.version".into(), Free::Text(at.value.clone()), at.span);
+        }
+        for (key, at) in attributes.iter().flat_map(|table| &table.value) {
+            put(format!("bios.attributes.{key}"), at.value.clone(), at.span);
+        }
+    }
+    for (key, at) in firmware.iter().flat_map(|table| &table.value) {
+        put(format!("firmware.{key}"), Free::Text(at.value.clone()), at.span);
+    }
+    if let Some(at) = secure_boot {
+        put("secure_boot".into(), Free::Boolean(at.value), at.span);
+    }
+    if let Some(at) = power {
+        put("power".into(), Free::Text(at.value.as_str().into()), at.span);
+    }
+}
+
+/// Takes back what a path names, and all below it; true where there was something.
+pub fn unset(all: &mut BTreeMap<String, Stated<Free>>, path: &str) -> bool {
+    let before = all.len();
+    let below = format!("{path}.");
+    all.retain(|key, _| key != path && !key.starts_with(&below));
+    all.len() < before
+}

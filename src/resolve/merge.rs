@@ -1,0 +1,280 @@
+//! The merge of a class's layers, weakest first: the boot configuration, defaults, groups, the node's table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use minijinja::Environment;
+use minijinja::value::Value;
+
+use super::params::{Laying, Params};
+use super::scope::ClassScope;
+use super::text::{Draft, Text};
+use super::vars::Vars;
+use super::{Class, MAX_PARAMS, expect, no_such_template};
+use crate::desired::file::ArchName;
+use crate::desired::{self, At, BootImage, Desired, Findings, Free, MacSource, Source, template};
+use crate::model::{Arch, Code, Diagnostic, FileId, Layer, Origin, Place, Span, Stated};
+
+/// Where a value comes from that nobody states.
+const BUILT_IN: Origin = Origin { file: FileId(0), at: 0, layer: Layer::BuiltIn };
+
+/// What the layers of one class come to, before templates are expanded.
+#[derive(Debug)]
+pub struct Merged<'d> {
+    arch: Stated<Arch>,
+    boot: Option<Stated<u16>>,
+    kernel: Option<Draft>,
+    initrd: Vec<Draft>,
+    params: Vec<Draft>,
+    vars: Vars,
+    user_data: Option<Stated<&'d str>>,
+    vendor_data: Vec<Stated<&'d str>>,
+    meta_data: Vars,
+    expect: BTreeMap<String, Stated<Free>>,
+    macs: Stated<MacSource>,
+    /// Elements that take something back, and those of them that found it.
+    pub sought: BTreeSet<Origin>,
+    pub found: BTreeSet<Origin>,
+}
+
+/// Merges the layers of one class of nodes.
+pub fn class<'d>(desired: &'d Desired, class: &desired::Class) -> (Merged<'d>, Findings) {
+    let groups = class.groups.iter().map(|at| &desired.groups[usize::from(*at)].source);
+    let layers: Vec<&Source> =
+        std::iter::once(&desired.defaults).chain(groups).chain([&desired.tables[class.table as usize]]).collect();
+    let mut merge = Merge::new(desired);
+    for source in &layers {
+        merge.lay(source);
+    }
+    merge.boot_image(&layers);
+    (merge.merged, merge.findings)
+}
+
+/// Merges what an unknown machine boots: its boot configuration and, unless that is sealed, the defaults.
+pub fn unknown(desired: &Desired, boot: Stated<u16>, arch: Arch) -> (Merged<'_>, Findings) {
+    let mut merge = Merge::new(desired);
+    merge.lay(&desired.defaults);
+    merge.merged.arch.value = arch;
+    merge.merged.boot = Some(boot);
+    merge.boot_image(&[&desired.defaults]);
+    (merge.merged, merge.findings)
+}
+
+struct Merge<'d> {
+    desired: &'d Desired,
+    merged: Merged<'d>,
+    findings: Findings,
+}
+
+impl<'d> Merge<'d> {
+    fn new(desired: &'d Desired) -> Self {
+        let merged = Merged {
+            arch: Stated::new(Arch::X86_64, BUILT_IN),
+            boot: None,
+            kernel: None,
+            initrd: Vec::new(),
+            params: Vec::new(),
+            vars: Vars::default(),
+            user_data: None,
+            vendor_data: Vec::new(),
+            meta_data: Vars::default(),
+            expect: BTreeMap::new(),
+            macs: Stated::new(MacSource::Declared, BUILT_IN),
+            sought: BTreeSet::new(),
+            found: BTreeSet::new(),
+        };
+        Self { desired, merged, findings: Findings::new() }
+    }
+
+    /// Lays one layer over the weaker ones, all but its parameters.
+    fn lay(&mut self, source: &'d Source) {
+        let origin = |span: Span| Origin { file: source.file, at: span.start as u32, layer: source.layer };
+        for path in &source.table.unset {
+            let at = origin(path.span);
+            self.unset(path, at);
+        }
+        let table = &source.table;
+        let merged = &mut self.merged;
+        if let Some(arch) = &table.arch {
+            let value = match arch.value {
+                ArchName::X86_64 => Arch::X86_64,
+                ArchName::Aarch64 => Arch::Aarch64,
+            };
+            merged.arch = Stated::new(value, origin(arch.span));
+        }
+        if let Some(macs) = &table.macs {
+            merged.macs = Stated::new(macs.value, origin(macs.span));
+        }
+        if let Some(vars) = &table.vars {
+            merged.vars.lay(&vars.value, &origin);
+        }
+        if let Some(wanted) = &table.expect {
+            expect::lay(&mut merged.expect, &wanted.value, &origin);
+        }
+        if let Some(boot) = &table.boot {
+            self.boot(boot, origin(boot.span));
+        }
+        if let Some(cloud_init) = &table.cloud_init {
+            let told = &cloud_init.value;
+            if let Some(name) = &told.user_data {
+                self.merged.user_data = self.file(name, origin(name.span)).or(self.merged.user_data.take());
+            }
+            if let Some(name) = &told.vendor_data {
+                let part = self.file(name, origin(name.span));
+                self.merged.vendor_data.extend(part);
+            }
+            if let Some(keys) = &told.meta_data {
+                self.merged.meta_data.lay(&keys.value, &origin);
+            }
+        }
+    }
+
+    fn boot(&mut self, name: &At<String>, origin: Origin) {
+        match self.desired.boot_index(&name.value) {
+            Some(at) => self.merged.boot = Some(Stated::new(at, origin)),
+            None => {
+                let place = self.desired.sources.place(origin);
+                self.findings.push(desired::no_such_boot(place, &name.value, &self.desired.boots));
+            }
+        }
+    }
+
+    fn file(&mut self, name: &'d At<String>, origin: Origin) -> Option<Stated<&'d str>> {
+        if self.desired.templates.contains_key(name.value.as_str()) {
+            return Some(Stated::new(&name.value, origin));
+        }
+        let place = self.desired.sources.place(origin);
+        self.findings.push(no_such_template(self.desired, place, &name.value));
+        None
+    }
+
+    fn unset(&mut self, path: &At<String>, origin: Origin) {
+        let merged = &mut self.merged;
+        let (root, rest) = path.value.split_once('.').unwrap_or((&path.value, ""));
+        let found = match (root, rest) {
+            // Interfaces are merged, and taken back, where nodes are expanded; parameters where their lists are laid.
+            ("nics", name) if !name.is_empty() => return,
+            ("params", "") => return,
+            ("boot", "") => merged.boot.take().is_some(),
+            ("vars", "") => std::mem::take(&mut merged.vars) != Vars::default(),
+            ("vars", path) => merged.vars.unset(path),
+            ("expect", "") => !std::mem::take(&mut merged.expect).is_empty(),
+            ("expect", path) => expect::unset(&mut merged.expect, path),
+            ("cloud_init", "user_data") => merged.user_data.take().is_some(),
+            ("cloud_init", "vendor_data") => !std::mem::take(&mut merged.vendor_data).is_empty(),
+            ("cloud_init", "meta_data") => std::mem::take(&mut merged.meta_data) != Vars::default(),
+            ("cloud_init", path) => path.strip_prefix("meta_data.").is_some_and(|path| merged.meta_data.unset(path)),
+            ("arch", "") => std::mem::replace(&mut merged.arch, Stated::new(Arch::X86_64, BUILT_IN)).origin != BUILT_IN,
+            ("macs", "") => {
+                let declared = Stated::new(MacSource::Declared, BUILT_IN);
+                std::mem::replace(&mut merged.macs, declared).origin != BUILT_IN
+            }
+            _ => {
+                let message = format!("nothing is called `{}`", path.value);
+                let finding = Diagnostic::new(Code::UnsetNothing, self.desired.sources.place(origin), message);
+                let roots = ["boot", "params", "vars", "arch", "cloud_init", "nics", "expect", "macs"];
+                self.findings.push(finding.maybe_hint(desired::did_you_mean(root, roots)));
+                return;
+            }
+        };
+        merged.sought.insert(origin);
+        if found {
+            merged.found.insert(origin);
+        }
+    }
+
+    /// Joins what the boot configuration says with the parameters of all layers.
+    fn boot_image(&mut self, layers: &[&'d Source]) {
+        let Some(boot) = self.merged.boot else { return };
+        let configuration = &self.desired.boots[usize::from(boot.value)];
+        let by_arch = configuration.for_arch(self.merged.arch.value);
+        let at = |layer: Layer| {
+            move |text: &At<String>| Origin { file: configuration.file, at: text.span.start as u32, layer }
+        };
+        let images: Vec<(&BootImage, Layer)> = std::iter::once((&configuration.base, Layer::Boot))
+            .chain(by_arch.map(|image| (image, Layer::BootArch)))
+            .collect();
+        let mut params = Params::default();
+        for (image, layer) in images {
+            let origin = at(layer);
+            let draft = |text: &At<String>| Draft { source: text.value.as_str().into(), origin: origin(text) };
+            if let Some(kernel) = &image.kernel {
+                self.merged.kernel = Some(draft(kernel));
+            }
+            if let Some(initrd) = &image.initrd {
+                self.merged.initrd = initrd.iter().map(draft).collect();
+            }
+            self.lay_params(&mut params, &image.params, &origin);
+        }
+        for source in layers.iter().filter(|_| !configuration.sealed) {
+            let origin =
+                |text: &At<String>| Origin { file: source.file, at: text.span.start as u32, layer: source.layer };
+            if source.table.unset.iter().any(|path| path.value == "params") {
+                params = Params::default();
+            }
+            self.lay_params(&mut params, &source.table.params, &origin);
+        }
+        self.merged.params = params.finish();
+        if self.merged.params.len() > MAX_PARAMS {
+            let place = self.desired.sources.place(boot.origin);
+            let message = format!("over {MAX_PARAMS} kernel parameters come together");
+            self.findings.push(Diagnostic::new(Code::TooMany, place, message));
+            self.merged.params.truncate(MAX_PARAMS);
+        }
+    }
+
+    fn lay_params(&mut self, params: &mut Params, list: &[At<String>], origin: &dyn Fn(&At<String>) -> Origin) {
+        let sources = &self.desired.sources;
+        let place = |origin: Origin| sources.place(origin);
+        let Merged { sought, found, .. } = &mut self.merged;
+        params.lay(list, origin, &mut Laying { place: &place, sought, found }, &mut self.findings);
+    }
+}
+
+impl Merged<'_> {
+    /// Expands what is the same for the whole class, and gives the engine what is not.
+    pub fn finish(
+        self,
+        desired: &Desired,
+        class: Option<&desired::Class>,
+        engine: &mut Environment<'static>,
+        findings: &mut Findings,
+    ) -> Class {
+        let boot_name = self.boot.map(|boot| &*desired.boots[usize::from(boot.value)].name);
+        let scope = Arc::new(ClassScope::new(desired, class, self.vars.to_value(), self.arch.value, boot_name));
+        let value = Value::from_dyn_object(Arc::clone(&scope));
+        let mut text = |draft: Draft| {
+            let origin = draft.origin;
+            Text::new(draft, engine, &value)
+                .map_err(|error| findings.push(text_finding(desired.sources.place(origin), &error)))
+                .ok()
+        };
+        let kernel = self.kernel.and_then(&mut text);
+        let initrd = self.initrd.into_iter().filter_map(&mut text).collect();
+        let params = self.params.into_iter().filter_map(&mut text).collect();
+        Class {
+            arch: self.arch,
+            boot: self.boot,
+            kernel,
+            initrd,
+            params,
+            vars: self.vars,
+            user_data: self.user_data.map(|name| name.map(Into::into)),
+            vendor_data: self.vendor_data.into_iter().map(|name| name.map(Into::into)).collect(),
+            meta_data: self.meta_data,
+            expect: self.expect,
+            macs: self.macs,
+            scope,
+        }
+    }
+}
+
+/// Tells of a TOML value whose template fails.
+pub fn text_finding(place: Place, error: &minijinja::Error) -> Diagnostic {
+    if template::refused_secret(error).is_some() {
+        let finding = Diagnostic::new(Code::SecretHole, place, "a secret cannot stand in a boot script");
+        return finding
+            .hint("scripts are served to anybody who asks; secrets belong in cloud-init, once nodes have tokens");
+    }
+    Diagnostic::new(Code::Template, place, template::reason(error))
+}

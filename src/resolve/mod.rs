@@ -1,0 +1,281 @@
+//! Layers to one answer: what each node boots, with the Origin of every value.
+//!
+//! Nodes whose table and groups are the same share one [`Class`]: layers are merged and class-wide templates expanded
+//! once for all of them. What names the node itself is expanded for each node, on request, from frozen inputs. This room
+//! writes no script and no document, and knows neither machines as they are nor who asks.
+
+mod expect;
+mod merge;
+mod params;
+mod scope;
+mod text;
+mod vars;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use minijinja::Environment;
+use minijinja::value::Value;
+use rayon::prelude::*;
+
+use crate::desired::{
+    BootConfiguration, BootKind, CloudInitFile, Desired, Findings, Free, MacSource, NodeState, did_you_mean, template,
+};
+use crate::model::{Arch, Code, Diagnostic, Origin, Place, Stated};
+
+pub use scope::{fqdn, server_of};
+pub use text::Text;
+pub use vars::Vars;
+
+use merge::Merged;
+use scope::{ClassScope, NodeScope};
+
+/// The most parameters of one kernel line; the line itself is bounded at 2,047 bytes.
+const MAX_PARAMS: usize = 512;
+
+/// Everything that the layers of one commit come to.
+pub struct Resolved {
+    pub desired: Arc<Desired>,
+    /// In the order of [`Desired::classes`].
+    pub classes: Vec<Class>,
+    /// What unknown machines boot, by architecture, where they boot at all.
+    pub unknown: Vec<(Arch, Class)>,
+    engine: Environment<'static>,
+}
+
+/// What all nodes of one class have in common.
+#[derive(Debug, Clone)]
+pub struct Class {
+    pub arch: Stated<Arch>,
+    /// The index of the boot configuration, where a layer names one.
+    pub boot: Option<Stated<u16>>,
+    pub kernel: Option<Text>,
+    pub initrd: Vec<Text>,
+    pub params: Vec<Text>,
+    pub vars: Vars,
+    /// The file that is the user-data.
+    pub user_data: Option<Stated<Box<str>>>,
+    /// The files that are the vendor-data, weakest layer first.
+    pub vendor_data: Vec<Stated<Box<str>>>,
+    /// Further keys of meta-data.
+    pub meta_data: Vars,
+    /// What the machine should look like: attribute paths such as `bios.attributes.LogicalProc`.
+    pub expect: BTreeMap<String, Stated<Free>>,
+    pub macs: Stated<MacSource>,
+    scope: Arc<ClassScope>,
+}
+
+/// What one node boots, with every template expanded.
+#[derive(Debug)]
+pub struct Boot<'r> {
+    pub configuration: &'r BootConfiguration,
+    pub kernel: Option<Expanded<'r>>,
+    pub initrd: Vec<Expanded<'r>>,
+    pub params: Vec<Expanded<'r>>,
+}
+
+/// A text as it goes out, and where it was stated.
+#[derive(Debug, Clone)]
+pub struct Expanded<'r> {
+    pub text: Cow<'r, str>,
+    pub origin: Origin,
+}
+
+/// Merges all layers of a commit.
+///
+/// Returns nothing where a finding is an error.
+#[must_use]
+pub fn resolve(desired: Arc<Desired>) -> (Option<Resolved>, Findings) {
+    let mut findings = Findings::new();
+    let mut engine = template::environment(&desired.networks);
+    add_templates(&desired, &mut engine, &mut findings);
+    let merged: Vec<(Merged<'_>, Findings)> =
+        desired.classes.par_iter().map(|class| merge::class(&desired, class)).collect();
+    let mut found = BTreeSet::new();
+    let mut sought = BTreeSet::new();
+    let mut classes = Vec::with_capacity(merged.len());
+    for ((merged, told), class) in merged.into_iter().zip(&desired.classes) {
+        findings.extend(told);
+        sought.extend(merged.sought.iter().copied());
+        found.extend(merged.found.iter().copied());
+        classes.push(merged.finish(&desired, Some(class), &mut engine, &mut findings));
+    }
+    let unknown = unknown(&desired, &mut engine, &mut findings);
+    takes_nothing(&desired, sought.difference(&found), &mut findings);
+    boots_nothing(&desired, &classes, &mut findings);
+    let good = findings.iter().all(|finding| finding.severity() == crate::model::Severity::Warning);
+    let resolved = Resolved { desired, classes, unknown, engine };
+    (good.then_some(resolved), findings)
+}
+
+fn add_templates(desired: &Desired, engine: &mut Environment<'static>, findings: &mut Findings) {
+    for (name, file) in desired.templates.iter().filter(|(_, file)| file.is_template) {
+        if let Err(error) = engine.add_template_owned(name.to_string(), file.text.to_string()) {
+            findings.push(template_finding(name, &error));
+        }
+    }
+}
+
+/// Tells of a failure in a file under `cloud-init/`.
+#[must_use]
+pub fn template_finding(name: &str, error: &minijinja::Error) -> Diagnostic {
+    let path = format!("cloud-init/{}", error.name().unwrap_or(name));
+    let place = error.range().map_or_else(|| Place::file(path.clone()), |range| Place::at(path.clone(), range));
+    if let Some(secret) = template::refused_secret(error) {
+        let message = format!("the secret `{secret}` cannot be given to nodes yet");
+        let finding = Diagnostic::new(Code::SecretHole, place, message);
+        return finding.hint("secrets wait for per-node tokens: anybody on the network can ask for a node's documents");
+    }
+    Diagnostic::new(Code::Template, place, template::reason(error))
+}
+
+fn unknown(desired: &Desired, engine: &mut Environment<'static>, findings: &mut Findings) -> Vec<(Arch, Class)> {
+    let crate::desired::Unknown::Boot(boot) = desired.cluster.unknown else { return Vec::new() };
+    let mut all = Vec::new();
+    for arch in Arch::ALL {
+        let (merged, told) = merge::unknown(desired, boot, arch);
+        findings.extend(told);
+        let class = merged.finish(desired, None, engine, findings);
+        let is_local = desired.boots[usize::from(boot.value)].kind == BootKind::Local;
+        if class.kernel.is_some() || is_local {
+            all.push((arch, class));
+        }
+    }
+    all
+}
+
+/// Tells of elements that take back or replace what no class has below them.
+fn takes_nothing<'o>(desired: &Desired, origins: impl Iterator<Item = &'o Origin>, findings: &mut Findings) {
+    for origin in origins {
+        let place = desired.sources.place(*origin);
+        let finding = Diagnostic::new(Code::ParamNothing, place, "this takes back what no weaker layer states");
+        findings.push(finding.hint("look for a typing mistake; `muster show NODE --blame` lists what layers state"));
+    }
+}
+
+/// Tells of active nodes that can boot nothing.
+fn boots_nothing(desired: &Desired, classes: &[Class], findings: &mut Findings) {
+    for node in desired.nodes.iter().filter(|node| node.state == NodeState::Active) {
+        let class = &classes[node.class as usize];
+        let (place, message) = match class.boot {
+            None => {
+                let place = desired.sources.place(node.origin);
+                (place, "this active node can boot nothing: no layer names a boot configuration".to_owned())
+            }
+            Some(boot) => {
+                let configuration = &desired.boots[usize::from(boot.value)];
+                if class.kernel.is_some() || configuration.kind == BootKind::Local {
+                    continue;
+                }
+                let message = format!(
+                    "active nodes can boot nothing: `{}` has no kernel for {}",
+                    configuration.name, class.arch.value
+                );
+                (desired.sources.place(boot.origin), message)
+            }
+        };
+        let hint = "name one with `boot` in the node, a group or [defaults], or give the node another `state`";
+        findings.push(Diagnostic::new(Code::BootsNothing, place, message).hint(hint));
+    }
+}
+
+impl Resolved {
+    /// Returns the class of a node, by the node's index.
+    #[must_use]
+    pub fn class(&self, node: usize) -> &Class {
+        &self.classes[self.desired.nodes[node].class as usize]
+    }
+
+    /// Expands what a node boots, by the node's index.
+    ///
+    /// Returns nothing for a node that no layer gives a boot configuration.
+    ///
+    /// # Errors
+    /// Returns every template that fails and every expanded text that cannot stand in a script.
+    pub fn boot(&self, node: usize) -> Result<Option<Boot<'_>>, Findings> {
+        let class = self.class(node);
+        let scope = NodeScope::value(&self.desired, node, &class.scope);
+        self.boot_of(class, &scope)
+    }
+
+    /// Expands what an unknown machine of an architecture boots.
+    ///
+    /// # Errors
+    /// As [`Self::boot`]; a template that names the node always fails here.
+    pub fn unknown_boot(&self, arch: Arch) -> Result<Option<Boot<'_>>, Findings> {
+        let Some((_, class)) = self.unknown.iter().find(|(other, _)| *other == arch) else { return Ok(None) };
+        self.boot_of(class, &Value::from_dyn_object(Arc::clone(&class.scope)))
+    }
+
+    fn boot_of<'r>(&'r self, class: &'r Class, scope: &Value) -> Result<Option<Boot<'r>>, Findings> {
+        let Some(boot) = class.boot else { return Ok(None) };
+        let mut findings = Findings::new();
+        let sources = &self.desired.sources;
+        let mut expand = |text: &'r Text, check: fn(&str) -> Option<String>, code: Code| {
+            let origin = text.origin;
+            match text.expand(&self.engine, scope) {
+                Ok(expanded) => {
+                    if let Some(fault) = check(&expanded) {
+                        findings.push(Diagnostic::new(code, sources.place(origin), fault));
+                    }
+                    Some(Expanded { text: expanded, origin })
+                }
+                Err(error) => {
+                    findings.push(merge::text_finding(sources.place(origin), &error));
+                    None
+                }
+            }
+        };
+        let kernel = class.kernel.as_ref().and_then(|text| expand(text, params::url_fault, Code::BadUrl));
+        let initrd = class.initrd.iter().filter_map(|text| expand(text, params::url_fault, Code::BadUrl)).collect();
+        let params: Vec<_> =
+            class.params.iter().filter_map(|text| expand(text, params::fault, Code::BadParam)).collect();
+        if !findings.is_empty() {
+            return Err(findings);
+        }
+        let params = params.into_iter().filter(|param| !param.text.is_empty()).collect();
+        Ok(Some(Boot { configuration: &self.desired.boots[usize::from(boot.value)], kernel, initrd, params }))
+    }
+
+    /// Expands a file under `cloud-init/` for a node.
+    ///
+    /// # Errors
+    /// Returns why the template fails.
+    pub fn document<'r>(&self, node: usize, name: &str, file: &'r CloudInitFile) -> Result<Cow<'r, str>, Diagnostic> {
+        if !file.is_template {
+            return Ok(Cow::Borrowed(&file.text));
+        }
+        let scope = NodeScope::value(&self.desired, node, &self.class(node).scope);
+        let template = self.engine.get_template(name).map_err(|error| template_finding(name, &error))?;
+        template.render(scope).map(Cow::Owned).map_err(|error| template_finding(name, &error))
+    }
+
+    /// Expands the further keys of a node's meta-data.
+    ///
+    /// # Errors
+    /// Returns every template that fails.
+    pub fn meta_data(&self, node: usize) -> Result<Vec<(String, serde_json::Value)>, Findings> {
+        let class = self.class(node);
+        let scope = NodeScope::value(&self.desired, node, &class.scope);
+        let mut findings = Findings::new();
+        let expanded = class.meta_data.expand(&mut |text, origin| {
+            if !template::is_template(text) {
+                return text.to_owned();
+            }
+            self.engine.render_str(text, &scope).unwrap_or_else(|error| {
+                let place = self.desired.sources.place(origin);
+                findings.push(Diagnostic::new(Code::Template, place, template::reason(&error)));
+                String::new()
+            })
+        });
+        if findings.is_empty() { Ok(expanded) } else { Err(findings) }
+    }
+}
+
+/// Tells of a cloud-init file that is not there.
+fn no_such_template(desired: &Desired, place: Place, name: &str) -> Diagnostic {
+    let message = format!("there is no file `cloud-init/{name}`");
+    let hint = did_you_mean(name, desired.templates.keys().map(|name| &**name));
+    Diagnostic::new(Code::NoSuchTemplate, place, message).maybe_hint(hint)
+}

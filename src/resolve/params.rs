@@ -1,0 +1,259 @@
+//! Kernel parameters: how layers join their lists, and what one parameter may look like.
+
+use std::collections::BTreeSet;
+
+use super::text::Draft;
+use crate::desired::{At, Findings};
+use crate::model::{Code, Diagnostic, Origin, Place};
+
+/// What an element of a layer's list does to what weaker layers stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act<'t> {
+    /// `key=v`: replace the one weaker entry of the key.
+    Set(&'t str),
+    /// `=key=v`: replace all, at the place of the first.
+    ReplaceAll(&'t str),
+    /// `+key=v`: add.
+    Add(&'t str),
+    /// `-key`: remove all.
+    RemoveAll(&'t str),
+    /// `-key=v`: remove this one.
+    RemoveOne(&'t str),
+}
+
+impl<'t> Act<'t> {
+    fn of(text: &'t str) -> Self {
+        match text.as_bytes().first() {
+            Some(b'=') => Self::ReplaceAll(&text[1..]),
+            Some(b'+') => Self::Add(&text[1..]),
+            Some(b'-') if text[1..].contains('=') => Self::RemoveOne(&text[1..]),
+            Some(b'-') => Self::RemoveAll(&text[1..]),
+            _ => Self::Set(text),
+        }
+    }
+}
+
+/// Returns the key of a parameter: the text before the first `=`, with `_` for `-`, as the kernel compares them.
+fn key(param: &str) -> String {
+    param.split('=').next().unwrap_or_default().replace('-', "_")
+}
+
+/// The parameters that the layers so far come to.
+#[derive(Debug, Clone, Default)]
+pub struct Params {
+    all: Vec<Entry>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    key: String,
+    draft: Draft,
+    /// Which list the entry came from; entries of one list never replace each other.
+    list: usize,
+}
+
+/// What a list was laid with: where its elements stand, and what they looked for in weaker layers.
+pub struct Laying<'a> {
+    pub place: &'a dyn Fn(Origin) -> Place,
+    /// The elements that take something back.
+    pub sought: &'a mut BTreeSet<Origin>,
+    /// Those of them that found something.
+    pub found: &'a mut BTreeSet<Origin>,
+}
+
+impl Params {
+    /// Lays the list of one layer over what weaker layers stated.
+    pub fn lay(
+        &mut self,
+        list: &[At<String>],
+        origin: &dyn Fn(&At<String>) -> Origin,
+        laying: &mut Laying<'_>,
+        findings: &mut Findings,
+    ) {
+        let number = self.all.iter().map(|entry| entry.list + 1).max().unwrap_or(0);
+        for element in list {
+            let at = origin(element);
+            match Act::of(&element.value) {
+                Act::Add(param) => self.push(param, at, number),
+                Act::Set(param) => self.set(param, at, number, laying, findings),
+                Act::ReplaceAll(param) => self.replace_all(param, at, number),
+                Act::RemoveAll(param) => {
+                    let wanted = key(param);
+                    self.remove(at, laying, |entry| entry.list < number && entry.key == wanted);
+                }
+                Act::RemoveOne(param) => {
+                    self.remove(at, laying, |entry| entry.list < number && *entry.draft.source == *param);
+                }
+            }
+        }
+    }
+
+    /// Returns the parameters in their order.
+    pub fn finish(self) -> Vec<Draft> {
+        self.all.into_iter().map(|entry| entry.draft).collect()
+    }
+
+    fn push(&mut self, param: &str, origin: Origin, list: usize) {
+        self.all.push(Entry { key: key(param), draft: Draft { source: param.into(), origin }, list });
+    }
+
+    fn set(&mut self, param: &str, origin: Origin, list: usize, laying: &Laying<'_>, findings: &mut Findings) {
+        let wanted = key(param);
+        let entry = Entry { key: wanted.clone(), draft: Draft { source: param.into(), origin }, list };
+        let weaker: Vec<usize> =
+            (0..self.all.len()).filter(|at| self.all[*at].list < list && self.all[*at].key == wanted).collect();
+        match weaker.as_slice() {
+            [] => {
+                // A repeat within one list follows the one before it, so that they stay together where that one
+                // replaced a weaker entry.
+                let after = self.all.iter().rposition(|other| other.list == list && other.key == wanted);
+                match after {
+                    Some(at) => self.all.insert(at + 1, entry),
+                    None => self.all.push(entry),
+                }
+            }
+            [one] => self.all[*one] = entry,
+            several => {
+                let name = param.split('=').next().unwrap_or_default();
+                let message =
+                    format!("weaker layers state `{name}` {} times; which one does this replace?", several.len());
+                let hint =
+                    format!("`={param}` replaces all, `+{param}` adds one, `-{name}=VALUE` before it removes one");
+                let mut finding = Diagnostic::new(Code::AmbiguousParam, (laying.place)(origin), message).hint(hint);
+                for at in several {
+                    finding = finding.related((laying.place)(self.all[*at].draft.origin), "stated here");
+                }
+                findings.push(finding);
+            }
+        }
+    }
+
+    fn replace_all(&mut self, param: &str, origin: Origin, list: usize) {
+        let wanted = key(param);
+        let entry = Entry { key: wanted.clone(), draft: Draft { source: param.into(), origin }, list };
+        let weaker = |other: &Entry| other.list < list && other.key == wanted;
+        match self.all.iter().position(weaker) {
+            Some(first) => {
+                self.all[first] = entry;
+                self.all.retain(|other| !weaker(other));
+            }
+            None => self.all.push(entry),
+        }
+    }
+
+    fn remove(&mut self, origin: Origin, laying: &mut Laying<'_>, is_it: impl Fn(&Entry) -> bool) {
+        let before = self.all.len();
+        self.all.retain(|entry| !is_it(entry));
+        laying.sought.insert(origin);
+        if self.all.len() < before {
+            laying.found.insert(origin);
+        }
+    }
+}
+
+/// Tells what keeps an expanded text from being one kernel parameter.
+///
+/// iPXE splits a line at blanks and joins the words by one, reads `#` at the start of a word as a comment and `||`, `&&`
+/// as the ends of a command; the kernel keeps blanks inside double quotes together.
+pub fn fault(param: &str) -> Option<String> {
+    if let Some(c) = param.chars().find(|c| c.is_control() && !matches!(c, '\u{1}' | '\u{2}')) {
+        return Some(format!("a parameter holds the control character {c:?}"));
+    }
+    for ends in ["||", "&&"] {
+        if param.contains(ends) {
+            return Some(format!("`{ends}` in a parameter ends the line for iPXE"));
+        }
+    }
+    if param.starts_with('#') {
+        return Some("`#` at the start of a parameter begins a comment for iPXE".into());
+    }
+    if param.matches('"').count() % 2 == 1 {
+        return Some("a parameter has an odd number of double quotes".into());
+    }
+    let mut quoted = false;
+    let mut last = ' ';
+    for c in param.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ' ' if !quoted => return Some("one element is one parameter: no blanks outside double quotes".into()),
+            ' ' if last == ' ' => return Some("iPXE makes one of two blanks in a row".into()),
+            c if c.is_whitespace() && c != ' ' => return Some(format!("{c:?} is no blank that iPXE keeps")),
+            _ => {}
+        }
+        last = c;
+    }
+    None
+}
+
+/// Tells what keeps an expanded text from being the URL of a kernel or an initial RAM disk.
+pub fn url_fault(url: &str) -> Option<String> {
+    let filled = url.replace(crate::desired::template::SERVER_MARK, "http://server");
+    crate::desired::boot_url_fault(&filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{FileId, Layer, Span};
+
+    fn lay(layers: &[&[&str]]) -> (Vec<String>, Vec<String>, usize) {
+        let mut params = Params::default();
+        let mut findings = Findings::new();
+        let (mut sought, mut found) = (BTreeSet::new(), BTreeSet::new());
+        let mut at = 0;
+        for layer in layers {
+            let list: Vec<At<String>> = layer
+                .iter()
+                .map(|text| {
+                    at += 1;
+                    At { value: (*text).to_owned(), span: Span { start: at, end: at } }
+                })
+                .collect();
+            let origin = |at: &At<String>| Origin { file: FileId(0), at: at.span.start as u32, layer: Layer::Defaults };
+            let place = |origin: Origin| Place::at("x", origin.at as usize..origin.at as usize);
+            let mut laying = Laying { place: &place, sought: &mut sought, found: &mut found };
+            params.lay(&list, &origin, &mut laying, &mut findings);
+        }
+        let all = params.finish().into_iter().map(|draft| draft.source.into()).collect();
+        let messages = findings.into_iter().map(|finding| finding.message).collect();
+        (all, messages, sought.len() - found.len())
+    }
+
+    #[test]
+    fn layers_join_by_key() {
+        for (layers, want) in [
+            (&[&["a=1", "b", "c=1"][..], &["a=2"]][..], "a=2 b c=1"),
+            (&[&["rd-x=1", "b"], &["rd_x=2"]], "rd_x=2 b"),
+            (&[&["a=1"], &["b"], &["a"]], "a b"),
+            (&[&["console=tty0", "console=ttyS0"], &["quiet"]], "console=tty0 console=ttyS0 quiet"),
+            (&[&["console=tty0", "q"], &["console=a", "console=b"]], "console=a console=b q"),
+            (&[&["console=tty0", "q", "console=ttyS0"], &["=console=ttyS1"]], "console=ttyS1 q"),
+            (&[&["console=tty0", "q"], &["+console=ttyS1"]], "console=tty0 q console=ttyS1"),
+            (&[&["console=tty0", "q", "console=ttyS0"], &["-console"]], "q"),
+            (&[&["console=tty0", "q", "console=ttyS0"], &["-console=ttyS0"]], "console=tty0 q"),
+            (&[&["console=tty0", "console=ttyS0"], &["-console=tty0", "console=x"]], "console=x"),
+            (&[&["a"], &["=b=1", "+--"]], "a b=1 --"),
+        ] {
+            let (all, findings, lost) = lay(layers);
+            assert_eq!((all.join(" ").as_str(), findings.len(), lost), (want, 0, 0), "{layers:?}");
+        }
+    }
+
+    #[test]
+    fn what_could_mean_two_things_is_asked_back() {
+        let (_, findings, _) = lay(&[&["console=tty0", "console=ttyS0"], &["console=x"]]);
+        assert_eq!(findings, ["weaker layers state `console` 2 times; which one does this replace?"]);
+        let (_, _, lost) = lay(&[&["quiet"], &["-quite"]]);
+        assert_eq!(lost, 1);
+    }
+
+    #[test]
+    fn one_parameter_is_one_word() {
+        for good in ["quiet", "dyndbg=\"file a.c +p\"", "root=live:http://x/${net0/mac}", "a='b'", "x=#1", "k=\"\""] {
+            assert_eq!(fault(good), None, "{good}");
+        }
+        for bad in ["a b", "a=\"b", "a\nb", "a||b", "a&&b", "#x", "a=\"b  c\"", "a\u{a0}b", "a\tb"] {
+            assert!(fault(bad).is_some(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Texts of the wishes that may be templates: plain, expanded once for a class, or expanded for each node.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use minijinja::value::Value;
+use minijinja::{Environment, Error};
+
+use crate::desired::template;
+use crate::model::Origin;
+
+/// The names that mean something else for each node; a template without them is expanded once for its class.
+const OF_ONE_NODE: [&str; 11] =
+    ["name", "nid", "xname", "serial", "uuid", "nics", "bmc", "system", "fqdn", "mac", "ip"];
+
+/// A text as it was written, before anything is expanded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    pub source: Box<str>,
+    pub origin: Origin,
+}
+
+/// A text of a class.
+#[derive(Debug, Clone)]
+pub struct Text {
+    pub origin: Origin,
+    form: Form,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    /// The same for every node of the class.
+    Same(Arc<str>),
+    /// A template of the engine, by its name.
+    EachNode(Arc<str>),
+}
+
+impl Text {
+    /// Reads a text: expands it where it is the same for the whole class, else gives it to the engine.
+    ///
+    /// # Errors
+    /// Returns why the template does not parse or fails.
+    pub fn new(draft: Draft, engine: &mut Environment<'static>, scope: &Value) -> Result<Self, Error> {
+        let Draft { source, origin } = draft;
+        if !template::is_template(&source) {
+            return Ok(Self { origin, form: Form::Same(source.into()) });
+        }
+        let name: Arc<str> = format!("toml:{}:{}", origin.file.0, origin.at).into();
+        if engine.get_template(&name).is_err() {
+            engine.add_template_owned(name.to_string(), source.to_string())?;
+        }
+        let template = engine.get_template(&name)?;
+        let names = template.undeclared_variables(false);
+        let includes = ["include", "import", "extends"].iter().any(|word| source.contains(word));
+        if includes || OF_ONE_NODE.iter().any(|name| names.contains(*name)) {
+            return Ok(Self { origin, form: Form::EachNode(name) });
+        }
+        let expanded = template.render(scope)?;
+        Ok(Self { origin, form: Form::Same(expanded.into()) })
+    }
+
+    /// Returns the text for one node.
+    ///
+    /// # Errors
+    /// Returns why the template fails for this node.
+    pub fn expand(&self, engine: &Environment<'static>, scope: &Value) -> Result<Cow<'_, str>, Error> {
+        match &self.form {
+            Form::Same(text) => Ok(Cow::Borrowed(text)),
+            Form::EachNode(name) => engine.get_template(name)?.render(scope).map(Cow::Owned),
+        }
+    }
+
+    /// Tells whether the text can differ between the nodes of a class.
+    #[must_use]
+    pub fn is_of_one_node(&self) -> bool {
+        matches!(self.form, Form::EachNode(_))
+    }
+}

@@ -1,0 +1,131 @@
+//! A tree to a Snapshot: load, resolve, render, and every finding of all three.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::index::Index;
+use super::{Answer, Prepared, Snapshot};
+use crate::cloudinit::{self, Document};
+use crate::desired::template::SERVER_MARK;
+use crate::desired::{self, Desired, Findings, NodeState};
+use crate::ipxe;
+use crate::model::{Arch, Diagnostic, Place, Revision, Severity, Tree};
+use crate::resolve::{self, Resolved};
+
+/// Seconds that an unknown machine waits before it asks again; BSS says 10 (wire notes, section 2.1).
+const UNKNOWN_DELAY: u32 = 10;
+
+/// Builds the Snapshot of a tree.
+///
+/// Returns it where no finding is an error, and all findings in the order of files.
+#[must_use]
+pub fn build(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
+    let (desired, mut findings) = desired::load(tree);
+    let Some(desired) = desired else { return (None, findings) };
+    let (resolved, found) = resolve::resolve(Arc::new(desired));
+    findings.extend(found);
+    let Some(resolved) = resolved else {
+        desired::tidy(&mut findings);
+        return (None, findings);
+    };
+    let (answers, found) = render_all(&resolved);
+    findings.extend(found);
+    let (unknown, found) = render_unknown(&resolved);
+    findings.extend(found);
+    desired::tidy(&mut findings);
+    if findings.iter().any(|finding| finding.severity() == Severity::Error) {
+        return (None, findings);
+    }
+    let snapshot = Snapshot {
+        revision,
+        index: Index::new(&resolved.desired.nodes),
+        answers,
+        unknown,
+        again: ipxe::ask_again(Some(UNKNOWN_DELAY)),
+        again_now: ipxe::ask_again(None),
+        resolved,
+    };
+    (Some(snapshot), findings)
+}
+
+/// Renders every node's script, and every document once for its errors.
+fn render_all(resolved: &Resolved) -> (Vec<Answer>, Findings) {
+    let nodes = resolved.desired.nodes.len();
+    let rendered: Vec<(Answer, Findings)> = (0..nodes).into_par_iter().map(|node| render(resolved, node)).collect();
+    let mut answers = Vec::with_capacity(nodes);
+    let mut told: BTreeMap<(Place, crate::model::Code, String), (Diagnostic, usize, usize)> = BTreeMap::new();
+    for (node, (answer, findings)) in rendered.into_iter().enumerate() {
+        answers.push(answer);
+        for finding in findings {
+            let key = (finding.place.clone(), finding.code, finding.message.clone());
+            told.entry(key).or_insert((finding, node, 0)).2 += 1;
+        }
+    }
+    let name = |node: usize| &resolved.desired.nodes[node].name;
+    let told = told.into_values().map(|(mut finding, first, count)| {
+        finding.message = match count {
+            1 => format!("{} (for {})", finding.message, name(first)),
+            more => format!("{} (for {} and {} more)", finding.message, name(first), more - 1),
+        };
+        finding
+    });
+    (answers, told.collect())
+}
+
+fn render(resolved: &Resolved, node: usize) -> (Answer, Findings) {
+    let desired = &*resolved.desired;
+    let own = &desired.nodes[node];
+    if own.state == NodeState::Retired {
+        return (Answer::Retired, Findings::new());
+    }
+    let mut findings = Findings::new();
+    let answer = match script(resolved, node) {
+        Ok(answer) => answer,
+        Err(found) => {
+            findings.extend(found);
+            Answer::Nothing
+        }
+    };
+    for document in [Document::MetaData, Document::UserData, Document::VendorData] {
+        if let Err(found) = cloudinit::document(resolved, node, document) {
+            findings.extend(found);
+        }
+    }
+    (answer, findings)
+}
+
+fn script(resolved: &Resolved, node: usize) -> Result<Answer, Findings> {
+    let desired: &Desired = &resolved.desired;
+    let own = &desired.nodes[node];
+    let Some(boot) = resolved.boot(node)? else { return Ok(Answer::Nothing) };
+    let server = resolve::server_of(desired, Some(desired.class(own)));
+    let script = ipxe::script(desired, server, Some(own), &boot).map_err(|finding| vec![finding])?;
+    Ok(Answer::Script(prepare(script)))
+}
+
+fn render_unknown(resolved: &Resolved) -> (Vec<(Arch, Prepared)>, Findings) {
+    let mut all = Vec::new();
+    let mut findings = Findings::new();
+    for (arch, _) in &resolved.unknown {
+        let boot = match resolved.unknown_boot(*arch) {
+            Ok(Some(boot)) => boot,
+            Ok(None) => continue,
+            Err(found) => {
+                findings.extend(found);
+                continue;
+            }
+        };
+        match ipxe::script(&resolved.desired, SERVER_MARK, None, &boot) {
+            Ok(script) => all.push((*arch, prepare(script))),
+            Err(finding) => findings.push(finding),
+        }
+    }
+    (all, findings)
+}
+
+fn prepare(script: ipxe::Script) -> Prepared {
+    let digest = script.digest();
+    Prepared { script, digest }
+}

@@ -1,0 +1,210 @@
+//! All that follows from one commit: every node's script, ready to send, and the ways to find it.
+//!
+//! A [`Snapshot`] is a pure function of the bytes of one commit. Scripts are kept rendered, with holes for what differs
+//! by request; large documents are rendered at build for their errors, and again on request from the same frozen inputs.
+//! This room knows nothing of who asks, of files or of git.
+
+mod build;
+mod index;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::cloudinit::{self, Document};
+use crate::desired::{Desired, Findings, Node, NodeState, Unknown};
+use crate::ipxe::Script;
+use crate::model::{Arch, MacAddr, NodeSet, Revision};
+use crate::resolve::{self, Resolved};
+
+pub use build::build;
+use index::Index;
+
+/// One commit, resolved and rendered.
+pub struct Snapshot {
+    revision: Revision,
+    resolved: Resolved,
+    /// In the order of [`Desired::nodes`].
+    answers: Vec<Answer>,
+    unknown: Vec<(Arch, Prepared)>,
+    /// Asks again after a while.
+    again: Script,
+    /// Asks again at once, with the architecture.
+    again_now: Script,
+    index: Index,
+}
+
+/// A script and its digest.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub script: Script,
+    pub digest: [u8; 32],
+}
+
+/// What a node is answered.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Script(Prepared),
+    /// The node is retired: it is known, and it is refused.
+    Retired,
+    /// No layer gives the node a boot configuration; it is a spare, or under maintenance.
+    Nothing,
+}
+
+/// What a machine is answered that nobody declares.
+#[derive(Debug)]
+pub enum UnknownAnswer<'s> {
+    /// Ask again with the architecture, or later.
+    Again(&'s Script),
+    Boot(&'s Prepared),
+    Refused,
+}
+
+impl Snapshot {
+    /// Returns the commit that the Snapshot follows from.
+    #[must_use]
+    pub fn revision(&self) -> &Revision {
+        &self.revision
+    }
+
+    /// Returns what the commit wishes.
+    #[must_use]
+    pub fn desired(&self) -> &Arc<Desired> {
+        &self.resolved.desired
+    }
+
+    /// Returns what the layers come to.
+    #[must_use]
+    pub fn resolved(&self) -> &Resolved {
+        &self.resolved
+    }
+
+    /// Returns all nodes; a node's place in the list is its index.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.resolved.desired.nodes
+    }
+
+    /// Finds the index of a node by the MAC address of one of its interfaces.
+    #[must_use]
+    pub fn by_mac(&self, mac: MacAddr) -> Option<usize> {
+        self.index.by_mac(mac)
+    }
+
+    /// Finds the index of a node by its name or its xname.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<usize> {
+        self.index.by_name(self.nodes(), name)
+    }
+
+    /// Finds the index of a node by its nid.
+    #[must_use]
+    pub fn by_nid(&self, nid: u32) -> Option<usize> {
+        self.index.by_nid(nid)
+    }
+
+    /// Finds the index of the one node that has an address; none where networks share it.
+    #[must_use]
+    pub fn by_ip(&self, ip: IpAddr) -> Option<usize> {
+        self.index.by_ip(ip)
+    }
+
+    /// Returns what a node is answered.
+    #[must_use]
+    pub fn answer(&self, node: usize) -> &Answer {
+        &self.answers[node]
+    }
+
+    /// Returns what a machine is answered that nobody declares, by the architecture that it says it has.
+    ///
+    /// Without one it is asked for it, whatever it would then be answered (wire notes, section 2.1).
+    #[must_use]
+    pub fn unknown(&self, arch: Option<&str>) -> UnknownAnswer<'_> {
+        let unknown = self.desired().cluster.unknown;
+        let Some(arch) = arch else {
+            let boots = matches!(unknown, Unknown::Boot(_));
+            return UnknownAnswer::Again(if boots { &self.again_now } else { &self.again });
+        };
+        match unknown {
+            Unknown::Refuse => UnknownAnswer::Refused,
+            Unknown::Retry => UnknownAnswer::Again(&self.again),
+            Unknown::Boot(_) => {
+                let arch = Arch::from_ipxe(arch);
+                let found = self.unknown.iter().find(|(other, _)| Some(*other) == arch);
+                found.map_or(UnknownAnswer::Refused, |(_, prepared)| UnknownAnswer::Boot(prepared))
+            }
+        }
+    }
+
+    /// Returns the MAC address that stands for a node where a request named none: its boot interface's, else its first.
+    #[must_use]
+    pub fn first_mac(&self, node: usize) -> Option<MacAddr> {
+        let desired = self.desired();
+        let node = &self.nodes()[node];
+        let boot = desired.boot_nic(node).and_then(|(_, nic)| nic.mac);
+        boot.or_else(|| node.nics.iter().find_map(|nic| nic.mac)).map(|mac| mac.value)
+    }
+
+    /// Returns the URL by which a node reaches muster, or a mark for the one that only the host knows.
+    #[must_use]
+    pub fn server(&self, node: usize) -> &str {
+        let desired = self.desired();
+        resolve::server_of(desired, Some(desired.class(&self.nodes()[node])))
+    }
+
+    /// Returns the URL by which a machine of unknown name reaches muster: that of the network its address lies in.
+    #[must_use]
+    pub fn server_for(&self, address: IpAddr) -> Option<&str> {
+        let desired = self.desired();
+        let networks = desired.networks.iter().filter(|network| network.advertise.is_some());
+        let near = networks.filter(|network| network.cidrs.iter().any(|cidr| cidr.contains(&address)));
+        let own = near.filter_map(|network| network.advertise.as_deref()).next();
+        own.or(desired.cluster.advertise.as_ref().map(|url| &*url.value))
+    }
+
+    /// Writes one of a node's documents; nothing where the node has none of that kind.
+    ///
+    /// # Errors
+    /// Never for a Snapshot that was built, since the build wrote every document once.
+    pub fn document(&self, node: usize, document: Document) -> Result<Option<String>, Findings> {
+        cloudinit::document(&self.resolved, node, document)
+    }
+
+    /// Tells whether a node may boot at all.
+    #[must_use]
+    pub fn is_retired(&self, node: usize) -> bool {
+        self.nodes()[node].state == NodeState::Retired
+    }
+
+    /// Selects nodes by a node set expression, with the groups of the commit; indices in the order of nodes.
+    ///
+    /// # Errors
+    /// Returns what is wrong with the expression, and where.
+    pub fn select(&self, expression: &str) -> Result<Selection, crate::model::NodeSetError> {
+        let desired = self.desired();
+        let all = || NodeSet::from_names(self.nodes().iter().map(|node| &*node.name));
+        let set = NodeSet::parse(expression, &|group| {
+            if group == "*" {
+                return Some(all());
+            }
+            let members = &desired.group(group)?.members;
+            Some(NodeSet::from_names(members.iter().map(|at| &*self.nodes()[*at as usize].name)))
+        })?;
+        let (mut nodes, mut missing) = (Vec::new(), Vec::new());
+        for name in set.iter() {
+            match self.by_name(&name) {
+                Some(node) => nodes.push(node),
+                None => missing.push(name),
+            }
+        }
+        Ok(Selection { nodes, missing })
+    }
+}
+
+/// What a node set expression selects.
+#[derive(Debug)]
+pub struct Selection {
+    /// Indices of nodes, in the natural order of their names.
+    pub nodes: Vec<usize>,
+    /// Names that no node has.
+    pub missing: Vec<String>,
+}
