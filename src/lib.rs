@@ -1,3 +1,4 @@
 //! muster: a declarative GitOps reconciler for HPC and bare-metal clusters.
 
 pub mod model;
+pub mod observed;
