@@ -89,7 +89,12 @@ impl Reading {
         depth: usize,
         pending: &mut Vec<(PathBuf, String, usize)>,
     ) -> Result<(), GitError> {
-        for entry in fs::read_dir(folder).map_err(|source| io_error(folder, "listed", source))? {
+        let entries = match fs::read_dir(folder) {
+            // Removed since its parent was listed, as if the listing had come later.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && depth > 0 => return Ok(()),
+            listed => listed.map_err(|source| io_error(folder, "listed", source))?,
+        };
+        for entry in entries {
             let entry = entry.map_err(|source| io_error(folder, "listed", source))?;
             let name = entry.file_name();
             if name == ".git" {

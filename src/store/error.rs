@@ -90,9 +90,9 @@ impl StoreError {
         }
     }
 
-    /// Tells whether a later call may succeed without anybody's doing.
+    /// Tells whether the disk is at fault rather than what is stored or who holds it: a later call tries again.
     #[must_use]
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Io { .. } | Self::Waiting { .. } | Self::Held { .. })
+    pub fn is_disk(&self) -> bool {
+        matches!(self, Self::Io { .. } | Self::Open { .. } | Self::Waiting { .. })
     }
 }

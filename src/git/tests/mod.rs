@@ -110,3 +110,13 @@ fn in_child(test: &str, set: impl FnOnce(&mut Command)) {
     let shown = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success() && shown.contains("1 passed"), "{shown}");
 }
+
+#[test]
+fn a_mirror_is_shared_and_the_rest_moves_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    fn moved<T: Send + 'static>() {}
+    shared::<super::Mirror>();
+    shared::<super::GitError>();
+    moved::<Repo>();
+    moved::<super::Watch>();
+}

@@ -213,6 +213,7 @@ fn a_watch_fires_on_push_on_commit_and_on_a_branch_in_a_new_folder() {
     fired(&pushed, "a branch moved in a folder made after the watch");
     git(&linked, &["commit", "-q", "--allow-empty", "-m", "linked"]);
     fired(&committed, "a commit in a linked work tree");
+    while pushed.recv_timeout(std::time::Duration::from_secs(1)).is_ok() {}
     named(&site.bare).tip(None).unwrap();
     assert!(pushed.recv_timeout(std::time::Duration::from_millis(300)).is_err(), "reading woke the reader");
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::*;
-use crate::git::{GitError, work_tree};
+use crate::git::{GitError, Limit, work_tree};
 use crate::model::MAX_TOML_BYTES;
 
 /// One of everything that may stand in a tree.
@@ -128,4 +128,26 @@ fn ten_thousand_files_arrive_whole() {
     mirror.fetch(&site.bare, None).unwrap();
     eprintln!("and one change fetched in {:?}", start.elapsed());
     assert_eq!(mirror.repo().unwrap().tree(&next, "").unwrap().blobs().count(), 10_001);
+}
+
+/// Six levels of ten names for one folder each: a few objects, a million paths.
+#[test]
+fn a_tree_that_multiplies_itself_is_bounded() {
+    let site = Site::new();
+    let mut id = git(&site.clone, &["rev-parse", "HEAD:cluster.toml"]);
+    let mut kind = "100644 blob";
+    for _ in 0..6 {
+        let names: String = (0..10).map(|n| format!("{kind} {id}\tn{n}\n")).collect();
+        write(&site.root, "names", names);
+        let mut mktree = git_command(&site.clone);
+        mktree.arg("mktree").stdin(std::fs::File::open(site.root.join("names")).unwrap());
+        id = String::from_utf8(mktree.output().unwrap().stdout).unwrap().trim().to_owned();
+        kind = "040000 tree";
+    }
+    let bomb = git(&site.clone, &["commit-tree", "-m", "bomb", &id]);
+    git(&site.clone, &["push", "-q", "--force", "origin", &format!("{bomb}:refs/heads/main")]);
+    let mirror = crate::git::Mirror::open_or_create(&site.root.join("mirror.git")).unwrap();
+    assert!(mirror.fetch(&site.bare, None).unwrap().changed, "few objects are copied");
+    let error = mirror.repo().unwrap().tree(&Revision::commit(&bomb), "").unwrap_err();
+    assert!(matches!(error, GitError::TooMuch { limit: Limit::Entries, .. }), "{error:?}");
 }

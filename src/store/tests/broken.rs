@@ -75,7 +75,7 @@ fn a_full_disk_loses_nothing_and_is_tried_again() {
     disk.full.store(true, Ordering::SeqCst);
     for _ in 0..3 {
         let error = try_accept(&store, 2, &rows(100, "v2")).unwrap_err();
-        assert!(error.is_transient() || matches!(error, StoreError::Open { .. }), "{error:?}");
+        assert!(error.is_disk(), "{error:?}");
         assert!(error.hint().unwrap().contains("free some space"), "{error:?}");
         assert!(store.trouble().is_some());
     }
@@ -112,7 +112,7 @@ fn a_broken_disk_is_left_alone_until_the_wait_is_over() {
     let opened = disk.opened.load(Ordering::SeqCst);
     for _ in 0..10 {
         let error = try_accept(&store, 2, &rows(10, "v2")).unwrap_err();
-        assert!(matches!(error, StoreError::Waiting { .. }) && error.is_transient(), "{error:?}");
+        assert!(matches!(error, StoreError::Waiting { .. }) && error.is_disk(), "{error:?}");
     }
     assert_eq!(disk.opened.load(Ordering::SeqCst), opened, "it was opened during the wait");
     assert!(store.trouble().unwrap().contains("record a commit"), "{:?}", store.trouble());
@@ -159,7 +159,7 @@ fn child_fills_its_file_system() {
     std::fs::remove_file(&filler).unwrap();
     let mut tries = 0;
     while let Err(error) = try_accept(&store, 3, &rows(500, "v3")) {
-        assert!(error.is_transient(), "{error:?}");
+        assert!(error.is_disk(), "{error:?}");
         tries += 1;
         assert!(tries < 300, "never came back: {error:?}");
         std::thread::sleep(Duration::from_millis(100));

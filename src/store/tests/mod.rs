@@ -113,3 +113,9 @@ fn child(test: &str, file: &Path) -> std::process::Command {
 fn told() -> PathBuf {
     std::env::var_os("MUSTER_TEST_STORE").expect("run by another test").into()
 }
+
+#[test]
+fn a_store_is_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Store>();
+}
