@@ -1,0 +1,150 @@
+//! What can be wrong with a repository, each with what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Which bound of a tree was passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// More files than [`MAX_ENTRIES`](super::MAX_ENTRIES).
+    Entries,
+    /// Folders nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH).
+    Depth,
+    /// More bytes of wishes than [`MAX_TOTAL_BYTES`](super::MAX_TOTAL_BYTES).
+    Bytes,
+}
+
+impl Limit {
+    fn words(self) -> String {
+        match self {
+            Self::Entries => format!("more than {} files", super::MAX_ENTRIES),
+            Self::Depth => format!("folders nested deeper than {}", super::MAX_DEPTH),
+            Self::Bytes => format!("more than {} MB of wishes", super::MAX_TOTAL_BYTES >> 20),
+        }
+    }
+}
+
+/// Why a folder, a repository or a commit could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// Nothing stands at the path.
+    #[error("{path}: no such folder")]
+    PathMissing { path: PathBuf },
+    /// The path is a file.
+    #[error("{path}: is a {}, not a repository", if *bundle { "git bundle" } else { "file" })]
+    IsFile { path: PathBuf, bundle: bool },
+    /// The folder is no repository.
+    #[error("{path}: is not a git repository")]
+    NotRepository { path: PathBuf },
+    /// A linked work tree's `.git` file names a folder that is gone.
+    #[error("{path}: its .git file names {target}, which is not there")]
+    BrokenLink { path: PathBuf, target: PathBuf },
+    /// The repository names its objects by SHA-256.
+    #[error("{path}: the repository uses SHA-256 object names, which cannot be read yet")]
+    Sha256 { path: PathBuf },
+    /// The repository keeps its branches in reftable files.
+    #[error("{path}: the repository keeps its branches in the `{format}` format, which cannot be read yet")]
+    RefFormat { path: PathBuf, format: String },
+    /// Another user owns the repository, and git's rule refuses it.
+    #[error("{path}: the repository belongs to another user")]
+    OtherOwner { path: PathBuf },
+    /// The user's git configuration cannot be looked at, so that libgit2 opens nothing.
+    #[error("the git configuration of this user ($HOME/.gitconfig) cannot be read, so no repository can be opened")]
+    HomeConfig { source: git2::Error },
+    /// HEAD names a commit and no branch.
+    #[error("{path}: HEAD is detached, so there is no branch to follow")]
+    Detached { path: PathBuf },
+    /// A revision names nothing.
+    #[error("{path}: there is no revision `{rev}`")]
+    NoSuchRevision { path: PathBuf, rev: String, near: Vec<String> },
+    /// A revision is not well formed, names several things, or names no commit.
+    #[error("{path}: `{rev}` does not name one commit")]
+    BadRevision { path: PathBuf, rev: String, source: git2::Error },
+    /// The folder that `--path` names is not in the commit.
+    #[error("{at}: there is no folder `{sub}`")]
+    NoSuchFolder { at: String, sub: String, near: Vec<String> },
+    /// The folder that `--path` names leaves the repository, or holds no files of it.
+    #[error("{at}: `{sub}` {why}")]
+    BadFolder { at: String, sub: String, why: &'static str },
+    /// The tree is larger than anything this was made for.
+    #[error("{at}: {}", limit.words())]
+    TooMuch { at: String, limit: Limit },
+    /// An object of the repository is missing or damaged.
+    #[error("{path}: an object of commit {revision} cannot be read")]
+    Damaged { path: PathBuf, revision: String, source: git2::Error },
+    /// The folder that should hold the mirror holds something else.
+    #[error("{path}: is not empty and holds no mirror of ours")]
+    NotOurMirror { path: PathBuf },
+    /// The operating system refused to read or write a file.
+    #[error("{path}: cannot be {doing}")]
+    Io { path: PathBuf, doing: &'static str, source: io::Error },
+    /// Changes of the repository cannot be watched.
+    #[error("{path}: cannot be watched for changes")]
+    Watch { path: PathBuf, source: notify::Error },
+    /// git failed for a reason that none of the above names.
+    #[error("{path}: git cannot {doing}")]
+    Git { path: PathBuf, doing: &'static str, source: git2::Error },
+}
+
+impl GitError {
+    /// Says what to do next, where there is something to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let path = |p: &PathBuf| p.display().to_string();
+        match self {
+            Self::PathMissing { .. } => Some("check the spelling of the path".into()),
+            Self::IsFile { path: p, bundle: true } => {
+                Some(format!("unpack it first: git clone --bare {} NAME.git", path(p)))
+            }
+            Self::IsFile { bundle: false, .. } => Some("name the folder of the repository".into()),
+            Self::NotRepository { path: p } => {
+                Some(format!("name the folder that holds .git, or make one: git init {}", path(p)))
+            }
+            Self::BrokenLink { .. } => Some("run `git worktree repair` in the main work tree".into()),
+            Self::Sha256 { .. } => Some("clone it into a repository made with `git init --object-format=sha1`".into()),
+            Self::RefFormat { .. } => Some("convert it: git refs migrate --ref-format=files".into()),
+            Self::OtherOwner { path: p } => {
+                Some(format!("if you trust it: git config --global --add safe.directory {}", path(p)))
+            }
+            Self::HomeConfig { .. } => Some("set HOME to a folder that this user may enter, or unset it".into()),
+            Self::Detached { .. } => Some("name a branch with --branch".into()),
+            Self::NoSuchRevision { near, .. } => nearest(near)
+                .or_else(|| Some("it may be a branch, a tag, a commit id, or an expression such as HEAD~1".into())),
+            Self::BadRevision { .. } => Some("give more digits of the id, or a branch or tag that is a commit".into()),
+            Self::NoSuchFolder { near, .. } => nearest(near),
+            Self::BadFolder { .. } => Some("--path is a folder inside the repository, such as clusters/west".into()),
+            Self::TooMuch { .. } => Some("root the cluster in a folder of its own with --path".into()),
+            Self::Damaged { path: p, .. } => Some(format!("run: git -C {} fsck", path(p))),
+            Self::NotOurMirror { .. } => Some("move it away, or keep the store in another folder".into()),
+            Self::Watch { .. } => {
+                Some("changes are still found by looking; fs.inotify.max_user_watches may be too low".into())
+            }
+            Self::Io { .. } | Self::Git { .. } => None,
+        }
+    }
+
+    /// Tells whether the fault lies in stored objects, so that a mirror is worth making anew.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
+}
+
+fn nearest(near: &[String]) -> Option<String> {
+    match near {
+        [] => None,
+        names => Some(format!("there is {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))),
+    }
+}
+
+/// Picks the three names most like the one that was asked for, best first; unlike ones only where `all` is set.
+pub(super) fn similar(wanted: &str, names: impl IntoIterator<Item = String>, all: bool) -> Vec<String> {
+    let mut scored: Vec<(f64, String)> = names
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(wanted, &name), name))
+        .filter(|(score, _)| all || *score > 0.7)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    scored.dedup_by(|a, b| a.1 == b.1);
+    scored.into_iter().take(3).map(|(_, name)| name).collect()
+}

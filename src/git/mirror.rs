@@ -1,0 +1,248 @@
+//! A bare repository of our own that follows one branch of another.
+//!
+//! The source may vanish, be rewritten or be locked by its owner; what was fetched stays readable here. The mirror is
+//! written by hand and by libgit2 alone: no hooks, no templates, no user's configuration. Losing it loses nothing
+//! that the next fetch does not bring back, so a broken one is made anew.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use git2::Oid;
+
+use super::error::GitError;
+use super::locate::io_error;
+use super::repo::{Repo, Tip, Trust};
+use super::transfer;
+use crate::model::Revision;
+
+/// The number of packs past which a mirror is copied afresh: each fetch adds one, and every look-up asks each.
+pub const MAX_PACKS: usize = 50;
+
+const TIP: &str = "refs/heads/followed";
+const KEPT: &str = "refs/muster/kept/";
+
+/// Tells our folder from any other, so that nobody's repository is ever deleted.
+const MARK: &str = "muster-mirror";
+
+/// What a fetch found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Where the branch stands in the source. A missing branch leaves the mirror as it was.
+    pub tip: Tip,
+    /// Whether the tip is another commit than after the last fetch.
+    pub changed: bool,
+}
+
+/// A bare mirror of one branch. Share it freely: fetches wait for each other, and for whoever opens it.
+pub struct Mirror {
+    path: PathBuf,
+    /// Held for writing while the folder may be swapped.
+    gate: RwLock<()>,
+}
+
+impl Mirror {
+    /// Opens the mirror at a path, or makes one; a broken one is made anew.
+    ///
+    /// # Errors
+    /// The folder holds something else, or cannot be written.
+    pub fn open_or_create(path: &Path) -> Result<Self, GitError> {
+        let mirror = Self { path: path.into(), gate: RwLock::new(()) };
+        mirror.finish_swap()?;
+        if mirror.is_whole()? { Ok(mirror) } else { mirror.remake().map(|()| mirror) }
+    }
+
+    /// Brings the tip of a branch (or of the branch that HEAD names) into the mirror, whatever stood there before.
+    ///
+    /// # Errors
+    /// The source cannot be opened or read, or the mirror cannot be written. The mirror's last tip stays.
+    pub fn fetch(&self, source: &Path, branch: Option<&str>) -> Result<Fetched, GitError> {
+        let source = Repo::open(source, Trust::Named)?;
+        let tip = source.tip(branch)?;
+        let Tip::Commit { revision, .. } = &tip else { return Ok(Fetched { tip, changed: false }) };
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        match self.open() {
+            Ok(ours) if tip_of(&ours).as_ref() == Some(revision) => return Ok(Fetched { tip, changed: false }),
+            Ok(_) => {}
+            Err(e @ GitError::HomeConfig { .. }) => return Err(e),
+            Err(_) => self.make_anew()?,
+        }
+        let id = source.commit(revision)?.id();
+        match self.bring(&source, id) {
+            // A target that lost objects believes that it has them: start over.
+            Err(e) if e.is_damage() => {
+                self.make_anew()?;
+                self.bring(&source, id)?;
+            }
+            done => done?,
+        }
+        if self.packs()? > MAX_PACKS {
+            self.swap_afresh()?;
+        }
+        Ok(Fetched { tip, changed: true })
+    }
+
+    /// Opens the mirror for reading.
+    ///
+    /// # Errors
+    /// The folder was removed or broken since.
+    pub fn repo(&self) -> Result<Repo, GitError> {
+        let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        self.open()
+    }
+
+    /// Keeps these commits beside the tip until the next call, however the source moves on.
+    ///
+    /// Commits that the mirror does not have are passed over.
+    ///
+    /// # Errors
+    /// The mirror cannot be written.
+    pub fn keep(&self, revisions: &[Revision]) -> Result<(), GitError> {
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let ours = self.open()?;
+        let fault = |source| ours.error("keep a commit", source);
+        for revision in revisions {
+            if let Ok(commit) = ours.commit(revision) {
+                ours.inner.reference(&format!("{KEPT}{}", commit.id()), commit.id(), true, "").map_err(fault)?;
+            }
+        }
+        for name in ours.names(&format!("{KEPT}*"))? {
+            if !revisions.iter().any(|revision| revision.as_str() == name) {
+                let mut old = ours.inner.find_reference(&format!("{KEPT}{name}")).map_err(fault)?;
+                old.delete().map_err(fault)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Throws the mirror away and makes an empty one; the next fetch fills it.
+    ///
+    /// # Errors
+    /// The folder holds something else, or cannot be written.
+    pub fn remake(&self) -> Result<(), GitError> {
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.make_anew()
+    }
+
+    /// Copies what is still needed into a fresh folder with one pack, and puts it in this one's place.
+    ///
+    /// # Errors
+    /// The folder beside cannot be written; the mirror stays as it was.
+    pub fn compact(&self) -> Result<(), GitError> {
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.swap_afresh()
+    }
+
+    /// Counts the mirror's packs.
+    ///
+    /// # Errors
+    /// The folder cannot be listed.
+    pub fn packs(&self) -> Result<usize, GitError> {
+        let folder = self.path.join("objects/pack");
+        let entries = fs::read_dir(&folder).map_err(|source| io_error(&folder, "listed", source))?;
+        Ok(entries.filter_map(Result::ok).filter(|e| e.path().extension().is_some_and(|x| x == "pack")).count())
+    }
+
+    fn open(&self) -> Result<Repo, GitError> {
+        Repo::open(&self.path, Trust::Named)
+    }
+
+    fn is_whole(&self) -> Result<bool, GitError> {
+        match self.open() {
+            Ok(ours) if self.path.join(MARK).is_file() => Ok(match ours.inner.refname_to_id(TIP) {
+                Ok(tip) => transfer::is_complete(&ours.inner, tip),
+                Err(e) => e.code() == git2::ErrorCode::NotFound,
+            }),
+            Err(e @ GitError::HomeConfig { .. }) => Err(e),
+            Ok(_) | Err(_) => Ok(false),
+        }
+    }
+
+    fn bring(&self, source: &Repo, id: Oid) -> Result<(), GitError> {
+        let ours = self.open()?;
+        transfer::copy(&source.inner, &ours.inner, &[id]).map_err(|e| source.error("copy its commits", e))?;
+        let ours = self.open()?;
+        if !transfer::is_complete(&ours.inner, id) {
+            let missing = git2::Error::from_str("an object is missing");
+            return Err(ours.damaged(&Revision::commit(&id.to_string()), missing));
+        }
+        ours.inner.reference(TIP, id, true, "").map_err(|e| ours.error("move the mirror's tip", e))?;
+        Ok(())
+    }
+
+    fn make_anew(&self) -> Result<(), GitError> {
+        let used = fs::read_dir(&self.path).is_ok_and(|mut entries| entries.next().is_some());
+        if (used && !self.path.join(MARK).is_file()) || self.path.is_file() {
+            return Err(GitError::NotOurMirror { path: self.path.clone() });
+        }
+        remove(&self.path)?;
+        make(&self.path)
+    }
+
+    fn swap_afresh(&self) -> Result<(), GitError> {
+        let (fresh, old) = (beside(&self.path, "new"), beside(&self.path, "old"));
+        remove(&fresh)?;
+        remove(&old)?;
+        make(&fresh)?;
+        let ours = self.open()?;
+        let theirs = Repo::open(&fresh, Trust::Named)?;
+        let mut keep = Vec::new();
+        for name in ours.names("refs/*")? {
+            let name = format!("refs/{name}");
+            let id = ours.inner.refname_to_id(&name).map_err(|e| ours.error("read its references", e))?;
+            keep.push((name, id));
+        }
+        let ids: Vec<Oid> = keep.iter().map(|(_, id)| *id).collect();
+        transfer::copy(&ours.inner, &theirs.inner, &ids).map_err(|e| ours.error("be copied afresh", e))?;
+        for (name, id) in keep {
+            theirs.inner.reference(&name, id, true, "").map_err(|e| theirs.error("write a reference", e))?;
+        }
+        fs::rename(&self.path, &old).map_err(|source| io_error(&self.path, "moved aside", source))?;
+        fs::rename(&fresh, &self.path).map_err(|source| io_error(&fresh, "moved into place", source))?;
+        remove(&old)
+    }
+
+    /// Puts the old folder back where a swap was cut short between its two renames.
+    fn finish_swap(&self) -> Result<(), GitError> {
+        let old = beside(&self.path, "old");
+        if !self.path.exists() && old.join(MARK).is_file() {
+            fs::rename(&old, &self.path).map_err(|source| io_error(&old, "moved back", source))?;
+        }
+        Ok(())
+    }
+}
+
+fn tip_of(repo: &Repo) -> Option<Revision> {
+    repo.inner.refname_to_id(TIP).ok().map(|id| Revision::commit(&id.to_string()))
+}
+
+/// Makes an empty bare repository. The mark comes first, so that one cut short is known as ours.
+fn make(path: &Path) -> Result<(), GitError> {
+    let folder = |path: PathBuf| fs::create_dir_all(&path).map_err(|source| io_error(&path, "made", source));
+    let file = |name: &str, text: &str| {
+        let path = path.join(name);
+        fs::write(&path, text).map_err(|source| io_error(&path, "written", source))
+    };
+    folder(path.into())?;
+    file(MARK, "This repository is muster's own copy. It may be deleted while muster is stopped.\n")?;
+    for name in ["objects/info", "objects/pack", "refs/heads"] {
+        folder(path.join(name))?;
+    }
+    file("config", "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n")?;
+    file("HEAD", &format!("ref: {TIP}\n"))
+}
+
+/// Removes a folder of ours, or an empty one.
+fn remove(path: &Path) -> Result<(), GitError> {
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error(path, "removed", e)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{suffix}"));
+    path.with_file_name(name)
+}

@@ -1,0 +1,38 @@
+//! Where the wishes come from: a plain folder or a repository becomes a [`Tree`](crate::model::Tree), a followed
+//! branch is copied into a bare mirror of our own, and a watch on the source wakes whoever follows it.
+//!
+//! Everything here blocks; callers on an async runtime use a blocking thread. This room does not know what the files
+//! mean, which commit is served, or when to look again. It writes nothing but its own mirror, runs no hook and no
+//! `git`, asks no network, and never obeys `GIT_DIR` and its kin.
+
+#![expect(clippy::disallowed_methods, reason = "a bank room: it reads repositories and writes its mirror")]
+
+mod commit_tree;
+mod error;
+mod folder;
+mod locate;
+mod mirror;
+mod repo;
+mod transfer;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{GitError, Limit};
+pub use folder::work_tree;
+pub use mirror::{Fetched, MAX_PACKS, Mirror};
+pub use repo::{CommitInfo, Repo, Tip, Trust};
+pub use watch::Watch;
+
+/// The most files one tree may hold: 20 times the largest fixture, and little enough to list in memory.
+pub const MAX_ENTRIES: usize = 200_000;
+
+/// The deepest folder that is read; sites nest three or four.
+pub const MAX_DEPTH: usize = 64;
+
+/// The most bytes of wishes that one tree may hold. A repository of 100,000 nodes has about 50 MB.
+pub const MAX_TOTAL_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// The largest file under `cloud-init/`. Clients refuse user-data far smaller than this.
+pub const MAX_CLOUD_INIT_BYTES: u64 = 1024 * 1024;

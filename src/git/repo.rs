@@ -1,0 +1,219 @@
+//! One repository: opening it, its branch tips, its revisions and its commits.
+
+use std::path::Path;
+
+use git2::{ErrorCode, ReferenceType, Repository};
+
+use super::error::{GitError, similar};
+use super::locate::{self, Dirs, git_error};
+use crate::model::{Revision, Tree};
+
+/// Whose word makes a repository trustworthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// The administrator named it to be served: any owner will do, and no user's configuration is obeyed.
+    Named,
+    /// A person works in it: git's own rule holds, and the folder may lie inside the work tree.
+    Person,
+}
+
+/// Where a branch stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tip {
+    /// The branch's last commit.
+    Commit { branch: String, revision: Revision },
+    /// There is no such branch, but there are others; those most like it come first.
+    Missing { branch: String, near: Vec<String> },
+    /// There is no branch at all yet, or no more.
+    Empty { branch: String },
+}
+
+/// What a commit says of itself, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitInfo {
+    /// The commit's id.
+    pub revision: Revision,
+    /// The first line of its message; bytes that are not UTF-8 are replaced.
+    pub subject: String,
+    /// The name of its author; bytes that are not UTF-8 are replaced.
+    pub author: String,
+    /// When it was committed, in unix seconds.
+    pub time: i64,
+}
+
+/// An open repository.
+pub struct Repo {
+    pub(super) inner: Repository,
+    dirs: Dirs,
+    prefix: String,
+}
+
+impl Repo {
+    /// Opens a bare repository, a work tree or a linked work tree.
+    ///
+    /// # Errors
+    /// Says what the path is instead, which format cannot be read, or who owns it.
+    pub fn open(dir: &Path, trust: Trust) -> Result<Self, GitError> {
+        let dirs = match trust {
+            Trust::Named => locate::at(dir)?,
+            Trust::Person => locate::above(dir)?,
+        };
+        locate::check_format(&dirs)?;
+        let inner = match trust {
+            Trust::Named => open_named(&dirs),
+            Trust::Person => Repository::open(&dirs.root),
+        }
+        .map_err(|source| open_error(&dirs, source))?;
+        let prefix = prefix(dir, &dirs.root);
+        Ok(Self { inner, dirs, prefix })
+    }
+
+    /// Returns the folder of the work tree, or of a bare repository.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.dirs.root
+    }
+
+    /// Returns where the opened folder lies inside the repository: "" at its root, else such as `clusters/west`.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Finds the tip of a branch, or of the branch that HEAD names.
+    ///
+    /// # Errors
+    /// A detached HEAD names no branch; anything else that fails is the repository's fault.
+    pub fn tip(&self, branch: Option<&str>) -> Result<Tip, GitError> {
+        let branch = match branch {
+            Some(name) => name.strip_prefix("refs/heads/").unwrap_or(name).to_owned(),
+            None => self.head_branch()?,
+        };
+        let found = match self.inner.find_reference(&format!("refs/heads/{branch}")) {
+            Ok(found) => found,
+            Err(e) if matches!(e.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec) => {
+                let names = self.names("refs/heads/*")?;
+                if names.is_empty() {
+                    return Ok(Tip::Empty { branch });
+                }
+                let near = similar(&branch, names, true);
+                return Ok(Tip::Missing { branch, near });
+            }
+            Err(source) => return Err(self.error("find the branch", source)),
+        };
+        let commit = found.peel_to_commit().map_err(|source| GitError::Damaged {
+            path: self.dirs.root.clone(),
+            revision: found.target().map_or_else(|| branch.clone(), |id| id.to_string()),
+            source,
+        })?;
+        Ok(Tip::Commit { branch, revision: Revision::commit(&commit.id().to_string()) })
+    }
+
+    /// Finds the commit that a revision expression names (`main`, `v1.2`, `HEAD~3`, an id).
+    ///
+    /// # Errors
+    /// Names what is most like an unknown revision; refuses what is ambiguous or no commit.
+    pub fn resolve(&self, rev: &str) -> Result<Revision, GitError> {
+        let bad = |source| GitError::BadRevision { path: self.dirs.root.clone(), rev: rev.into(), source };
+        match self.inner.revparse_single(rev) {
+            Ok(object) => Ok(Revision::commit(&object.peel_to_commit().map_err(bad)?.id().to_string())),
+            Err(e) if e.code() == ErrorCode::NotFound => {
+                let mut names = self.names("refs/heads/*")?;
+                names.extend(self.names("refs/tags/*")?);
+                let near = similar(rev, names, false);
+                Err(GitError::NoSuchRevision { path: self.dirs.root.clone(), rev: rev.into(), near })
+            }
+            Err(source) => Err(bad(source)),
+        }
+    }
+
+    /// Reads what a commit says of itself.
+    ///
+    /// # Errors
+    /// The commit is not in the repository, or damaged.
+    pub fn commit_info(&self, revision: &Revision) -> Result<CommitInfo, GitError> {
+        let commit = self.commit(revision)?;
+        let subject = String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default()).into_owned();
+        let author = String::from_utf8_lossy(commit.author().name_bytes()).into_owned();
+        Ok(CommitInfo { revision: revision.clone(), subject, author, time: commit.time().seconds() })
+    }
+
+    /// Reads the files of a commit under a folder ("" is the root).
+    ///
+    /// # Errors
+    /// The commit is not there or damaged, the folder is not in it, or it is larger than the bounds of this room.
+    pub fn tree(&self, revision: &Revision, sub: &str) -> Result<Tree, GitError> {
+        super::commit_tree::read(self, revision, sub)
+    }
+
+    pub(super) fn commit(&self, revision: &Revision) -> Result<git2::Commit<'_>, GitError> {
+        git2::Oid::from_str(revision.as_str())
+            .and_then(|id| self.inner.find_commit(id))
+            .map_err(|source| self.damaged(revision, source))
+    }
+
+    pub(super) fn damaged(&self, revision: &Revision, source: git2::Error) -> GitError {
+        GitError::Damaged { path: self.dirs.root.clone(), revision: revision.to_string(), source }
+    }
+
+    pub(super) fn error(&self, doing: &'static str, source: git2::Error) -> GitError {
+        git_error(&self.dirs.root, doing, source)
+    }
+
+    fn head_branch(&self) -> Result<String, GitError> {
+        let head = self.inner.find_reference("HEAD").map_err(|source| self.error("read HEAD", source))?;
+        let detached = || GitError::Detached { path: self.dirs.root.clone() };
+        if head.kind() != Some(ReferenceType::Symbolic) {
+            return Err(detached());
+        }
+        let target = String::from_utf8_lossy(head.symbolic_target_bytes().unwrap_or_default()).into_owned();
+        target.strip_prefix("refs/heads/").map(str::to_owned).ok_or_else(detached)
+    }
+
+    /// Lists references by a glob that ends in one star, without what stands before the star.
+    pub(super) fn names(&self, glob: &str) -> Result<Vec<String>, GitError> {
+        let doing = "list its branches and tags";
+        let all = self.inner.references_glob(glob).map_err(|source| self.error(doing, source))?;
+        let mut names = Vec::new();
+        for reference in all {
+            let reference = reference.map_err(|source| self.error(doing, source))?;
+            let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
+            names.push(name.strip_prefix(glob.trim_end_matches('*')).unwrap_or(&name).to_owned());
+        }
+        Ok(names)
+    }
+}
+
+/// Opens the git folder itself, which asks nobody who owns it, and leaves the repository's own configuration only.
+fn open_named(dirs: &Dirs) -> Result<Repository, git2::Error> {
+    let repo = Repository::open_bare(&dirs.git)?;
+    let mut config = git2::Config::new()?;
+    let file = dirs.common.join("config");
+    if file.is_file() {
+        config.add_file(&file, git2::ConfigLevel::Local, false)?;
+    }
+    repo.set_config(&config)?;
+    Ok(repo)
+}
+
+fn open_error(dirs: &Dirs, source: git2::Error) -> GitError {
+    let path = dirs.root.clone();
+    let config = source.message().contains(".gitconfig") || source.message().contains("git/config");
+    match source.code() {
+        // The hint names this path to git, which compares it in full.
+        ErrorCode::Owner => GitError::OtherOwner { path: std::fs::canonicalize(&path).unwrap_or(path) },
+        _ if config && source.message().contains("stat") => GitError::HomeConfig { source },
+        _ => git_error(&path, "open the repository", source),
+    }
+}
+
+fn prefix(dir: &Path, root: &Path) -> String {
+    let full = |path: &Path| std::fs::canonicalize(path).ok();
+    match (full(dir), full(root)) {
+        (Some(dir), Some(root)) => dir
+            .strip_prefix(&root)
+            .map(|rest| rest.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"))
+            .unwrap_or_default(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,120 @@
+//! Copies commits with all they need from one object store into another, as one pack.
+
+use std::collections::HashSet;
+use std::io::Write;
+
+use git2::{Odb, OdbLookupFlags, Oid, PackBuilder, Repository, Tree};
+
+use super::commit_tree::{MODE_FOLDER, MODE_KIND, MODE_SUBMODULE};
+
+/// Copies the commits, their history and their files; what the target has is neither read nor copied.
+///
+/// Rests on the target's law that it holds no commit and no tree without all that it names, which one pack per copy
+/// keeps. A parent that the source lacks (a shallow clone) is left out. Returns the number of objects copied.
+pub(super) fn copy(from: &Repository, to: &Repository, commits: &[Oid]) -> Result<usize, git2::Error> {
+    let target = to.odb()?;
+    let mut pick = Pick { from, source: from.odb()?, target: &target, seen: HashSet::new(), pack: from.packbuilder()? };
+    pick.pack.set_threads(0);
+    let mut pending = commits.to_vec();
+    while let Some(id) = pending.pop() {
+        pick.commit(id, &mut pending)?;
+    }
+    let count = pick.pack.object_count();
+    if count > 0 {
+        write(&mut pick.pack, &target)?;
+    }
+    Ok(count)
+}
+
+/// Tells whether a commit and every file and folder of it are there.
+pub(super) fn is_complete(repo: &Repository, commit: Oid) -> bool {
+    let Ok(odb) = repo.odb() else { return false };
+    let Ok(root) = repo.find_commit(commit).and_then(|commit| commit.tree()) else { return false };
+    let mut seen = HashSet::new();
+    let mut pending = vec![root];
+    while let Some(folder) = pending.pop() {
+        for entry in folder.iter() {
+            if !seen.insert(entry.id()) {
+                continue;
+            }
+            match entry.filemode_raw() & MODE_KIND {
+                MODE_SUBMODULE => {}
+                MODE_FOLDER => match repo.find_tree(entry.id()) {
+                    Ok(below) => pending.push(below),
+                    Err(_) => return false,
+                },
+                _ if has(&odb, entry.id()) => {}
+                _ => return false,
+            }
+        }
+    }
+    true
+}
+
+struct Pick<'r> {
+    from: &'r Repository,
+    source: Odb<'r>,
+    target: &'r Odb<'r>,
+    seen: HashSet<Oid>,
+    pack: PackBuilder<'r>,
+}
+
+impl Pick<'_> {
+    fn commit(&mut self, id: Oid, pending: &mut Vec<Oid>) -> Result<(), git2::Error> {
+        if !self.wanted(id) {
+            return Ok(());
+        }
+        let commit = self.from.find_commit(id)?;
+        self.pack.insert_object(id, None)?;
+        if self.wanted(commit.tree_id()) {
+            self.pack.insert_object(commit.tree_id(), None)?;
+            self.folders(commit.tree()?)?;
+        }
+        pending.extend(commit.parent_ids().filter(|parent| self.source.exists(*parent)));
+        Ok(())
+    }
+
+    fn folders(&mut self, root: Tree<'_>) -> Result<(), git2::Error> {
+        let mut pending = vec![root];
+        while let Some(folder) = pending.pop() {
+            for entry in folder.iter() {
+                let kind = entry.filemode_raw() & MODE_KIND;
+                if kind == MODE_SUBMODULE || !self.wanted(entry.id()) {
+                    continue;
+                }
+                self.pack.insert_object(entry.id(), entry.name().ok())?;
+                if kind == MODE_FOLDER {
+                    pending.push(self.from.find_tree(entry.id())?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn wanted(&mut self, id: Oid) -> bool {
+        self.seen.insert(id) && !has(self.target, id)
+    }
+}
+
+/// Looks an object up without listing the packs again, which libgit2 else does on every miss.
+fn has(odb: &Odb<'_>, id: Oid) -> bool {
+    odb.exists_ext(id, OdbLookupFlags::NO_REFRESH)
+}
+
+fn write(pack: &mut PackBuilder<'_>, target: &Odb<'_>) -> Result<(), git2::Error> {
+    let mut writer = target.packwriter()?;
+    let mut failed = None;
+    let done = pack.foreach(|bytes| match writer.write_all(bytes) {
+        Ok(()) => true,
+        Err(e) => {
+            failed = Some(git2::Error::from_str(&format!("the pack cannot be written: {e}")));
+            false
+        }
+    });
+    if let Some(e) = failed {
+        return Err(e);
+    }
+    done?;
+    writer.commit()?;
+    Ok(())
+}

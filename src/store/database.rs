@@ -1,0 +1,170 @@
+//! One open database that closes itself after a failure and is opened again later.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
+
+use super::codec::Fault;
+use super::publish::Digest;
+use super::{Store, StoreError, open};
+
+/// The pages that redb keeps in memory; its own default of 1 GiB is more than all else of us together.
+const CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Opens the file or the test's stand-in for it.
+pub(super) type Opener = Box<dyn Fn(&redb::Builder) -> Result<Database, redb::DatabaseError> + Send + Sync>;
+
+/// When to try again after a failure.
+#[derive(Clone, Copy)]
+pub(super) struct Retry {
+    pub first: Duration,
+    pub most: Duration,
+}
+
+impl Retry {
+    /// A full disk is seldom freed within a second, and once freed a minute is long to be without memory.
+    pub(super) const USUAL: Self = Self { first: Duration::from_secs(1), most: Duration::from_secs(60) };
+}
+
+pub(super) struct Inner {
+    /// None while closed after a failure.
+    pub db: Option<Database>,
+    /// The scripts that the file holds.
+    pub known: BTreeSet<Digest>,
+    /// How long the last failure made us wait, and until when.
+    pub wait: Option<(Duration, Instant)>,
+}
+
+impl Inner {
+    pub(super) fn new(db: Database, known: BTreeSet<Digest>) -> Self {
+        Self { db: Some(db), known, wait: None }
+    }
+}
+
+pub(super) fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    // Without the check a damaged page is found by a panic, if at all.
+    builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+    builder
+}
+
+impl Store {
+    /// Runs one transaction that reads.
+    pub(super) fn read<T>(
+        &self,
+        doing: &'static str,
+        read: impl FnOnce(&ReadTransaction) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        self.attempt(doing, |inner| {
+            let db = inner.db.as_ref().expect("attempt opened it");
+            read(&db.begin_read()?)
+        })
+    }
+
+    /// Runs one transaction that writes, whole or not at all. It is given the scripts that the file holds, and may
+    /// return those that it holds afterwards.
+    pub(super) fn write(
+        &self,
+        doing: &'static str,
+        write: impl FnOnce(&WriteTransaction, &BTreeSet<Digest>) -> Result<Option<BTreeSet<Digest>>, Fault>,
+    ) -> Result<(), StoreError> {
+        self.attempt(doing, |inner| {
+            let db = inner.db.as_ref().expect("attempt opened it");
+            let txn = db.begin_write()?;
+            let known = write(&txn, &inner.known)?;
+            txn.commit()?;
+            if let Some(known) = known {
+                inner.known = known;
+            }
+            Ok(())
+        })
+    }
+
+    fn attempt<T>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&mut Inner) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let mut inner = self.lock();
+        self.reopen(&mut inner)?;
+        let done = catch_unwind(AssertUnwindSafe(|| work(&mut inner)))
+            .unwrap_or_else(|_| Err(Fault::Redb(Box::new(redb::Error::Corrupted("a page makes no sense".into())))));
+        match done {
+            Ok(value) => {
+                self.set_trouble(None);
+                inner.wait = None;
+                Ok(value)
+            }
+            Err(fault) => {
+                let closes = matches!(fault, Fault::Redb(_));
+                let error = self.fault(doing, fault);
+                if closes {
+                    self.close(&mut inner, &error);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens the file again where a failure closed it and the wait is over. It is never moved aside here: a running
+    /// server says that it is corrupt and goes on without.
+    fn reopen(&self, inner: &mut Inner) -> Result<(), StoreError> {
+        if inner.db.is_some() {
+            return Ok(());
+        }
+        if let Some((_, until)) = inner.wait
+            && let Some(retry_in) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+        {
+            return Err(StoreError::Waiting { path: self.path.clone(), retry_in });
+        }
+        match open::settle(&self.path, &self.opener, &self.identity) {
+            Ok(open::Settled { db, known, .. }) => {
+                inner.db = Some(db);
+                inner.known = known;
+                Ok(())
+            }
+            Err(error) => {
+                self.close(inner, &error);
+                Err(error)
+            }
+        }
+    }
+
+    fn close(&self, inner: &mut Inner, error: &StoreError) {
+        if let Some(db) = inner.db.take() {
+            // redb writes once more as it closes, which may meet the same failure.
+            drop(catch_unwind(AssertUnwindSafe(move || drop(db))));
+        }
+        let wait = inner.wait.map_or(self.retry.first, |(last, _)| (last * 2).min(self.retry.most));
+        inner.wait = Some((wait, Instant::now() + wait));
+        self.set_trouble(Some(with_causes(error)));
+    }
+
+    pub(super) fn fault(&self, doing: &'static str, fault: Fault) -> StoreError {
+        fault_error(&self.path, doing, fault)
+    }
+}
+
+pub(super) fn fault_error(path: &Path, doing: &'static str, fault: Fault) -> StoreError {
+    match fault {
+        Fault::Redb(source) => match *source {
+            redb::Error::Corrupted(what) => StoreError::Corrupt { path: path.into(), what },
+            other => StoreError::Io { path: path.into(), doing, source: Box::new(other) },
+        },
+        Fault::Undecodable(what) => StoreError::Corrupt { path: path.into(), what },
+        Fault::TooLarge { what, bytes, most } => StoreError::TooLarge { what, bytes, most },
+    }
+}
+
+fn with_causes(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}

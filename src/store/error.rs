@@ -1,0 +1,98 @@
+//! What can be wrong with a store, each with what to do about it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Identity;
+
+/// The process that holds a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its process id.
+    pub pid: u32,
+    /// Its program's name as the kernel keeps it, at most 15 characters.
+    pub program: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} ({})", self.pid, self.program)
+    }
+}
+
+fn whom(holder: Option<&Holder>) -> String {
+    holder.map_or_else(|| "another process".into(), Holder::to_string)
+}
+
+/// Why a store could not be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has it open.
+    #[error("{path}: is held by {}", whom(.by.as_ref()))]
+    Held { path: PathBuf, by: Option<Holder> },
+    /// A newer version of muster wrote it. It was not touched.
+    #[error("{path}: has format {found}, and this version of muster knows formats up to {known}")]
+    NewerFormat { path: PathBuf, found: u32, known: u32 },
+    /// It belongs to other wishes. It was not touched.
+    #[error("{path}: belongs to {found}, not to {wanted}")]
+    Foreign { path: PathBuf, found: Box<Identity>, wanted: Box<Identity> },
+    /// It is the database of another program. It was not touched.
+    #[error("{path}: is a database of another program")]
+    NotAStore { path: PathBuf },
+    /// The folder that should hold it is not there.
+    #[error("{path}: there is no folder {parent}")]
+    ParentMissing { path: PathBuf, parent: PathBuf },
+    /// The file cannot be opened or made.
+    #[error("{path}: cannot be opened")]
+    Open { path: PathBuf, source: io::Error },
+    /// A corrupt file cannot be moved out of the way.
+    #[error("{path}: is corrupt ({why}) and cannot be renamed to {to}")]
+    MoveAside { path: PathBuf, to: PathBuf, why: String, source: io::Error },
+    /// What is stored cannot be understood.
+    #[error("{path}: is corrupt: {what}")]
+    Corrupt { path: PathBuf, what: String },
+    /// A value is larger than anything this was made for. Nothing was written.
+    #[error("{what} has {bytes} bytes; at most {most} are stored")]
+    TooLarge { what: String, bytes: u64, most: u64 },
+    /// The disk refused. Nothing of this call was stored; the store is opened again by a later call.
+    #[error("{path}: cannot {doing}")]
+    Io { path: PathBuf, doing: &'static str, source: Box<redb::Error> },
+    /// The disk refused before, and it is too early to try again.
+    #[error("{path}: is closed after a failure and is tried again in {} s", retry_in.as_secs_f32().ceil())]
+    Waiting { path: PathBuf, retry_in: Duration },
+}
+
+impl StoreError {
+    /// Says what to do next, where there is something to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Held { by: Some(holder), .. } => {
+                Some(format!("stop process {}, ask it by its api, or name another file with --store", holder.pid))
+            }
+            Self::Held { by: None, .. } => Some("stop the other muster, or name another file with --store".into()),
+            Self::NewerFormat { .. } => Some("run the newer muster, or name another file with --store".into()),
+            Self::Foreign { .. } | Self::NotAStore { .. } => Some("name another file with --store".into()),
+            Self::ParentMissing { parent, .. } => Some(format!("make it: mkdir -p {}", parent.display())),
+            Self::Open { source, .. } | Self::MoveAside { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Some("give this user the right to write there".into()),
+                io::ErrorKind::StorageFull => Some("free some space".into()),
+                io::ErrorKind::IsADirectory => Some("name a file, not a folder".into()),
+                _ => None,
+            },
+            Self::Corrupt { .. } => Some("restart muster: it moves the file aside and begins a new one".into()),
+            Self::Io { .. } | Self::Waiting { .. } => {
+                Some("free some space; what is served does not depend on it".into())
+            }
+            Self::TooLarge { .. } => None,
+        }
+    }
+
+    /// Tells whether the disk is at fault rather than what is stored or who holds it: a later call tries again.
+    #[must_use]
+    pub fn is_disk(&self) -> bool {
+        matches!(self, Self::Io { .. } | Self::Open { .. } | Self::Waiting { .. })
+    }
+}

@@ -1,0 +1,142 @@
+//! Opening the file: whose it is, who holds it, and what to do with one that is corrupt.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use redb::{Database, DatabaseError, StorageError};
+
+use super::codec::Fault;
+use super::database::{Inner, Opener, Retry, builder, fault_error};
+use super::publish::Digest;
+use super::tables::{self, FORMAT, Owner};
+use super::{Identity, Opened, Store, StoreError, holder};
+
+pub(super) fn open(path: &Path, identity: &Identity, now_unix: i64) -> Result<(Store, Opened), StoreError> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !parent.is_dir() {
+        return Err(StoreError::ParentMissing { path: path.into(), parent: parent.into() });
+    }
+    if path.is_dir() {
+        return Err(StoreError::Open { path: path.into(), source: io::ErrorKind::IsADirectory.into() });
+    }
+    let file = path.to_path_buf();
+    with(path, identity, now_unix, Retry::USUAL, Box::new(move |builder| builder.create(&file)))
+}
+
+/// Opens by any opener; [`Store::open`] gives the one that opens the file.
+pub(super) fn with(
+    path: &Path,
+    identity: &Identity,
+    now_unix: i64,
+    retry: Retry,
+    opener: Opener,
+) -> Result<(Store, Opened), StoreError> {
+    let (settled, opened) = match settle(path, &opener, identity) {
+        Ok(settled) => {
+            let opened = if settled.fresh { Opened::Fresh } else { Opened::Existing };
+            (settled, opened)
+        }
+        Err(StoreError::Corrupt { what: why, .. }) => {
+            let to = move_aside(path, now_unix, &why)?;
+            (settle(path, &opener, identity)?, Opened::MovedAside { to, why })
+        }
+        Err(other) => return Err(other),
+    };
+    let inner = Mutex::new(Inner::new(settled.db, settled.known));
+    Ok((
+        Store { path: path.into(), identity: identity.clone(), opener, retry, inner, trouble: Mutex::new(None) },
+        opened,
+    ))
+}
+
+/// A database that is open, whole, and ours.
+pub(super) struct Settled {
+    pub db: Database,
+    pub known: BTreeSet<Digest>,
+    pub fresh: bool,
+}
+
+pub(super) fn settle(path: &Path, opener: &Opener, identity: &Identity) -> Result<Settled, StoreError> {
+    let corrupt = |what: String| StoreError::Corrupt { path: path.into(), what };
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let db = opener(&builder()).map_err(|e| refusal(path, e))?;
+        ours(path, db, identity)
+    }));
+    opened.unwrap_or_else(|_| Err(corrupt("a page makes no sense".into())))
+}
+
+fn ours(path: &Path, db: Database, identity: &Identity) -> Result<Settled, StoreError> {
+    let fault = |fault| fault_error(path, "read what is stored", mismatch(fault));
+    let fresh = match tables::owner(&db).map_err(fault)? {
+        Owner::Nobody => {
+            tables::create(&db, identity).map_err(|fault| fault_error(path, "make its tables", fault))?;
+            true
+        }
+        Owner::Stranger => return Err(StoreError::NotAStore { path: path.into() }),
+        Owner::Newer(found) => return Err(StoreError::NewerFormat { path: path.into(), found, known: FORMAT }),
+        Owner::Wishes(found) if found != *identity => {
+            let (found, wanted) = (Box::new(found), Box::new(identity.clone()));
+            return Err(StoreError::Foreign { path: path.into(), found, wanted });
+        }
+        Owner::Wishes(_) => false,
+    };
+    let known = tables::check(&db).map_err(fault)?;
+    Ok(Settled { db, known, fresh })
+}
+
+/// A table of ours that is missing or has other types is as corrupt as a record that cannot be read.
+fn mismatch(fault: Fault) -> Fault {
+    match fault {
+        Fault::Redb(error) => match *error {
+            redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TableIsMultimap(_)
+            | redb::Error::TableIsNotMultimap(_)
+            | redb::Error::TypeDefinitionChanged { .. }
+            | redb::Error::TableDoesNotExist(_) => Fault::Undecodable(error.to_string()),
+            other => Fault::Redb(Box::new(other)),
+        },
+        Fault::Undecodable(_) | Fault::TooLarge { .. } => fault,
+    }
+}
+
+fn refusal(path: &Path, error: DatabaseError) -> StoreError {
+    let corrupt = |what: String| StoreError::Corrupt { path: path.into(), what };
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            StoreError::Held { path: path.into(), by: holder::of(path) }
+        }
+        DatabaseError::Storage(StorageError::Io(source)) => match source.kind() {
+            io::ErrorKind::InvalidData => corrupt("it is no database".into()),
+            io::ErrorKind::UnexpectedEof => corrupt("it ends too early".into()),
+            _ => StoreError::Open { path: path.into(), source },
+        },
+        DatabaseError::Storage(StorageError::Corrupted(what)) => corrupt(what),
+        DatabaseError::RepairAborted | DatabaseError::UpgradeRequired(_) => corrupt(error.to_string()),
+        other => StoreError::Open { path: path.into(), source: io::Error::other(other.to_string()) },
+    }
+}
+
+/// Renames a corrupt file; what it holds may still be of use to somebody.
+fn move_aside(path: &Path, now_unix: i64, why: &str) -> Result<PathBuf, StoreError> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".corrupt-{now_unix}"));
+    let mut to = path.with_file_name(&name);
+    let mut number = 1;
+    while to.symlink_metadata().is_ok() {
+        let mut numbered = name.clone();
+        numbered.push(format!("-{number}"));
+        to = path.with_file_name(numbered);
+        number += 1;
+    }
+    fs::rename(path, &to).map_err(|source| StoreError::MoveAside {
+        path: path.into(),
+        to: to.clone(),
+        why: why.into(),
+        source,
+    })?;
+    Ok(to)
+}

@@ -1,0 +1,181 @@
+//! The records as they are stored. Only this file of the room has serde derives.
+//!
+//! postcard knows no field names: changing a field here means a new version byte in `codec`.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Accepted, BootRow};
+use crate::model::{File, MacAddr, Revision, Tree};
+use crate::observed::{BootFetch, UnknownMac};
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Identity {
+    repository: String,
+    branch: Option<String>,
+    path: String,
+}
+
+impl From<&super::Identity> for Identity {
+    fn from(from: &super::Identity) -> Self {
+        let super::Identity { repository, branch, path } = from.clone();
+        Self { repository, branch, path }
+    }
+}
+
+impl From<Identity> for super::Identity {
+    fn from(from: Identity) -> Self {
+        let Identity { repository, branch, path } = from;
+        Self { repository, branch, path }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct AcceptedRecord {
+    revision: String,
+    at: i64,
+    subject: Box<str>,
+    nodes: u32,
+}
+
+impl From<&Accepted> for AcceptedRecord {
+    fn from(from: &Accepted) -> Self {
+        let Accepted { revision, at, subject, nodes } = from;
+        Self { revision: revision.to_string(), at: *at, subject: subject.clone(), nodes: *nodes }
+    }
+}
+
+impl From<AcceptedRecord> for Accepted {
+    fn from(from: AcceptedRecord) -> Self {
+        let AcceptedRecord { revision, at, subject, nodes } = from;
+        Self { revision: Revision::commit(&revision), at, subject, nodes }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct RowRecord {
+    name: Box<str>,
+    macs: Vec<[u8; 6]>,
+    nid: Option<u32>,
+    xname: Option<Box<str>>,
+    kind: u8,
+    digest: [u8; 32],
+}
+
+impl From<&BootRow> for RowRecord {
+    fn from(from: &BootRow) -> Self {
+        let BootRow { name, macs, nid, xname, kind, digest } = from.clone();
+        Self { name, macs: macs.into_iter().map(|mac| mac.0).collect(), nid, xname, kind, digest }
+    }
+}
+
+impl From<RowRecord> for BootRow {
+    fn from(from: RowRecord) -> Self {
+        let RowRecord { name, macs, nid, xname, kind, digest } = from;
+        Self { name, macs: macs.into_iter().map(MacAddr).collect(), nid, xname, kind, digest }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct FetchRecord {
+    at: i64,
+    address: IpAddr,
+    user_agent: Box<str>,
+    revision: String,
+    digest: [u8; 32],
+    mac: Option<[u8; 6]>,
+    arch: Option<Box<str>>,
+}
+
+impl From<&BootFetch> for FetchRecord {
+    fn from(from: &BootFetch) -> Self {
+        let BootFetch { node: _, at, address, user_agent, revision, digest, mac, arch } = from.clone();
+        let (revision, mac) = (revision.to_string(), mac.map(|mac| mac.0));
+        Self { at, address, user_agent, revision, digest, mac, arch }
+    }
+}
+
+impl FetchRecord {
+    pub(super) fn of(self, node: &str) -> BootFetch {
+        let Self { at, address, user_agent, revision, digest, mac, arch } = self;
+        let (revision, mac) = (Revision::commit(&revision), mac.map(MacAddr));
+        BootFetch { node: node.into(), at, address, user_agent, revision, digest, mac, arch }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct UnknownRecord {
+    first: i64,
+    last: i64,
+    count: u64,
+    address: IpAddr,
+    user_agent: Box<str>,
+}
+
+impl From<&UnknownMac> for UnknownRecord {
+    fn from(from: &UnknownMac) -> Self {
+        let UnknownMac { mac: _, first, last, count, address, user_agent } = from.clone();
+        Self { first, last, count, address, user_agent }
+    }
+}
+
+impl UnknownRecord {
+    pub(super) fn of(self, mac: MacAddr) -> UnknownMac {
+        let Self { first, last, count, address, user_agent } = self;
+        UnknownMac { mac, first, last, count, address, user_agent }
+    }
+}
+
+/// The list of a tree's files; the bytes of those that have any follow it, in the same order.
+#[derive(Serialize, Deserialize)]
+pub(super) struct TreeRecord {
+    files: Vec<(Box<str>, FileRecord)>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum FileRecord {
+    Bytes { bytes: u64 },
+    Unread,
+    TooLarge { bytes: u64 },
+    Symlink,
+    Submodule,
+    BadName,
+}
+
+impl From<&Tree> for TreeRecord {
+    fn from(tree: &Tree) -> Self {
+        let record = |file: &File| match file {
+            File::Bytes(bytes) => FileRecord::Bytes { bytes: bytes.len() as u64 },
+            File::Unread => FileRecord::Unread,
+            File::TooLarge { bytes } => FileRecord::TooLarge { bytes: *bytes },
+            File::Symlink => FileRecord::Symlink,
+            File::Submodule => FileRecord::Submodule,
+            File::BadName => FileRecord::BadName,
+        };
+        Self { files: tree.iter().map(|(path, file)| (path.into(), record(file))).collect() }
+    }
+}
+
+impl TreeRecord {
+    /// Joins the list with the bytes that followed it; none where the two do not match.
+    pub(super) fn with(self, mut rest: &[u8]) -> Option<Tree> {
+        let mut tree = Tree::default();
+        for (path, file) in self.files {
+            let file = match file {
+                FileRecord::Bytes { bytes } => {
+                    let (head, tail) = rest.split_at_checked(usize::try_from(bytes).ok()?)?;
+                    rest = tail;
+                    File::Bytes(head.into())
+                }
+                FileRecord::Unread => File::Unread,
+                FileRecord::TooLarge { bytes } => File::TooLarge { bytes },
+                FileRecord::Symlink => File::Symlink,
+                FileRecord::Submodule => File::Submodule,
+                FileRecord::BadName => File::BadName,
+            };
+            tree.insert(path, file);
+        }
+        rest.is_empty().then_some(tree)
+    }
+}

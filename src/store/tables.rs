@@ -1,0 +1,97 @@
+//! The tables of the file, and the two records that say whose it is.
+
+use std::collections::BTreeSet;
+
+use redb::{Database, ReadableDatabase, TableDefinition, TableHandle};
+
+use super::codec::{self, Fault};
+use super::publish::Digest;
+use super::{Identity, shape};
+
+/// The format that this version writes. Raise it when an older version could misread what is stored.
+pub const FORMAT: u32 = 1;
+
+pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+/// Accepted commits by a running number.
+pub(super) const ACCEPTED: TableDefinition<u64, &[u8]> = TableDefinition::new("accepted");
+/// Of the last good commit: its record, its inputs, its boot rows.
+pub(super) const LAST_GOOD: TableDefinition<&str, &[u8]> = TableDefinition::new("last-good");
+/// Script bodies by digest: one version byte, then the bytes as they are served.
+pub(super) const BODIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("bodies");
+/// The last boot fetch by node name.
+pub(super) const FETCHES: TableDefinition<&str, &[u8]> = TableDefinition::new("boot-fetches");
+/// Unclaimed machines by the six bytes of their MAC.
+pub(super) const UNKNOWN: TableDefinition<&[u8], &[u8]> = TableDefinition::new("unknown-macs");
+
+const FORMAT_KEY: &str = "format";
+const IDENTITY_KEY: &str = "identity";
+
+/// Whose an open file is.
+pub(super) enum Owner {
+    /// Nobody's yet: it has no tables.
+    Nobody,
+    /// Another program's.
+    Stranger,
+    /// A newer version's.
+    Newer(u32),
+    /// The store of these wishes.
+    Wishes(Identity),
+}
+
+pub(super) fn owner(db: &Database) -> Result<Owner, Fault> {
+    let txn = db.begin_read()?;
+    let mut names = Vec::new();
+    for table in txn.list_tables()? {
+        names.push(table.name().to_owned());
+    }
+    if names.is_empty() {
+        return Ok(Owner::Nobody);
+    }
+    if !names.iter().any(|name| name == META.name()) {
+        return Ok(Owner::Stranger);
+    }
+    let meta = txn.open_table(META)?;
+    let Some(format) = meta.get(FORMAT_KEY)? else { return Ok(Owner::Stranger) };
+    let format = <[u8; 4]>::try_from(format.value()).map_err(|_| Fault::undecodable(FORMAT_KEY))?;
+    let format = u32::from_le_bytes(format);
+    if format > FORMAT {
+        return Ok(Owner::Newer(format));
+    }
+    let identity = meta.get(IDENTITY_KEY)?.ok_or_else(|| Fault::undecodable(IDENTITY_KEY))?;
+    Ok(Owner::Wishes(codec::decode::<shape::Identity>(identity.value(), IDENTITY_KEY)?.into()))
+}
+
+/// Makes all tables and says whose they are.
+pub(super) fn create(db: &Database, identity: &Identity) -> Result<(), Fault> {
+    let txn = db.begin_write()?;
+    {
+        let mut meta = txn.open_table(META)?;
+        meta.insert(FORMAT_KEY, &FORMAT.to_le_bytes()[..])?;
+        meta.insert(IDENTITY_KEY, &*codec::encode(&shape::Identity::from(identity))?)?;
+        txn.open_table(ACCEPTED)?;
+        txn.open_table(LAST_GOOD)?;
+        txn.open_table(BODIES)?;
+        txn.open_table(FETCHES)?;
+        txn.open_table(UNKNOWN)?;
+    }
+    txn.commit()?;
+    Ok(())
+}
+
+/// Reads every record once, so that a store that opens can be read. Returns the digests of the bodies that it holds.
+pub(super) fn check(db: &Database) -> Result<BTreeSet<Digest>, Fault> {
+    let txn = db.begin_read()?;
+    super::publish::read_accepted(&txn, usize::MAX)?;
+    super::publish::read_last_good(&txn)?;
+    super::seen::read_fetches(&txn)?;
+    super::seen::read_unknown(&txn)?;
+    let rows = super::publish::read_rows(&txn)?;
+    let digests: BTreeSet<Digest> = rows.iter().map(|row| row.digest).collect();
+    let bodies = txn.open_table(BODIES)?;
+    for digest in &digests {
+        if bodies.get(&digest[..])?.is_none() {
+            return Err(Fault::Undecodable("a boot row without its script".into()));
+        }
+    }
+    Ok(digests)
+}

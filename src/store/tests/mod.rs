@@ -1,0 +1,121 @@
+//! Real redb files in temporary folders; failures come from a storage backend of our own and from SIGKILL.
+
+mod broken;
+mod keep;
+mod open;
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::model::{MacAddr, Revision, Tree};
+
+const NOW: i64 = 1_795_000_000;
+
+struct Place {
+    _folder: TempDir,
+    file: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { file: folder.path().join("muster.redb"), _folder: folder }
+    }
+
+    fn open(&self) -> (Store, Opened) {
+        Store::open(&self.file, &ours(), NOW).unwrap()
+    }
+
+    /// A store with one accepted commit, closed.
+    fn used() -> Self {
+        let place = Self::new();
+        let (store, opened) = place.open();
+        assert_eq!(opened, Opened::Fresh);
+        accept(&store, 1, &rows(100, "v1"));
+        place
+    }
+}
+
+fn ours() -> Identity {
+    Identity { repository: "/srv/wishes.git".into(), branch: Some("main".into()), path: "west".into() }
+}
+
+fn accepted(n: u32) -> Accepted {
+    let revision = Revision::commit(&format!("{n:040x}"));
+    Accepted { revision, at: i64::from(n), subject: format!("change {n}").into(), nodes: n }
+}
+
+/// The script of a row, which its digest begins with, so that a mix-up shows.
+fn script(row: &BootRow) -> Vec<u8> {
+    [&row.digest[..], b"#!ipxe\nkernel http://images.example/vmlinuz console=ttyS0,115200\nboot\n"].concat()
+}
+
+fn row(n: usize, version: &str) -> BootRow {
+    let mut digest = [0; 32];
+    let text = format!("{version}/{n}");
+    digest[..text.len()].copy_from_slice(text.as_bytes());
+    let [_, _, a, b, c, d] = (n as u64).to_be_bytes()[2..] else { unreachable!() };
+    BootRow {
+        name: format!("nid{n:06}").into(),
+        macs: vec![MacAddr([2, 0, a, b, c, d])],
+        nid: Some(n as u32),
+        xname: n.is_multiple_of(2).then(|| format!("x1000c0s{n}b0n0").into()),
+        kind: (n % 3) as u8,
+        digest,
+    }
+}
+
+fn rows(count: usize, version: &str) -> Vec<BootRow> {
+    (0..count).map(|n| row(n, version)).collect()
+}
+
+fn inputs(n: u32) -> Tree {
+    let mut tree = Tree::from_fixture("//- nodes/a.toml\n[[node]]\n//- README.md\nx\n//- groups/empty.toml\n");
+    tree.insert("cluster.toml", crate::model::File::Bytes(format!("name = \"n{n}\"\n").as_bytes().into()));
+    tree.insert("nodes/big.toml", crate::model::File::TooLarge { bytes: 9_000_000 });
+    tree.insert("link", crate::model::File::Symlink);
+    tree.insert("sub", crate::model::File::Submodule);
+    tree.insert("b\u{fffd}d", crate::model::File::BadName);
+    tree
+}
+
+fn accept(store: &Store, n: u32, rows: &[BootRow]) {
+    try_accept(store, n, rows).unwrap();
+}
+
+fn try_accept(store: &Store, n: u32, rows: &[BootRow]) -> Result<(), StoreError> {
+    store.accept(&accepted(n), &inputs(n), rows, &|row| Cow::Owned(script(row)))
+}
+
+/// Checks that a store holds commit `n` whole.
+fn holds(store: &Store, n: u32, rows: &[BootRow]) {
+    let last = store.last_good().unwrap().expect("a last good commit");
+    assert_eq!(last, LastGood { accepted: accepted(n), tree: inputs(n) });
+    assert_eq!(store.rows().unwrap(), rows);
+    let bodies = store.bodies().unwrap();
+    assert_eq!(bodies.len(), rows.len());
+    for row in rows {
+        assert_eq!(*bodies[&row.digest], *script(row), "{}", row.name);
+    }
+}
+
+/// Starts one ignored test of this binary in a process of its own.
+fn child(test: &str, file: &Path) -> std::process::Command {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]).env("MUSTER_TEST_STORE", file);
+    child
+}
+
+/// In a child: the file it was told of.
+fn told() -> PathBuf {
+    std::env::var_os("MUSTER_TEST_STORE").expect("run by another test").into()
+}
+
+#[test]
+fn a_store_is_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Store>();
+}
