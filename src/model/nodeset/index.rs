@@ -91,9 +91,8 @@ impl Intervals {
 
     /// Sorts and joins intervals that were collected in any order.
     pub fn collect(mut raw: Vec<(u64, u64)>) -> Self {
-        if !raw.is_sorted() {
-            raw.sort_unstable();
-        }
+        // The stable sort knows runs, and what comes here is mostly a few sorted runs.
+        raw.sort();
         raw.dedup_by(|next, kept| {
             let joined = next.0 <= kept.1 + 1;
             if joined {

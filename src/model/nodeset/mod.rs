@@ -7,6 +7,7 @@
 //! This room does not know which nodes or groups exist: the caller resolves `@name`. It knows no wildcards, no
 //! regular expressions, no negative numbers, and no order but its own (see [`Pattern`](super::Pattern) for one).
 
+mod collect;
 mod error;
 mod fold;
 mod index;
@@ -20,6 +21,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use collect::Collector;
 pub use error::NodeSetError;
 use index::Intervals;
 use rows::Rows;
@@ -35,7 +37,7 @@ pub const MAX_NODES: usize = 1_000_000;
 pub const MAX_TEXT_BYTES: usize = 64 * 1024;
 
 /// The most numbers that evaluating one expression may touch, which keeps the worst text near a second.
-const MAX_WORK: u128 = 200_000_000;
+const MAX_WORK: u128 = 50_000_000;
 
 /// A set of node names.
 ///
@@ -302,74 +304,6 @@ fn name(shape: &Shape, codes: &[u64]) -> String {
 
 fn check_size(count: u128, at: Span) -> Result<(), NodeSetError> {
     if count > MAX_NODES as u128 { Err(NodeSetError::TooMany { count, at }) } else { Ok(()) }
-}
-
-/// Names on their way into a set, in any order and with repeats.
-#[derive(Default)]
-struct Collector {
-    parts: BTreeMap<Shape, Collected>,
-    /// How many names were put in, repeats counted.
-    size: u128,
-    shape: Shape,
-    codes: Vec<u64>,
-}
-
-/// The numbers of one shape on their way.
-#[derive(Default)]
-struct Collected {
-    intervals: Vec<(u64, u64)>,
-    rows: Vec<u64>,
-}
-
-impl Collector {
-    fn push_name(&mut self, name: &str) {
-        self.size += 1;
-        self.shape.split(name, &mut self.codes);
-        if !self.parts.contains_key(&self.shape) {
-            self.parts.insert(self.shape.clone(), Collected::default());
-        }
-        if let Some(part) = self.parts.get_mut(&self.shape) {
-            match self.codes[..] {
-                [] => {}
-                [code] => part.intervals.push((code, code)),
-                _ => part.rows.extend_from_slice(&self.codes),
-            }
-        }
-    }
-
-    fn push(&mut self, operand: Operand) {
-        self.size += operand.len();
-        let part = self.parts.entry(operand.shape).or_default();
-        match &operand.axes[..] {
-            [] => {}
-            [intervals] => part.intervals.extend_from_slice(intervals.intervals()),
-            axes => rows::push_product(axes, &mut part.rows),
-        }
-    }
-
-    fn push_set(&mut self, set: &NodeSet) {
-        self.size += set.count();
-        for (shape, numbers) in &set.parts {
-            let part = self.parts.entry(shape.clone()).or_default();
-            match numbers {
-                Numbers::None => {}
-                Numbers::One(intervals) => part.intervals.extend_from_slice(intervals.intervals()),
-                Numbers::Many(rows) => part.rows.extend_from_slice(rows.codes()),
-            }
-        }
-    }
-
-    fn finish(self) -> NodeSet {
-        let numbers = |(shape, part): (Shape, Collected)| {
-            let numbers = match shape.axes() {
-                0 => Numbers::None,
-                1 => Numbers::One(Intervals::collect(part.intervals)),
-                axes => Numbers::Many(Rows::collect(axes, part.rows)),
-            };
-            (shape, numbers)
-        };
-        NodeSet { parts: self.parts.into_iter().map(numbers).collect() }
-    }
 }
 
 impl fmt::Display for NodeSet {
