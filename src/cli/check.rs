@@ -1,0 +1,96 @@
+//! `muster check`.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::source::{Source, Wishes};
+use super::{Failure, Outcome};
+use crate::model::{Diagnostic, Severity};
+use crate::report;
+
+/// Load and validate a folder of wishes or a commit, and tell all that is wrong
+///
+/// Builds everything that `muster serve` would send and drops it, so templates, scripts and line lengths are checked
+/// too. Exit codes: 0 nothing is wrong (warnings do not count), 1 there are errors, 2 the wishes could not be read.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The folder of wishes; the same as --repo
+    dir: Option<PathBuf>,
+    #[command(flatten)]
+    source: Source,
+    /// Print findings as text or as JSON
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Count warnings as errors
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// One finding as JSON.
+#[derive(Debug, Serialize)]
+struct Finding<'f> {
+    severity: &'static str,
+    code: &'static str,
+    path: String,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: &'f str,
+    hint: Option<&'f str>,
+}
+
+impl Check {
+    /// Runs the command.
+    pub fn run(self) -> Result<Outcome, Failure> {
+        let wishes = self.source.read(self.dir.as_deref())?;
+        let (snapshot, findings) = wishes.build();
+        match self.format {
+            Format::Text => {
+                let colour = std::io::stdout().is_terminal();
+                let mut out = anstream::stdout().lock();
+                write!(out, "{}", report::text(&findings, &wishes.tree, &wishes.prefix, colour))?;
+                let nodes = snapshot.as_ref().map(|snapshot| snapshot.nodes().len());
+                writeln!(out, "{}", last_line(&findings, nodes))?;
+            }
+            Format::Json => {
+                let all: Vec<Finding<'_>> = findings.iter().map(|finding| json(finding, &wishes)).collect();
+                let mut out = std::io::stdout().lock();
+                serde_json::to_writer_pretty(&mut out, &all).map_err(std::io::Error::from)?;
+                writeln!(out)?;
+            }
+        }
+        let wrong = |finding: &Diagnostic| self.strict || finding.severity() == Severity::Error;
+        Ok(if findings.iter().any(wrong) { Outcome::Findings } else { Outcome::AsWished })
+    }
+}
+
+fn last_line(findings: &[Diagnostic], nodes: Option<usize>) -> String {
+    match nodes {
+        Some(nodes) => format!("{nodes} nodes; {}", report::count(findings)),
+        None => report::count(findings),
+    }
+}
+
+fn json<'f>(finding: &'f Diagnostic, wishes: &Wishes) -> Finding<'f> {
+    let at = report::located(&finding.place, &wishes.tree);
+    Finding {
+        severity: match finding.severity() {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
+        code: finding.code.as_str(),
+        path: format!("{}{}", wishes.prefix, finding.place.file),
+        line: at.map(|at| at.line),
+        column: at.map(|at| at.column),
+        message: &finding.message,
+        hint: finding.hint.as_deref(),
+    }
+}

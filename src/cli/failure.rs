@@ -1,0 +1,70 @@
+//! Why a command could not do what it was asked: a kind, the chain of causes, and what to do next.
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use crate::git::GitError;
+
+/// A command's trouble; its exit code is 2.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    causes: Vec<String>,
+    hint: Option<String>,
+    /// Whether there is nothing to say: the reader of our output has gone away.
+    silent: bool,
+}
+
+impl Failure {
+    /// Makes a failure without causes.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), causes: Vec::new(), hint: None, silent: false }
+    }
+
+    /// Makes a failure from an error and all its causes.
+    pub fn from_error(error: &dyn Error) -> Self {
+        let mut causes = Vec::new();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            causes.push(cause.to_string());
+            next = cause.source();
+        }
+        Self { message: error.to_string(), causes, hint: None, silent: false }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint;
+        self
+    }
+
+    /// Prints the failure and returns the exit code.
+    pub fn report(&self) -> ExitCode {
+        if self.silent {
+            return ExitCode::SUCCESS;
+        }
+        anstream::eprintln!("error: {}", self.message);
+        for cause in &self.causes {
+            anstream::eprintln!("  because: {cause}");
+        }
+        if let Some(hint) = &self.hint {
+            anstream::eprintln!("  hint: {hint}");
+        }
+        ExitCode::from(2)
+    }
+}
+
+impl From<GitError> for Failure {
+    fn from(error: GitError) -> Self {
+        Self::from_error(&error).hint(error.hint())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let silent = error.kind() == io::ErrorKind::BrokenPipe;
+        Self { silent, ..Self::new(format!("cannot write the result: {error}")) }
+    }
+}

@@ -1,0 +1,60 @@
+//! The commands: one file each, its help text the doc comment of its arguments.
+//!
+//! A command reads its arguments, calls the rooms, prints results on stdout and talk on stderr, and returns an exit code
+//! (0 as wished, 1 findings, 2 trouble, 3 something could not be judged). It decides nothing about machines.
+
+#![expect(clippy::disallowed_methods, reason = "a bank room: commands meet the terminal and the clock")]
+
+mod check;
+mod failure;
+mod show;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::Failure;
+
+/// Keep a cluster as its git repository says: check it, show it, boot it.
+#[derive(Debug, Parser)]
+#[command(name = "muster", version, max_term_width = 100, propagate_version = true)]
+struct Muster {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Check),
+    Show(show::Show),
+}
+
+/// What a command that ran to its end found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    AsWished,
+    Findings,
+}
+
+/// Runs the program and returns its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let muster = match Muster::try_parse() {
+        Ok(muster) => muster,
+        Err(error) => {
+            // A reader that has gone away is no reason to complain.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let result = match muster.command {
+        Command::Check(command) => command.run(),
+        Command::Show(command) => command.run(),
+    };
+    match result {
+        Ok(Outcome::AsWished) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(1),
+        Err(failure) => failure.report(),
+    }
+}
