@@ -4,9 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 
-use super::source::{Source, Wishes};
+use super::source::Source;
 use super::{Failure, Outcome};
 use crate::model::{Diagnostic, Severity};
 use crate::report;
@@ -35,18 +34,6 @@ enum Format {
     Json,
 }
 
-/// One finding as JSON.
-#[derive(Debug, Serialize)]
-struct Finding<'f> {
-    severity: &'static str,
-    code: &'static str,
-    path: String,
-    line: Option<usize>,
-    column: Option<usize>,
-    message: &'f str,
-    hint: Option<&'f str>,
-}
-
 impl Check {
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
@@ -61,7 +48,8 @@ impl Check {
                 writeln!(out, "{}", last_line(&findings, nodes))?;
             }
             Format::Json => {
-                let all: Vec<Finding<'_>> = findings.iter().map(|finding| json(finding, &wishes)).collect();
+                let mut all = report::views(&findings, &wishes.tree);
+                all.iter_mut().for_each(|finding| finding.path.insert_str(0, &wishes.prefix));
                 let mut out = std::io::stdout().lock();
                 serde_json::to_writer_pretty(&mut out, &all).map_err(std::io::Error::from)?;
                 writeln!(out)?;
@@ -76,21 +64,5 @@ fn last_line(findings: &[Diagnostic], nodes: Option<usize>) -> String {
     match nodes {
         Some(nodes) => format!("{nodes} nodes; {}", report::count(findings)),
         None => report::count(findings),
-    }
-}
-
-fn json<'f>(finding: &'f Diagnostic, wishes: &Wishes) -> Finding<'f> {
-    let at = report::located(&finding.place, &wishes.tree);
-    Finding {
-        severity: match finding.severity() {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        },
-        code: finding.code.as_str(),
-        path: format!("{}{}", wishes.prefix, finding.place.file),
-        line: at.map(|at| at.line),
-        column: at.map(|at| at.column),
-        message: &finding.message,
-        hint: finding.hint.as_deref(),
     }
 }

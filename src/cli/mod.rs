@@ -5,10 +5,15 @@
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: commands meet the terminal and the clock")]
 
+mod api;
 mod check;
 mod failure;
+mod hosted;
+mod schema;
+mod serve;
 mod show;
 mod source;
+mod status;
 
 use std::process::ExitCode;
 
@@ -28,6 +33,9 @@ struct Muster {
 enum Command {
     Check(check::Check),
     Show(show::Show),
+    Serve(serve::Serve),
+    Status(status::Status),
+    Schema(schema::Schema),
 }
 
 /// What a command that ran to its end found.
@@ -51,6 +59,9 @@ pub fn main() -> ExitCode {
     let result = match muster.command {
         Command::Check(command) => command.run(),
         Command::Show(command) => command.run(),
+        Command::Serve(command) => command.run(),
+        Command::Status(command) => command.run(),
+        Command::Schema(command) => command.run(),
     };
     match result {
         Ok(Outcome::AsWished) => ExitCode::SUCCESS,

@@ -4,4 +4,4 @@
 
 mod diagnostics;
 
-pub use diagnostics::{Located, count, located, text};
+pub use diagnostics::{Located, count, located, text, views};

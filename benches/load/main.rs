@@ -1,0 +1,119 @@
+//! The load run: `muster serve` against a bare axum handler, interleaved in one run, and what a push costs.
+//!
+//! Absolute times are noise on shared machines, so every rate stands beside the reference's of the same minute. The load
+//! tool and the reference are this same program, started again as processes of their own.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod client;
+mod landing;
+mod process;
+mod reference;
+mod swap;
+mod table;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use process::{Child, Muster};
+use table::{Row, Spread};
+
+/// How long one measurement lasts.
+const SLICE: Duration = Duration::from_secs(3);
+
+/// How many pairs are measured.
+const PAIRS: usize = 5;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["client", address, nodes, millis] => client::main(address, nodes, millis),
+        ["reference", body] => reference::main(body),
+        ["swap", nodes] => swap::main(nodes),
+        _ => run(),
+    }
+}
+
+fn run() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut rows = Vec::new();
+    let sizes = [1_000, 10_000, 100_000];
+    let repositories: Vec<PathBuf> = sizes.iter().map(|nodes| landing::repository(folder.path(), *nodes)).collect();
+
+    let muster = Muster::start(&repositories[1], &folder.path().join("ten.redb"));
+    against_reference(&muster, 10_000, &mut rows);
+    landing::push(&muster, &repositories[1], 10_000, &mut rows);
+    drop(muster);
+
+    let small = Muster::start(&repositories[0], &folder.path().join("one.redb"));
+    let large = Muster::start(&repositories[2], &folder.path().join("hundred.redb"));
+    by_size(&small, &large, &mut rows);
+    drop(small);
+    landing::memory(&large, &repositories[2], 100_000, &mut rows);
+    drop(large);
+
+    swapping(10_000, &mut rows);
+    table::print(&rows);
+    assert!(rows.iter().all(|row| row.errors == 0), "a request failed or an answer mixed two commits");
+}
+
+/// Requests per second and server CPU per request, against a bare handler that returns a constant of the same size.
+fn against_reference(muster: &Muster, nodes: usize, rows: &mut Vec<Row>) {
+    let sample = client::once(&muster.boot, &support::fixture::mac(1));
+    let reference = Child::start("reference", &[&sample]);
+    let (mut rate, mut cpu, mut errors) = (Vec::new(), Vec::new(), 0);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..PAIRS {
+        let a = measure(muster.pid, &muster.boot, nodes);
+        let b = measure(reference.pid, &reference.address, nodes);
+        rate.push(a.rate / b.rate);
+        cpu.push(a.cpu_micros / b.cpu_micros);
+        ours.push(a.rate);
+        theirs.push(b.rate);
+        errors += a.errors + b.errors;
+    }
+    rows.push(Row::ratio("bootscript requests/s, muster : bare axum", Spread::of(rate), ">= 0.80", errors));
+    rows.push(Row::ratio("bootscript server CPU/request, muster : bare axum", Spread::of(cpu), "<= 1.30", errors));
+    rows.push(Row::plain("bootscript requests/s, muster, 10,000 nodes", Spread::of(ours), "1/s"));
+    rows.push(Row::plain("requests/s, bare axum", Spread::of(theirs), "1/s"));
+}
+
+/// Requests per second at 100,000 nodes against 1,000.
+fn by_size(small: &Muster, large: &Muster, rows: &mut Vec<Row>) {
+    let (mut ratio, mut errors) = (Vec::new(), 0);
+    for _ in 0..PAIRS {
+        let a = measure(large.pid, &large.boot, 100_000);
+        let b = measure(small.pid, &small.boot, 1_000);
+        ratio.push(a.rate / b.rate);
+        errors += a.errors + b.errors;
+    }
+    rows.push(Row::ratio("bootscript requests/s, 100,000 : 1,000 nodes", Spread::of(ratio), ">= 0.85", errors));
+}
+
+/// Errors and mixed answers while two prebuilt Snapshots are swapped ten times a second.
+fn swapping(nodes: usize, rows: &mut Vec<Row>) {
+    let server = Child::start("swap", &[&nodes.to_string()]);
+    let report = client::run(&server.address, nodes, SLICE * 3);
+    let errors = report.errors + report.mixed;
+    let spread = Spread::of(vec![report.requests as f64]);
+    rows.push(Row { errors, ..Row::plain("requests answered under ten swaps a second", spread, "") });
+    rows.push(Row::ratio("errors and mixed answers under swaps", Spread::of(vec![errors as f64]), "= 0", errors));
+}
+
+struct Measured {
+    rate: f64,
+    cpu_micros: f64,
+    errors: u64,
+}
+
+fn measure(pid: u32, address: &str, nodes: usize) -> Measured {
+    let before = process::cpu(pid);
+    let report = client::run(address, nodes, SLICE);
+    let spent = process::cpu(pid) - before;
+    Measured {
+        rate: report.requests as f64 / report.seconds,
+        cpu_micros: spent.as_secs_f64() * 1e6 / report.requests.max(1) as f64,
+        errors: report.errors + report.mixed,
+    }
+}

@@ -1,0 +1,67 @@
+//! Asking a running server, over its unix socket or on loopback.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::Failure;
+use crate::settings::ApiAddress;
+
+/// How long a server may take to answer a person who waits.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The largest answer that is read: the nodes of a cluster of 100,000 are about 60 MB.
+const MAX_BYTES: usize = 256 * 1024 * 1024;
+
+/// Fetches one JSON document from a running server.
+pub fn get<T: DeserializeOwned>(api: &ApiAddress, path: &str) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let asked = runtime.block_on(async { tokio::time::timeout(PATIENCE, fetch(api, path)).await });
+    let bytes = match asked {
+        Ok(answer) => answer?,
+        Err(_) => return Err(Failure::new(format!("{api}: the server does not answer within {PATIENCE:?}"))),
+    };
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::new(format!("{api}: the answer is not what this muster reads: {error}")))
+}
+
+async fn fetch(api: &ApiAddress, path: &str) -> Result<Bytes, Failure> {
+    let away = |error: std::io::Error| {
+        let hint = "is `muster serve` running? name its store with --store, or its address with --api";
+        Failure::new(format!("{api}: no server answers: {error}")).hint(Some(hint.into()))
+    };
+    match api {
+        ApiAddress::Unix(socket) => ask(api, UnixStream::connect(socket).await.map_err(away)?, path).await,
+        ApiAddress::Tcp(address) => ask(api, TcpStream::connect(address).await.map_err(away)?, path).await,
+    }
+}
+
+async fn ask<S>(api: &ApiAddress, stream: S, path: &str) -> Result<Bytes, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |error: &dyn std::error::Error| Failure::new(format!("{api}: the server broke off: {error}"));
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+    let request = Request::get(path).header("host", "muster").body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| broken(&error))?;
+    // The connection ends when its sender is gone.
+    let answer = async move {
+        let answer = sender.send_request(request).await.map_err(|error| broken(&error))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), MAX_BYTES).collect().await;
+        let body = body.map_err(|error| broken(&*error))?.to_bytes();
+        match status {
+            StatusCode::OK => Ok(body),
+            other => Err(Failure::new(format!("{api}: {other}: {}", String::from_utf8_lossy(&body).trim()))),
+        }
+    };
+    let (answer, _) = tokio::join!(answer, connection);
+    answer
+}

@@ -1,0 +1,53 @@
+//! `muster schema`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Failure, Outcome};
+use crate::desired::schema;
+
+/// Print the JSON schemas of the files of wishes, or write them where editors find them
+///
+/// A file that begins with `#:schema ../schemas/NAME.schema.json` gets completion and errors in editors that know TOML
+/// schemas (Tombi, Even Better TOML).
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Write the schemas into the folder `schemas` of this repository of wishes
+    #[arg(long, value_name = "DIR")]
+    write: Option<PathBuf>,
+    /// Print only this schema, such as `cluster`
+    #[arg(conflicts_with = "write")]
+    name: Option<String>,
+}
+
+impl Schema {
+    /// Runs the command.
+    pub fn run(self) -> Result<Outcome, Failure> {
+        if let Some(folder) = &self.write {
+            let folder = folder.join("schemas");
+            let fault = |error: std::io::Error| Failure::new(format!("{}: cannot be written: {error}", folder.display()));
+            std::fs::create_dir_all(&folder).map_err(fault)?;
+            for (name, text) in schema::all() {
+                std::fs::write(folder.join(name), text).map_err(fault)?;
+            }
+            anstream::eprintln!("{} schemas in {}", schema::all().len(), folder.display());
+            return Ok(Outcome::AsWished);
+        }
+        let all = schema::all();
+        let wanted = |name: &str| self.name.as_ref().is_none_or(|wanted| name.split('.').next() == Some(wanted));
+        let found: Vec<&(&str, String)> = all.iter().filter(|(name, _)| wanted(name)).collect();
+        if found.is_empty() {
+            let names: Vec<&str> = all.iter().filter_map(|(name, _)| name.split('.').next()).collect();
+            let asked = self.name.unwrap_or_default();
+            let hint = format!("there are {}", names.join(", "));
+            return Err(Failure::new(format!("there is no schema `{asked}`")).hint(Some(hint)));
+        }
+        let mut out = std::io::stdout().lock();
+        for (_, text) in found {
+            write!(out, "{text}")?;
+        }
+        Ok(Outcome::AsWished)
+    }
+}

@@ -1,0 +1,92 @@
+//! `muster status`.
+
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+
+use super::hosted::Hosted;
+use super::{Failure, Outcome, api};
+use crate::view::{SeverityView, State, Status as StatusView, StoreState};
+
+/// Say how a running server stands: which commit it serves, which it refused and why
+///
+/// Exit codes: 0 it serves the newest commit, 1 something is not as it should be, 2 no server answers.
+#[derive(Debug, Args)]
+pub struct Status {
+    #[command(flatten)]
+    hosted: Hosted,
+    /// Print text or JSON
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl Status {
+    /// Runs the command.
+    pub fn run(self) -> Result<Outcome, Failure> {
+        let api = self.hosted.api()?;
+        let status: StatusView = api::get(&api, "/api/v1/status")?;
+        let mut out = anstream::stdout().lock();
+        match self.format {
+            Format::Json => {
+                serde_json::to_writer_pretty(&mut out, &status).map_err(std::io::Error::from)?;
+                writeln!(out)?;
+            }
+            Format::Text => text(&status, &mut out)?,
+        }
+        Ok(if status.state == State::Serving { Outcome::AsWished } else { Outcome::Findings })
+    }
+}
+
+fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
+    let state = match status.state {
+        State::Starting => "starting",
+        State::Serving => "serving",
+        State::Degraded => "degraded",
+    };
+    writeln!(out, "cluster   {}", status.cluster.as_deref().unwrap_or("not known yet"))?;
+    writeln!(out, "state     {state} (muster {}, since {})", status.muster, status.since)?;
+    match &status.served {
+        Some(served) => writeln!(out, "serves    {} {} (accepted {})", served.short, served.subject, served.at)?,
+        None => writeln!(out, "serves    nothing")?,
+    }
+    if let Some(refused) = &status.refused {
+        writeln!(out, "refused   {} {}: {}", refused.revision.short, refused.revision.subject, refused.reason)?;
+        for finding in refused.diagnostics.iter().filter(|finding| finding.severity == SeverityView::Error) {
+            let at = match (finding.line, finding.column) {
+                (Some(line), Some(column)) => format!(":{line}:{column}"),
+                _ => String::new(),
+            };
+            writeln!(out, "            {}{at}: {} [{}]", finding.path, finding.message, finding.code)?;
+            if let Some(hint) = &finding.hint {
+                writeln!(out, "              hint: {hint}")?;
+            }
+        }
+    }
+    let source = &status.source;
+    let folder = if source.path.is_empty() { String::new() } else { format!(" folder {}", source.path) };
+    let checked = source.last_check.as_deref().unwrap_or("never");
+    writeln!(out, "follows   {} branch {}{folder} (looked {checked})", source.repository, source.branch)?;
+    let store = match status.store.state {
+        StoreState::Ok => "ok",
+        StoreState::Replaced => "replaced",
+        StoreState::Failing => "failing",
+    };
+    writeln!(out, "store     {} ({store})", status.store.path)?;
+    let nodes = &status.nodes;
+    writeln!(
+        out,
+        "nodes     {} ({} active, {} maintenance, {} spare, {} retired)",
+        nodes.total, nodes.active, nodes.maintenance, nodes.spare, nodes.retired
+    )?;
+    writeln!(out, "boots     {} since the start; {} unknown machines asked", status.boots, status.unknown_macs)?;
+    for why in &status.held {
+        writeln!(out, "! {why}")?;
+    }
+    Ok(())
+}

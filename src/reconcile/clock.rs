@@ -1,0 +1,14 @@
+//! The time, for whoever has to say when something happened.
+
+use jiff::Timestamp;
+
+/// Returns the time in unix milliseconds.
+pub fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+/// Writes unix milliseconds as RFC 3339 in UTC, in seconds.
+pub fn rfc3339(ms: i64) -> String {
+    let whole = Timestamp::from_second(ms.div_euclid(1000));
+    whole.map(|time| time.to_string()).unwrap_or_default()
+}

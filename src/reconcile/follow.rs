@@ -1,0 +1,292 @@
+//! git to Snapshot: one pass looks at the branch, and takes a new commit whole or not at all.
+//!
+//! A pass is a list of steps: look, read, build, publish, remember. It stops at the first that cannot go on, and always
+//! ends in one status. What is served changes only in `publish`; whatever else fails, the last good Snapshot stays.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tracing::{error, info, warn};
+
+use super::clock;
+use super::standing::{Refused, Standing};
+use crate::git::{CommitInfo, GitError, Mirror, Tip};
+use crate::http::Serving;
+use crate::model::{Diagnostic, Revision, Severity, Tree};
+use crate::report;
+use crate::settings::Settings;
+use crate::snapshot::{self, Answer, Snapshot};
+use crate::store::{Accepted, BootRow, Store, StoreError};
+use crate::view::RevisionView;
+
+/// How many accepted commits the api lists.
+const REVISIONS_LISTED: usize = 100;
+
+/// The one who follows the repository.
+pub struct Follower {
+    source: PathBuf,
+    branch: Option<String>,
+    sub: String,
+    mirror_path: PathBuf,
+    mirror: Option<Mirror>,
+    store: Arc<Store>,
+    shared: Arc<ArcSwap<Serving>>,
+    standing: Standing,
+    /// The commit that was judged last, taken or refused.
+    judged: Option<Revision>,
+    /// What is served and not stored yet, because the store could not write.
+    unstored: Option<(Arc<Snapshot>, Arc<Tree>, Accepted)>,
+}
+
+impl Follower {
+    /// Makes a follower that has looked at nothing yet.
+    pub fn new(settings: &Settings, store: Arc<Store>, shared: Arc<ArcSwap<Serving>>, standing: Standing) -> Self {
+        Self {
+            source: settings.repo.clone(),
+            branch: settings.branch.clone(),
+            sub: settings.path.clone(),
+            mirror_path: settings.mirror(),
+            mirror: None,
+            store,
+            shared,
+            standing,
+            judged: None,
+            unstored: None,
+        }
+    }
+
+    /// Serves the last good commit of the store, so that nothing waits for git.
+    pub fn start_from_store(&mut self) {
+        let last = match self.store.last_good() {
+            Ok(Some(last)) => last,
+            Ok(None) => return,
+            Err(error) => {
+                warn!(error = %chain(&error), "the last good commit cannot be read from the store");
+                return;
+            }
+        };
+        let revision = last.accepted.revision.clone();
+        let (snapshot, findings) = snapshot::build(&last.tree, revision.clone());
+        let Some(snapshot) = snapshot else {
+            error!(revision = %revision, "the stored commit does not check any more: {}", report::count(&findings));
+            self.standing.refuse(refused(&last.accepted, &findings, &last.tree));
+            return;
+        };
+        info!(revision = %revision, nodes = snapshot.nodes().len(), "serving the last good commit from the store");
+        self.judged = Some(revision);
+        self.standing.serve(view(&last.accepted), &snapshot);
+        self.swap(Some(Arc::new(snapshot)));
+        match self.store.fetches() {
+            Ok(fetches) => self.shared.load().restore(fetches),
+            Err(error) => warn!(error = %chain(&error), "the boot fetches cannot be read from the store"),
+        }
+    }
+
+    /// Runs one pass.
+    pub fn pass(&mut self) {
+        self.standing.looked(clock::rfc3339(clock::now_ms()));
+        match self.look() {
+            Ok(Some(revision)) if self.judged.as_ref() == Some(&revision) => {}
+            Ok(Some(revision)) if self.standing.served_id() == Some(revision.as_str()) => {
+                info!(revision = %revision, "the branch is back at the commit that is served");
+                self.standing.clear_refusal();
+                self.judged = Some(revision);
+            }
+            Ok(Some(revision)) => self.take(&revision),
+            Ok(None) => {}
+            Err(error) => self.standing.source_fails(&chain(&error), error.hint()),
+        }
+        self.store_what_is_unstored();
+        self.standing.store_is(self.store.trouble());
+        self.swap(None);
+    }
+
+    /// Brings the branch's tip into the mirror; nothing where there is no commit to take.
+    fn look(&mut self) -> Result<Option<Revision>, GitError> {
+        let mirror = match self.mirror.take() {
+            Some(mirror) => mirror,
+            None => Mirror::open_or_create(&self.mirror_path)?,
+        };
+        let fetched = mirror.fetch(&self.source, self.branch.as_deref());
+        self.mirror = Some(mirror);
+        match fetched?.tip {
+            Tip::Commit { branch, revision } => {
+                self.standing.source_works(&branch);
+                Ok(Some(revision))
+            }
+            Tip::Missing { branch, near } => {
+                let near = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                self.standing.source_fails(&format!("there is no branch `{branch}`{near}"), None);
+                Ok(None)
+            }
+            Tip::Empty { branch } => {
+                self.standing.source_fails(&format!("the repository has no commit on `{branch}`"), None);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Reads, builds and judges one commit.
+    fn take(&mut self, revision: &Revision) {
+        let (info, tree) = match self.read(revision) {
+            Ok(read) => read,
+            Err(error) => {
+                error!(revision = %revision, error = %chain(&error), "the commit cannot be read");
+                self.standing.source_fails(&chain(&error), error.hint());
+                return;
+            }
+        };
+        let started = std::time::Instant::now();
+        let (snapshot, findings) = snapshot::build(&tree, revision.clone());
+        let millis = started.elapsed().as_millis() as u64;
+        let nodes = snapshot.as_ref().map_or(0, |snapshot| snapshot.nodes().len()) as u32;
+        let accepted = Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.into(), nodes };
+        self.judged = Some(revision.clone());
+        for finding in &findings {
+            tell(finding, &tree);
+        }
+        match snapshot {
+            Some(snapshot) => {
+                info!(revision = %revision, subject = accepted.subject, nodes, millis, "commit accepted");
+                self.standing.serve(view(&accepted), &snapshot);
+                let snapshot = Arc::new(snapshot);
+                self.unstored = Some((Arc::clone(&snapshot), Arc::new(tree), accepted));
+                self.swap(Some(snapshot));
+            }
+            None => {
+                let served = self.standing.served_id().unwrap_or("nothing").to_owned();
+                error!(revision = %revision, subject = accepted.subject, served, "commit refused: {}", report::count(&findings));
+                self.standing.refuse(refused(&accepted, &findings, &tree));
+            }
+        }
+    }
+
+    /// Reads a commit from the mirror; a damaged mirror is made again from the source once.
+    fn read(&mut self, revision: &Revision) -> Result<(CommitInfo, Tree), GitError> {
+        match self.read_once(revision) {
+            Err(error) if error.is_damage() => {
+                warn!(error = %chain(&error), "the mirror is damaged and is made again");
+                if let Some(mirror) = &self.mirror {
+                    mirror.remake()?;
+                    mirror.fetch(&self.source, self.branch.as_deref())?;
+                }
+                self.read_once(revision)
+            }
+            read => read,
+        }
+    }
+
+    fn read_once(&mut self, revision: &Revision) -> Result<(CommitInfo, Tree), GitError> {
+        let mirror = match self.mirror.take() {
+            Some(mirror) => mirror,
+            None => Mirror::open_or_create(&self.mirror_path)?,
+        };
+        let mirror = self.mirror.insert(mirror);
+        let repo = mirror.repo()?;
+        Ok((repo.commit_info(revision)?, repo.tree(revision, &self.sub)?))
+    }
+
+    /// Stores what is served, so that a start without git serves it too. Nothing waits for this.
+    fn store_what_is_unstored(&mut self) {
+        let Some((snapshot, tree, accepted)) = self.unstored.take() else { return };
+        match store(&self.store, &snapshot, &tree, &accepted) {
+            Ok(()) => {
+                self.standing.stored();
+                let kept = [accepted.revision.clone()];
+                if let Some(Err(error)) = self.mirror.as_ref().map(|mirror| mirror.keep(&kept)) {
+                    warn!(error = %chain(&error), "the served commit cannot be kept in the mirror");
+                }
+                self.list_revisions();
+            }
+            Err(error) => {
+                if self.standing.unstored(&chain(&error)) {
+                    error!(error = %chain(&error), "the served commit cannot be stored; boots go on");
+                }
+                self.unstored = Some((snapshot, tree, accepted));
+            }
+        }
+    }
+
+    /// Tells the api which commits were accepted.
+    pub fn list_revisions(&self) {
+        match self.store.accepted(REVISIONS_LISTED) {
+            Ok(accepted) => {
+                let revisions: Arc<[RevisionView]> = accepted.iter().map(view).collect();
+                let serving = self.shared.load_full();
+                let next = serving.with_status(Arc::clone(&serving.status)).with_revisions(revisions);
+                self.shared.store(Arc::new(next));
+            }
+            Err(error) => warn!(error = %chain(&error), "the accepted commits cannot be listed"),
+        }
+    }
+
+    /// Publishes the standing, and a new Snapshot where there is one. The only place that changes what is served.
+    fn swap(&self, snapshot: Option<Arc<Snapshot>>) {
+        let serving = self.shared.load_full();
+        let status = Arc::new(self.standing.status());
+        let next = match snapshot {
+            Some(snapshot) => Serving::next(&serving, snapshot, status),
+            None if *serving.status == *status => return,
+            None => serving.with_status(status),
+        };
+        self.shared.store(Arc::new(next));
+    }
+}
+
+/// Writes a Snapshot's inputs and scripts.
+fn store(store: &Store, snapshot: &Snapshot, tree: &Tree, accepted: &Accepted) -> Result<(), StoreError> {
+    let mut rows = Vec::with_capacity(snapshot.nodes().len());
+    let mut scripts = Vec::with_capacity(snapshot.nodes().len());
+    for (at, node) in snapshot.nodes().iter().enumerate() {
+        let Answer::Script(prepared) = snapshot.answer(at) else { continue };
+        rows.push(BootRow {
+            name: node.name.clone(),
+            macs: node.nics.iter().filter_map(|nic| nic.mac.map(|mac| mac.value)).collect(),
+            nid: node.nid.map(|nid| nid.value),
+            xname: node.xname.as_ref().map(|xname| xname.value.as_str().into()),
+            kind: 0,
+            digest: prepared.digest,
+        });
+        scripts.push((prepared.digest, at));
+    }
+    scripts.sort_unstable();
+    store.accept(accepted, tree, &rows, &|row| {
+        let found = scripts.binary_search_by(|(digest, _)| digest.cmp(&row.digest)).map(|found| scripts[found].1);
+        match found.map(|at| snapshot.answer(at)) {
+            Ok(Answer::Script(prepared)) => prepared.script.marked().as_bytes().into(),
+            Ok(Answer::Retired | Answer::Nothing) | Err(_) => (&[][..]).into(),
+        }
+    })
+}
+
+fn view(accepted: &Accepted) -> RevisionView {
+    RevisionView::new(&accepted.revision, &accepted.subject, clock::rfc3339(accepted.at))
+}
+
+fn refused(accepted: &Accepted, findings: &[Diagnostic], tree: &Tree) -> Refused {
+    Refused { revision: view(accepted), reason: report::count(findings), diagnostics: report::views(findings, tree) }
+}
+
+/// Logs one finding.
+fn tell(finding: &Diagnostic, tree: &Tree) {
+    let at = report::located(&finding.place, tree);
+    let (line, column) = (at.map_or(0, |at| at.line), at.map_or(0, |at| at.column));
+    let (code, path, hint) = (finding.code.as_str(), &*finding.place.file, finding.hint.as_deref().unwrap_or(""));
+    match finding.severity() {
+        Severity::Error => error!(code, path, line, column, hint, "{}", finding.message),
+        Severity::Warning => warn!(code, path, line, column, hint, "{}", finding.message),
+    }
+}
+
+/// Writes an error with all its causes on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

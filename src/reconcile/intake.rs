@@ -1,0 +1,113 @@
+//! What machines tell by asking, gathered each second and written to the store in one go.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::follow::chain;
+use crate::http::Serving;
+use crate::model::MacAddr;
+use crate::observed::UnknownMac;
+use crate::store::{MAX_UNKNOWN, Store};
+
+/// How often what was seen is written.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Unknown machines that asked, each once, with how often.
+#[derive(Default)]
+pub struct Unknown {
+    all: HashMap<MacAddr, UnknownMac>,
+    changed: Vec<MacAddr>,
+    /// How many there are, for the status.
+    count: Arc<AtomicU64>,
+}
+
+impl Unknown {
+    /// Knows nobody yet, and keeps a count for the status.
+    pub fn new(count: Arc<AtomicU64>) -> Self {
+        Self { count, ..Self::default() }
+    }
+
+    /// Takes up what was remembered before the server started.
+    pub fn restore(&mut self, machines: Vec<UnknownMac>) {
+        self.all.extend(machines.into_iter().map(|machine| (machine.mac, machine)));
+    }
+
+    fn see(&mut self, seen: UnknownMac) {
+        self.changed.push(seen.mac);
+        match self.all.get_mut(&seen.mac) {
+            Some(known) => {
+                known.last = seen.last;
+                known.count += seen.count;
+                known.address = seen.address;
+                known.user_agent = seen.user_agent;
+            }
+            None => {
+                if self.all.len() >= MAX_UNKNOWN {
+                    self.forget_the_oldest();
+                }
+                self.all.insert(seen.mac, seen);
+            }
+        }
+    }
+
+    fn forget_the_oldest(&mut self) {
+        let oldest = self.all.values().min_by_key(|machine| (machine.last, machine.mac)).map(|machine| machine.mac);
+        if let Some(mac) = oldest {
+            self.all.remove(&mac);
+        }
+    }
+
+    fn take_changed(&mut self) -> Vec<UnknownMac> {
+        let mut macs = std::mem::take(&mut self.changed);
+        macs.sort_unstable();
+        macs.dedup();
+        macs.iter().filter_map(|mac| self.all.get(mac).cloned()).collect()
+    }
+}
+
+/// Writes what is seen each second until the server stops, and once more then.
+pub async fn run(
+    shared: Arc<ArcSwap<Serving>>,
+    store: Arc<Store>,
+    mut unknown: Unknown,
+    mut machines: mpsc::Receiver<UnknownMac>,
+    stop: CancellationToken,
+) {
+    let mut failing = false;
+    loop {
+        let stopping = tokio::select! {
+            () = stop.cancelled() => true,
+            () = tokio::time::sleep(EVERY) => false,
+        };
+        while let Ok(seen) = machines.try_recv() {
+            unknown.see(seen);
+        }
+        let fetches = shared.load().take_dirty();
+        let seen = unknown.take_changed();
+        unknown.count.store(unknown.all.len() as u64, Ordering::Relaxed);
+        let writer = Arc::clone(&store);
+        let written = tokio::task::spawn_blocking(move || {
+            writer.record_fetches(&fetches)?;
+            writer.record_unknown(&seen)
+        });
+        match written.await {
+            Ok(Ok(())) => failing = false,
+            Ok(Err(error)) if !failing => {
+                failing = true;
+                warn!(error = %chain(&error), "what machines fetch cannot be stored; it stays in memory");
+            }
+            Ok(Err(_)) => {}
+            Err(error) => warn!(%error, "writing what machines fetch ended early"),
+        }
+        if stopping {
+            return;
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! How the server stands: what it serves, what it refused, what does not work; written to status at the end of a pass.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing::{info, warn};
+
+use crate::snapshot::Snapshot;
+use crate::view::{DiagnosticView, NodeCounts, RefusedView, RevisionView, State, Status, StoreState};
+
+/// A commit that was refused.
+pub struct Refused {
+    pub revision: RevisionView,
+    pub reason: String,
+    pub diagnostics: Vec<DiagnosticView>,
+}
+
+/// What the status is made from.
+pub struct Standing {
+    status: Status,
+    /// Why the store lags behind what is served.
+    unstored: Option<String>,
+    /// Why the store was replaced at the start.
+    replaced: Option<String>,
+    store_trouble: Option<String>,
+    /// How many unknown machines are remembered.
+    unknown: Arc<AtomicU64>,
+}
+
+impl Standing {
+    /// Begins with a server that has read nothing; `replaced` says why its store is a fresh one, if so.
+    pub fn new(status: Status, replaced: Option<String>, unknown: Arc<AtomicU64>) -> Self {
+        Self { status, unstored: None, replaced, store_trouble: None, unknown }
+    }
+
+    /// Notes when the repository was looked at.
+    pub fn looked(&mut self, at: String) {
+        self.status.source.last_check = Some(at);
+    }
+
+    /// Notes that the repository could be read.
+    pub fn source_works(&mut self, branch: &str) {
+        if self.status.source.error.take().is_some() {
+            info!(branch, "the repository can be read again");
+        }
+        if self.status.source.branch != branch {
+            self.status.source.branch = branch.to_owned();
+        }
+    }
+
+    /// Notes that the repository could not be read; told in the log once, not at every look.
+    pub fn source_fails(&mut self, why: &str, hint: Option<String>) {
+        let text = hint.map_or_else(|| why.to_owned(), |hint| format!("{why} ({hint})"));
+        if self.status.source.error.as_ref() != Some(&text) {
+            warn!(served = self.served_id().unwrap_or("nothing"), "the repository cannot be followed: {text}");
+            self.status.source.error = Some(text);
+        }
+    }
+
+    /// Notes which commit is served from now on.
+    pub fn serve(&mut self, revision: RevisionView, snapshot: &Snapshot) {
+        self.status.cluster = Some(snapshot.desired().cluster.name.to_string());
+        self.status.nodes = NodeCounts::of(snapshot);
+        self.status.served = Some(revision);
+        self.status.refused = None;
+    }
+
+    /// Notes that the newest commit was refused.
+    pub fn refuse(&mut self, refused: Refused) {
+        let Refused { revision, reason, diagnostics } = refused;
+        self.status.refused = Some(RefusedView { revision, reason, diagnostics });
+    }
+
+    /// Forgets a refusal, where the branch went back to the commit that is served.
+    pub fn clear_refusal(&mut self) {
+        self.status.refused = None;
+    }
+
+    /// Notes that what is served is stored.
+    pub fn stored(&mut self) {
+        self.unstored = None;
+    }
+
+    /// Notes that what is served could not be stored; true where that is news.
+    pub fn unstored(&mut self, why: &str) -> bool {
+        let is_news = self.unstored.is_none();
+        self.unstored = Some(why.to_owned());
+        is_news
+    }
+
+    /// Notes why the store cannot write, if so.
+    pub fn store_is(&mut self, trouble: Option<String>) {
+        self.store_trouble = trouble;
+    }
+
+    /// Returns the id of the commit that is served.
+    pub fn served_id(&self) -> Option<&str> {
+        self.status.served.as_ref().map(|served| served.id.as_str())
+    }
+
+    /// Writes the status.
+    pub fn status(&self) -> Status {
+        let mut status = self.status.clone();
+        let trouble = self.store_trouble.as_ref().or(self.unstored.as_ref());
+        (status.store.state, status.store.error) = match (trouble, &self.replaced) {
+            (Some(why), _) => (StoreState::Failing, Some(why.clone())),
+            (None, Some(why)) => (StoreState::Replaced, Some(why.clone())),
+            (None, None) => (StoreState::Ok, None),
+        };
+        status.unknown_macs = self.unknown.load(Ordering::Relaxed);
+        status.held = self.held(&status);
+        status.state = match (&status.served, status.held.is_empty()) {
+            (None, _) => State::Starting,
+            (Some(_), true) => State::Serving,
+            (Some(_), false) => State::Degraded,
+        };
+        status
+    }
+
+    fn held(&self, status: &Status) -> Vec<String> {
+        let mut held = Vec::new();
+        if let Some(refused) = &status.refused {
+            held.push(format!("commit {} was refused: {}", refused.revision.short, refused.reason));
+        }
+        if let Some(error) = &status.source.error {
+            held.push(format!("the repository cannot be followed: {error}"));
+        }
+        if let Some(why) = &self.replaced {
+            held.push(format!("the store was corrupt and is a fresh one: {why}"));
+        }
+        if let Some(why) = self.store_trouble.as_ref().or(self.unstored.as_ref()) {
+            held.push(format!("the store cannot write: {why}"));
+        }
+        held
+    }
+}

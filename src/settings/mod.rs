@@ -1,0 +1,207 @@
+//! This host's settings: where the wishes are, where the store lies, which addresses are listened on.
+//!
+//! Every setting is a flag, a `MUSTER_*` variable and a key of the settings file, and the first of these that is given
+//! counts. This room knows nothing of what the wishes say.
+
+#![expect(clippy::disallowed_methods, reason = "a bank room: it reads the settings file")]
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+use serde::Deserialize;
+
+/// The address of the boot listener where nobody says: loopback, so that nothing is open to a network by accident.
+const LISTEN: &str = "127.0.0.1:8270";
+
+/// The file of the store where nobody says, in the current folder.
+const STORE: &str = "muster.redb";
+
+/// What a settings file or the command line says; what is absent is decided elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    pub repo: Option<PathBuf>,
+    pub branch: Option<String>,
+    pub path: Option<String>,
+    pub store: Option<PathBuf>,
+    pub listen: Option<SocketAddr>,
+    pub api: Option<String>,
+    pub advertise: Option<String>,
+}
+
+/// The settings of `muster serve`, complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub repo: PathBuf,
+    /// The branch that is followed; nothing follows HEAD's.
+    pub branch: Option<String>,
+    /// The cluster's folder inside the repository, without slashes at its ends.
+    pub path: String,
+    pub store: PathBuf,
+    pub listen: SocketAddr,
+    pub api: ApiAddress,
+    /// The URL by which nodes reach the boot listener, where neither their network nor the cluster names one.
+    pub advertise: Option<String>,
+}
+
+/// Where the status listener is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApiAddress {
+    Unix(PathBuf),
+    Tcp(SocketAddr),
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error("{path}: cannot be read")]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{path}: is no settings file")]
+    Malformed { path: PathBuf, source: toml::de::Error },
+    #[error("no repository is named")]
+    NoRepository,
+    #[error("`{0}` is neither unix:PATH nor IP:PORT")]
+    ApiAddress(String),
+    #[error("the api would listen on {0}, which other hosts reach, and it cannot tell who asks yet")]
+    ApiNotLoopback(SocketAddr),
+    #[error("`{0}` cannot be advertised to nodes: {1}")]
+    Advertise(String, String),
+    #[error("nodes cannot be told to reach {0}, which stands for every address of this host")]
+    AdvertiseNeeded(SocketAddr),
+}
+
+impl SettingsError {
+    /// Says what to do next.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Unreadable { .. } => Some("check the path given to --config"),
+            Self::Malformed { .. } => None,
+            Self::NoRepository => Some("name it: --repo DIR, MUSTER_REPO, or `repo` in the settings file"),
+            Self::ApiAddress(_) => Some("write --api unix:/run/muster/muster.sock or --api 127.0.0.1:8271"),
+            Self::ApiNotLoopback(_) => Some("use a unix socket or 127.0.0.1, and ssh to reach it from elsewhere"),
+            Self::Advertise(..) => Some("write the URL that nodes can fetch from, such as http://10.0.0.1:8270"),
+            Self::AdvertiseNeeded(_) => Some("name the URL that nodes can fetch from: --advertise http://10.0.0.1:8270"),
+        }
+    }
+}
+
+impl Given {
+    /// Reads a settings file.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no TOML, or has a key that is no setting.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let unreadable = |source| SettingsError::Unreadable { path: path.into(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        toml::from_str(&text).map_err(|source| SettingsError::Malformed { path: path.into(), source })
+    }
+
+    /// Fills what is absent here with what weaker settings say.
+    #[must_use]
+    pub fn or(self, weaker: Self) -> Self {
+        Self {
+            repo: self.repo.or(weaker.repo),
+            branch: self.branch.or(weaker.branch),
+            path: self.path.or(weaker.path),
+            store: self.store.or(weaker.store),
+            listen: self.listen.or(weaker.listen),
+            api: self.api.or(weaker.api),
+            advertise: self.advertise.or(weaker.advertise),
+        }
+    }
+
+    /// Completes the settings of `muster serve`.
+    ///
+    /// # Errors
+    /// No repository is named, or an address cannot be used.
+    pub fn complete(self, advertise_fault: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsError> {
+        let store = self.store.unwrap_or_else(|| STORE.into());
+        let listen = self.listen.unwrap_or_else(|| LISTEN.parse().expect("the default is an address"));
+        let api = match self.api {
+            None => ApiAddress::Unix(store.with_extension("sock")),
+            Some(text) => ApiAddress::parse(&text)?,
+        };
+        if let Some(url) = &self.advertise
+            && let Some(fault) = advertise_fault(url)
+        {
+            return Err(SettingsError::Advertise(url.clone(), fault));
+        }
+        if self.advertise.is_none() && listen.ip().is_unspecified() {
+            return Err(SettingsError::AdvertiseNeeded(listen));
+        }
+        Ok(Settings {
+            repo: self.repo.ok_or(SettingsError::NoRepository)?,
+            branch: self.branch,
+            path: self.path.unwrap_or_default().trim_matches('/').to_owned(),
+            store,
+            listen,
+            api,
+            advertise: self.advertise.map(|url| url.trim_end_matches('/').to_owned()),
+        })
+    }
+}
+
+impl ApiAddress {
+    /// Reads `unix:PATH`, an absolute path, or `IP:PORT` on loopback.
+    ///
+    /// # Errors
+    /// The text is none of these, or other hosts could reach the address.
+    pub fn parse(text: &str) -> Result<Self, SettingsError> {
+        if let Some(path) = text.strip_prefix("unix:").or(text.starts_with('/').then_some(text)) {
+            return Ok(Self::Unix(path.into()));
+        }
+        let address: SocketAddr = text.parse().map_err(|_| SettingsError::ApiAddress(text.to_owned()))?;
+        if address.ip().is_loopback() { Ok(Self::Tcp(address)) } else { Err(SettingsError::ApiNotLoopback(address)) }
+    }
+}
+
+impl Settings {
+    /// Returns the folder of the mirror, beside the store.
+    #[must_use]
+    pub fn mirror(&self) -> PathBuf {
+        self.store.with_extension("mirror.git")
+    }
+}
+
+impl fmt::Display for ApiAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp(address) => write!(f, "{address}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete(given: Given) -> Result<Settings, SettingsError> {
+        given.complete(|url| (!url.starts_with("http://")).then(|| "no URL".into()))
+    }
+
+    #[test]
+    fn what_is_given_first_counts() {
+        let flags = Given { repo: Some("a".into()), listen: Some("127.0.0.1:1".parse().unwrap()), ..Given::default() };
+        let file = Given { repo: Some("b".into()), store: Some("x/m.redb".into()), ..Given::default() };
+        let settings = complete(flags.or(file)).unwrap();
+        assert_eq!(settings.repo, Path::new("a"));
+        assert_eq!(settings.api, ApiAddress::Unix("x/m.sock".into()));
+        assert_eq!(settings.mirror(), Path::new("x/m.mirror.git"));
+        assert_eq!(settings.listen.port(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused() {
+        let given = |api: &str| Given { repo: Some("a".into()), api: Some(api.into()), ..Given::default() };
+        assert!(matches!(complete(Given::default()), Err(SettingsError::NoRepository)));
+        assert!(matches!(complete(given("0.0.0.0:80")), Err(SettingsError::ApiNotLoopback(_))));
+        assert!(matches!(complete(given("[::]:80")), Err(SettingsError::ApiNotLoopback(_))));
+        assert!(matches!(complete(given("x")), Err(SettingsError::ApiAddress(_))));
+        assert_eq!(complete(given("[::1]:80")).unwrap().api.to_string(), "[::1]:80");
+        let open = Given { listen: Some("0.0.0.0:8270".parse().unwrap()), ..given("/run/m.sock") };
+        assert!(matches!(complete(open), Err(SettingsError::AdvertiseNeeded(_))));
+    }
+}

@@ -1,0 +1,261 @@
+//! Holds the house's directions against its source: which room may use which, and what pure rooms never do.
+//!
+//! Macros and re-exports can hide an edge from this scan; the lints of Cargo.toml and clippy.toml watch the same rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use syn::visit::{self, Visit};
+
+/// Every room, whether it is pure, and the rooms that it may use.
+const ROOMS: &[(&str, bool, &[&str])] = &[
+    ("model", true, &[]),
+    ("desired", true, &["model"]),
+    ("observed", true, &["model"]),
+    ("resolve", true, &["model", "desired"]),
+    ("ipxe", true, &["model", "desired", "resolve"]),
+    ("cloudinit", true, &["model", "desired", "resolve"]),
+    ("snapshot", true, &["model", "desired", "resolve", "ipxe", "cloudinit"]),
+    ("view", true, &["model", "desired", "observed", "resolve", "ipxe", "cloudinit", "snapshot"]),
+    ("report", true, &["model", "desired", "observed", "resolve", "ipxe", "cloudinit", "snapshot", "view"]),
+    ("settings", false, &["model"]),
+    ("git", false, &["model"]),
+    ("store", false, &["model", "observed"]),
+    ("http", false, &["model", "desired", "observed", "resolve", "ipxe", "cloudinit", "snapshot", "view", "report"]),
+    (
+        "reconcile",
+        false,
+        &[
+            "model",
+            "desired",
+            "observed",
+            "resolve",
+            "ipxe",
+            "cloudinit",
+            "snapshot",
+            "view",
+            "report",
+            "settings",
+            "git",
+            "store",
+            "http",
+        ],
+    ),
+    (
+        "cli",
+        false,
+        &[
+            "model",
+            "desired",
+            "observed",
+            "resolve",
+            "ipxe",
+            "cloudinit",
+            "snapshot",
+            "view",
+            "report",
+            "settings",
+            "git",
+            "store",
+            "http",
+            "reconcile",
+        ],
+    ),
+];
+
+/// The first parts of paths that no pure room names: I/O, clocks, randomness, the environment, logging, async.
+const IMPURE: &[&[&str]] = &[
+    &["std", "fs"],
+    &["std", "net", "TcpStream"],
+    &["std", "net", "TcpListener"],
+    &["std", "net", "UdpSocket"],
+    &["std", "os"],
+    &["std", "env"],
+    &["std", "process"],
+    &["std", "thread"],
+    &["std", "time", "Instant"],
+    &["std", "time", "SystemTime"],
+    &["std", "io", "stdin"],
+    &["std", "io", "stdout"],
+    &["std", "io", "stderr"],
+    &["jiff", "Zoned", "now"],
+    &["jiff", "Timestamp", "now"],
+    &["tokio"],
+    &["axum"],
+    &["hyper"],
+    &["git2"],
+    &["redb"],
+    &["notify"],
+    &["tracing"],
+];
+
+const IMPURE_MACROS: &[&str] = &["println", "eprintln", "print", "eprint", "dbg", "env", "option_env"];
+
+/// What one file names.
+#[derive(Default)]
+struct Seen {
+    rooms: BTreeSet<String>,
+    impure: BTreeSet<String>,
+}
+
+impl Seen {
+    fn path(&mut self, parts: &[String]) {
+        if let [first, room, ..] = parts
+            && first == "crate"
+        {
+            self.rooms.insert(room.clone());
+        }
+        for impure in IMPURE {
+            if parts.len() >= impure.len() && parts.iter().zip(*impure).all(|(a, b)| a == b) {
+                self.impure.insert(parts.join("::"));
+            }
+        }
+    }
+
+    fn tree(&mut self, tree: &syn::UseTree, before: &mut Vec<String>) {
+        match tree {
+            syn::UseTree::Path(path) => {
+                before.push(path.ident.to_string());
+                self.tree(&path.tree, before);
+                before.pop();
+            }
+            syn::UseTree::Name(name) => self.leaf(&name.ident, before),
+            syn::UseTree::Rename(rename) => self.leaf(&rename.ident, before),
+            syn::UseTree::Glob(_) => self.path(before),
+            syn::UseTree::Group(group) => group.items.iter().for_each(|item| self.tree(item, before)),
+        }
+    }
+
+    fn leaf(&mut self, ident: &syn::Ident, before: &mut Vec<String>) {
+        before.push(ident.to_string());
+        self.path(before);
+        before.pop();
+    }
+}
+
+impl<'ast> Visit<'ast> for Seen {
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.tree(&item.tree, &mut Vec::new());
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let parts: Vec<String> = path.segments.iter().map(|part| part.ident.to_string()).collect();
+        self.path(&parts);
+        visit::visit_path(self, path);
+    }
+
+    fn visit_signature(&mut self, signature: &'ast syn::Signature) {
+        if signature.asyncness.is_some() {
+            self.impure.insert(format!("async fn {}", signature.ident));
+        }
+        visit::visit_signature(self, signature);
+    }
+
+    fn visit_expr_async(&mut self, block: &'ast syn::ExprAsync) {
+        self.impure.insert("async block".into());
+        visit::visit_expr_async(self, block);
+    }
+
+    fn visit_macro(&mut self, item: &'ast syn::Macro) {
+        let name = item.path.segments.last().map(|part| part.ident.to_string()).unwrap_or_default();
+        // Compile-time facts of the package are no environment.
+        let of_package = name == "env" && item.tokens.to_string().contains("CARGO_PKG");
+        if IMPURE_MACROS.contains(&name.as_str()) && !of_package {
+            self.impure.insert(format!("{name}!"));
+        }
+        visit::visit_macro(self, item);
+    }
+
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        let is_test = item.attrs.iter().any(|attr| {
+            attr.path().is_ident("cfg") && attr.parse_args::<syn::Ident>().is_ok_and(|ident| ident == "test")
+        });
+        if !is_test {
+            visit::visit_item_mod(self, item);
+        }
+    }
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn rust_files(folder: &Path, all: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the source can be read") {
+        let path = entry.expect("the source can be read").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        if path.is_dir() && name != "tests" {
+            rust_files(&path, all);
+        } else if name.ends_with(".rs") && name != "tests.rs" {
+            all.push(path);
+        }
+    }
+    all.sort();
+}
+
+/// Returns the room that a file belongs to; `main.rs` and `lib.rs` are no rooms.
+fn room_of(path: &Path) -> Option<String> {
+    let inside = path.strip_prefix(source()).expect("the file is in src");
+    let first = inside.components().next()?.as_os_str().to_str()?.to_owned();
+    let name = first.strip_suffix(".rs").unwrap_or(&first).to_owned();
+    (name != "main" && name != "lib").then_some(name)
+}
+
+fn scan(text: &str) -> Seen {
+    let mut seen = Seen::default();
+    seen.visit_file(&syn::parse_file(text).expect("the source is Rust"));
+    seen
+}
+
+#[test]
+fn every_edge_is_in_the_table() {
+    let table: BTreeMap<&str, (bool, &[&str])> =
+        ROOMS.iter().map(|(room, pure, uses)| (*room, (*pure, *uses))).collect();
+    let mut files = Vec::new();
+    rust_files(&source(), &mut files);
+    let mut faults = Vec::new();
+    let mut rooms = BTreeSet::new();
+    for path in files {
+        let Some(room) = room_of(&path) else { continue };
+        let shown = path.strip_prefix(source()).expect("the file is in src").display().to_string();
+        let Some((pure, uses)) = table.get(room.as_str()) else {
+            faults.push(format!("{shown}: the room `{room}` is not in the table"));
+            continue;
+        };
+        let seen = scan(&fs::read_to_string(&path).expect("the source can be read"));
+        for used in seen.rooms.iter().filter(|used| **used != room && !uses.contains(&used.as_str())) {
+            faults.push(format!("{shown}: `{room}` may not use `{used}`"));
+        }
+        if *pure {
+            faults.extend(seen.impure.iter().map(|what| format!("{shown}: `{room}` is pure and names {what}")));
+        }
+        rooms.insert(room);
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    let empty: Vec<&&str> = table.keys().filter(|room| !rooms.contains(**room)).collect();
+    assert!(empty.is_empty(), "rooms of the table that hold nothing: {empty:?}");
+}
+
+#[test]
+fn the_scan_sees_what_it_should() {
+    let seen = scan(
+        "use crate::{git::Repo, model}; use std::{fs, time::Instant};
+         fn f() { crate::store::open(); std::env::var(\"X\"); println!(\"\"); }
+         async fn g() {}
+         #[cfg(test)] mod tests { use crate::cli; }",
+    );
+    assert_eq!(seen.rooms.iter().map(String::as_str).collect::<Vec<_>>(), ["git", "model", "store"]);
+    let impure: Vec<&str> = seen.impure.iter().map(String::as_str).collect();
+    assert_eq!(impure, ["async fn g", "println!", "std::env::var", "std::fs", "std::time::Instant"]);
+}
+
+#[test]
+fn the_table_has_no_circle() {
+    for (at, (room, _, uses)) in ROOMS.iter().enumerate() {
+        for used in *uses {
+            let below = ROOMS[..at].iter().any(|(other, _, _)| other == used);
+            assert!(below, "`{room}` uses `{used}`, which stands after it");
+        }
+    }
+}
