@@ -1,0 +1,141 @@
+//! The api: status, nodes and revisions as JSON, for `muster status` and for programs.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{Request, Response, StatusCode};
+use axum::routing::get;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::sync::atomic::Ordering;
+use tower::ServiceExt;
+
+use super::answer::{self, Answer, JSON, PLAIN};
+use super::limits::{MAX_BODY, PATIENCE};
+use super::serving::{Confirmed, Serving};
+use crate::observed::BootFetch;
+use crate::snapshot::{self, Snapshot};
+use crate::view::{API_VERSION, BootView, CloudInitView, NodeList, NodeView, RevisionList, hex};
+
+type Shared = State<Arc<ArcSwap<Serving>>>;
+
+/// The routes of the api.
+pub struct Api {
+    routes: Router,
+}
+
+impl Api {
+    /// Answers from what stands in `serving`.
+    pub fn new(serving: Arc<ArcSwap<Serving>>) -> Self {
+        let routes = Router::new()
+            .route("/api/v1/status", get(status))
+            .route("/api/v1/nodes", get(nodes))
+            .route("/api/v1/nodes/{name}", get(node))
+            .route("/api/v1/revisions", get(revisions))
+            .route("/healthz", get(async || answer::text(StatusCode::OK, PLAIN, &b"alive\n"[..]).map(Body::new)))
+            .fallback(async || answer::not_found().map(Body::new))
+            .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD").map(Body::new))
+            .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
+            .with_state(serving);
+        Self { routes }
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
+        let answer = self.routes.clone().oneshot(request.map(Body::new));
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => answer,
+            Err(_) => answer::problem(StatusCode::GATEWAY_TIMEOUT, "the answer takes too long").map(Body::new),
+        }
+    }
+}
+
+fn json(value: &impl Serialize) -> Response<Body> {
+    let mut body = serde_json::to_vec_pretty(value).unwrap_or_default();
+    body.push(b'\n');
+    answer::text(StatusCode::OK, JSON, body).map(Body::new)
+}
+
+fn of(answer: Answer, serving: &Serving) -> Response<Body> {
+    answer::of_revision(answer, serving).map(Body::new)
+}
+
+async fn status(State(serving): Shared) -> Response<Body> {
+    let serving = serving.load();
+    let mut status = (*serving.status).clone();
+    status.boots = serving.counters.boots.load(Ordering::Relaxed);
+    json(&status)
+}
+
+async fn revisions(State(serving): Shared) -> Response<Body> {
+    let revisions = serving.load().revisions.to_vec();
+    json(&RevisionList { api_version: API_VERSION.into(), revisions })
+}
+
+/// Lists all nodes: a fifth of a second of work at 100,000, so it keeps no boot waiting.
+async fn nodes(State(serving): Shared) -> Response<Body> {
+    let serving = serving.load_full();
+    let listed = tokio::task::spawn_blocking(move || {
+        let snapshot = serving.snapshot.as_deref();
+        let views = snapshot.iter().flat_map(|snapshot| {
+            let serving = &serving;
+            (0..snapshot.nodes().len()).map(move |node| view(serving, snapshot, node))
+        });
+        let revision = snapshot.map(|snapshot| snapshot.revision().to_string());
+        json(&NodeList { api_version: API_VERSION.into(), revision, nodes: views.collect() })
+    });
+    listed.await.unwrap_or_else(|_| {
+        answer::problem(StatusCode::INTERNAL_SERVER_ERROR, "the nodes cannot be listed").map(Body::new)
+    })
+}
+
+async fn node(State(serving): Shared, Path(name): Path<String>) -> Response<Body> {
+    let serving = serving.load();
+    let Some(snapshot) = &serving.snapshot else { return answer::starting().map(Body::new) };
+    match snapshot.by_name(&name) {
+        Some(node) => json(&view(&serving, snapshot, node)),
+        None => of(answer::problem(StatusCode::NOT_FOUND, &format!("no node is called {name}")), &serving),
+    }
+}
+
+fn view(serving: &Serving, snapshot: &Snapshot, node: usize) -> NodeView {
+    let slot = &serving.slots[node];
+    let current = match snapshot.answer(node) {
+        snapshot::Answer::Script(prepared) => Some(&prepared.digest),
+        snapshot::Answer::Retired | snapshot::Answer::Nothing => None,
+    };
+    NodeView {
+        last_boot: slot.fetch().map(|fetch| boot_view(&fetch, current)),
+        cloud_init: slot.confirmed().map(|confirmed| cloud_init_view(&confirmed)),
+        ..NodeView::declared(snapshot, node)
+    }
+}
+
+fn boot_view(fetch: &BootFetch, current: Option<&[u8; 32]>) -> BootView {
+    BootView {
+        at: rfc3339(fetch.at),
+        address: fetch.address.to_string(),
+        user_agent: fetch.user_agent.to_string(),
+        revision: fetch.revision.to_string(),
+        script_digest: hex(&fetch.digest),
+        current: current == Some(&fetch.digest),
+        mac: fetch.mac.map(|mac| mac.to_string()),
+        arch: fetch.arch.as_deref().map(str::to_owned),
+    }
+}
+
+fn cloud_init_view(confirmed: &Confirmed) -> CloudInitView {
+    CloudInitView {
+        at: rfc3339(confirmed.at),
+        address: confirmed.address.to_string(),
+        instance_id: confirmed.instance_id.to_string(),
+    }
+}
+
+/// Writes unix milliseconds as RFC 3339 in UTC, in seconds.
+fn rfc3339(millis: i64) -> String {
+    Timestamp::from_second(millis.div_euclid(1000)).unwrap_or_default().to_string()
+}

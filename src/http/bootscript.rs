@@ -1,0 +1,304 @@
+//! The boot script over HTTP, in BSS's dialect (wire notes, section 2.1).
+//!
+//! Where BSS fails, this answers: HEAD is allowed, every notation of a MAC address finds its node, and what a client
+//! says of itself goes into a script only as one percent-encoded word.
+
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
+
+use axum::http::header::USER_AGENT;
+use axum::http::{HeaderValue, Method, StatusCode};
+use serde::Serialize;
+
+use super::answer::{self, Answer, JSON, PLAIN};
+use super::boot::{Asked, Boot};
+use super::now;
+use super::query::{Query, TooLong, encode_into};
+use super::serving::Seen;
+use crate::ipxe::{Ask, Script};
+use crate::model::{MacAddr, Xname};
+use crate::observed::{MAX_USER_AGENT, UnknownMac, bounded};
+use crate::snapshot::{self, Prepared, Snapshot, UnknownAnswer};
+
+/// How the user agent of a client that runs what it fetches begins.
+const BOOT_CLIENT: &str = "iPXE/";
+
+/// How a machine names itself.
+#[derive(Debug, Clone, Copy)]
+enum Identity<'q> {
+    Mac(&'q str),
+    Name(&'q str),
+    Nid(u32),
+}
+
+impl<'q> Identity<'q> {
+    fn of(query: &'q Query<'_>) -> Option<Self> {
+        let mac = query.mac.as_deref().map(Self::Mac);
+        mac.or_else(|| query.name.as_deref().map(Self::Name)).or_else(|| query.nid.map(Self::Nid))
+    }
+
+    fn mac(self) -> Option<MacAddr> {
+        match self {
+            Self::Mac(text) => MacAddr::parse(text).ok(),
+            Self::Name(_) | Self::Nid(_) => None,
+        }
+    }
+
+    fn find(self, snapshot: &Snapshot) -> Option<usize> {
+        match self {
+            Self::Mac(_) => self.mac().and_then(|mac| snapshot.by_mac(mac)),
+            Self::Name(name) => {
+                let normalised = || Xname::parse(name).ok().and_then(|xname| snapshot.by_name(xname.as_str()));
+                snapshot.by_name(name).or_else(normalised)
+            }
+            Self::Nid(nid) => snapshot.by_nid(nid),
+        }
+    }
+
+    /// Appends the identity as the machine gave it.
+    fn write(self, out: &mut String) {
+        match self {
+            Self::Mac(mac) => {
+                out.push_str("mac=");
+                encode_into(out, mac);
+            }
+            Self::Name(name) => {
+                out.push_str("name=");
+                encode_into(out, name);
+            }
+            Self::Nid(nid) => {
+                let _ = write!(out, "nid={nid}");
+            }
+        }
+    }
+}
+
+/// Answers a request for a script; `path` is the one that was asked.
+pub fn answer(boot: &Boot, asked: &Asked<'_>, path: &str) -> Answer {
+    let query = match Query::parse(asked.query) {
+        Ok(query) => query,
+        Err(TooLong(key)) => {
+            let detail = format!("{key}= is longer than 256 bytes");
+            return answer::of_revision(answer::problem(StatusCode::BAD_REQUEST, &detail), asked.serving);
+        }
+    };
+    let Some(identity) = Identity::of(&query) else {
+        let detail = "Need a mac=, name=, or nid= parameter";
+        return answer::of_revision(answer::problem(StatusCode::BAD_REQUEST, detail), asked.serving);
+    };
+    let Some(snapshot) = &asked.serving.snapshot else { return answer::starting() };
+    let request = Lookup { boot, asked, path, snapshot, query: &query, identity };
+    let answer = match identity.find(snapshot) {
+        Some(node) => request.known(node),
+        None => request.unknown(),
+    };
+    answer::of_revision(answer, asked.serving)
+}
+
+/// A request that names a machine, and what it is answered from.
+struct Lookup<'a> {
+    boot: &'a Boot,
+    asked: &'a Asked<'a>,
+    path: &'a str,
+    snapshot: &'a Snapshot,
+    query: &'a Query<'a>,
+    identity: Identity<'a>,
+}
+
+impl Lookup<'_> {
+    fn known(&self, node: usize) -> Answer {
+        let own = &self.snapshot.nodes()[node];
+        let prepared = match self.snapshot.answer(node) {
+            snapshot::Answer::Script(prepared) => prepared,
+            snapshot::Answer::Retired => {
+                let detail = format!("{} is retired: it is given nothing to boot.", own.name);
+                return answer::problem(StatusCode::FORBIDDEN, &detail);
+            }
+            snapshot::Answer::Nothing if self.query.json => return json_of(""),
+            snapshot::Answer::Nothing => {
+                let detail = format!("{} has no boot configuration: no layer names one.", own.name);
+                return answer::problem(StatusCode::NOT_FOUND, &detail);
+            }
+        };
+        let filled = self.fill(&prepared.script, Some(node));
+        if self.query.json {
+            return json_of(&filled.body);
+        }
+        let tag = filled.tag(&prepared.digest);
+        if answer::has(self.asked.headers, &tag) {
+            return answer::not_modified(tag);
+        }
+        self.note_boot(node, prepared);
+        answer::tagged(answer::text(StatusCode::OK, PLAIN, filled.body), tag)
+    }
+
+    fn unknown(&self) -> Answer {
+        if self.query.json {
+            return json_of("");
+        }
+        self.note_unknown();
+        let (script, digest) = match self.snapshot.unknown(self.query.arch.as_deref()) {
+            UnknownAnswer::Again(script) => (script, script.digest()),
+            UnknownAnswer::Boot(prepared) => (&prepared.script, prepared.digest),
+            UnknownAnswer::Refused => return self.refused(),
+        };
+        let filled = self.fill(script, None);
+        let tag = filled.tag(&digest);
+        answer::tagged(answer::text(StatusCode::OK, PLAIN, filled.body), tag)
+    }
+
+    fn refused(&self) -> Answer {
+        let who = match self.identity {
+            Identity::Mac(mac) => format!("MAC {mac}"),
+            Identity::Name(name) => name.to_owned(),
+            Identity::Nid(nid) => format!("NID {nid}"),
+        };
+        let arch = self.query.arch.as_deref().unwrap_or_default();
+        let detail = format!("Unknown {who} architecture {arch}: this host not configured for booting.");
+        answer::problem(StatusCode::NOT_FOUND, &detail)
+    }
+
+    /// Fills a script's holes for a node, or for an unknown machine.
+    fn fill(&self, script: &Script, node: Option<usize>) -> Filled {
+        // One buffer for the three texts that are made here.
+        let mut made = String::with_capacity(96);
+        match (self.identity, node) {
+            (Identity::Mac(_), _) | (_, None) => self.identity.write(&mut made),
+            (Identity::Name(_) | Identity::Nid(_), Some(node)) => self.write_name(node, &mut made),
+        }
+        let who = made.len();
+        let _ = match node {
+            Some(_) => write!(made, "retry={}", self.query.retry.saturating_add(1)),
+            None => write!(made, "arch=${{buildarch}}&ts={}", now() / 1000),
+        };
+        let again = made.len();
+        if let (Identity::Mac(text), Some(mac)) = (self.identity, self.identity.mac()) {
+            write_dashed(&mut made, text, mac);
+        }
+        let ask = Ask {
+            server: self.boot.server(self.asked, node),
+            path: self.path,
+            who: &made[..who],
+            again: &made[who..again],
+            boot_if: Some(&made[again..]).filter(|address| !address.is_empty()),
+        };
+        let mut body = String::new();
+        script.fill(&ask, &mut body);
+        let values = [ask.server, ask.path, ask.who, ask.again, ask.boot_if.unwrap_or_default()];
+        Filled { body, holes: fingerprint(&values) }
+    }
+
+    /// Appends what a node is called by: its MAC address, else its xname, else its name.
+    fn write_name(&self, node: usize, out: &mut String) {
+        let own = &self.snapshot.nodes()[node];
+        let _ = match (self.snapshot.first_mac(node), &own.xname) {
+            (Some(mac), _) => write!(out, "mac={mac}"),
+            (None, Some(xname)) => write!(out, "name={}", xname.value),
+            (None, None) => write!(out, "name={}", own.name),
+        };
+    }
+
+    fn note_boot(&self, node: usize, prepared: &Prepared) {
+        let user_agent = self.user_agent();
+        if self.asked.method != Method::GET || !user_agent.starts_with(BOOT_CLIENT) {
+            return;
+        }
+        let seen = Seen {
+            at: now(),
+            address: self.asked.peer,
+            user_agent,
+            mac: self.identity.mac(),
+            arch: self.query.arch.as_deref(),
+        };
+        self.asked.serving.slots[node].record(&seen, self.snapshot.revision(), prepared.digest);
+        self.asked.serving.counters.boots.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn note_unknown(&self) {
+        let Some(mac) = self.identity.mac().filter(|_| self.asked.method == Method::GET) else { return };
+        let now = now();
+        let user_agent = bounded(self.user_agent(), MAX_USER_AGENT);
+        let seen = UnknownMac { mac, first: now, last: now, count: 1, address: self.asked.peer, user_agent };
+        if self.boot.unknown.try_send(seen).is_err() {
+            self.asked.serving.counters.unknown_dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn user_agent(&self) -> &str {
+        self.asked.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// Appends a MAC address with dashes, in the letter case of the request where that has colons or dashes.
+fn write_dashed(out: &mut String, text: &str, mac: MacAddr) {
+    let pairs = text.len() == 17 && text.bytes().skip(2).step_by(3).all(|byte| matches!(byte, b':' | b'-'));
+    if pairs {
+        out.extend(text.chars().map(|c| if c == ':' { '-' } else { c }));
+    } else {
+        let [a, b, c, d, e, f] = mac.0;
+        let _ = write!(out, "{a:02x}-{b:02x}-{c:02x}-{d:02x}-{e:02x}-{f:02x}");
+    }
+}
+
+/// A script with its holes filled.
+struct Filled {
+    body: String,
+    /// A fingerprint of what filled them.
+    holes: u64,
+}
+
+impl Filled {
+    /// Returns the strong tag of the answer: the script's digest, and what filled its holes.
+    fn tag(&self, digest: &[u8; 32]) -> HeaderValue {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut tag = Vec::with_capacity(51);
+        tag.push(b'"');
+        let mut push = |byte: &u8| {
+            tag.push(HEX[usize::from(byte >> 4)]);
+            tag.push(HEX[usize::from(byte & 15)]);
+        };
+        digest[..16].iter().for_each(&mut push);
+        self.holes.to_be_bytes().iter().for_each(&mut push);
+        tag.push(b'"');
+        HeaderValue::from_maybe_shared(bytes::Bytes::from(tag)).unwrap_or(HeaderValue::from_static("\"\""))
+    }
+}
+
+/// Hashes texts by FNV-1a; only the client that sent them gains or loses by two that hash alike.
+fn fingerprint(texts: &[&str]) -> u64 {
+    let bytes = texts.iter().flat_map(|text| text.bytes().chain([0]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+#[derive(Serialize)]
+struct Described<'s> {
+    params: String,
+    kernel: Image<'s>,
+    initrd: Image<'s>,
+}
+
+#[derive(Serialize)]
+struct Image<'s> {
+    path: &'s str,
+}
+
+/// Describes a script as BSS does for `json=1`: the parameters behind the word `kernel`, the kernel, the first initial
+/// RAM disk.
+fn json_of(script: &str) -> Answer {
+    const OTHERWISE: &str = " || goto boot_retry";
+    let line = |begins: &str| script.lines().find_map(|line| line.strip_prefix(begins)?.strip_suffix(OTHERWISE));
+    let kernel = line("kernel --name kernel ").unwrap_or_default();
+    let (kernel, params) = kernel.split_once(' ').unwrap_or((kernel, ""));
+    let initrd = line("initrd --name initrd ").unwrap_or_default();
+    let described = Described {
+        params: format!("kernel {params}"),
+        kernel: Image { path: kernel },
+        initrd: Image { path: initrd },
+    };
+    let mut body = serde_json::to_vec(&described).unwrap_or_default();
+    body.push(b'\n');
+    answer::text(StatusCode::OK, JSON, body)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! Two listeners: one for machines that boot (scripts, cloud-init), one for people and programs (status).
+//!
+//! Every answer is a function of one [`Serving`], which a request loads once; so no answer mixes two commits. Boot
+//! answers wait for nothing: what they see goes into slots in memory and a bounded channel. Nothing is built from a
+//! `Host` or `X-Forwarded-For` header, which anybody can send. This room does not know where Snapshots come from, what
+//! becomes of what it notes, or how anything is stored.
+
+#![expect(clippy::disallowed_methods, reason = "this room stamps requests with the time, and owns a socket file")]
+
+mod answer;
+mod api;
+mod boot;
+mod bootscript;
+mod documents;
+mod limits;
+mod listen;
+mod loader;
+mod patience;
+mod query;
+mod serving;
+mod socket;
+
+use std::time::SystemTime;
+
+pub use boot::Boot;
+pub use limits::Limits;
+pub use listen::{ApiAddress, ApiListener, BootListener, ListenError, NotAnAddress};
+pub use serving::{Confirmed, Counters, Serving, Slot};
+
+/// Returns the time in unix milliseconds.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

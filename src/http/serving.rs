@@ -1,0 +1,231 @@
+//! What http shares with the rest of the house: the Snapshot that is served, one slot per node for what its last boot was,
+//! and the status. It is replaced as a whole; slots and counters go over from one to the next.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::http::HeaderValue;
+
+use crate::model::{MacAddr, Revision};
+use crate::observed::{BootFetch, MAX_ARCH, MAX_USER_AGENT, bounded};
+use crate::snapshot::Snapshot;
+use crate::view::{RevisionView, Status};
+
+/// The longest instance id that is kept, in characters.
+const MAX_INSTANCE_ID: usize = 256;
+
+/// What is served at one time; reading it is a load of one pointer.
+pub struct Serving {
+    /// What follows from the commit that is served; nothing before the first one.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// In the order of [`Snapshot::nodes`].
+    pub slots: Arc<[Arc<Slot>]>,
+    pub status: Arc<Status>,
+    /// Accepted commits, newest first.
+    pub revisions: Arc<[RevisionView]>,
+    pub counters: Arc<Counters>,
+    /// The slots of nodes that the commit before had, which a request in flight may still write to.
+    departed: Arc<[Arc<Slot>]>,
+    /// The full id of the commit, ready to send.
+    revision: Option<HeaderValue>,
+}
+
+/// What is counted from the start of the server.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Scripts that were given to nodes to boot from.
+    pub boots: AtomicU64,
+    /// Unknown machines that were not remembered, because more of them asked than could be taken note of.
+    pub unknown_dropped: AtomicU64,
+}
+
+impl Serving {
+    /// Serves nothing yet.
+    #[must_use]
+    pub fn starting(status: Arc<Status>) -> Self {
+        Self {
+            snapshot: None,
+            slots: Arc::default(),
+            status,
+            revisions: Arc::default(),
+            counters: Arc::default(),
+            departed: Arc::default(),
+            revision: None,
+        }
+    }
+
+    /// Follows the previous one with another commit; nodes of the same name keep their slots.
+    #[must_use]
+    pub fn next(previous: &Self, snapshot: Arc<Snapshot>, status: Arc<Status>) -> Self {
+        let mut known: HashMap<Box<str>, &Arc<Slot>> =
+            previous.slots.iter().map(|slot| (slot.node.clone(), slot)).collect();
+        let slots: Arc<[Arc<Slot>]> = snapshot
+            .nodes()
+            .iter()
+            .map(|node| known.remove(&node.name).map_or_else(|| Arc::new(Slot::new(&node.name)), Arc::clone))
+            .collect();
+        let gone = previous.slots.iter().filter(|slot| known.contains_key(&slot.node));
+        let before = previous.departed.iter().filter(|slot| slot.dirty.load(Ordering::Acquire));
+        Self {
+            departed: gone.chain(before).map(Arc::clone).collect(),
+            revision: HeaderValue::from_str(snapshot.revision().as_str()).ok(),
+            snapshot: Some(snapshot),
+            slots,
+            status,
+            revisions: Arc::clone(&previous.revisions),
+            counters: Arc::clone(&previous.counters),
+        }
+    }
+
+    /// Serves the same with another status.
+    #[must_use]
+    pub fn with_status(&self, status: Arc<Status>) -> Self {
+        Self {
+            snapshot: self.snapshot.clone(),
+            slots: Arc::clone(&self.slots),
+            status,
+            revisions: Arc::clone(&self.revisions),
+            counters: Arc::clone(&self.counters),
+            departed: Arc::clone(&self.departed),
+            revision: self.revision.clone(),
+        }
+    }
+
+    /// Serves the same with another list of accepted commits, newest first.
+    #[must_use]
+    pub fn with_revisions(self, revisions: Arc<[RevisionView]>) -> Self {
+        Self { revisions, ..self }
+    }
+
+    /// Puts back what was seen before the server started, where nothing newer was seen; nodes that are gone are left out.
+    pub fn restore(&self, fetches: impl IntoIterator<Item = BootFetch>) {
+        let known: HashMap<&str, &Arc<Slot>> = self.slots.iter().map(|slot| (&*slot.node, slot)).collect();
+        for fetch in fetches {
+            if let Some(slot) = known.get(&*fetch.node) {
+                slot.lock().fetch.get_or_insert(fetch);
+            }
+        }
+    }
+
+    /// Takes the fetches that changed since the last call.
+    #[must_use]
+    pub fn take_dirty(&self) -> Vec<BootFetch> {
+        self.slots.iter().chain(&*self.departed).filter_map(|slot| slot.take_dirty()).collect()
+    }
+
+    /// Returns the full id of the commit as a header.
+    #[must_use]
+    pub fn revision_header(&self) -> Option<&HeaderValue> {
+        self.revision.as_ref()
+    }
+}
+
+/// What the last boot of one node was: overwritten, never dropped.
+pub struct Slot {
+    node: Box<str>,
+    last: Mutex<Last>,
+    dirty: AtomicBool,
+}
+
+#[derive(Default)]
+struct Last {
+    fetch: Option<BootFetch>,
+    confirmed: Option<Confirmed>,
+}
+
+/// One word from cloud-init on a node that it is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmed {
+    /// When, in unix milliseconds.
+    pub at: i64,
+    /// The address that told.
+    pub address: IpAddr,
+    /// What cloud-init was told it is, cut to a bound.
+    pub instance_id: Box<str>,
+}
+
+/// What a request that boots a node says of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// When, in unix milliseconds.
+    pub at: i64,
+    pub address: IpAddr,
+    pub user_agent: &'a str,
+    pub mac: Option<MacAddr>,
+    pub arch: Option<&'a str>,
+}
+
+impl Slot {
+    fn new(node: &str) -> Self {
+        Self { node: node.into(), last: Mutex::default(), dirty: AtomicBool::new(false) }
+    }
+
+    /// Returns the last fetch.
+    #[must_use]
+    pub fn fetch(&self) -> Option<BootFetch> {
+        self.lock().fetch.clone()
+    }
+
+    /// Returns the last word from cloud-init.
+    #[must_use]
+    pub fn confirmed(&self) -> Option<Confirmed> {
+        self.lock().confirmed.clone()
+    }
+
+    /// Remembers a fetch in place of the last one.
+    pub(super) fn record(&self, seen: &Seen<'_>, revision: &Revision, digest: [u8; 32]) {
+        let mut last = self.lock();
+        match &mut last.fetch {
+            Some(fetch) => {
+                fetch.at = seen.at;
+                fetch.address = seen.address;
+                fetch.digest = digest;
+                fetch.mac = seen.mac;
+                if fetch.revision != *revision {
+                    fetch.revision = revision.clone();
+                }
+                if *fetch.user_agent != *seen.user_agent {
+                    fetch.user_agent = bounded(seen.user_agent, MAX_USER_AGENT);
+                }
+                if fetch.arch.as_deref() != seen.arch {
+                    fetch.arch = seen.arch.map(|arch| bounded(arch, MAX_ARCH));
+                }
+            }
+            none => {
+                *none = Some(BootFetch {
+                    node: self.node.clone(),
+                    at: seen.at,
+                    address: seen.address,
+                    user_agent: bounded(seen.user_agent, MAX_USER_AGENT),
+                    revision: revision.clone(),
+                    digest,
+                    mac: seen.mac,
+                    arch: seen.arch.map(|arch| bounded(arch, MAX_ARCH)),
+                });
+            }
+        }
+        self.dirty.store(true, Ordering::Release);
+    }
+
+    /// Remembers that cloud-init on the node said it was done.
+    pub(super) fn confirm(&self, at: i64, address: IpAddr, instance_id: &str) {
+        self.lock().confirmed = Some(Confirmed { at, address, instance_id: bounded(instance_id, MAX_INSTANCE_ID) });
+    }
+
+    fn take_dirty(&self) -> Option<BootFetch> {
+        if !self.dirty.load(Ordering::Acquire) {
+            return None;
+        }
+        let last = self.lock();
+        // Under the lock: a fetch that is recorded after this sets the flag again.
+        self.dirty.store(false, Ordering::Release);
+        last.fetch.clone()
+    }
+
+    /// What the lock guards is whole after every statement, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,210 @@
+//! The JSON that we promise to strangers: status, nodes and revisions, versioned as a whole by [`API_VERSION`].
+//!
+//! Fields are added, never renamed or taken away, within a version. Times are RFC 3339 in UTC, in seconds. This room does
+//! not know how a value came to be, who reads it, or how the store keeps it.
+
+mod node;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use node::{BootView, CloudInitView, NodeCounts, NodeList, NodeView, hex};
+
+use crate::model::{Revision, Severity};
+
+/// The version of everything in this room.
+pub const API_VERSION: &str = "v1";
+
+/// What a running server says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Status {
+    /// The version of this document: `v1`.
+    pub api_version: String,
+    /// The version of the muster that serves.
+    pub muster: String,
+    /// The cluster's name, once a commit was read.
+    pub cluster: Option<String>,
+    pub state: State,
+    /// When the server started.
+    pub since: String,
+    /// The commit that is served.
+    pub served: Option<RevisionView>,
+    /// The newest commit, where it was refused.
+    pub refused: Option<RefusedView>,
+    /// Why something waits or is not as it should be, one sentence each.
+    pub held: Vec<String>,
+    pub source: SourceView,
+    pub store: StoreView,
+    pub nodes: NodeCounts,
+    /// How many MAC addresses asked to boot that nobody declares.
+    pub unknown_macs: u64,
+    /// How many boot scripts were given to nodes since the server started.
+    pub boots: u64,
+}
+
+/// How well a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// No commit is served yet.
+    Starting,
+    /// The newest commit is served.
+    Serving,
+    /// A commit is served, and something is not as it should be.
+    Degraded,
+}
+
+/// One commit that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RevisionView {
+    /// The full commit id.
+    pub id: String,
+    /// Its first 12 digits.
+    pub short: String,
+    /// The first line of the commit's message.
+    pub subject: String,
+    /// When it was accepted.
+    pub at: String,
+}
+
+/// One commit that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedView {
+    pub revision: RevisionView,
+    /// Why, in one sentence.
+    pub reason: String,
+    pub diagnostics: Vec<DiagnosticView>,
+}
+
+/// One finding about the wishes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DiagnosticView {
+    /// The stable name of this kind of finding.
+    pub code: String,
+    pub severity: SeverityView,
+    /// The file, from the cluster's root.
+    pub path: String,
+    /// Counted from 1; nothing where the finding is about the file as a whole.
+    pub line: Option<u32>,
+    /// Counted in characters from 1.
+    pub column: Option<u32>,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+/// Whether a finding refuses the commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SeverityView {
+    Error,
+    Warning,
+}
+
+/// Where the wishes come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceView {
+    /// The folder or URL of the repository.
+    pub repository: String,
+    pub branch: String,
+    /// The folder of the cluster in the repository; empty for its root.
+    pub path: String,
+    /// When the repository was last looked at.
+    pub last_check: Option<String>,
+    /// Why it could not be read, where it could not.
+    pub error: Option<String>,
+}
+
+/// Where the server remembers what it saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StoreView {
+    /// The file.
+    pub path: String,
+    pub state: StoreState,
+    /// Why it does not work, where it does not.
+    pub error: Option<String>,
+}
+
+/// How well the store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreState {
+    /// What is seen is on disk within a second.
+    Ok,
+    /// The store was unreadable and is kept beside; a fresh one took its place.
+    Replaced,
+    /// Writing fails, for want of space or worse; what is seen is in memory only.
+    Failing,
+}
+
+/// The accepted commits, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RevisionList {
+    /// The version of this document: `v1`.
+    pub api_version: String,
+    pub revisions: Vec<RevisionView>,
+}
+
+impl RevisionView {
+    /// Describes a commit; `at` is RFC 3339.
+    #[must_use]
+    pub fn new(revision: &Revision, subject: &str, at: String) -> Self {
+        Self { id: revision.as_str().into(), short: revision.short().into(), subject: subject.into(), at }
+    }
+}
+
+impl From<Severity> for SeverityView {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Error => Self::Error,
+            Severity::Warning => Self::Warning,
+        }
+    }
+}
+
+impl Status {
+    /// Describes a server that has read nothing yet.
+    #[must_use]
+    pub fn starting(source: SourceView, store: StoreView, since: String) -> Self {
+        Self {
+            api_version: API_VERSION.into(),
+            muster: env!("CARGO_PKG_VERSION").into(),
+            cluster: None,
+            state: State::Starting,
+            since,
+            served: None,
+            refused: None,
+            held: Vec::new(),
+            source,
+            store,
+            nodes: NodeCounts::default(),
+            unknown_macs: 0,
+            boots: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again_and_optional_keys_are_there() {
+        let source = SourceView {
+            repository: "/srv/wishes.git".into(),
+            branch: "main".into(),
+            path: String::new(),
+            last_check: None,
+            error: None,
+        };
+        let store = StoreView { path: "/var/lib/muster/store.redb".into(), state: StoreState::Ok, error: None };
+        let mut status = Status::starting(source, store, "2026-11-23T10:00:00Z".into());
+        let revision = Revision::commit("0123456789abcdef0123456789abcdef01234567");
+        status.served = Some(RevisionView::new(&revision, "canary: the next image", "2026-11-23T10:00:01Z".into()));
+        let json = serde_json::to_value(&status).unwrap();
+        assert_eq!(json["api_version"], "v1");
+        assert_eq!(json["state"], "starting");
+        assert_eq!(json["served"]["short"], "0123456789ab");
+        assert!(json.as_object().unwrap().contains_key("refused") && json["refused"].is_null());
+        assert_eq!(serde_json::from_value::<Status>(json).unwrap(), status);
+    }
+}

@@ -1,0 +1,145 @@
+//! What one client, or all of them, may take of a listener; and how it ends.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use muster::http::Limits;
+
+use super::{COMMIT, Server, read_one, snapshot, talk};
+
+const READY: &[u8] = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n";
+
+fn serving(limits: Limits) -> Server {
+    let server = Server::with_limits(limits);
+    server.publish(snapshot("", COMMIT));
+    server
+}
+
+fn to_end(stream: &mut impl Read) -> String {
+    let mut rest = Vec::new();
+    // The other side may have closed with bytes of ours unread, which resets the connection.
+    let _ = stream.read_to_end(&mut rest);
+    String::from_utf8(rest).unwrap()
+}
+
+#[test]
+fn a_slow_client_is_let_go() {
+    let server = serving(Limits { head: Duration::from_millis(300), ..Limits::boot() });
+    let mut stream = server.connect();
+    stream.write_all(b"GET /readyz HTT").unwrap();
+    assert_eq!(to_end(&mut stream), "");
+    let mut silent = server.connect();
+    assert_eq!(to_end(&mut silent), "");
+    let mut idle = server.connect();
+    idle.write_all(READY).unwrap();
+    assert!(read_one(&mut idle).starts_with("HTTP/1.1 200 "));
+    assert_eq!(to_end(&mut idle), "");
+}
+
+#[test]
+fn a_head_has_a_bound() {
+    let server = serving(Limits::boot());
+    let head = |bytes: usize| {
+        format!("GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Pad: {}\r\n\r\n", "a".repeat(bytes))
+    };
+    assert!(talk(&server, head(15_000).as_bytes()).starts_with("HTTP/1.1 200 "));
+    let mut stream = server.connect();
+    // The server may close before it has read all of this.
+    let _ = stream.write_all(head(17_000).as_bytes());
+    assert!(to_end(&mut stream).starts_with("HTTP/1.1 431 "));
+    let many = format!("GET /readyz HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(200));
+    assert!(talk(&server, many.as_bytes()).starts_with("HTTP/1.1 431 "));
+    for broken in [
+        "GET\r\n\r\n",
+        "GET /a b HTTP/1.1\r\n\r\n",
+        "\u{1}\u{2}\r\n\r\n",
+        "GET /boot/v1/bootscript?mac=\u{7f} HTTP/1.1\r\n\r\n",
+    ] {
+        let answer = talk(&server, broken.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 4"), "{broken:?}: {answer}");
+    }
+    assert_eq!(server.get("/readyz").status, 200);
+}
+
+#[test]
+fn connections_past_the_bound_wait_for_their_turn() {
+    let server = serving(Limits { connections: 2, ..Limits::boot() });
+    let mut held = [server.connect(), server.connect()];
+    for stream in &mut held {
+        stream.write_all(READY).unwrap();
+        assert!(read_one(stream).starts_with("HTTP/1.1 200 "));
+    }
+    let mut third = server.connect();
+    third.write_all(READY).unwrap();
+    third.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(third.read(&mut [0]).is_err(), "it is not answered while there is no room");
+    third.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    drop(held);
+    assert!(read_one(&mut third).starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn with_little_room_an_answer_is_the_last_of_its_connection() {
+    let server = serving(Limits { connections: 16, ..Limits::boot() });
+    let mut held: Vec<_> = (0..14).map(|_| server.connect()).collect();
+    for stream in &mut held {
+        stream.write_all(READY).unwrap();
+        assert!(!read_one(stream).contains("connection: close"));
+    }
+    let mut last = server.connect();
+    last.write_all(READY).unwrap();
+    assert!(read_one(&mut last).contains("connection: close\r\n"));
+    assert_eq!(to_end(&mut last), "");
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_let_go() {
+    let server = serving(Limits { stall: Duration::from_millis(300), connections: 1, ..Limits::boot() });
+    let mut stream = server.connect();
+    // Far more answers than the kernel buffers, none of them read.
+    stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+    let asked = b"GET /boot/v1/bootscript?nid=1 HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    while stream.write_all(&asked).is_ok() {}
+    // The one place is free again.
+    assert_eq!(server.get("/readyz").status, 200);
+}
+
+#[test]
+fn running_requests_are_answered_before_the_end() {
+    let server = serving(Limits::boot());
+    let mut idle = server.connect();
+    idle.write_all(READY).unwrap();
+    read_one(&mut idle);
+    let fresh = server.connect();
+    let mut running = server.connect();
+    running
+        .write_all(b"POST /cloud-init/node/nid0001/phone-home HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\n")
+        .unwrap();
+    running.write_all(b"instance_").unwrap();
+    // Time for the server to read the head; where it has not, the test asks less.
+    std::thread::sleep(Duration::from_millis(200));
+    server.shutdown.cancel();
+    assert_eq!(to_end(&mut idle), "");
+    running.write_all(b"id=abc").unwrap();
+    assert!(read_one(&mut running).starts_with("HTTP/1.1 200 "));
+    let shared = server.shared.clone();
+    let addr = server.addr;
+    server.stop();
+    drop(fresh);
+    let serving = shared.load();
+    let node = serving.snapshot.as_ref().unwrap().by_name("nid0001").unwrap();
+    assert_eq!(serving.slots[node].confirmed().map(|it| it.instance_id.to_string()).as_deref(), Some("abc"));
+    assert!(std::net::TcpStream::connect(addr).is_err(), "nobody listens any more");
+}
+
+#[test]
+fn a_request_that_never_ends_does_not_keep_the_server() {
+    let server = serving(Limits { grace: Duration::from_millis(200), ..Limits::boot() });
+    let mut running = server.connect();
+    running
+        .write_all(b"POST /cloud-init/node/nid0001/phone-home HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\n")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    server.stop();
+    assert_eq!(to_end(&mut running), "");
+}
