@@ -8,8 +8,8 @@ use super::facts::Facts;
 use super::file::Protocol;
 use super::sources::Findings;
 use super::suggest::did_you_mean;
-use super::{Desired, LayerTable, Node, Unknown};
-use crate::model::{Code, Diagnostic, File, MAX_TOML_BYTES, Origin, Place, Tree};
+use super::{Desired, LayerTable, Node, Source, Unknown, no_such_boot};
+use crate::model::{Code, Diagnostic, File, MAX_TOML_BYTES, Origin, Place, Span, Tree};
 
 /// How many findings of one code are told at one place; a pattern of 10,000 bad addresses is one mistake.
 const TOLD_AT_ONE_PLACE: usize = 3;
@@ -103,6 +103,7 @@ pub fn desired(desired: &Desired, tree: &Tree, findings: &mut Findings) {
     unique_ips(desired, findings);
     ips_in_networks(desired, findings);
     shared_bmcs(desired, findings);
+    references(desired, findings);
     unused(desired, tree, findings);
 }
 
@@ -262,12 +263,34 @@ fn shared_bmcs(desired: &Desired, findings: &mut Findings) {
     }
 }
 
+/// Tells of boot configurations and cloud-init files that a layer names and nobody wrote.
+fn references(desired: &Desired, findings: &mut Findings) {
+    for source in layers(desired) {
+        let place = |span: Span| Place::at(desired.sources.path(source.file), span);
+        let LayerTable { boot, cloud_init, .. } = &source.table;
+        if let Some(boot) = boot.as_ref().filter(|boot| desired.boot_index(&boot.value).is_none()) {
+            findings.push(no_such_boot(place(boot.span), &boot.value, &desired.boots));
+        }
+        let files = cloud_init.iter().flat_map(|told| [&told.value.user_data, &told.value.vendor_data]).flatten();
+        for name in files.filter(|name| !desired.templates.contains_key(name.value.as_str())) {
+            let message = format!("there is no file `cloud-init/{}`", name.value);
+            let hint = did_you_mean(&name.value, desired.templates.keys().map(|name| &**name));
+            findings.push(Diagnostic::new(Code::NoSuchTemplate, place(name.span), message).maybe_hint(hint));
+        }
+    }
+}
+
+/// Iterates over every table that is a layer.
+fn layers(desired: &Desired) -> impl Iterator<Item = &Source> {
+    let groups = desired.groups.iter().map(|group| &group.source);
+    desired.tables.iter().chain(groups).chain([&desired.defaults])
+}
+
 /// Tells of groups without a node, and of boot configurations and cloud-init files that no layer names.
 fn unused(desired: &Desired, tree: &Tree, findings: &mut Findings) {
     let mut boots: BTreeSet<&str> = BTreeSet::new();
     let mut templates: BTreeSet<&str> = BTreeSet::new();
-    let groups = desired.groups.iter().map(|group| &group.source);
-    for source in desired.tables.iter().chain(groups).chain([&desired.defaults]) {
+    for source in layers(desired) {
         let LayerTable { boot, cloud_init, .. } = &source.table;
         boots.extend(boot.as_ref().map(|boot| boot.value.as_str()));
         if let Some(cloud_init) = cloud_init {

@@ -258,7 +258,7 @@ fn identity_context(node: &Node) -> Value {
     let mut entries: Vec<(&str, Value)> = vec![("name", Value::from(&*node.name))];
     entries.extend(node.nid.map(|nid| ("nid", Value::from(nid.value))));
     entries.extend(node.xname.as_ref().map(|xname| ("xname", Value::from(xname.value.as_str()))));
-    Value::from_iter(entries)
+    Value::from_pairs(entries)
 }
 
 fn take_facts<'a, 't>(

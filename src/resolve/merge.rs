@@ -10,7 +10,7 @@ use super::params::{Laying, Params};
 use super::scope::ClassScope;
 use super::text::{Draft, Text};
 use super::vars::Vars;
-use super::{Class, MAX_PARAMS, expect, no_such_template};
+use super::{Class, MAX_PARAMS, expect};
 use crate::desired::file::ArchName;
 use crate::desired::{self, At, BootImage, Desired, Findings, Free, MacSource, Source, template};
 use crate::model::{Arch, Code, Diagnostic, FileId, Layer, Origin, Place, Span, Stated};
@@ -112,40 +112,22 @@ impl<'d> Merge<'d> {
             expect::lay(&mut merged.expect, &wanted.value, &origin);
         }
         if let Some(boot) = &table.boot {
-            self.boot(boot, origin(boot.span));
+            // The desired room tells of names that nothing bears.
+            let found = self.desired.boot_index(&boot.value);
+            merged.boot = found.map(|at| Stated::new(at, origin(boot.span))).or(merged.boot);
         }
         if let Some(cloud_init) = &table.cloud_init {
             let told = &cloud_init.value;
             if let Some(name) = &told.user_data {
-                self.merged.user_data = self.file(name, origin(name.span)).or(self.merged.user_data.take());
+                merged.user_data = Some(Stated::new(&name.value, origin(name.span)));
             }
             if let Some(name) = &told.vendor_data {
-                let part = self.file(name, origin(name.span));
-                self.merged.vendor_data.extend(part);
+                merged.vendor_data.push(Stated::new(&name.value, origin(name.span)));
             }
             if let Some(keys) = &told.meta_data {
-                self.merged.meta_data.lay(&keys.value, &origin);
+                merged.meta_data.lay(&keys.value, &origin);
             }
         }
-    }
-
-    fn boot(&mut self, name: &At<String>, origin: Origin) {
-        match self.desired.boot_index(&name.value) {
-            Some(at) => self.merged.boot = Some(Stated::new(at, origin)),
-            None => {
-                let place = self.desired.sources.place(origin);
-                self.findings.push(desired::no_such_boot(place, &name.value, &self.desired.boots));
-            }
-        }
-    }
-
-    fn file(&mut self, name: &'d At<String>, origin: Origin) -> Option<Stated<&'d str>> {
-        if self.desired.templates.contains_key(name.value.as_str()) {
-            return Some(Stated::new(&name.value, origin));
-        }
-        let place = self.desired.sources.place(origin);
-        self.findings.push(no_such_template(self.desired, place, &name.value));
-        None
     }
 
     fn unset(&mut self, path: &At<String>, origin: Origin) {

@@ -20,7 +20,7 @@ use minijinja::value::Value;
 use rayon::prelude::*;
 
 use crate::desired::{
-    BootConfiguration, BootKind, CloudInitFile, Desired, Findings, Free, MacSource, NodeState, did_you_mean, template,
+    BootConfiguration, BootKind, CloudInitFile, Desired, Findings, Free, MacSource, NodeState, template,
 };
 use crate::model::{Arch, Code, Diagnostic, Origin, Place, Stated};
 
@@ -271,11 +271,4 @@ impl Resolved {
         });
         if findings.is_empty() { Ok(expanded) } else { Err(findings) }
     }
-}
-
-/// Tells of a cloud-init file that is not there.
-fn no_such_template(desired: &Desired, place: Place, name: &str) -> Diagnostic {
-    let message = format!("there is no file `cloud-init/{name}`");
-    let hint = did_you_mean(name, desired.templates.keys().map(|name| &**name));
-    Diagnostic::new(Code::NoSuchTemplate, place, message).maybe_hint(hint)
 }

@@ -91,9 +91,9 @@ impl NodeScope {
             entries.extend(nic.mac.map(|mac| ("mac", Value::from(mac.value.to_string()))));
             entries.extend(nic.guid.map(|guid| ("guid", Value::from(guid.value.to_string()))));
             entries.extend(nic.ips.first().map(|ip| ("ip", Value::from(ip.value.to_string()))));
-            (spec.name.to_string(), Value::from_iter(entries))
+            (spec.name.to_string(), Value::from_pairs(entries))
         });
-        Value::from_iter(nics)
+        Value::from_pairs(nics)
     }
 }
 

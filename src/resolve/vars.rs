@@ -57,7 +57,7 @@ impl Vars {
             Entry::Leaf(leaf) => (key.clone(), leaf_value(leaf)),
             Entry::Table(inner) => (key.clone(), inner.to_value()),
         });
-        Value::from_iter(entries)
+        Value::from_pairs(entries)
     }
 
     /// Iterates over all leaves by their paths.
@@ -96,7 +96,7 @@ fn leaf_value(leaf: &Free) -> Value {
         Free::Float(number) => Value::from(*number),
         Free::Boolean(value) => Value::from(*value),
         Free::List(items) => Value::from_iter(items.iter().map(leaf_value)),
-        Free::Table(table) => Value::from_iter(table.iter().map(|(key, at)| (key.clone(), leaf_value(&at.value)))),
+        Free::Table(table) => Value::from_pairs(table.iter().map(|(key, at)| (key.clone(), leaf_value(&at.value)))),
     }
 }
 
