@@ -19,6 +19,7 @@ mod networks;
 mod nics;
 mod nodes;
 mod read;
+pub mod schema;
 mod sources;
 mod suggest;
 pub mod template;

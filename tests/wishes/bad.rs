@@ -66,7 +66,8 @@ fn tree_of(case: &str) -> Tree {
     let (head, files) = case.split_at(case.find("//- ").unwrap_or(case.len()));
     let own = Tree::from_fixture(files);
     let emptied: Vec<&str> = own.iter().filter(|(_, file)| is_empty(file)).map(|(path, _)| path).collect();
-    let mut files: Vec<(String, File)> = tree.iter().chain(own.iter()).map(|(p, f)| (p.to_owned(), f.clone())).collect();
+    let mut files: Vec<(String, File)> =
+        tree.iter().chain(own.iter()).map(|(p, f)| (p.to_owned(), f.clone())).collect();
     files.retain(|(path, _)| !emptied.contains(&path.as_str()));
     for directive in head.lines().filter_map(|line| line.strip_prefix("//! ")) {
         direct(directive, &mut files);

@@ -63,7 +63,8 @@ pub fn findings_text(tree: &Tree, findings: &[Diagnostic]) -> String {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        let _ = writeln!(text, "{severity}[{}] {}: {}", finding.code, place_text(tree, &finding.place), finding.message);
+        let _ =
+            writeln!(text, "{severity}[{}] {}: {}", finding.code, place_text(tree, &finding.place), finding.message);
         if let Some(hint) = &finding.hint {
             let _ = writeln!(text, "  hint: {hint}");
         }
