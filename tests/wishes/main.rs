@@ -1,0 +1,18 @@
+//! What a repository of wishes means: the example, its schemas, every finding, and the laws of layers.
+//!
+//! All of it goes through the library, from the bytes of a tree to those of a Snapshot; only validators, cloud-init and iPXE
+//! are processes.
+
+#![allow(clippy::disallowed_methods, reason = "tests touch the world")]
+
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../vm/mod.rs"]
+mod vm;
+
+mod bad;
+mod cloud_init;
+mod example;
+mod laws;
+mod schemas;
+mod tree;
