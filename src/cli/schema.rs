@@ -27,7 +27,8 @@ impl Schema {
     pub fn run(self) -> Result<Outcome, Failure> {
         if let Some(folder) = &self.write {
             let folder = folder.join("schemas");
-            let fault = |error: std::io::Error| Failure::new(format!("{}: cannot be written: {error}", folder.display()));
+            let fault =
+                |error: std::io::Error| Failure::new(format!("{}: cannot be written: {error}", folder.display()));
             std::fs::create_dir_all(&folder).map_err(fault)?;
             for (name, text) in schema::all() {
                 std::fs::write(folder.join(name), text).map_err(fault)?;

@@ -141,7 +141,8 @@ impl Follower {
         let (snapshot, findings) = snapshot::build(&tree, revision.clone());
         let millis = started.elapsed().as_millis() as u64;
         let nodes = snapshot.as_ref().map_or(0, |snapshot| snapshot.nodes().len()) as u32;
-        let accepted = Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.into(), nodes };
+        let accepted =
+            Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.into(), nodes };
         self.judged = Some(revision.clone());
         for finding in &findings {
             tell(finding, &tree);

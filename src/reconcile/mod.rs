@@ -75,7 +75,8 @@ impl ServeError {
 /// store has a commit to serve.
 pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let system = |doing| move |source| ServeError::System { doing, source };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(system("start its runtime"))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(system("start its runtime"))?;
     let repository = repository(&settings)?;
     let identity = Identity {
         repository: repository.display().to_string(),

@@ -82,7 +82,9 @@ impl SettingsError {
             Self::ApiAddress(_) => Some("write --api unix:/run/muster/muster.sock or --api 127.0.0.1:8271"),
             Self::ApiNotLoopback(_) => Some("use a unix socket or 127.0.0.1, and ssh to reach it from elsewhere"),
             Self::Advertise(..) => Some("write the URL that nodes can fetch from, such as http://10.0.0.1:8270"),
-            Self::AdvertiseNeeded(_) => Some("name the URL that nodes can fetch from: --advertise http://10.0.0.1:8270"),
+            Self::AdvertiseNeeded(_) => {
+                Some("name the URL that nodes can fetch from: --advertise http://10.0.0.1:8270")
+            }
         }
     }
 }
