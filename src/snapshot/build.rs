@@ -11,7 +11,7 @@ use crate::cloudinit::{self, Document};
 use crate::desired::template::{self, SERVER_MARK};
 use crate::desired::{self, Desired, Findings, NodeState};
 use crate::ipxe;
-use crate::model::{Arch, Code, Diagnostic, Place, Revision, Severity, Tree};
+use crate::model::{Arch, Code, Diagnostic, File, Place, Revision, Severity, Tree};
 use crate::resolve::{self, Resolved};
 
 /// Seconds that an unknown machine waits before it asks again; BSS says 10 (wire notes, section 2.1).
@@ -22,6 +22,23 @@ const UNKNOWN_DELAY: u32 = 10;
 /// Returns it where no finding is an error, and all findings in the order of files.
 #[must_use]
 pub fn build(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
+    let (snapshot, mut findings) = build_any(tree, revision);
+    findings.iter_mut().for_each(|finding| on_characters(tree, finding));
+    (snapshot, findings)
+}
+
+/// Widens places to whole characters of their files: parsers count bytes, and stop inside of a character that they do
+/// not know.
+fn on_characters(tree: &Tree, finding: &mut Diagnostic) {
+    for place in finding.related.iter_mut().map(|(place, _)| place).chain([&mut finding.place]) {
+        let (Some(span), Some(File::Bytes(bytes))) = (&mut place.span, tree.get(&place.file)) else { continue };
+        let Ok(text) = std::str::from_utf8(bytes) else { continue };
+        span.start = text.floor_char_boundary(span.start);
+        span.end = text.ceil_char_boundary(span.end.max(span.start));
+    }
+}
+
+fn build_any(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
     let (desired, mut findings) = desired::load(tree);
     let Some(desired) = desired else { return (None, findings) };
     let is_whole = !refused(&findings);
