@@ -16,8 +16,8 @@ use crate::resolve::{Resolved, fqdn};
 /// The largest document; what is larger belongs in the image.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// What is served where no layer names a file: a cloud-config that says nothing.
-const NOTHING: &str = "#cloud-config\n";
+/// What is served where no layer names a file: a cloud-config that says nothing; `cloud-init schema` wants a table even so.
+const NOTHING: &str = "#cloud-config\n{}\n";
 
 /// One of the documents of the NoCloud source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -15,9 +15,12 @@ pub fn config(desired: &Desired, node: usize) -> Option<String> {
     for (spec, nic) in desired.nics(node) {
         let network = spec.network.map(|at| &desired.networks[usize::from(at.value)]);
         let is_part = desired.nics(node).any(|(other, _)| other.members.contains(&spec.name));
-        if network.is_none() && nic.ips.is_empty() && !is_part {
+        let carries = desired.nics(node).any(|(other, _)| other.link.as_deref() == Some(&*spec.name));
+        let is_bare = network.is_none() && nic.ips.is_empty();
+        if is_bare && !is_part && !carries {
             continue;
         }
+        let is_part = is_part || (is_bare && carries);
         let section = match spec.kind {
             NicKind::Ethernet | NicKind::Infiniband => &mut sections[0].1,
             NicKind::Bond => &mut sections[1].1,

@@ -55,9 +55,8 @@ pub fn vendor_data(resolved: &Resolved, node: usize) -> Result<String, Findings>
              Content-Disposition: attachment; filename=\"{}\"\n\n{text}",
             name.replace(['"', '\\'], "_")
         );
-        if !text.ends_with('\n') {
-            message.push('\n');
-        }
+        // The line break before a boundary is the boundary's (RFC 2046, section 5.1.1).
+        message.push('\n');
     }
     let _ = writeln!(message, "--{boundary}--");
     Ok(message)

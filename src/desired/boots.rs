@@ -4,7 +4,7 @@ use super::at::At;
 use super::file::{BootArch, BootFile, BootKind};
 use super::sources::{Findings, Here};
 use super::{BootConfiguration, BootImage};
-use crate::model::{Code, Diagnostic, Place};
+use crate::model::{Code, Diagnostic, FileId, Place};
 
 /// Checks one boot file.
 pub fn lower(here: &Here<'_>, name: &str, file: BootFile, findings: &mut Findings) -> BootConfiguration {
@@ -50,6 +50,12 @@ pub fn lower(here: &Here<'_>, name: &str, file: BootFile, findings: &mut Finding
     }
     let sealed = file.sealed.is_some_and(|sealed| sealed.value);
     BootConfiguration { name: name.into(), file: here.file, kind, sealed, base, by_arch }
+}
+
+/// Stands for a boot configuration whose file could not be read.
+pub fn unread(name: &str) -> BootConfiguration {
+    let (kind, base) = (BootKind::Local, BootImage::default());
+    BootConfiguration { name: name.into(), file: FileId(0), kind, sealed: false, base, by_arch: [None, None] }
 }
 
 fn image(arch: At<BootArch>) -> BootImage {

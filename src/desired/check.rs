@@ -5,11 +5,11 @@ use std::hash::Hash;
 use std::net::IpAddr;
 
 use super::facts::Facts;
-use super::file::Protocol;
+use super::file::{Protocol, Tls};
 use super::sources::Findings;
 use super::suggest::did_you_mean;
 use super::{Desired, LayerTable, Node, Source, Unknown, no_such_boot};
-use crate::model::{Code, Diagnostic, File, MAX_TOML_BYTES, Origin, Place, Span, Tree};
+use crate::model::{Code, Diagnostic, File, MAX_TOML_BYTES, Origin, Place, Severity, Span, Tree};
 
 /// How many findings of one code are told at one place; a pattern of 10,000 bad addresses is one mistake.
 const TOLD_AT_ONE_PLACE: usize = 3;
@@ -26,6 +26,10 @@ pub fn files(tree: &Tree, findings: &mut Findings) {
         let in_wishes = Tree::is_wish(path) || FOLDERS.iter().any(|folder| path.split('/').next() == Some(folder));
         let place = Place::file(path);
         match file {
+            File::Bytes(_) if path == "policy.toml" || path.starts_with("exceptions/") => {
+                let message = "this version of muster does not read this file yet";
+                findings.push(Diagnostic::new(Code::FileNotRead, place, message));
+            }
             File::Bytes(_) => {}
             File::TooLarge { bytes } => findings.push(too_large(path, *bytes)),
             File::Symlink if in_wishes => {
@@ -103,14 +107,15 @@ pub fn desired(desired: &Desired, tree: &Tree, findings: &mut Findings) {
     unique_ips(desired, findings);
     ips_in_networks(desired, findings);
     shared_bmcs(desired, findings);
+    pins(desired, findings);
     references(desired, findings);
     unused(desired, tree, findings);
 }
 
-/// Remembers the first place of each key, and tells of the second.
+/// Remembers who stated each key first and where, and tells of the second.
 struct Once<'d, K> {
     desired: &'d Desired,
-    seen: HashMap<K, Origin>,
+    seen: HashMap<K, (&'d str, Origin)>,
 }
 
 impl<'d, K: Hash + Eq> Once<'d, K> {
@@ -118,27 +123,57 @@ impl<'d, K: Hash + Eq> Once<'d, K> {
         Self { desired, seen: HashMap::with_capacity(desired.nodes.len()) }
     }
 
-    fn see(&mut self, key: K, origin: Origin, code: Code, message: impl FnOnce() -> String, findings: &mut Findings) {
-        if let Some(first) = self.seen.insert(key, origin) {
-            let sources = &self.desired.sources;
-            let finding = Diagnostic::new(code, sources.place(origin), message());
-            findings.push(finding.related(sources.place(first), "first stated here"));
+    fn see(
+        &mut self,
+        key: K,
+        (who, origin): (&'d str, Origin),
+        code: Code,
+        what: impl FnOnce() -> String,
+        findings: &mut Findings,
+    ) {
+        let Some((other, first)) = self.seen.insert(key, (who, origin)) else { return };
+        // One row for two nodes of one name, which is told elsewhere.
+        if (other, first) == (who, origin) {
+            return;
         }
+        let sources = &self.desired.sources;
+        let message = if other == who {
+            format!("`{who}` has the {} twice", what())
+        } else {
+            format!("`{other}` and `{who}` have one and the same {}", what())
+        };
+        let (place, first) = (sources.place(origin), sources.place(first));
+        let is_elsewhere = first != place;
+        let finding = Diagnostic::new(code, place, message);
+        findings.push(if is_elsewhere { finding.related(first, "first stated here") } else { finding });
+    }
+}
+
+/// Where each name was stated first.
+#[derive(Default)]
+struct Names<'d>(HashMap<&'d str, Origin>);
+
+impl<'d> Names<'d> {
+    fn see(&mut self, desired: &Desired, what: &str, name: &'d str, origin: Origin, findings: &mut Findings) {
+        let Some(first) = self.0.insert(name, origin) else { return };
+        let message = format!("two {what} are called `{name}`");
+        let (place, first) = (desired.sources.place(origin), desired.sources.place(first));
+        let is_elsewhere = first != place;
+        let finding = Diagnostic::new(Code::DuplicateName, place, message);
+        findings.push(if is_elsewhere { finding.related(first, "first stated here") } else { finding });
     }
 }
 
 fn unique_names(desired: &Desired, findings: &mut Findings) {
-    let mut once = Once::new(desired);
+    let mut once = Names::default();
     let mut owners: HashMap<&str, &Node> = HashMap::with_capacity(desired.nodes.len());
     for node in &desired.nodes {
-        let message = || format!("two nodes are called `{}`", node.name);
-        once.see(&*node.name, node.origin, Code::DuplicateName, message, findings);
+        once.see(desired, "nodes", &node.name, node.origin, findings);
         owners.insert(&node.name, node);
     }
-    let mut bmcs = Once::new(desired);
+    let mut bmcs = Names::default();
     for bmc in &desired.bmcs {
-        let message = || format!("two BMCs are called `{}`", bmc.name);
-        bmcs.see(&*bmc.name, bmc.origin, Code::DuplicateName, message, findings);
+        bmcs.see(desired, "BMCs", &bmc.name, bmc.origin, findings);
         let Some(node) = owners.get(&*bmc.name) else { continue };
         let is_inline = node.bmc.is_some_and(|stated| stated.origin == bmc.origin);
         if !is_inline {
@@ -156,32 +191,32 @@ fn unique_identities(desired: &Desired, findings: &mut Findings) {
     let mut guids = Once::new(desired);
     for node in &desired.nodes {
         if let Some(xname) = &node.xname {
-            let message = || format!("two nodes have the xname {}", xname.value);
-            xnames.see(xname.value.as_str(), xname.origin, Code::DuplicateXname, message, findings);
+            let what = || format!("xname {}", xname.value);
+            xnames.see(xname.value.as_str(), (&*node.name, xname.origin), Code::DuplicateXname, what, findings);
         }
         if let Some(nid) = node.nid {
-            let message = || format!("two nodes have the nid {}", nid.value);
-            nids.see(nid.value, nid.origin, Code::DuplicateNid, message, findings);
+            let what = || format!("nid {}", nid.value);
+            nids.see(nid.value, (&*node.name, nid.origin), Code::DuplicateNid, what, findings);
         }
         for (_, nic) in desired.nics(node) {
             if let Some(mac) = nic.mac {
-                let message = || format!("two interfaces have the MAC address {}", mac.value);
-                macs.see(mac.value, mac.origin, Code::DuplicateMac, message, findings);
+                let what = || format!("MAC address {}", mac.value);
+                macs.see(mac.value, (&*node.name, mac.origin), Code::DuplicateMac, what, findings);
             }
             if let Some(guid) = nic.guid {
-                let message = || format!("two interfaces have the GUID {}", guid.value);
-                guids.see(guid.value, guid.origin, Code::DuplicateMac, message, findings);
+                let what = || format!("GUID {}", guid.value);
+                guids.see(guid.value, (&*node.name, guid.origin), Code::DuplicateMac, what, findings);
             }
         }
     }
     for bmc in &desired.bmcs {
         if let Some(xname) = &bmc.xname {
-            let message = || format!("two BMCs have the xname {xname}");
-            xnames.see(xname.as_str(), bmc.origin, Code::DuplicateXname, message, findings);
+            let what = || format!("xname {xname}");
+            xnames.see(xname.as_str(), (&*bmc.name, bmc.origin), Code::DuplicateXname, what, findings);
         }
         if let Some(mac) = bmc.mac {
-            let message = || format!("two interfaces have the MAC address {}", mac.value);
-            macs.see(mac.value, mac.origin, Code::DuplicateMac, message, findings);
+            let what = || format!("MAC address {}", mac.value);
+            macs.see(mac.value, (&*bmc.name, mac.origin), Code::DuplicateMac, what, findings);
         }
     }
 }
@@ -189,12 +224,12 @@ fn unique_identities(desired: &Desired, findings: &mut Findings) {
 /// Tells of one address on two interfaces of one network; interfaces without a network share one.
 fn unique_ips(desired: &Desired, findings: &mut Findings) {
     let mut once: Once<'_, (Option<u16>, IpAddr)> = Once::new(desired);
-    let message = |ip: IpAddr| format!("two interfaces of one network have the address {ip}");
+    let what = |ip: IpAddr| format!("address {ip} in one network");
     for node in &desired.nodes {
         for (spec, nic) in desired.nics(node) {
             for ip in &nic.ips {
                 let key = (spec.network.map(|network| network.value), ip.value);
-                once.see(key, ip.origin, Code::DuplicateIp, || message(ip.value), findings);
+                once.see(key, (&*node.name, ip.origin), Code::DuplicateIp, || what(ip.value), findings);
             }
         }
     }
@@ -203,7 +238,7 @@ fn unique_ips(desired: &Desired, findings: &mut Findings) {
         let in_url = url.and_then(|url| Some((super::values::host_of(&url.value)?.parse().ok()?, url.origin)));
         let own = bmc.ip.map(|ip| (ip.value, ip.origin)).filter(|ip| Some(ip.0) != in_url.map(|url| url.0));
         for (ip, origin) in in_url.into_iter().chain(own) {
-            once.see((bmc.network, ip), origin, Code::DuplicateIp, || message(ip), findings);
+            once.see((bmc.network, ip), (&*bmc.name, origin), Code::DuplicateIp, || what(ip), findings);
         }
     }
 }
@@ -261,6 +296,33 @@ fn shared_bmcs(desired: &Desired, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// Tells of BMCs whose certificate is judged by a pin that is not there, or is none.
+fn pins(desired: &Desired, findings: &mut Findings) {
+    for bmc in &desired.bmcs {
+        match &bmc.tls_pin {
+            None if bmc.tls == Tls::Pin && bmc.protocol != Protocol::None => {
+                let message =
+                    format!("the certificate of BMC `{}` is judged by a pin, and nothing states it", bmc.name);
+                let finding = Diagnostic::new(Code::MissingKey, desired.sources.place(bmc.origin), message);
+                findings.push(finding.hint("state `tls_pin` here, or `tls.pin` or `bmc.tls.pin` in a facts file"));
+            }
+            Some(pin) if !is_sha256(&pin.value) => {
+                let message = format!("`{}` is no SHA-256 fingerprint, which has 64 hex digits", pin.value);
+                findings.push(Diagnostic::new(Code::BadValue, desired.sources.place(pin.origin), message));
+            }
+            Some(_) | None => {}
+        }
+    }
+}
+
+/// Tells whether a text is a SHA-256 fingerprint: bare hex, or with a colon after every two digits as openssl prints it.
+fn is_sha256(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_hexdigit).count();
+    let colons = text.matches(':').count();
+    let grouped = text.split(':').all(|pair| pair.len() == 2);
+    digits == 64 && digits + colons == text.len() && (colons == 0 || grouped)
 }
 
 /// Tells of boot configurations and cloud-init files that a layer names and nobody wrote.
@@ -324,6 +386,17 @@ fn unused(desired: &Desired, tree: &Tree, findings: &mut Findings) {
 fn included(desired: &Desired, name: &str) -> bool {
     let quoted = [format!("\"{name}\""), format!("'{name}'")];
     desired.templates.values().any(|file| file.is_template && quoted.iter().any(|quoted| file.text.contains(quoted)))
+}
+
+/// Takes away what only repeats another finding: what refers to names that could not be read, and what nobody uses while
+/// something that could use it is wrong.
+pub fn without_echoes(findings: &mut Findings, names_are_lost: bool) {
+    let refused = findings.iter().any(|finding| finding.severity() == Severity::Error);
+    findings.retain(|finding| match finding.code {
+        Code::NoSuchNode | Code::NoSuchBmc | Code::FactsUnknownName => !names_are_lost,
+        Code::UnusedGroup | Code::UnusedBoot | Code::UnusedTemplate => !refused,
+        _ => true,
+    });
 }
 
 /// Sorts findings by place, drops repeats, and folds many of one kind at one place.

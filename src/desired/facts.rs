@@ -193,8 +193,8 @@ impl<'t> FactsFile<'t> {
 
 /// Iterates over the lines that count, each with the byte at which it begins.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut start = 0;
-    text.split('\n').filter_map(move |line| {
+    let mut start = text.len() - text.trim_start_matches('\u{feff}').len();
+    text[start..].split('\n').filter_map(move |line| {
         let at = start;
         start += line.len() + 1;
         let line = line.strip_suffix('\r').unwrap_or(line);
@@ -232,6 +232,8 @@ fn header_columns(here: &Here<'_>, start: usize, header: &str, findings: &mut Fi
                 good = false;
             }
             Some(fact) => columns.push(fact),
+            // Told by the first column, which is not `name`.
+            None if word == "name" => good = false,
             None => {
                 findings.push(unknown_column(here, span, word));
                 good = false;

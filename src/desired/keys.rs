@@ -6,13 +6,30 @@ use serde_json::Value;
 
 /// Returns the keys that may stand beside the last part of a path in a file type.
 pub fn known_beside<T: JsonSchema>(path: &[String]) -> Vec<String> {
-    let schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<T>().to_value();
     let parents = path.split_last().map_or(&[][..], |(_, parents)| parents);
-    let mut at = vec![&schema];
-    for part in parents {
-        at = at.iter().flat_map(|place| children(&schema, place, part)).collect();
+    tables_at(&schema::<T>(), parents).into_iter().flat_map(keys_of).collect()
+}
+
+/// Tells whether the table that a path leads into must have the last key of the path.
+pub fn is_required<T: JsonSchema>(path: &[String]) -> bool {
+    let Some((last, parents)) = path.split_last() else { return false };
+    let schema = schema::<T>();
+    let tables = tables_at(&schema, parents);
+    let mut required = tables.iter().filter_map(|table| table.get("required").and_then(Value::as_array)).flatten();
+    required.any(|key| key == last)
+}
+
+fn schema<T: JsonSchema>() -> Value {
+    SchemaSettings::draft07().into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// Returns every table that may stand at a path.
+fn tables_at<'s>(schema: &'s Value, path: &[String]) -> Vec<&'s Value> {
+    let mut at = vec![schema];
+    for part in path {
+        at = at.iter().flat_map(|place| children(schema, place, part)).collect();
     }
-    at.iter().flat_map(|place| alternatives(&schema, place)).flat_map(keys_of).collect()
+    at.iter().flat_map(|place| alternatives(schema, place)).collect()
 }
 
 fn keys_of(place: &Value) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Reading a whole tree: which file is what, then every file to its type, then every type to what it means.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str;
 use std::sync::Arc;
 
@@ -15,13 +15,14 @@ use super::facts::{Facts, FactsFile};
 use super::file::{BmcTable, BootFile, ClusterFile, Defaults, GroupFile, NetworkFile, NodeBmc, NodeTable};
 use super::nics::MergedNics;
 use super::nodes::{ClassNics, TablePlan};
+use super::read::Read;
 use super::sources::{Findings, Here, Sources};
 use super::suggest::did_you_mean;
 use super::{
     Bmc, BootConfiguration, Class, CloudInitFile, Desired, Group, Network, Node, Source, bmcs, boots, check, cluster,
     groups, networks, nodes, read, template,
 };
-use crate::model::{Code, Diagnostic, FileId, Layer, MAX_TOML_BYTES, Place, Span, Tree};
+use crate::model::{Code, Diagnostic, File, FileId, Layer, MAX_TOML_BYTES, Place, Span, Tree};
 
 /// The most files of wishes in one commit; [`FileId`] has 16 bits.
 const MAX_FILES: usize = 65_000;
@@ -31,21 +32,26 @@ const MAX_MACHINES: usize = 1_000_000;
 
 /// Reads a tree.
 ///
-/// Returns what it means where no finding is an error, and all findings: errors and warnings, in the order of files.
+/// Returns what it means and all findings: errors and warnings, in the order of files. Where one is an error, the meaning
+/// lacks what the error is about, and is good for finding more of them only; without a cluster there is none.
 #[must_use]
 pub fn load(tree: &Tree) -> (Option<Desired>, Findings) {
     let mut findings = Findings::new();
     check::files(tree, &mut findings);
     let (texts, sources) = texts(tree, &mut findings);
     if tree.get("cluster.toml").is_none() {
+        findings.retain(|finding| finding.code != Code::FileNotRead);
         findings.push(no_cluster(tree));
         return (None, findings);
     }
     let files = read_files(&texts, &mut findings);
-    let desired = Lowering { files, sources, findings: &mut findings }.lower(tree);
+    let unread = Unread::new(tree, &files);
+    let mut lowering = Lowering { files, sources, unread, findings: &mut findings };
+    let desired = lowering.lower(tree);
+    let names_are_lost = lowering.unread.names;
+    check::without_echoes(&mut findings, names_are_lost);
     check::tidy(&mut findings);
-    let good = findings.iter().all(|finding| finding.severity() == crate::model::Severity::Warning);
-    (desired.filter(|_| good), findings)
+    (desired, findings)
 }
 
 fn no_cluster(tree: &Tree) -> Diagnostic {
@@ -87,7 +93,6 @@ fn texts<'t>(tree: &'t Tree, findings: &mut Findings) -> (Vec<Text<'t>>, Sources
         }
         match str::from_utf8(bytes) {
             Ok(text) => {
-                let text = text.strip_prefix('\u{feff}').unwrap_or(text);
                 texts.push(Text { path, file: sources.add(path, bytes), text });
             }
             Err(error) => findings.push(check::not_utf8(path, bytes, error.valid_up_to())),
@@ -99,6 +104,8 @@ fn texts<'t>(tree: &'t Tree, findings: &mut Findings) -> (Vec<Text<'t>>, Sources
 /// Everything that was read, by kind.
 #[derive(Default)]
 struct Files<'t> {
+    /// The paths of all files that could be read.
+    paths: HashSet<&'t str>,
     cluster: Option<(Here<'t>, ClusterFile)>,
     groups: Vec<(String, Here<'t>, GroupFile)>,
     boots: Vec<(String, Here<'t>, BootFile)>,
@@ -114,9 +121,56 @@ enum ReadFile<'t> {
     Group(Here<'t>, Box<GroupFile>),
     Boot(Here<'t>, BootFile),
     Network(Here<'t>, NetworkFile),
-    Nodes(Here<'t>, Vec<At<NodeTable>>, Vec<At<BmcTable>>),
+    /// The tables of a file, and whether they are all that the file has.
+    Nodes(Here<'t>, Vec<At<NodeTable>>, Vec<At<BmcTable>>, bool),
     Facts(FactsFile<'t>),
     Nothing,
+}
+
+impl<'t> ReadFile<'t> {
+    fn path(&self) -> Option<&'t str> {
+        match self {
+            Self::Cluster(here, _) => Some(here.path),
+            Self::Group(here, _) => Some(here.path),
+            Self::Boot(here, _) => Some(here.path),
+            Self::Network(here, _) => Some(here.path),
+            Self::Nodes(here, ..) => Some(here.path),
+            Self::Facts(file) => Some(file.path),
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// The wishes that are there and could not be read: what names them is no further mistake.
+#[derive(Debug, Default)]
+struct Unread {
+    groups: Vec<Box<str>>,
+    boots: Vec<Box<str>>,
+    networks: Vec<Box<str>>,
+    templates: Vec<Box<str>>,
+    /// Whether the names of machines are among them.
+    names: bool,
+}
+
+impl Unread {
+    fn new(tree: &Tree, files: &Files<'_>) -> Self {
+        let mut unread = Self::default();
+        let unread_paths =
+            tree.iter().filter(|(path, file)| !matches!(file, File::Unread) && !files.paths.contains(path));
+        for (path, _) in unread_paths {
+            let Some((folder, rest)) = path.split_once('/') else { continue };
+            let name = || rest.strip_suffix(".toml").unwrap_or(rest).into();
+            match folder {
+                "groups" => unread.groups.push(name()),
+                "boot" => unread.boots.push(name()),
+                "networks" => unread.networks.push(name()),
+                "cloud-init" => unread.templates.push(rest.into()),
+                "nodes" => unread.names = true,
+                _ => {}
+            }
+        }
+        unread
+    }
 }
 
 fn read_files<'t>(texts: &[Text<'t>], findings: &mut Findings) -> Files<'t> {
@@ -124,12 +178,16 @@ fn read_files<'t>(texts: &[Text<'t>], findings: &mut Findings) -> Files<'t> {
     let all: Vec<(ReadFile<'t>, Findings)> = texts.par_iter().map(read_file).collect();
     for (read, found) in all {
         findings.extend(found);
+        files.paths.extend(read.path());
         match read {
             ReadFile::Cluster(here, file) => files.cluster = Some((here, *file)),
             ReadFile::Group(here, file) => named(&mut files.groups, here, *file, findings),
             ReadFile::Boot(here, file) => named(&mut files.boots, here, file, findings),
             ReadFile::Network(here, file) => named(&mut files.networks, here, file, findings),
-            ReadFile::Nodes(here, nodes, bmcs) => {
+            ReadFile::Nodes(here, nodes, bmcs, whole) => {
+                if !whole {
+                    files.paths.remove(here.path);
+                }
                 files.nodes.extend(nodes.into_iter().map(|table| (here, table)));
                 files.bmcs.extend(bmcs.into_iter().map(|table| (here, table)));
             }
@@ -139,8 +197,10 @@ fn read_files<'t>(texts: &[Text<'t>], findings: &mut Findings) -> Files<'t> {
     }
     for text in texts {
         if let Some(name) = text.path.strip_prefix("cloud-init/") {
+            files.paths.insert(text.path);
+            let body = text.text.strip_prefix('\u{feff}').unwrap_or(text.text);
             let is_template = name.ends_with(".j2");
-            files.templates.insert(name.into(), CloudInitFile { text: text.text.into(), is_template });
+            files.templates.insert(name.into(), CloudInitFile { text: body.into(), is_template });
         }
     }
     files
@@ -159,7 +219,13 @@ fn read_file<'t>(text: &Text<'t>) -> (ReadFile<'t>, Findings) {
     let read = match folder {
         "" if text.path == "cluster.toml" => {
             let here = text.here(Layer::Defaults);
-            whole(&here, text.text, found).map(|file| ReadFile::Cluster(here, Box::new(file)))
+            read::parse(&here, text.text, found).map(|table| {
+                let Read { value: mut file, is_spoilt } = read::table::<ClusterFile>(&here, table, found);
+                if is_spoilt {
+                    file.name = Some(At { value: UNREADABLE.into(), span: Span { start: 0, end: 0 } });
+                }
+                ReadFile::Cluster(here, Box::new(file))
+            })
         }
         "groups" => {
             let here = text.here(Layer::Group(u16::MAX));
@@ -186,19 +252,25 @@ fn whole<'t, T: Deserialize<'t> + Default + JsonSchema>(
     findings: &mut Findings,
 ) -> Option<T> {
     let table = read::parse(here, text, findings)?;
-    Some(read::table(here, table, findings))
+    let Read { value, is_spoilt } = read::table(here, table, findings);
+    (!is_spoilt).then_some(value)
 }
+
+/// The cluster's name where the one that is written could not be read.
+const UNREADABLE: &str = "unreadable";
 
 /// Reads a file of `[[node]]` and `[[bmc]]` tables, each alone.
 fn read_nodes<'t>(text: &Text<'t>, findings: &mut Findings) -> Option<ReadFile<'t>> {
     let here = text.here(Layer::Node);
     let table = read::parse(&here, text.text, findings)?;
     let (mut nodes, mut bmcs) = (Vec::new(), Vec::new());
+    let mut whole = true;
     for (key, value) in table.into_inner() {
         match key.get_ref().as_ref() {
-            "node" => tables(&here, "node", value, &mut nodes, findings),
-            "bmc" => tables(&here, "bmc", value, &mut bmcs, findings),
+            "node" => whole &= tables(&here, "node", value, &mut nodes, findings),
+            "bmc" => whole &= tables(&here, "bmc", value, &mut bmcs, findings),
             other => {
+                whole = false;
                 let message = format!("a file of nodes has no key `{other}`");
                 let finding = Diagnostic::new(Code::UnknownKey, here.place(key.span().into()), message);
                 findings.push(
@@ -209,29 +281,35 @@ fn read_nodes<'t>(text: &Text<'t>, findings: &mut Findings) -> Option<ReadFile<'
             }
         }
     }
-    Some(ReadFile::Nodes(here, nodes, bmcs))
+    Some(ReadFile::Nodes(here, nodes, bmcs, whole))
 }
 
+/// Reads each table of a list alone; false where some table is left out.
 fn tables<'t, T: Deserialize<'t> + Default + JsonSchema>(
     here: &Here<'_>,
     key: &str,
     value: Spanned<DeValue<'t>>,
     all: &mut Vec<At<T>>,
     findings: &mut Findings,
-) {
+) -> bool {
     let span: Span = value.span().into();
     let DeValue::Array(items) = value.into_inner() else {
         let message = format!("`{key}` is a list of tables");
         let finding = Diagnostic::new(Code::WrongType, here.place(span), message);
         findings.push(finding.hint(format!("write [[{key}]] with two brackets")));
-        return;
+        return false;
     };
+    let mut whole = true;
     for item in items {
         let span: Span = item.span().into();
         match item.into_inner() {
             DeValue::Table(table) => {
                 let table: Spanned<DeTable<'t>> = Spanned::new(span.start..span.end, table);
-                all.push(At { value: read::table(here, table, findings), span });
+                let Read { value, is_spoilt } = read::table(here, table, findings);
+                match is_spoilt {
+                    true => whole = false,
+                    false => all.push(At { value, span }),
+                }
             }
             DeValue::String(_)
             | DeValue::Integer(_)
@@ -239,17 +317,20 @@ fn tables<'t, T: Deserialize<'t> + Default + JsonSchema>(
             | DeValue::Boolean(_)
             | DeValue::Datetime(_)
             | DeValue::Array(_) => {
+                whole = false;
                 let message = format!("each `{key}` is a table");
                 findings.push(Diagnostic::new(Code::WrongType, here.place(span), message));
             }
         }
     }
+    whole
 }
 
 /// The way from files to [`Desired`].
 struct Lowering<'f, 't> {
     files: Files<'t>,
     sources: Sources,
+    unread: Unread,
     findings: &'f mut Findings,
 }
 
@@ -261,12 +342,13 @@ struct Names<'t> {
 }
 
 impl<'t> Lowering<'_, 't> {
-    fn lower(mut self, tree: &Tree) -> Option<Desired> {
+    fn lower(&mut self, tree: &Tree) -> Option<Desired> {
         let (here, mut cluster_file) = self.files.cluster.take()?;
         let networks = self.networks();
         let boots = self.boots();
         let cluster = cluster::lower(&here, &cluster_file, &boots, self.findings);
-        let group_files = std::mem::take(&mut self.files.groups);
+        let mut group_files = std::mem::take(&mut self.files.groups);
+        group_files.extend(self.unread.groups.iter().map(|name| (name.to_string(), here, GroupFile::default())));
         let drafts = groups::lower(&here, &cluster_file, group_files, self.findings);
         let mut defaults = cluster_file.defaults.take().map(|at| at.value).unwrap_or_default();
         let names = self.names(&drafts)?;
@@ -275,9 +357,9 @@ impl<'t> Lowering<'_, 't> {
         let groups = groups::join(drafts, &names.all, &index, said, self.findings);
         let mut bmcs = self.bmcs(&here, &defaults, &networks, &cluster.credentials, &names.plans);
         let facts = Facts::new(std::mem::take(&mut self.files.facts));
+        let sources = std::mem::take(&mut self.sources);
         let defaults = Source { file: here.file, layer: Layer::Defaults, table: defaults.take_layer() };
-        let mut classing =
-            Classing { defaults: &defaults, groups: &groups, networks: &networks, sources: &self.sources };
+        let mut classing = Classing { defaults: &defaults, groups: &groups, networks: &networks, sources: &sources };
         let (classes, nodes) = classing.expand(&names, &facts, &mut bmcs, self.findings);
         for bmc in &mut bmcs {
             if !index.contains_key(&*bmc.name) {
@@ -286,13 +368,13 @@ impl<'t> Lowering<'_, 't> {
         }
         drop(index);
         let desired = Desired {
-            sources: self.sources,
+            sources,
             cluster,
             defaults,
             groups,
             boots,
             networks,
-            templates: std::mem::take(&mut self.files.templates),
+            templates: self.templates(),
             tables: names.tables,
             classes,
             nodes,
@@ -303,11 +385,19 @@ impl<'t> Lowering<'_, 't> {
         Some(desired)
     }
 
+    fn templates(&mut self) -> BTreeMap<Box<str>, CloudInitFile> {
+        let mut all = std::mem::take(&mut self.files.templates);
+        let nothing = || CloudInitFile { text: "#cloud-config\n".into(), is_template: false };
+        all.extend(self.unread.templates.iter().map(|name| (name.clone(), nothing())));
+        all
+    }
+
     fn networks(&mut self) -> Arc<[Network]> {
         let files = std::mem::take(&mut self.files.networks);
         let lower =
             |(name, here, file): (String, Here<'_>, NetworkFile)| networks::lower(&here, &name, file, self.findings);
         let mut all: Vec<Network> = files.into_iter().map(lower).collect();
+        all.extend(self.unread.networks.iter().map(|name| networks::unread(name)));
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all.into()
     }
@@ -316,6 +406,7 @@ impl<'t> Lowering<'_, 't> {
         let files = std::mem::take(&mut self.files.boots);
         let lower = |(name, here, file): (String, Here<'_>, BootFile)| boots::lower(&here, &name, file, self.findings);
         let mut all: Vec<BootConfiguration> = files.into_iter().map(lower).collect();
+        all.extend(self.unread.boots.iter().map(|name| boots::unread(name)));
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
@@ -325,7 +416,10 @@ impl<'t> Lowering<'_, 't> {
         for (here, mut table) in std::mem::take(&mut self.files.nodes) {
             let groups = groups::named(&here, &table.value.groups, drafts, self.findings);
             let first = names.all.len() as u32;
-            let Some(plan) = TablePlan::new(here, &table, first, groups, self.findings) else { continue };
+            let Some(plan) = TablePlan::new(here, &table, first, groups, self.findings) else {
+                self.unread.names = true;
+                continue;
+            };
             names.all.extend(plan.names.iter().cloned());
             if names.all.len() > MAX_MACHINES {
                 let message = format!("there are over {MAX_MACHINES} nodes");
@@ -350,7 +444,9 @@ impl<'t> Lowering<'_, 't> {
         let ground = bmcs::Ground::new(cluster_here, &of_cluster, networks, credentials, self.findings);
         let mut all = Vec::new();
         for (here, table) in std::mem::take(&mut self.files.bmcs) {
-            all.extend(bmcs::lower(&here, &table, &ground, self.findings));
+            let lowered = bmcs::lower(&here, &table, &ground, self.findings);
+            self.unread.names |= lowered.is_empty();
+            all.extend(lowered);
             if all.len() > MAX_MACHINES {
                 let message = format!("there are over {MAX_MACHINES} BMCs");
                 self.findings.push(Diagnostic::new(Code::TooMany, here.place(table.span), message));
@@ -398,6 +494,7 @@ impl Classing<'_> {
         let mut classes: Vec<Class> = Vec::new();
         let mut class_nics: Vec<ClassNics> = Vec::new();
         let mut known: HashMap<(u32, &[u16]), u32> = HashMap::new();
+        let (mut missed, mut found_places) = (Findings::new(), HashSet::new());
         let mut plan_of: Vec<(u32, u32, u32)> = Vec::with_capacity(names.all.len());
         for (table, plan) in names.plans.iter().enumerate() {
             for item in 0..plan.names.len() as u32 {
@@ -406,6 +503,8 @@ impl Classing<'_> {
                     let merged = self.nics(&names.tables[table], groups, findings);
                     let place = |origin| self.sources.place(origin);
                     let nics = merged.finish(&place, findings);
+                    missed.extend(merged.missed.iter().cloned());
+                    found_places.extend(merged.found.iter().cloned());
                     class_nics.push(ClassNics::new(&merged, plan.names.len(), &mut engine, findings));
                     classes.push(Class { table: table as u32, groups: groups.to_vec(), nics });
                     (classes.len() - 1) as u32
@@ -413,6 +512,8 @@ impl Classing<'_> {
                 plan_of.push((table as u32, item, class));
             }
         }
+        // What one class has and another has not is taken back where it is.
+        findings.extend(missed.into_iter().filter(|finding| !found_places.contains(&finding.place)));
         let bmc_index: HashMap<Box<str>, u32> = bmcs.iter().zip(0..).map(|(bmc, at)| (bmc.name.clone(), at)).collect();
         let ground = nodes::Ground { facts, engine: &engine, bmcs: &bmc_index };
         let expanded: Vec<_> = plan_of

@@ -46,6 +46,20 @@ pub fn lower(here: &Here<'_>, name: &str, file: NetworkFile, findings: &mut Find
     }
 }
 
+/// Stands for a network whose file could not be read.
+pub fn unread(name: &str) -> Network {
+    Network {
+        name: name.into(),
+        cidrs: Vec::new(),
+        gateways: Vec::new(),
+        dns: Vec::new(),
+        domain: None,
+        vlan: None,
+        mtu: None,
+        advertise: None,
+    }
+}
+
 fn cidrs(here: &Here<'_>, items: Option<OneOrMany>, findings: &mut Findings) -> Vec<IpNet> {
     let mut all: Vec<IpNet> = Vec::new();
     for item in items.map(|items| items.0).unwrap_or_default() {

@@ -31,13 +31,17 @@ pub struct MergedNic {
 #[derive(Debug, Clone, Default)]
 pub struct MergedNics {
     pub nics: Vec<MergedNic>,
+    /// The elements of `unset` that found no interface to take back.
+    pub missed: Vec<Diagnostic>,
+    /// Where those elements stand that found one.
+    pub found: Vec<Place>,
 }
 
 impl MergedNics {
     /// Lays one layer over what weaker layers said.
     pub fn lay(&mut self, here: &Here<'_>, layer: &LayerTable, networks: &[Network], findings: &mut Findings) {
         for path in &layer.unset {
-            self.unset(here, path, findings);
+            self.unset(here, path);
         }
         let mut seen: Vec<&str> = Vec::new();
         for table in &layer.nics {
@@ -58,15 +62,17 @@ impl MergedNics {
         }
     }
 
-    fn unset(&mut self, here: &Here<'_>, path: &At<String>, findings: &mut Findings) {
+    fn unset(&mut self, here: &Here<'_>, path: &At<String>) {
         let Some(name) = path.value.strip_prefix("nics.") else { return };
         let before = self.nics.len();
         self.nics.retain(|nic| &*nic.spec.name != name);
-        if self.nics.len() == before {
-            let message = format!("`{}` takes back what no weaker layer sets", path.value);
-            let hint = did_you_mean(name, self.nics.iter().map(|nic| &*nic.spec.name));
-            findings.push(Diagnostic::new(Code::UnsetNothing, here.place(path.span), message).maybe_hint(hint));
+        if self.nics.len() < before {
+            self.found.push(here.place(path.span));
+            return;
         }
+        let message = "this takes back what no weaker layer states";
+        let hint = did_you_mean(name, self.nics.iter().map(|nic| &*nic.spec.name));
+        self.missed.push(Diagnostic::new(Code::UnsetNothing, here.place(path.span), message).maybe_hint(hint));
     }
 
     fn lay_one(

@@ -243,8 +243,10 @@ fn compute_ips(node: &mut Node, nics: &ClassNics, item: usize, ground: &Ground<'
                 Ok(value) => values::ip(&|| identity.place.clone(), value.trim(), findings),
                 Err(error) => {
                     let message = format!("{}: {}", node.name, template::reason(&error));
+                    let is_undefined = message.contains(template::IS_UNDEFINED);
+                    let hint = is_undefined.then(|| "an address may use name, nid, xname and net() only".to_owned());
                     let finding = Diagnostic::new(Code::Template, identity.place.clone(), message);
-                    findings.push(finding.hint("an address may use name, nid, xname and net() only"));
+                    findings.push(finding.maybe_hint(hint));
                     None
                 }
             };

@@ -5,10 +5,11 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_path_to_error::Segment;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::keys::known_beside;
+use super::keys::{is_required, known_beside};
 use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
 use crate::model::{Code, Diagnostic, Span};
@@ -22,11 +23,23 @@ pub fn parse<'t>(here: &Here<'_>, text: &'t str, findings: &mut Findings) -> Opt
         Ok(table) => Some(table),
         Err(error) => {
             let at = error.span().unwrap_or(0..0);
-            let message = error.message().lines().next().unwrap_or("not TOML").to_owned();
-            findings.push(Diagnostic::new(Code::TomlSyntax, here.place(at.into()), message));
+            let message = error.message().lines().next().unwrap_or("not TOML");
+            let message = message.strip_suffix(", expected nothing").unwrap_or(message);
+            let is_bare = ["string values must be quoted", "invalid float", "invalid integer"];
+            let hint = is_bare.iter().any(|start| message.starts_with(start));
+            let hint = hint.then(|| "texts stand in quotes: key = \"text\"".to_owned());
+            findings.push(Diagnostic::new(Code::TomlSyntax, here.place(at.into()), message).maybe_hint(hint));
             None
         }
     }
+}
+
+/// What came of reading one table.
+#[derive(Debug)]
+pub struct Read<T> {
+    pub value: T,
+    /// Whether a key that the table must have is there and could not be read, so that nobody need ask for it again.
+    pub is_spoilt: bool,
 }
 
 /// Reads one table into a file type, telling every unknown key and every value of a wrong type.
@@ -36,40 +49,70 @@ pub fn table<'t, T: Deserialize<'t> + Default + JsonSchema>(
     here: &Here<'_>,
     table: Spanned<DeTable<'t>>,
     findings: &mut Findings,
-) -> T {
+) -> Read<T> {
     let span = table.span();
     let mut value = Spanned::new(span.clone(), DeValue::Table(table.into_inner()));
+    let (mut is_spoilt, mut unknown_are_told) = (false, false);
+    // Tables in the table that lack a key that they must have.
+    let mut spoilt: Vec<Vec<String>> = Vec::new();
     for _ in 0..MISTAKES_PER_TABLE {
         let mut unknown = Vec::new();
         let attempt = {
             let deserializer = ValueDeserializer::from(value.clone());
-            let mut note = |path: serde_ignored::Path<'_>| unknown.push(path_of(&path.to_string()));
+            let mut note = |path: serde_ignored::Path<'_>| unknown.push(ignored_path(&path));
             serde_path_to_error::deserialize::<_, T>(serde_ignored::Deserializer::new(deserializer, &mut note))
         };
         let error = match attempt {
             Ok(read) => {
-                for path in unknown {
-                    findings.push(unknown_key::<T>(here, &value, &path));
+                if !std::mem::replace(&mut unknown_are_told, true) {
+                    findings.extend(unknown.iter().map(|path| unknown_key::<T>(here, &value, path)));
                 }
-                return read;
+                let Some(path) = spoilt.pop() else { return Read { value: read, is_spoilt } };
+                remove(value.get_mut(), &path);
+                continue;
             }
             Err(error) => error,
         };
-        let path = path_of(&error.path().to_string());
+        let path = error_path(error.path());
         findings.push(wrong_type(here, &value, &path, error.inner(), span.clone().into()));
+        if is_required::<T>(&path) {
+            match path.split_last() {
+                Some((_, [])) | None => is_spoilt = true,
+                Some((_, parent)) => spoilt.push(parent.to_vec()),
+            }
+        }
         if !remove(value.get_mut(), &path) {
             break;
         }
     }
-    T::default()
+    Read { value: T::default(), is_spoilt: true }
 }
 
-/// Splits a path such as `nics[0].mac` into `nics`, `0`, `mac`, without the parts that spans add.
-fn path_of(text: &str) -> Vec<String> {
-    text.split(['.', '[', ']'])
-        .filter(|part| !part.is_empty() && *part != "?" && !part.starts_with("$__"))
-        .map(str::to_owned)
-        .collect()
+/// How the keys begin that carry spans through serde.
+const OF_SPANS: &str = "$__";
+
+/// Returns the keys and places of an error's path.
+fn error_path(path: &serde_path_to_error::Path) -> Vec<String> {
+    let part = |segment: &Segment| match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.clone()).filter(|key| !key.starts_with(OF_SPANS)),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    };
+    path.iter().filter_map(part).collect()
+}
+
+/// Returns the keys and places of the path of a key that nothing reads.
+fn ignored_path(path: &serde_ignored::Path<'_>) -> Vec<String> {
+    use serde_ignored::Path;
+    let (parent, part) = match path {
+        Path::Root => return Vec::new(),
+        Path::Seq { parent, index } => (parent, Some(index.to_string())),
+        Path::Map { parent, key } => (parent, Some(key.clone()).filter(|key| !key.starts_with(OF_SPANS))),
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => (parent, None),
+    };
+    let mut parts = ignored_path(parent);
+    parts.extend(part);
+    parts
 }
 
 fn wrong_type(
@@ -88,7 +131,41 @@ fn wrong_type(
         return Diagnostic::new(Code::BadValue, here.place(span), format!("`{key}` is one of `{list}`, not `{found}`"))
             .maybe_hint(did_you_mean(found, expected.iter().copied()));
     }
-    Diagnostic::new(Code::WrongType, here.place(span), message)
+    let (message, hint) = in_words_of_toml(&message);
+    Diagnostic::new(Code::WrongType, here.place(span), message).maybe_hint(hint)
+}
+
+/// Says in TOML's words what serde says in Rust's.
+fn in_words_of_toml(message: &str) -> (String, Option<String>) {
+    let parts = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    let Some((found, wanted)) = parts.and_then(|parts| parts.rsplit_once(", expected ")) else {
+        return (message.to_owned(), None);
+    };
+    let wanted = match wanted {
+        "a sequence" => "a list",
+        "a map" => "a table",
+        "a boolean" => "true or false",
+        "u16" | "u32" | "u64" => "a whole number from 0",
+        wanted if wanted.starts_with("struct ") => "a table",
+        wanted => wanted,
+    };
+    let (kind, text) = found.split_once(' ').unwrap_or((found, ""));
+    let found = match kind {
+        "sequence" => "a list".to_owned(),
+        "map" => "a table".to_owned(),
+        "integer" | "floating" => format!("the number {}", text.trim_start_matches("point ")),
+        "boolean" => text.to_owned(),
+        _ => format!("the {found}"),
+    };
+    let hint = match (wanted, kind) {
+        ("a list", "string") => Some(format!("write it in brackets: [{text}]")),
+        ("a string", "integer" | "floating" | "boolean") => {
+            Some(format!("write it in quotes: \"{}\"", text.trim_start_matches("point ").trim_matches('`')))
+        }
+        ("true or false", "string") => Some("without quotes: true or false".into()),
+        _ => None,
+    };
+    (format!("this is {found}, and {wanted} is wanted"), hint)
 }
 
 fn unknown_key<T: JsonSchema>(here: &Here<'_>, root: &Spanned<DeValue<'_>>, path: &[String]) -> Diagnostic {
@@ -99,8 +176,10 @@ fn unknown_key<T: JsonSchema>(here: &Here<'_>, root: &Spanned<DeValue<'_>>, path
         Some(parent) => format!("`{parent}` has no key `{key}`"),
         None => format!("there is no key `{key}` here"),
     };
+    let known = known_beside::<T>(path);
+    let listed = || format!("keys here are {}", known.join(", "));
     Diagnostic::new(Code::UnknownKey, here.place(span), message)
-        .maybe_hint(did_you_mean(key, known_beside::<T>(path).iter().map(String::as_str)))
+        .hint(did_you_mean(key, known.iter().map(String::as_str)).unwrap_or_else(listed))
 }
 
 fn step<'v, 't>(value: &'v DeValue<'t>, part: &str) -> Option<&'v Spanned<DeValue<'t>>> {
@@ -140,7 +219,15 @@ fn remove(value: &mut DeValue<'_>, path: &[String]) -> bool {
     let Some((first, rest)) = path.split_first() else { return false };
     match value {
         DeValue::Table(table) if rest.is_empty() => table.remove(first.as_str()).is_some(),
-        DeValue::Table(table) => table.get_mut(first.as_str()).is_some_and(|inner| remove(inner.get_mut(), rest)),
+        DeValue::Table(table) => {
+            let Some(inner) = table.get_mut(first.as_str()) else { return false };
+            let found = remove(inner.get_mut(), rest);
+            // A table with nothing left in it is as if nobody had begun it.
+            if matches!(inner.get_ref(), DeValue::Table(left) if left.is_empty()) {
+                table.remove(first.as_str());
+            }
+            found
+        }
         DeValue::Array(items) => {
             let Some(at) = first.parse::<usize>().ok().filter(|at| *at < items.len()) else { return false };
             if rest.is_empty() {

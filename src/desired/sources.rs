@@ -71,9 +71,28 @@ fn value_length(text: &[u8]) -> usize {
             let end = (1..line.len()).find(|at| line[*at] == *quote && line[at - 1] != b'\\');
             end.map_or(line.len(), |end| end + 1)
         }
-        Some(b'[' | b'{') => line.len(),
+        Some(b'[' | b'{') => bracketed_length(line),
         _ => line.iter().position(|byte| b",]}# \r".contains(byte)).unwrap_or(line.len()),
     }
+}
+
+/// Returns the bytes of a list or table that a line begins with; the whole line where it goes on below.
+fn bracketed_length(line: &[u8]) -> usize {
+    let (mut depth, mut quote) = (0usize, None);
+    for (at, byte) in line.iter().enumerate() {
+        match (quote, byte) {
+            (Some(open), _) if open == *byte && line[at - 1] != b'\\' => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(*byte),
+            (None, b'[' | b'{') => depth += 1,
+            (None, b']' | b'}') => depth -= 1,
+            (None, _) => {}
+        }
+        if depth == 0 {
+            return at + 1;
+        }
+    }
+    line.len()
 }
 
 /// One file being read: where its findings and origins point.

@@ -65,10 +65,28 @@ pub fn reason(error: &Error) -> String {
         return "the template takes more steps than one expansion may".into();
     }
     match error.detail() {
+        Some(detail) if matches!(error.kind(), ErrorKind::UndefinedError) => undefined(detail),
         Some(detail) if matches!(error.kind(), ErrorKind::InvalidOperation | ErrorKind::SyntaxError) => detail.into(),
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
     }
+}
+
+/// What the reason of a name that nobody states ends in.
+pub const IS_UNDEFINED: &str = "` is undefined";
+
+/// The names that templates may use, for suggestions.
+const NAMES: [&str; 19] = [
+    "arch", "bmc", "boot", "cluster", "fqdn", "groups", "ip", "mac", "name", "net", "nics", "nid", "secret", "serial",
+    "server", "system", "uuid", "vars", "xname",
+];
+
+/// Adds a suggestion to "`nmae` is undefined".
+fn undefined(detail: &str) -> String {
+    let name = detail.split('`').nth(1).unwrap_or_default();
+    let is_known = NAMES.contains(&name) || name.contains('.');
+    let hint = super::did_you_mean(name, NAMES).filter(|_| !is_known);
+    hint.map_or_else(|| detail.to_owned(), |hint| format!("{detail}; {hint}"))
 }
 
 /// Tells whether a text is a template at all, so that plain text never meets the engine.

@@ -26,7 +26,7 @@ impl From<Range<usize>> for Span {
 }
 
 /// A file, and the bytes in it that a finding is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The path from the cluster's root.
     pub file: Box<str>,

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use crate::desired::{
     BootConfiguration, BootKind, CloudInitFile, Desired, Findings, Free, MacSource, NodeState, template,
 };
-use crate::model::{Arch, Code, Diagnostic, Origin, Place, Stated};
+use crate::model::{Arch, Code, Diagnostic, FileId, Origin, Place, Stated};
 
 pub use scope::{fqdn, server_of};
 pub use text::Text;
@@ -84,9 +84,9 @@ pub struct Expanded<'r> {
 
 /// Merges all layers of a commit.
 ///
-/// Returns nothing where a finding is an error.
+/// Where a finding is an error, what it is about is missing.
 #[must_use]
-pub fn resolve(desired: Arc<Desired>) -> (Option<Resolved>, Findings) {
+pub fn resolve(desired: Arc<Desired>) -> (Resolved, Findings) {
     let mut findings = Findings::new();
     let mut engine = template::environment(&desired.networks);
     add_templates(&desired, &mut engine, &mut findings);
@@ -104,15 +104,16 @@ pub fn resolve(desired: Arc<Desired>) -> (Option<Resolved>, Findings) {
     let unknown = unknown(&desired, &mut engine, &mut findings);
     takes_nothing(&desired, sought.difference(&found), &mut findings);
     boots_nothing(&desired, &classes, &mut findings);
-    let good = findings.iter().all(|finding| finding.severity() == crate::model::Severity::Warning);
-    let resolved = Resolved { desired, classes, unknown, engine };
-    (good.then_some(resolved), findings)
+    (Resolved { desired, classes, unknown, engine }, findings)
 }
 
 fn add_templates(desired: &Desired, engine: &mut Environment<'static>, findings: &mut Findings) {
     for (name, file) in desired.templates.iter().filter(|(_, file)| file.is_template) {
         if let Err(error) = engine.add_template_owned(name.to_string(), file.text.to_string()) {
             findings.push(template_finding(name, &error));
+            // Stands in for it, so that nobody misses it.
+            let nothing = engine.add_template_owned(name.to_string(), "#cloud-config\n".to_owned());
+            nothing.expect("a text without blocks is a template");
         }
     }
 }
@@ -147,36 +148,43 @@ fn unknown(desired: &Desired, engine: &mut Environment<'static>, findings: &mut 
 
 /// Tells of elements that take back or replace what no class has below them.
 fn takes_nothing<'o>(desired: &Desired, origins: impl Iterator<Item = &'o Origin>, findings: &mut Findings) {
+    let layers = desired.groups.iter().map(|group| &group.source).chain(&desired.tables).chain([&desired.defaults]);
+    let unset: BTreeSet<(FileId, usize)> =
+        layers.flat_map(|source| source.table.unset.iter().map(|path| (source.file, path.span.start))).collect();
     for origin in origins {
-        let place = desired.sources.place(*origin);
-        let finding = Diagnostic::new(Code::ParamNothing, place, "this takes back what no weaker layer states");
+        let is_unset = unset.contains(&(origin.file, origin.at as usize));
+        let code = if is_unset { Code::UnsetNothing } else { Code::ParamNothing };
+        let finding =
+            Diagnostic::new(code, desired.sources.place(*origin), "this takes back what no weaker layer states");
         findings.push(finding.hint("look for a typing mistake; `muster show NODE --blame` lists what layers state"));
     }
 }
 
 /// Tells of active nodes that can boot nothing.
 fn boots_nothing(desired: &Desired, classes: &[Class], findings: &mut Findings) {
+    let mut told: BTreeSet<(Place, Arch)> = BTreeSet::new();
     for node in desired.nodes.iter().filter(|node| node.state == NodeState::Active) {
         let class = &classes[node.class as usize];
-        let (place, message) = match class.boot {
-            None => {
-                let place = desired.sources.place(node.origin);
-                (place, "this active node can boot nothing: no layer names a boot configuration".to_owned())
-            }
-            Some(boot) => {
-                let configuration = &desired.boots[usize::from(boot.value)];
-                if class.kernel.is_some() || configuration.kind == BootKind::Local {
-                    continue;
-                }
-                let message = format!(
-                    "active nodes can boot nothing: `{}` has no kernel for {}",
-                    configuration.name, class.arch.value
-                );
-                (desired.sources.place(boot.origin), message)
-            }
+        let Some(boot) = class.boot else {
+            let place = desired.sources.place(node.origin);
+            let message = "no layer names a boot configuration for these active nodes";
+            let hint = "name one with `boot` in the node, a group or [defaults], or give the node another `state`";
+            findings.push(Diagnostic::new(Code::BootsNothing, place, message).hint(hint));
+            continue;
         };
-        let hint = "name one with `boot` in the node, a group or [defaults], or give the node another `state`";
-        findings.push(Diagnostic::new(Code::BootsNothing, place, message).hint(hint));
+        let configuration = &desired.boots[usize::from(boot.value)];
+        let (name, arch) = (&configuration.name, class.arch.value);
+        let by_arch = configuration.for_arch(arch).and_then(|image| image.kernel.as_ref());
+        if configuration.kind != BootKind::Local && configuration.base.kernel.is_none() && by_arch.is_none() {
+            let message =
+                format!("active nodes like `{}` can boot nothing: `{name}` has no kernel for {arch}", node.name);
+            let place = desired.sources.place(boot.origin);
+            let hint =
+                format!("state `kernel` under [arch.{arch}] in boot/{name}.toml, or name another boot configuration");
+            if told.insert((place.clone(), arch)) {
+                findings.push(Diagnostic::new(Code::BootsNothing, place, message).hint(hint));
+            }
+        }
     }
 }
 

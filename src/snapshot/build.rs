@@ -8,10 +8,10 @@ use rayon::prelude::*;
 use super::index::Index;
 use super::{Answer, Prepared, Snapshot};
 use crate::cloudinit::{self, Document};
-use crate::desired::template::SERVER_MARK;
+use crate::desired::template::{self, SERVER_MARK};
 use crate::desired::{self, Desired, Findings, NodeState};
 use crate::ipxe;
-use crate::model::{Arch, Diagnostic, Place, Revision, Severity, Tree};
+use crate::model::{Arch, Code, Diagnostic, File, Place, Revision, Severity, Tree};
 use crate::resolve::{self, Resolved};
 
 /// Seconds that an unknown machine waits before it asks again; BSS says 10 (wire notes, section 2.1).
@@ -22,20 +22,36 @@ const UNKNOWN_DELAY: u32 = 10;
 /// Returns it where no finding is an error, and all findings in the order of files.
 #[must_use]
 pub fn build(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
+    let (snapshot, mut findings) = build_any(tree, revision);
+    findings.iter_mut().for_each(|finding| on_characters(tree, finding));
+    (snapshot, findings)
+}
+
+/// Widens places to whole characters of their files: parsers count bytes, and stop inside of a character that they do
+/// not know.
+fn on_characters(tree: &Tree, finding: &mut Diagnostic) {
+    for place in finding.related.iter_mut().map(|(place, _)| place).chain([&mut finding.place]) {
+        let (Some(span), Some(File::Bytes(bytes))) = (&mut place.span, tree.get(&place.file)) else { continue };
+        let Ok(text) = std::str::from_utf8(bytes) else { continue };
+        span.start = text.floor_char_boundary(span.start);
+        span.end = text.ceil_char_boundary(span.end.max(span.start));
+    }
+}
+
+fn build_any(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
     let (desired, mut findings) = desired::load(tree);
     let Some(desired) = desired else { return (None, findings) };
-    let (resolved, found) = resolve::resolve(Arc::new(desired));
-    findings.extend(found);
-    let Some(resolved) = resolved else {
-        desired::tidy(&mut findings);
-        return (None, findings);
-    };
+    let is_whole = !refused(&findings);
+    let (resolved, mut later) = resolve::resolve(Arc::new(desired));
     let (answers, found) = render_all(&resolved);
-    findings.extend(found);
+    later.extend(found);
     let (unknown, found) = render_unknown(&resolved);
-    findings.extend(found);
+    later.extend(found);
+    // What is missing because it was refused is no further mistake.
+    later.retain(|finding| is_whole || !is_of_missing(finding));
+    findings.extend(later);
     desired::tidy(&mut findings);
-    if findings.iter().any(|finding| finding.severity() == Severity::Error) {
+    if refused(&findings) {
         return (None, findings);
     }
     let snapshot = Snapshot {
@@ -50,12 +66,22 @@ pub fn build(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
     (Some(snapshot), findings)
 }
 
+fn refused(findings: &Findings) -> bool {
+    findings.iter().any(|finding| finding.severity() == Severity::Error)
+}
+
+/// Tells whether a finding is about something that is not there, and would be but for another mistake.
+fn is_of_missing(finding: &Diagnostic) -> bool {
+    let is_undefined = finding.code == Code::Template && finding.message.contains(template::IS_UNDEFINED);
+    is_undefined || matches!(finding.code, Code::BootsNothing | Code::UnsetNothing | Code::ParamNothing)
+}
+
 /// Renders every node's script, and every document once for its errors.
 fn render_all(resolved: &Resolved) -> (Vec<Answer>, Findings) {
     let nodes = resolved.desired.nodes.len();
     let rendered: Vec<(Answer, Findings)> = (0..nodes).into_par_iter().map(|node| render(resolved, node)).collect();
     let mut answers = Vec::with_capacity(nodes);
-    let mut told: BTreeMap<(Place, crate::model::Code, String), (Diagnostic, usize, usize)> = BTreeMap::new();
+    let mut told: BTreeMap<(Place, Code, String), (Diagnostic, usize, usize)> = BTreeMap::new();
     for (node, (answer, findings)) in rendered.into_iter().enumerate() {
         answers.push(answer);
         for finding in findings {

@@ -80,6 +80,9 @@ fn place_text(tree: &Tree, place: &Place) -> String {
     let (Some(span), Some(File::Bytes(bytes))) = (place.span, tree.get(&place.file)) else {
         return place.file.to_string();
     };
+    let text = std::str::from_utf8(bytes);
+    let is_whole = text.is_ok_and(|text| text.get(span.start..span.end).is_some());
+    assert!(is_whole || text.is_err(), "{}: bytes {span:?} are no text of its", place.file);
     let before = &bytes[..span.start];
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     let column = before.len() - before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1) + 1;
