@@ -4,3 +4,4 @@
 
 mod serving;
 mod support;
+mod vm;

@@ -28,7 +28,7 @@ pub fn answer(boot: &Boot, asked: &Asked<'_>) -> Answer {
 /// interface that the machine booted from. A pass over all interfaces counts as refused only where muster was
 /// there before it and after it.
 fn script(server: &str) -> String {
-    let mut text = format!("#!ipxe\n# muster at {server}\n:try\n");
+    let mut text = format!("#!ipxe\n# muster at {server}\nclear refused ||\n:try\n");
     let interfaces = ["netX", "net0", "net1", "net2", "net3", "net4", "net5", "net6", "net7"];
     for interface in interfaces {
         let mac = format!("${{{interface}/mac}}");
@@ -48,7 +48,7 @@ echo muster at {server} does not answer; this machine asks again in 15 s
 sleep 15
 goto try
 :refused
-echo muster at {server} gives this machine nothing to boot: no MAC address of its is declared for booting
+echo muster at {server} has nothing for this machine to boot: no MAC address of its is declared, or it is retired or idle
 echo it goes on with the next boot device of its firmware in 10 s
 sleep 10
 exit 1
@@ -66,14 +66,14 @@ mod tests {
         let text = script("http://10.0.0.1:8270");
         assert!(text.starts_with("#!ipxe\n") && text.is_ascii());
         let tries = text.lines().filter(|line| line.contains("chain"));
-        let expected = |interface: &str| {
+        let expected = |interface| {
             format!(
                 "isset ${{{interface}/mac}} && chain http://10.0.0.1:8270/boot/v1/bootscript?mac=${{{interface}/mac}}\
                  &arch=${{buildarch}} && exit ||"
             )
         };
         let names = ["netX", "net0", "net1", "net2", "net3", "net4", "net5", "net6", "net7"];
-        assert_eq!(tries.collect::<Vec<_>>(), names.map(|name| expected(name)));
+        assert_eq!(tries.collect::<Vec<_>>(), names.map(expected));
         let labels: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(':')).collect();
         assert_eq!(labels, ["try", "wait", "refused"]);
     }

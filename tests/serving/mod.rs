@@ -64,7 +64,7 @@ name  = "nid[0001-0002]"
 xname = "x1000c0s[0-1]b0n0"
 nid   = "[1-2]"
 boot  = "live"
-cloud_init = { user = "login.yaml.j2" }
+cloud_init = { user_data = "login.yaml.j2" }
 nics  = [{ name = "eth0", network = "near", mac = "02:1b:00:00:00:0[1-2]", ip = "127.0.0.[1-2]" }]
 
 [[node]]
