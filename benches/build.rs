@@ -3,14 +3,14 @@
 mod support;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use muster::model::Revision;
+use muster::model::{File, Revision, Tree};
 use muster::snapshot;
 
 fn build(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("snapshot");
     group.sample_size(10);
     for nodes in [1_000, 10_000, 100_000] {
-        let tree = support::fixture::tree(nodes);
+        let tree = tree(nodes);
         group.bench_with_input(BenchmarkId::new("build", nodes), &tree, |bench, tree| {
             bench.iter(|| {
                 let (snapshot, findings) = snapshot::build(tree, Revision::work_tree());
@@ -20,6 +20,15 @@ fn build(criterion: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// Generates the fixture as a tree.
+fn tree(nodes: usize) -> Tree {
+    let mut tree = Tree::default();
+    for (path, text) in support::fixture::files(nodes, true) {
+        tree.insert(path, File::Bytes(text.into_bytes().into()));
+    }
+    tree
 }
 
 criterion_group!(benches, build);

@@ -1,4 +1,70 @@
 //! muster: a declarative GitOps reconciler for HPC and bare-metal clusters.
+//!
+//! It follows a git repository of TOML node and boot definitions and serves the resolved iPXE boot scripts and cloud-init
+//! documents over HTTP. A muster roll is the list of who should be here: the roll is in git, the call is the boot.
+//!
+//! # The river
+//!
+//! ```text
+//! git commit --> Tree --> Desired --> Resolved --> scripts     = Snapshot (one per commit, immutable)
+//!                bytes    checked     merged       text            |
+//!                                                                  +--> HTTP: MAC -> bytes
+//!                redb <-- last good inputs and scripts, boot fetches <-+
+//! ```
+//!
+//! Each arrow is crossed once, and nothing calls back upstream. Every command is a cut through the same river:
+//! `muster check` builds the whole [`snapshot::Snapshot`] and drops it, `muster show` stops at some nodes, `muster serve`
+//! keeps it flowing. There is no second code path for the daemon.
+//!
+//! # The house
+//!
+//! Pure rooms do no I/O, know no clock, no environment, no log and no async:
+//!
+//! | room | what it does |
+//! |---|---|
+//! | [`model`] | the words of the field as plain values: addresses, xnames, node sets, patterns, trees, origins, diagnostics |
+//! | [`desired`] | [`model::Tree`] to [`desired::Desired`], or every reason why not |
+//! | [`observed`] | what machines told by asking |
+//! | [`resolve`] | layers to one answer per node, each value with its [`model::Origin`] |
+//! | [`ipxe`] | what a node boots, as script text with holes |
+//! | [`cloudinit`] | meta-data, user-data, vendor-data, network-config |
+//! | [`snapshot`] | all that follows from one commit, and the ways to find a node in it |
+//! | [`view`] | the JSON that is promised to strangers |
+//! | [`report`] | findings as text for people |
+//!
+//! Bank rooms touch the world:
+//!
+//! | room | what it does |
+//! |---|---|
+//! | [`settings`] | this host's settings |
+//! | [`git`] | folders and commits to trees; the mirror; the watch |
+//! | [`store`] | redb: accepted commits, last good inputs and scripts, boot fetches |
+//! | [`http`] | two listeners: boot (scripts, cloud-init) and api (status) |
+//! | [`reconcile`] | the loop: git to Snapshot, what is seen to the store; the only one that writes the store |
+//! | [`cli`] | one file per command |
+//!
+//! `tests/layers.rs` holds which room may use which, and fails on any other edge.
+//!
+//! # The laws
+//!
+//! 1. Same commit and muster version, same Snapshot, byte for byte. A boot answer is a function of the Snapshot alone.
+//! 2. A commit is taken whole or not at all. On any error the last good Snapshot stays, and status says why.
+//! 3. Serving never waits on git or disk. It starts from the last good inputs in the store when git is away.
+//! 4. Unknown is not absent, stale is not fresh.
+//! 5. Wake-ups carry no data. Every pass starts from the latest state.
+//! 6. Wishes are TOML, in git. The store holds only what we alone saw; losing it loses history, never intent.
+//! 7. What a person wrote ([`desired::file`]) and what it means ([`desired::Desired`]) are two types. serde derives live
+//!    only where bytes come in or go out.
+//! 8. Snapshot bytes hold typed holes ([`ipxe::Hole`]) for what differs per request. `muster show` prints them as `<name>`.
+//! 9. The daemon never writes to the repository of wishes.
+//!
+//! # Where this house differs from its plan
+//!
+//! - The URL by which nodes reach a host is a hole too ([`ipxe::Hole::Server`]) where the wishes do not state it, so that
+//!   replicas with other addresses still build the same Snapshot.
+//! - Node sets are code of their own ([`model::NodeSet`]), compared with ClusterShell in tests: the `nodeset` crate reads
+//!   files and the environment, which a pure room must not.
+//! - Boot keys by MAC are looked up in the Snapshot; the roll room comes with claims from surveys.
 
 pub mod cli;
 pub mod cloudinit;

@@ -14,11 +14,19 @@ pub fn repository(folder: &Path, nodes: usize) -> PathBuf {
     let (bare, clone) = (folder.join(format!("{nodes}.git")), clone_of(folder, nodes));
     git(folder, &["init", "--quiet", "--bare", "--initial-branch=main", &bare.display().to_string()]);
     git(folder, &["init", "--quiet", "--initial-branch=main", &clone.display().to_string()]);
-    fixture::write(&clone, nodes);
+    write(&clone, nodes);
     git(&clone, &["add", "--all"]);
     git(&clone, &["commit", "--quiet", "--message", "the fixture"]);
     git(&clone, &["push", "--quiet", &bare.display().to_string(), "main"]);
     bare
+}
+
+fn write(folder: &Path, nodes: usize) {
+    for (path, text) in fixture::files(nodes, true) {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("the folder can be made");
+        std::fs::write(path, text).expect("the file can be written");
+    }
 }
 
 fn clone_of(folder: &Path, nodes: usize) -> PathBuf {

@@ -3,6 +3,8 @@
 //! Absolute times are noise on shared machines, so every rate stands beside the reference's of the same minute. The load
 //! tool and the reference are this same program, started again as processes of their own.
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark: it starts processes, writes fixtures and reads clocks")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

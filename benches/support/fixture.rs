@@ -4,9 +4,6 @@
 //! of user-data that names the node.
 
 use std::fmt::Write as _;
-use std::path::Path;
-
-use muster::model::{File, Tree};
 
 /// How many nodes one file of nodes declares.
 const NODES_PER_FILE: usize = 125;
@@ -37,24 +34,6 @@ pub fn files(nodes: usize, quiet: bool) -> Vec<(String, String)> {
         files.push((format!("nodes/row{:02}/rack{file:04}.facts.csv", file / 16), facts(first, last, width(nodes))));
     }
     files
-}
-
-/// Generates the files as a tree.
-pub fn tree(nodes: usize) -> Tree {
-    let mut tree = Tree::default();
-    for (path, text) in files(nodes, true) {
-        tree.insert(path, File::Bytes(text.into_bytes().into()));
-    }
-    tree
-}
-
-/// Writes the files into a folder.
-pub fn write(folder: &Path, nodes: usize) {
-    for (path, text) in files(nodes, true) {
-        let path = folder.join(path);
-        std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("the folder can be made");
-        std::fs::write(path, text).expect("the file can be written");
-    }
 }
 
 const GROUPS: [&str; 8] = ["base", "compute", "gpu", "storage", "row-a", "row-b", "debug", "canary"];

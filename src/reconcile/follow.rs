@@ -13,10 +13,11 @@ use super::clock;
 use super::standing::{Refused, Standing};
 use crate::git::{CommitInfo, GitError, Mirror, Tip};
 use crate::http::Serving;
+use crate::ipxe::Script;
 use crate::model::{Diagnostic, Revision, Severity, Tree};
 use crate::report;
 use crate::settings::Settings;
-use crate::snapshot::{self, Answer, Snapshot};
+use crate::snapshot::{self, Answer, Snapshot, StoredBoot};
 use crate::store::{Accepted, BootRow, Store, StoreError};
 use crate::view::RevisionView;
 
@@ -68,18 +69,46 @@ impl Follower {
         };
         let revision = last.accepted.revision.clone();
         let (snapshot, findings) = snapshot::build(&last.tree, revision.clone());
-        let Some(snapshot) = snapshot else {
-            error!(revision = %revision, "the stored commit does not check any more: {}", report::count(&findings));
-            self.standing.refuse(refused(&last.accepted, &findings, &last.tree));
-            return;
+        let snapshot = match snapshot {
+            Some(snapshot) => {
+                info!(revision = %revision, nodes = snapshot.nodes().len(), "serving the last good commit from the store");
+                self.standing.serve(view(&last.accepted), &snapshot);
+                snapshot
+            }
+            None => {
+                let why = report::count(&findings);
+                error!(revision = %revision, "the stored commit does not check any more ({why}); its stored scripts are served");
+                let Some(snapshot) = self.stored_scripts(&revision) else { return };
+                self.standing.serve(view(&last.accepted), &snapshot);
+                self.standing.refuse(refused(&last.accepted, &findings, &last.tree));
+                snapshot
+            }
         };
-        info!(revision = %revision, nodes = snapshot.nodes().len(), "serving the last good commit from the store");
         self.judged = Some(revision);
-        self.standing.serve(view(&last.accepted), &snapshot);
         self.swap(Some(Arc::new(snapshot)));
         match self.store.fetches() {
             Ok(fetches) => self.shared.load().restore(fetches),
             Err(error) => warn!(error = %chain(&error), "the boot fetches cannot be read from the store"),
+        }
+    }
+
+    /// Reads the scripts of the last good commit, for when its inputs do not check any more.
+    fn stored_scripts(&self, revision: &Revision) -> Option<Snapshot> {
+        let read = || -> Result<Vec<StoredBoot>, StoreError> {
+            let bodies = self.store.bodies()?;
+            let rows = self.store.rows()?.into_iter();
+            let boots = rows.filter_map(|BootRow { name, macs, nid, xname, digest }| {
+                let script = Script::from_marked(std::str::from_utf8(bodies.get(&digest)?).ok()?);
+                Some(StoredBoot { name, macs, nid, xname, script, digest })
+            });
+            Ok(boots.collect())
+        };
+        match read() {
+            Ok(boots) => Some(Snapshot::from_stored(revision.clone(), boots)),
+            Err(error) => {
+                error!(error = %chain(&error), "the stored scripts cannot be read");
+                None
+            }
         }
     }
 
@@ -246,7 +275,6 @@ fn store(store: &Store, snapshot: &Snapshot, tree: &Tree, accepted: &Accepted) -
             macs: node.nics.iter().filter_map(|nic| nic.mac.map(|mac| mac.value)).collect(),
             nid: node.nid.map(|nid| nid.value),
             xname: node.xname.as_ref().map(|xname| xname.value.as_str().into()),
-            kind: 0,
             digest: prepared.digest,
         });
         scripts.push((prepared.digest, at));

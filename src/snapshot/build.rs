@@ -15,7 +15,7 @@ use crate::model::{Arch, Code, Diagnostic, File, Place, Revision, Severity, Tree
 use crate::resolve::{self, Resolved};
 
 /// Seconds that an unknown machine waits before it asks again; BSS says 10 (wire notes, section 2.1).
-const UNKNOWN_DELAY: u32 = 10;
+pub(super) const UNKNOWN_DELAY: u32 = 10;
 
 /// Builds the Snapshot of a tree.
 ///
@@ -62,6 +62,7 @@ fn build_any(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
         again: ipxe::ask_again(Some(UNKNOWN_DELAY)),
         again_now: ipxe::ask_again(None),
         resolved,
+        is_stored: false,
     };
     (Some(snapshot), findings)
 }

@@ -6,6 +6,7 @@
 
 mod build;
 mod index;
+mod stored;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::resolve::{self, Resolved};
 
 pub use build::build;
 use index::Index;
+pub use stored::StoredBoot;
 
 /// One commit, resolved and rendered.
 pub struct Snapshot {
@@ -31,6 +33,8 @@ pub struct Snapshot {
     /// Asks again at once, with the architecture.
     again_now: Script,
     index: Index,
+    /// Whether only scripts are left, and the inputs they came from are not.
+    is_stored: bool,
 }
 
 /// A script and its digest.
@@ -64,6 +68,12 @@ impl Snapshot {
     #[must_use]
     pub fn revision(&self) -> &Revision {
         &self.revision
+    }
+
+    /// Tells whether only stored scripts are left: there are no documents, and layers say nothing.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.is_stored
     }
 
     /// Returns what the commit wishes.

@@ -48,8 +48,6 @@ pub struct BootRow {
     pub nid: Option<u32>,
     /// Its xname, if it has one.
     pub xname: Option<Box<str>>,
-    /// What the row stands for, in the caller's own numbering.
-    pub kind: u8,
     /// The digest of its script.
     pub digest: Digest,
 }

@@ -59,21 +59,20 @@ pub(super) struct RowRecord {
     macs: Vec<[u8; 6]>,
     nid: Option<u32>,
     xname: Option<Box<str>>,
-    kind: u8,
     digest: [u8; 32],
 }
 
 impl From<&BootRow> for RowRecord {
     fn from(from: &BootRow) -> Self {
-        let BootRow { name, macs, nid, xname, kind, digest } = from.clone();
-        Self { name, macs: macs.into_iter().map(|mac| mac.0).collect(), nid, xname, kind, digest }
+        let BootRow { name, macs, nid, xname, digest } = from.clone();
+        Self { name, macs: macs.into_iter().map(|mac| mac.0).collect(), nid, xname, digest }
     }
 }
 
 impl From<RowRecord> for BootRow {
     fn from(from: RowRecord) -> Self {
-        let RowRecord { name, macs, nid, xname, kind, digest } = from;
-        Self { name, macs: macs.into_iter().map(MacAddr).collect(), nid, xname, kind, digest }
+        let RowRecord { name, macs, nid, xname, digest } = from;
+        Self { name, macs: macs.into_iter().map(MacAddr).collect(), nid, xname, digest }
     }
 }
 

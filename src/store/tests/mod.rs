@@ -63,7 +63,6 @@ fn row(n: usize, version: &str) -> BootRow {
         macs: vec![MacAddr([2, 0, a, b, c, d])],
         nid: Some(n as u32),
         xname: n.is_multiple_of(2).then(|| format!("x1000c0s{n}b0n0").into()),
-        kind: (n % 3) as u8,
         digest,
     }
 }
