@@ -89,9 +89,12 @@ fn class(nics: usize) -> Class {
 }
 
 fn desired(classes: Vec<Class>, nodes: Vec<Node>) -> Desired {
+    let mut sources = Sources::default();
+    // What has no file any more still has a place.
+    sources.add("stored", &Arc::from(*b""));
     let source = || Source { file: NOWHERE.file, layer: Layer::BuiltIn, table: LayerTable::default() };
     Desired {
-        sources: Sources::default(),
+        sources,
         cluster: Cluster {
             name: Box::default(),
             advertise: None,
