@@ -246,7 +246,7 @@ fn read_file<'t>(text: &Text<'t>) -> (ReadFile<'t>, Findings) {
     (read.unwrap_or(ReadFile::Nothing), findings)
 }
 
-fn whole<'t, T: Deserialize<'t> + Default + JsonSchema>(
+fn whole<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
     here: &Here<'_>,
     text: &'t str,
     findings: &mut Findings,
@@ -285,7 +285,7 @@ fn read_nodes<'t>(text: &Text<'t>, findings: &mut Findings) -> Option<ReadFile<'
 }
 
 /// Reads each table of a list alone; false where some table is left out.
-fn tables<'t, T: Deserialize<'t> + Default + JsonSchema>(
+fn tables<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
     here: &Here<'_>,
     key: &str,
     value: Spanned<DeValue<'t>>,

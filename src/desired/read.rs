@@ -45,7 +45,7 @@ pub struct Read<T> {
 /// Reads one table into a file type, telling every unknown key and every value of a wrong type.
 ///
 /// Returns what could be read; a value of a wrong type reads as absent, so that the keys beside it are still judged.
-pub fn table<'t, T: Deserialize<'t> + Default + JsonSchema>(
+pub fn table<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
     here: &Here<'_>,
     table: Spanned<DeTable<'t>>,
     findings: &mut Findings,
@@ -168,7 +168,7 @@ fn in_words_of_toml(message: &str) -> (String, Option<String>) {
     (format!("this is {found}, and {wanted} is wanted"), hint)
 }
 
-fn unknown_key<T: JsonSchema>(here: &Here<'_>, root: &Spanned<DeValue<'_>>, path: &[String]) -> Diagnostic {
+fn unknown_key<T: JsonSchema + 'static>(here: &Here<'_>, root: &Spanned<DeValue<'_>>, path: &[String]) -> Diagnostic {
     let span = key_span_of(root, path).unwrap_or_else(|| root.span().into());
     let key = path.last().map_or("", String::as_str);
     let parent = path.len().checked_sub(2).map(|at| path[at].as_str());
