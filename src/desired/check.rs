@@ -1,15 +1,13 @@
-//! Rules that hold across files: what must be unique, what must fit together, what nobody uses.
+//! Rules that hold across files: what must fit together, what nobody uses.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::hash::Hash;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::facts::Facts;
 use super::file::{Protocol, Tls};
 use super::sources::Findings;
 use super::suggest::did_you_mean;
-use super::{Desired, LayerTable, Node, Source, Unknown, no_such_boot};
-use crate::model::{Code, Diagnostic, File, MAX_TOML_BYTES, Origin, Place, Severity, Span, Tree};
+use super::{Desired, LayerTable, Node, Source, Unknown, no_such_boot, unique};
+use crate::model::{Code, Diagnostic, File, MAX_TOML_BYTES, Place, Severity, Span, Tree};
 
 /// How many findings of one code are told at one place; a pattern of 10,000 bad addresses is one mistake.
 const TOLD_AT_ONE_PLACE: usize = 3;
@@ -102,145 +100,12 @@ pub fn facts_names(desired: &Desired, facts: &Facts<'_>, findings: &mut Findings
 
 /// Tells everything that does not fit together across files.
 pub fn desired(desired: &Desired, tree: &Tree, findings: &mut Findings) {
-    unique_names(desired, findings);
-    unique_identities(desired, findings);
-    unique_ips(desired, findings);
+    unique::unique(desired, findings);
     ips_in_networks(desired, findings);
     shared_bmcs(desired, findings);
     pins(desired, findings);
     references(desired, findings);
     unused(desired, tree, findings);
-}
-
-/// Remembers who stated each key first and where, and tells of the second.
-struct Once<'d, K> {
-    desired: &'d Desired,
-    seen: HashMap<K, (&'d str, Origin)>,
-}
-
-impl<'d, K: Hash + Eq> Once<'d, K> {
-    fn new(desired: &'d Desired) -> Self {
-        Self { desired, seen: HashMap::with_capacity(desired.nodes.len()) }
-    }
-
-    fn see(
-        &mut self,
-        key: K,
-        (who, origin): (&'d str, Origin),
-        code: Code,
-        what: impl FnOnce() -> String,
-        findings: &mut Findings,
-    ) {
-        let Some((other, first)) = self.seen.insert(key, (who, origin)) else { return };
-        // One row for two nodes of one name, which is told elsewhere.
-        if (other, first) == (who, origin) {
-            return;
-        }
-        let sources = &self.desired.sources;
-        let message = if other == who {
-            format!("`{who}` has the {} twice", what())
-        } else {
-            format!("`{other}` and `{who}` have one and the same {}", what())
-        };
-        let (place, first) = (sources.place(origin), sources.place(first));
-        let is_elsewhere = first != place;
-        let finding = Diagnostic::new(code, place, message);
-        findings.push(if is_elsewhere { finding.related(first, "first stated here") } else { finding });
-    }
-}
-
-/// Where each name was stated first.
-#[derive(Default)]
-struct Names<'d>(HashMap<&'d str, Origin>);
-
-impl<'d> Names<'d> {
-    fn see(&mut self, desired: &Desired, what: &str, name: &'d str, origin: Origin, findings: &mut Findings) {
-        let Some(first) = self.0.insert(name, origin) else { return };
-        let message = format!("two {what} are called `{name}`");
-        let (place, first) = (desired.sources.place(origin), desired.sources.place(first));
-        let is_elsewhere = first != place;
-        let finding = Diagnostic::new(Code::DuplicateName, place, message);
-        findings.push(if is_elsewhere { finding.related(first, "first stated here") } else { finding });
-    }
-}
-
-fn unique_names(desired: &Desired, findings: &mut Findings) {
-    let mut once = Names::default();
-    let mut owners: HashMap<&str, &Node> = HashMap::with_capacity(desired.nodes.len());
-    for node in &desired.nodes {
-        once.see(desired, "nodes", &node.name, node.origin, findings);
-        owners.insert(&node.name, node);
-    }
-    let mut bmcs = Names::default();
-    for bmc in &desired.bmcs {
-        bmcs.see(desired, "BMCs", &bmc.name, bmc.origin, findings);
-        let Some(node) = owners.get(&*bmc.name) else { continue };
-        let is_inline = node.bmc.is_some_and(|stated| stated.origin == bmc.origin);
-        if !is_inline {
-            let message = format!("a node and a BMC are both called `{}`", bmc.name);
-            let finding = Diagnostic::new(Code::DuplicateName, desired.sources.place(bmc.origin), message);
-            findings.push(finding.related(desired.sources.place(node.origin), "the node"));
-        }
-    }
-}
-
-fn unique_identities(desired: &Desired, findings: &mut Findings) {
-    let mut xnames = Once::new(desired);
-    let mut nids = Once::new(desired);
-    let mut macs = Once::new(desired);
-    let mut guids = Once::new(desired);
-    for node in &desired.nodes {
-        if let Some(xname) = &node.xname {
-            let what = || format!("xname {}", xname.value);
-            xnames.see(xname.value.as_str(), (&*node.name, xname.origin), Code::DuplicateXname, what, findings);
-        }
-        if let Some(nid) = node.nid {
-            let what = || format!("nid {}", nid.value);
-            nids.see(nid.value, (&*node.name, nid.origin), Code::DuplicateNid, what, findings);
-        }
-        for (_, nic) in desired.nics(node) {
-            if let Some(mac) = nic.mac {
-                let what = || format!("MAC address {}", mac.value);
-                macs.see(mac.value, (&*node.name, mac.origin), Code::DuplicateMac, what, findings);
-            }
-            if let Some(guid) = nic.guid {
-                let what = || format!("GUID {}", guid.value);
-                guids.see(guid.value, (&*node.name, guid.origin), Code::DuplicateMac, what, findings);
-            }
-        }
-    }
-    for bmc in &desired.bmcs {
-        if let Some(xname) = &bmc.xname {
-            let what = || format!("xname {xname}");
-            xnames.see(xname.as_str(), (&*bmc.name, bmc.origin), Code::DuplicateXname, what, findings);
-        }
-        if let Some(mac) = bmc.mac {
-            let what = || format!("MAC address {}", mac.value);
-            macs.see(mac.value, (&*bmc.name, mac.origin), Code::DuplicateMac, what, findings);
-        }
-    }
-}
-
-/// Tells of one address on two interfaces of one network; interfaces without a network share one.
-fn unique_ips(desired: &Desired, findings: &mut Findings) {
-    let mut once: Once<'_, (Option<u16>, IpAddr)> = Once::new(desired);
-    let what = |ip: IpAddr| format!("address {ip} in one network");
-    for node in &desired.nodes {
-        for (spec, nic) in desired.nics(node) {
-            for ip in &nic.ips {
-                let key = (spec.network.map(|network| network.value), ip.value);
-                once.see(key, (&*node.name, ip.origin), Code::DuplicateIp, || what(ip.value), findings);
-            }
-        }
-    }
-    for bmc in &desired.bmcs {
-        let url = bmc.url.as_ref();
-        let in_url = url.and_then(|url| Some((super::values::host_of(&url.value)?.parse().ok()?, url.origin)));
-        let own = bmc.ip.map(|ip| (ip.value, ip.origin)).filter(|ip| Some(ip.0) != in_url.map(|url| url.0));
-        for (ip, origin) in in_url.into_iter().chain(own) {
-            once.see((bmc.network, ip), (&*bmc.name, origin), Code::DuplicateIp, || what(ip), findings);
-        }
-    }
 }
 
 fn ips_in_networks(desired: &Desired, findings: &mut Findings) {

@@ -1,17 +1,21 @@
 //! The keys that a table may have, read from the schema of its file type, for suggestions.
 
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 /// Returns the keys that may stand beside the last part of a path in a file type.
-pub fn known_beside<T: JsonSchema>(path: &[String]) -> Vec<String> {
+pub fn known_beside<T: JsonSchema + 'static>(path: &[String]) -> Vec<String> {
     let parents = path.split_last().map_or(&[][..], |(_, parents)| parents);
     tables_at(&schema::<T>(), parents).into_iter().flat_map(keys_of).collect()
 }
 
 /// Tells whether the table that a path leads into must have the last key of the path.
-pub fn is_required<T: JsonSchema>(path: &[String]) -> bool {
+pub fn is_required<T: JsonSchema + 'static>(path: &[String]) -> bool {
     let Some((last, parents)) = path.split_last() else { return false };
     let schema = schema::<T>();
     let tables = tables_at(&schema, parents);
@@ -19,8 +23,13 @@ pub fn is_required<T: JsonSchema>(path: &[String]) -> bool {
     required.any(|key| key == last)
 }
 
-fn schema<T: JsonSchema>() -> Value {
-    SchemaSettings::draft07().into_generator().into_root_schema_for::<T>().to_value()
+/// The schemas that were asked for, by type: a file can hold ten thousand mistakes, and a schema takes a while to make.
+static MADE: Mutex<BTreeMap<TypeId, Arc<Value>>> = Mutex::new(BTreeMap::new());
+
+fn schema<T: JsonSchema + 'static>() -> Arc<Value> {
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let make = || SchemaSettings::draft07().into_generator().into_root_schema_for::<T>().to_value().into();
+    Arc::clone(made.entry(TypeId::of::<T>()).or_insert_with(make))
 }
 
 /// Returns every table that may stand at a path.

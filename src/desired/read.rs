@@ -45,7 +45,7 @@ pub struct Read<T> {
 /// Reads one table into a file type, telling every unknown key and every value of a wrong type.
 ///
 /// Returns what could be read; a value of a wrong type reads as absent, so that the keys beside it are still judged.
-pub fn table<'t, T: Deserialize<'t> + Default + JsonSchema>(
+pub fn table<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
     here: &Here<'_>,
     table: Spanned<DeTable<'t>>,
     findings: &mut Findings,
@@ -55,6 +55,11 @@ pub fn table<'t, T: Deserialize<'t> + Default + JsonSchema>(
     let (mut is_spoilt, mut unknown_are_told) = (false, false);
     // Tables in the table that lack a key that they must have.
     let mut spoilt: Vec<Vec<String>> = Vec::new();
+    for path in lists_for_tables(value.get_ref()) {
+        let list = span_of(&value, &path).unwrap_or_else(|| span.clone().into());
+        findings.push(Diagnostic::new(Code::WrongType, here.place(list), "this is a list, and a table is wanted"));
+        remove(value.get_mut(), &path);
+    }
     for _ in 0..MISTAKES_PER_TABLE {
         let mut unknown = Vec::new();
         let attempt = {
@@ -86,6 +91,49 @@ pub fn table<'t, T: Deserialize<'t> + Default + JsonSchema>(
         }
     }
     Read { value: T::default(), is_spoilt: true }
+}
+
+/// The keys whose values are tables with keys of their own. No file type has a list under one of these names.
+const OF_TABLES: [&str; 12] = [
+    "accelerators",
+    "aarch64",
+    "arch",
+    "bios",
+    "bmc",
+    "cloud_init",
+    "defaults",
+    "drives",
+    "expect",
+    "processors",
+    "unknown",
+    "x86_64",
+];
+
+/// Finds lists where tables belong: serde takes a list for a struct, its items for the fields in their order.
+///
+/// Later places in one list come first, so that taking one out moves none of the others.
+fn lists_for_tables(value: &DeValue<'_>) -> Vec<Vec<String>> {
+    let DeValue::Table(table) = value else { return Vec::new() };
+    let mut all = Vec::new();
+    for (key, value) in table.iter() {
+        let name = key.get_ref().as_ref();
+        let below = |path: Vec<String>| [vec![name.to_owned()], path].concat();
+        match value.get_ref() {
+            DeValue::Array(items) if name == "nics" => {
+                for (at, item) in items.iter().enumerate().rev() {
+                    if matches!(item.get_ref(), DeValue::Array(_)) {
+                        all.push(below(vec![at.to_string()]));
+                    }
+                }
+            }
+            DeValue::Array(_) if OF_TABLES.contains(&name) => all.push(below(Vec::new())),
+            inner @ DeValue::Table(_) if OF_TABLES.contains(&name) => {
+                all.extend(lists_for_tables(inner).into_iter().map(below));
+            }
+            _ => {}
+        }
+    }
+    all
 }
 
 /// How the keys begin that carry spans through serde.
@@ -168,7 +216,7 @@ fn in_words_of_toml(message: &str) -> (String, Option<String>) {
     (format!("this is {found}, and {wanted} is wanted"), hint)
 }
 
-fn unknown_key<T: JsonSchema>(here: &Here<'_>, root: &Spanned<DeValue<'_>>, path: &[String]) -> Diagnostic {
+fn unknown_key<T: JsonSchema + 'static>(here: &Here<'_>, root: &Spanned<DeValue<'_>>, path: &[String]) -> Diagnostic {
     let span = key_span_of(root, path).unwrap_or_else(|| root.span().into());
     let key = path.last().map_or("", String::as_str);
     let parent = path.len().checked_sub(2).map(|at| path[at].as_str());

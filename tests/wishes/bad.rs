@@ -8,7 +8,7 @@
 //! Environment `UPDATE=1` writes what is found into the cases, to be read with a critical eye.
 
 use super::tree::{build, built, findings_text, root};
-use muster::model::{Code, File, MAX_TOML_BYTES, Severity, Tree};
+use muster::model::{Code, File, MAX_TOML_BYTES, MacAddr, Severity, Tree};
 use std::collections::BTreeSet;
 use std::{env, fs};
 
@@ -49,6 +49,29 @@ fn every_mistake_is_told_at_its_place() {
     let missing: Vec<&str> = Code::ALL.iter().filter(|code| !told.contains(code)).map(|code| code.as_str()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(missing.is_empty(), "codes without a case in tests/bad/: {missing:?}");
+}
+
+#[test]
+fn ten_thousand_bad_tables_hide_nothing_of_each_other() {
+    let mut tree = Tree::from_fixture(SOUND);
+    let table = |n: usize| format!("[[node]]\nname = \"m{n}\"\ncolour = {n}\nnid = [{n}]\nstate = \"spare\"\n\n");
+    let text: String = (0..10_000).map(table).collect();
+    tree.insert("nodes/many.toml", File::Bytes(text.into_bytes().into()));
+    let (snapshot, findings) = build(&tree);
+    assert!(snapshot.is_none());
+    let count = |code| findings.iter().filter(|finding| finding.code == code).count();
+    assert_eq!([count(Code::UnknownKey), count(Code::WrongType), findings.len()], [10_000, 10_000, 20_000]);
+}
+
+#[test]
+fn mac_addresses_are_read_in_every_notation() {
+    for text in ["02:1b:00:00:00:0f", "02:1B:00:00:00:0F", "02-1b-00-00-00-0f", "021b.0000.000f", "021b0000000f"] {
+        let mut tree = Tree::from_fixture(SOUND);
+        let facts = format!("name,nics.eth0.mac\nn1,{text}\n");
+        tree.insert("nodes/a.facts.csv", File::Bytes(facts.into_bytes().into()));
+        let found = built(&tree).by_mac(MacAddr([0x02, 0x1b, 0, 0, 0, 0x0f]));
+        assert_eq!(found, Some(0), "{text}");
+    }
 }
 
 /// Returns the cases: `CODE.fixture` and `CODE.VARIANT.fixture`.

@@ -3,11 +3,13 @@
 use super::tree::{build, files_below, root};
 use crate::support::parts::{self, Part};
 use crate::support::wishes::Wishes;
+use jsonschema::Validator;
 use muster::desired::schema;
 use muster::model::{Code, File, Tree};
 use serde_json::Value;
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::LazyLock;
 use std::{env, fs};
 
 #[test]
@@ -71,10 +73,14 @@ fn schema_of(path: &str) -> &'static str {
 }
 
 fn faults(path: &str, text: &str) -> Vec<String> {
-    let name = schema_of(path);
-    let (_, schema) = schema::all().into_iter().find(|(known, _)| *known == name).expect("the schema is there");
-    let schema: Value = serde_json::from_str(&schema).expect("a schema is JSON");
-    let validator = jsonschema::draft7::new(&schema).expect("a schema is a schema");
+    static VALIDATORS: LazyLock<BTreeMap<&str, Validator>> = LazyLock::new(|| {
+        let all = schema::all().into_iter().map(|(name, text)| {
+            let schema: Value = serde_json::from_str(&text).expect("a schema is JSON");
+            (name, jsonschema::draft7::new(&schema).expect("a schema is a schema"))
+        });
+        all.collect()
+    });
+    let validator = &VALIDATORS[schema_of(path)];
     let value: toml::Value = toml::from_str(text).expect("a sample is TOML");
     let value = serde_json::to_value(value).expect("our samples have no dates");
     validator.iter_errors(&value).map(|error| format!("{path}: {}: {error}", error.instance_path())).collect()
@@ -176,49 +182,142 @@ fn reader_and_schema_are_of_one_mind() {
     }
 }
 
+/// Every key of every file of the example misspelt once, and every value replaced by one of each other type.
+#[test]
+fn reader_and_schema_judge_every_mutation_of_the_example_alike() {
+    let others = ["7", "-1", "1.5", "true", "\"text\"", "[]", "[7]", "{ a = 1 }"];
+    let others = others.map(|text| toml::from_str::<toml::Table>(&format!("x = {text}")).expect("TOML")["x"].clone());
+    let (mut judged, mut refused) = (0, 0);
+    for (path, text) in example_files() {
+        let whole: toml::Table = toml::from_str(&text).expect("the example is TOML");
+        for at in paths(&toml::Value::Table(whole.clone())) {
+            let mut mutants = vec![mutated(&whole, &at, None)];
+            mutants.extend(others.iter().map(|other| mutated(&whole, &at, Some(other))));
+            for mutant in mutants {
+                let text = toml::to_string(&mutant).expect("a table is TOML");
+                let by_schema = !faults(&path, &text).is_empty();
+                let told = told(&path, &text);
+                let by_shape = told.iter().any(|code| matches!(code, Code::UnknownKey | Code::WrongType));
+                // An interface's numbers are judged where a node has the interface.
+                let is_judged_later = at.last().is_some_and(|key| key == "mtu");
+                assert!(
+                    !by_schema || is_judged_later || !told.is_empty(),
+                    "the schema alone refuses {path} {at:?}:\n{text}"
+                );
+                assert!(by_schema || !by_shape, "the reader alone refuses {path} {at:?} ({told:?}):\n{text}");
+                judged += 1;
+                refused += usize::from(by_schema);
+            }
+        }
+    }
+    assert!(refused > 500 && judged - refused > 100, "{refused} of {judged}");
+}
+
+/// Returns the path of every value in a table.
+fn paths(value: &toml::Value) -> Vec<Vec<String>> {
+    let children: Vec<(String, &toml::Value)> = match value {
+        toml::Value::Table(table) => table.iter().map(|(key, inner)| (key.clone(), inner)).collect(),
+        toml::Value::Array(items) => items.iter().enumerate().map(|(at, inner)| (at.to_string(), inner)).collect(),
+        _ => Vec::new(),
+    };
+    let mut all = Vec::new();
+    for (key, inner) in children {
+        all.push(vec![key.clone()]);
+        all.extend(paths(inner).into_iter().map(|rest| [vec![key.clone()], rest].concat()));
+    }
+    all
+}
+
+/// Replaces the value at a path, or misspells its key.
+fn mutated(whole: &toml::Table, path: &[String], other: Option<&toml::Value>) -> toml::Value {
+    let mut root = toml::Value::Table(whole.clone());
+    let (last, parents) = path.split_last().expect("a path has a key");
+    let step = |value, key: &String| match value {
+        &mut toml::Value::Array(ref mut items) => &mut items[key.parse::<usize>().expect("a place in a list")],
+        value => &mut value[key.as_str()],
+    };
+    let parent = parents.iter().fold(&mut root, step);
+    match (parent, other) {
+        (toml::Value::Table(table), None) => {
+            let value = table.remove(last).expect("the key is there");
+            table.insert(format!("{last}_"), value);
+        }
+        (parent, Some(other)) => *step(parent, last) = other.clone(),
+        (_, None) => {}
+    }
+    root
+}
+
+/// The example and every bad sample as files of one folder, beside the schemas that their first lines name.
+fn samples() -> (tempfile::TempDir, Vec<String>, Vec<String>) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("a file stands in a folder")).expect("the folder can be made");
+        fs::write(path, text).expect("the file can be written");
+    };
+    schema::all().iter().for_each(|(name, text)| write(&format!("schemas/{name}"), text));
+    let mut good = Vec::new();
+    for (path, text) in example_files() {
+        write(&path, &text);
+        good.push(path);
+    }
+    let mut bad = Vec::new();
+    for (number, (path, text, _)) in BAD.into_iter().enumerate() {
+        let name = schema_of(path).replace(".schema.json", "");
+        let sample = format!("bad/{name}-{number}.toml");
+        write(&sample, &format!("#:schema ../schemas/{}\n{text}", schema_of(path)));
+        bad.push(sample);
+    }
+    (folder, good, bad)
+}
+
+fn said(mut command: Command) -> (Option<i32>, String) {
+    let output = command.output().expect("the validator starts");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
 #[test]
 fn check_jsonschema_agrees() {
     let Some(program) = parts::require("schemas::check_jsonschema_agrees", Part::CheckJsonschema) else { return };
-    judge(&|schema, file| {
-        let mut command = Command::new(&program);
-        command.arg("--schemafile").arg(schema).arg(file);
-        command
-    });
+    let (folder, good, bad) = samples();
+    for (schema, _) in schema::all() {
+        let judge = |files: &[&String]| {
+            let mut command = Command::new(&program);
+            command.current_dir(folder.path()).arg("--schemafile").arg(format!("schemas/{schema}")).args(files);
+            said(command)
+        };
+        let sound: Vec<&String> = good.iter().filter(|path| schema_of(path) == schema).collect();
+        let (code, text) = judge(&sound);
+        assert_eq!(code, Some(0), "{sound:?}: {text}");
+        let name = schema.replace(".schema.json", "");
+        let broken: Vec<&String> = bad.iter().filter(|path| path.starts_with(&format!("bad/{name}-"))).collect();
+        let (code, text) = judge(&broken);
+        assert_eq!(code, Some(1), "{broken:?}: {text}");
+        let missed: Vec<_> = broken.iter().filter(|path| !text.contains(path.as_str())).collect();
+        assert!(missed.is_empty(), "{missed:?} are taken: {text}");
+    }
 }
 
+/// taplo finds each file's schema by the file's own first line, as an editor does.
 #[test]
 fn taplo_agrees() {
     let Some(program) = parts::require("schemas::taplo_agrees", Part::Taplo) else { return };
-    judge(&|schema, file| {
+    let (folder, good, bad) = samples();
+    let judge = |files: &[String]| {
         let mut command = Command::new(&program);
-        command.arg("lint").arg("--schema").arg(format!("file://{}", schema.display())).arg(file);
-        command
-    });
-}
-
-/// Lets another program judge the example's files together, and some of the samples each.
-fn judge(command: &dyn Fn(&Path, &Path) -> Command) {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let verdict = |path: &str, text: &str| {
-        let file = folder.path().join("sample.toml");
-        fs::write(&file, text).expect("the sample can be written");
-        let schema = root("schemas").join(schema_of(path));
-        let output = command(&schema, &file).current_dir(folder.path()).output().expect("the validator starts");
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+        command.current_dir(folder.path()).arg("lint").args(files);
+        said(command)
     };
-    let mut seen = std::collections::BTreeSet::new();
-    for (path, text) in example_files() {
-        // One of each kind is enough for a program that takes its second to start; the rest is the crate's.
-        if seen.insert(schema_of(&path)) || path.contains("x3000") {
-            let (code, said) = verdict(&path, &text);
-            assert_eq!(code, Some(0), "{path}: {said}");
-        }
-    }
-    for (path, text, _) in BAD.into_iter().step_by(4) {
-        let (code, said) = verdict(path, text);
-        assert_eq!(code, Some(1), "{path} is taken:\n{text}\n{said}");
-    }
+    let (code, text) = judge(&good);
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = judge(&bad);
+    assert_eq!(code, Some(1), "{text}");
+    let refused =
+        |path: &&String| text.lines().any(|line| line.contains("invalid file") && line.contains(path.as_str()));
+    let missed: Vec<&String> = bad.iter().filter(|path| !refused(path)).collect();
+    assert!(missed.is_empty(), "{missed:?} are taken: {text}");
 }
 
 #[test]

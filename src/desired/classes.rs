@@ -1,0 +1,102 @@
+//! Sorting nodes into classes, those whose table and groups are the same, and expanding each node.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::facts::Facts;
+use super::load::Names;
+use super::nics::MergedNics;
+use super::nodes::{self, ClassNics};
+use super::sources::{Findings, Here, Sources};
+use super::{Bmc, Class, Group, Network, Node, Source, bmcs, template};
+
+/// Sorting nodes into classes, and expanding each.
+pub struct Classing<'a> {
+    pub defaults: &'a Source,
+    pub groups: &'a [Group],
+    pub networks: &'a Arc<[Network]>,
+    pub sources: &'a Sources,
+}
+
+impl Classing<'_> {
+    /// Returns the classes, and every node in the order of files, tables and patterns.
+    pub fn expand<'t>(
+        &mut self,
+        names: &Names<'t>,
+        facts: &Facts<'t>,
+        bmcs: &mut [Bmc],
+        findings: &mut Findings,
+    ) -> (Vec<Class>, Vec<Node>) {
+        let groups_of = self.groups_of(names.all.len());
+        let mut engine = template::environment(self.networks);
+        let mut classes: Vec<Class> = Vec::new();
+        let mut class_nics: Vec<ClassNics> = Vec::new();
+        let mut known: HashMap<(u32, &[u16]), u32> = HashMap::new();
+        let (mut missed, mut found_places) = (Findings::new(), HashSet::new());
+        let mut plan_of: Vec<(u32, u32, u32)> = Vec::with_capacity(names.all.len());
+        for (table, plan) in names.plans.iter().enumerate() {
+            for item in 0..plan.names.len() as u32 {
+                let groups = groups_of[(plan.first + item) as usize].as_slice();
+                let class = *known.entry((table as u32, groups)).or_insert_with(|| {
+                    let merged = self.nics(&names.tables[table], groups, findings);
+                    let place = |origin| self.sources.place(origin);
+                    let nics = merged.finish(&place, findings);
+                    missed.extend(merged.missed.iter().cloned());
+                    found_places.extend(merged.found.iter().cloned());
+                    class_nics.push(ClassNics::new(&merged, plan.names.len(), &mut engine, findings));
+                    classes.push(Class { table: table as u32, groups: groups.to_vec(), nics });
+                    (classes.len() - 1) as u32
+                });
+                plan_of.push((table as u32, item, class));
+            }
+        }
+        // What one class has and another has not is taken back where it is.
+        findings.extend(missed.into_iter().filter(|finding| !found_places.contains(&finding.place)));
+        let bmc_index: HashMap<Box<str>, u32> = bmcs.iter().zip(0..).map(|(bmc, at)| (bmc.name.clone(), at)).collect();
+        let ground = nodes::Ground { facts, engine: &engine, bmcs: &bmc_index };
+        let expanded: Vec<_> = plan_of
+            .par_iter()
+            .map(|(table, item, class)| {
+                let plan = &names.plans[*table as usize];
+                let mut found = Findings::new();
+                let nics = &class_nics[*class as usize];
+                let (node, of_bmc) = nodes::node(plan, *item as usize, *class, nics, &ground, &mut found);
+                (node, of_bmc, found)
+            })
+            .collect();
+        let mut all = Vec::with_capacity(expanded.len());
+        for (node, of_bmc, found) in expanded {
+            findings.extend(found);
+            for (bmc, fact, cell) in of_bmc {
+                bmcs::take_fact(&mut bmcs[bmc as usize], fact, &cell, findings);
+            }
+            all.push(node);
+        }
+        (classes, all)
+    }
+
+    /// Returns the groups of every node: weakest layer first, those without a layer last, by name.
+    fn groups_of(&self, nodes: usize) -> Vec<Vec<u16>> {
+        let mut order: Vec<u16> = (0..self.groups.len() as u16).collect();
+        order.sort_by_key(|at| (self.groups[usize::from(*at)].rank.unwrap_or(u16::MAX), *at));
+        let mut groups_of = vec![Vec::new(); nodes];
+        for at in order {
+            for node in &self.groups[usize::from(at)].members {
+                groups_of[*node as usize].push(at);
+            }
+        }
+        groups_of
+    }
+
+    fn nics(&self, table: &Source, groups: &[u16], findings: &mut Findings) -> MergedNics {
+        let mut merged = MergedNics::default();
+        let groups = groups.iter().map(|at| &self.groups[usize::from(*at)].source);
+        for source in std::iter::once(self.defaults).chain(groups).chain([table]) {
+            let here = Here { path: self.sources.path(source.file), file: source.file, layer: source.layer };
+            merged.lay(&here, &source.table, self.networks, findings);
+        }
+        merged
+    }
+}
