@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 use super::answer::Answer;
 use super::api::Api;
 use super::boot::Boot;
-use super::limits::{Limits, MAX_HEAD};
+use super::limits::{Limits, MAX_HEAD, within_open_files};
 use super::patience::Patient;
 use super::serving::Serving;
 use super::socket::{self, SocketFile};
@@ -136,8 +136,8 @@ impl BootListener {
     }
 
     /// Serves until it is told to end, and then until running requests are answered or [`Limits::grace`] is over.
-    pub async fn serve(self, boot: Boot, shutdown: CancellationToken) {
-        run(self.listener.tap_io(set_nodelay), self.limits, Arc::new(boot), shutdown).await;
+    pub async fn serve(self, boot: Arc<Boot>, shutdown: CancellationToken) {
+        run(self.listener.tap_io(set_nodelay), self.limits, boot, shutdown).await;
     }
 }
 
@@ -270,7 +270,9 @@ where
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head);
     http.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
-    let room = Arc::new(Semaphore::new(limits.connections));
+    let places = within_open_files(limits.connections);
+    let few = places / 8;
+    let room = Arc::new(Semaphore::new(places));
     let tasks = TaskTracker::new();
     loop {
         let accepted = async {
@@ -283,7 +285,6 @@ where
             () = shutdown.cancelled() => break,
             accepted = accepted => accepted,
         };
-        let few = limits.connections / 8;
         let connection = Connection { answers: Arc::clone(&answers), peer, room: Arc::clone(&room), few };
         let stream = Patient::new(stream, limits.stall);
         tasks.spawn(converse(http.clone(), stream, connection, permit, limits, shutdown.clone()));
