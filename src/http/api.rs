@@ -13,7 +13,7 @@ use serde::Serialize;
 use std::sync::atomic::Ordering;
 use tower::ServiceExt;
 
-use super::answer::{self, Answer, JSON, PLAIN};
+use super::answer::{self, JSON, PLAIN};
 use super::limits::{MAX_BODY, PATIENCE};
 use super::serving::{Confirmed, Serving};
 use crate::observed::BootFetch;
@@ -59,10 +59,6 @@ fn json(value: &impl Serialize) -> Response<Body> {
     answer::text(StatusCode::OK, JSON, body).map(Body::new)
 }
 
-fn of(answer: Answer, serving: &Serving) -> Response<Body> {
-    answer::of_revision(answer, serving).map(Body::new)
-}
-
 async fn status(State(serving): Shared) -> Response<Body> {
     let serving = serving.load();
     let mut status = (*serving.status).clone();
@@ -97,7 +93,7 @@ async fn node(State(serving): Shared, Path(name): Path<String>) -> Response<Body
     let Some(snapshot) = &serving.snapshot else { return answer::starting().map(Body::new) };
     match snapshot.by_name(&name) {
         Some(node) => json(&view(&serving, snapshot, node)),
-        None => of(answer::problem(StatusCode::NOT_FOUND, &format!("no node is called {name}")), &serving),
+        None => answer::problem(StatusCode::NOT_FOUND, &format!("no node is called {name}")).map(Body::new),
     }
 }
 

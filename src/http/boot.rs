@@ -82,10 +82,10 @@ impl Boot {
 
     /// Answers a request that reads: GET, or HEAD, whose body the connection leaves out.
     fn look_up<B>(&self, request: &Request<B>, peer: IpAddr, find: impl FnOnce(&Asked<'_>) -> Answer) -> Answer {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return answer::not_allowed("GET,HEAD");
-        }
         let serving = self.serving.load();
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return answer::of_revision(answer::not_allowed("GET,HEAD"), &serving);
+        }
         let asked = Asked {
             method: request.method(),
             headers: request.headers(),
@@ -93,7 +93,7 @@ impl Boot {
             peer,
             serving: &serving,
         };
-        find(&asked)
+        answer::of_revision(find(&asked), &serving)
     }
 
     async fn phone_home<B>(&self, request: Request<B>, peer: IpAddr, name: &str) -> Answer
@@ -106,7 +106,10 @@ impl Boot {
         }
         let body = Limited::new(request.into_body(), MAX_BODY).collect();
         match tokio::time::timeout(PATIENCE, body).await {
-            Ok(Ok(body)) => documents::phone_home(&self.serving.load(), peer, name, &body.to_bytes()),
+            Ok(Ok(body)) => {
+                let serving = self.serving.load();
+                answer::of_revision(documents::phone_home(&serving, peer, name, &body.to_bytes()), &serving)
+            }
             Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
                 answer::problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("at most {MAX_BODY} bytes are read"))
             }
@@ -126,7 +129,7 @@ impl Boot {
 
 fn ready(asked: &Asked<'_>) -> Answer {
     match asked.serving.snapshot {
-        Some(_) => answer::of_revision(answer::text(StatusCode::OK, PLAIN, &b"ready\n"[..]), asked.serving),
+        Some(_) => answer::text(StatusCode::OK, PLAIN, &b"ready\n"[..]),
         None => answer::starting(),
     }
 }

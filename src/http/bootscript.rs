@@ -79,20 +79,18 @@ pub fn answer(boot: &Boot, asked: &Asked<'_>, path: &str) -> Answer {
         Ok(query) => query,
         Err(TooLong(key)) => {
             let detail = format!("{key}= is longer than 256 bytes");
-            return answer::of_revision(answer::problem(StatusCode::BAD_REQUEST, &detail), asked.serving);
+            return answer::problem(StatusCode::BAD_REQUEST, &detail);
         }
     };
     let Some(identity) = Identity::of(&query) else {
-        let detail = "Need a mac=, name=, or nid= parameter";
-        return answer::of_revision(answer::problem(StatusCode::BAD_REQUEST, detail), asked.serving);
+        return answer::problem(StatusCode::BAD_REQUEST, "Need a mac=, name=, or nid= parameter");
     };
     let Some(snapshot) = &asked.serving.snapshot else { return answer::starting() };
     let request = Lookup { boot, asked, path, snapshot, query: &query, identity };
-    let answer = match identity.find(snapshot) {
+    match identity.find(snapshot) {
         Some(node) => request.known(node),
         None => request.unknown(),
-    };
-    answer::of_revision(answer, asked.serving)
+    }
 }
 
 /// A request that names a machine, and what it is answered from.

@@ -40,11 +40,10 @@ fn answer_with(
 ) -> Answer {
     let Some(document) = Document::parse(document) else { return answer::not_found() };
     let Some(snapshot) = &asked.serving.snapshot else { return answer::starting() };
-    let answer = match find(snapshot) {
+    match find(snapshot) {
         Ok(node) => of_node(boot, asked, snapshot, node, document),
         Err(detail) => answer::problem(StatusCode::NOT_FOUND, &detail),
-    };
-    answer::of_revision(answer, asked.serving)
+    }
 }
 
 fn of_node(boot: &Boot, asked: &Asked<'_>, snapshot: &Snapshot, node: usize, document: Document) -> Answer {
@@ -93,7 +92,7 @@ pub fn content_tag(content: &[u8]) -> HeaderValue {
 pub fn phone_home(serving: &Serving, peer: IpAddr, name: &str, form: &[u8]) -> Answer {
     let Some(snapshot) = &serving.snapshot else { return answer::starting() };
     let name = decode(name);
-    let answer = match snapshot.by_name(&name).or_else(|| snapshot.by_ip(peer)) {
+    match snapshot.by_name(&name).or_else(|| snapshot.by_ip(peer)) {
         Some(node) => {
             let form = String::from_utf8_lossy(form);
             let mut fields = form.split('&').filter_map(|field| field.split_once('='));
@@ -105,6 +104,5 @@ pub fn phone_home(serving: &Serving, peer: IpAddr, name: &str, form: &[u8]) -> A
             StatusCode::NOT_FOUND,
             &format!("no node is called {name}, and none has the address {peer}"),
         ),
-    };
-    answer::of_revision(answer, serving)
+    }
 }

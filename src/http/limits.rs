@@ -44,3 +44,38 @@ impl Limits {
         Self { connections: 256, ..Self::boot() }
     }
 }
+
+/// Bounds connections by half of the files that this process may open: the store, git and the log need some, too.
+pub fn within_open_files(connections: usize) -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let most = open_files(&limits).map_or(connections, |files| connections.min((files / 2).max(1)));
+    if most < connections {
+        tracing::warn!(
+            connections = most,
+            wanted = connections,
+            "the limit of open files bounds connections; raise it (`ulimit -n`, or LimitNOFILE= of the systemd unit)"
+        );
+    }
+    most
+}
+
+/// Reads the soft limit out of `/proc/self/limits`; nothing where there is none.
+fn open_files(limits: &str) -> Option<usize> {
+    limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_soft_limit_of_open_files_is_read() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max processes             unlimited            unlimited            processes \n\
+                      Max open files            1024                 524288               files     \n";
+        assert_eq!(open_files(limits), Some(1024));
+        assert_eq!(open_files(&limits.replace("1024  ", "unlimited")), None);
+        assert_eq!(open_files(""), None);
+        assert_eq!(within_open_files(1), 1);
+    }
+}

@@ -3,11 +3,8 @@
 //! Each connection is a task, counted before it is accepted and joined at the end. What is answered comes from outside.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -24,10 +21,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::address::{ApiAddress, ListenError};
 use super::answer::Answer;
 use super::api::Api;
 use super::boot::Boot;
-use super::limits::{Limits, MAX_HEAD};
+use super::limits::{Limits, MAX_HEAD, within_open_files};
 use super::patience::Patient;
 use super::serving::Serving;
 use super::socket::{self, SocketFile};
@@ -35,76 +33,6 @@ use super::socket::{self, SocketFile};
 /// How many connections the kernel keeps until they are accepted: those of a whole machine room that gets its power back.
 /// Linux takes the smaller of this and `net.core.somaxconn`, which is 4096.
 const BACKLOG: u32 = 4096;
-
-/// Why a listener cannot be.
-#[derive(Debug, thiserror::Error)]
-pub enum ListenError {
-    /// Another process has the port.
-    #[error(
-        "cannot listen on {address}: the port is in use; `ss -ltnp sport = :{}` says by whom, and --listen or --api takes \
-         another", address.port()
-    )]
-    InUse { address: SocketAddr },
-    /// No interface has the address.
-    #[error("cannot listen on {address}: this host has no such address; `ip address` lists those it has")]
-    NotHere { address: SocketAddr },
-    /// Ports below 1024 are the administrator's.
-    #[error("cannot listen on {address}: ports below 1024 need the capability CAP_NET_BIND_SERVICE; take a higher one")]
-    Denied { address: SocketAddr },
-    /// The kernel refuses for another reason.
-    #[error("cannot listen on {address}")]
-    Tcp { address: SocketAddr, source: io::Error },
-    /// The api has no authentication, so only this host may reach it.
-    #[error(
-        "the api cannot listen on {address}: it has no authentication yet, so it takes a unix socket or a loopback \
-         address such as 127.0.0.1:{}", address.port()
-    )]
-    NotLoopback { address: SocketAddr },
-    /// A server answers on the socket.
-    #[error("another server listens on the socket {}: `ss -lxp` says which; stop it, or take another with --api", path.display())]
-    SocketInUse { path: PathBuf },
-    /// Something else has the socket's name.
-    #[error("{} is no socket and is left alone: remove it, or take another path with --api", path.display())]
-    NotASocket { path: PathBuf },
-    /// The socket cannot be made.
-    #[error("cannot make the socket {}: its folder must exist and be ours, and the path have under 104 bytes", path.display())]
-    Socket { path: PathBuf, source: io::Error },
-}
-
-/// Where the api listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ApiAddress {
-    Unix(PathBuf),
-    /// A loopback address.
-    Tcp(SocketAddr),
-}
-
-/// A text that is no [`ApiAddress`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is neither unix:PATH nor an address and port such as 127.0.0.1:8271")]
-pub struct NotAnAddress(String);
-
-impl FromStr for ApiAddress {
-    type Err = NotAnAddress;
-
-    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
-        let path = text.strip_prefix("unix:").or_else(|| text.starts_with('/').then_some(text));
-        match path {
-            Some("") => Err(NotAnAddress(text.into())),
-            Some(path) => Ok(Self::Unix(path.into())),
-            None => text.parse().map(Self::Tcp).map_err(|_| NotAnAddress(text.into())),
-        }
-    }
-}
-
-impl fmt::Display for ApiAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            Self::Tcp(address) => write!(f, "{address}"),
-        }
-    }
-}
 
 /// A bound boot listener; machines queue until it serves.
 pub struct BootListener {
@@ -136,8 +64,8 @@ impl BootListener {
     }
 
     /// Serves until it is told to end, and then until running requests are answered or [`Limits::grace`] is over.
-    pub async fn serve(self, boot: Boot, shutdown: CancellationToken) {
-        run(self.listener.tap_io(set_nodelay), self.limits, Arc::new(boot), shutdown).await;
+    pub async fn serve(self, boot: Arc<Boot>, shutdown: CancellationToken) {
+        run(self.listener.tap_io(set_nodelay), self.limits, boot, shutdown).await;
     }
 }
 
@@ -270,7 +198,9 @@ where
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head);
     http.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
-    let room = Arc::new(Semaphore::new(limits.connections));
+    let places = within_open_files(limits.connections);
+    let few = places / 8;
+    let room = Arc::new(Semaphore::new(places));
     let tasks = TaskTracker::new();
     loop {
         let accepted = async {
@@ -283,7 +213,6 @@ where
             () = shutdown.cancelled() => break,
             accepted = accepted => accepted,
         };
-        let few = limits.connections / 8;
         let connection = Connection { answers: Arc::clone(&answers), peer, room: Arc::clone(&room), few };
         let stream = Patient::new(stream, limits.stall);
         tasks.spawn(converse(http.clone(), stream, connection, permit, limits, shutdown.clone()));
@@ -326,22 +255,4 @@ async fn converse<S, A, P>(
         }
     };
     drop(permit);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn api_addresses_read_and_print() {
-        for (text, printed) in
-            [("unix:/run/m.sock", "unix:/run/m.sock"), ("/run/m.sock", "unix:/run/m.sock"), ("[::1]:1", "[::1]:1")]
-        {
-            assert_eq!(text.parse::<ApiAddress>().unwrap().to_string(), printed);
-        }
-        for text in ["", "unix:", "localhost:80", "8271", "run/m.sock"] {
-            let error = text.parse::<ApiAddress>().unwrap_err().to_string();
-            assert!(error.contains("is neither unix:PATH nor"), "{text}: {error}");
-        }
-    }
 }

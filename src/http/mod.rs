@@ -7,6 +7,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this room stamps requests with the time, and owns a socket file")]
 
+mod address;
 mod answer;
 mod api;
 mod boot;
@@ -22,9 +23,10 @@ mod socket;
 
 use std::time::SystemTime;
 
+pub use address::{ApiAddress, ListenError, NotAnAddress};
 pub use boot::Boot;
 pub use limits::Limits;
-pub use listen::{ApiAddress, ApiListener, BootListener, ListenError, NotAnAddress};
+pub use listen::{ApiListener, BootListener};
 pub use serving::{Confirmed, Counters, Serving, Slot};
 
 /// Returns the time in unix milliseconds.

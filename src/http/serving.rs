@@ -59,14 +59,13 @@ impl Serving {
     /// Follows the previous one with another commit; nodes of the same name keep their slots.
     #[must_use]
     pub fn next(previous: &Self, snapshot: Arc<Snapshot>, status: Arc<Status>) -> Self {
-        let mut known: HashMap<Box<str>, &Arc<Slot>> =
-            previous.slots.iter().map(|slot| (slot.node.clone(), slot)).collect();
+        let mut known: HashMap<&str, &Arc<Slot>> = previous.slots.iter().map(|slot| (&*slot.node, slot)).collect();
         let slots: Arc<[Arc<Slot>]> = snapshot
             .nodes()
             .iter()
-            .map(|node| known.remove(&node.name).map_or_else(|| Arc::new(Slot::new(&node.name)), Arc::clone))
+            .map(|node| known.remove(&*node.name).map_or_else(|| Arc::new(Slot::new(&node.name)), Arc::clone))
             .collect();
-        let gone = previous.slots.iter().filter(|slot| known.contains_key(&slot.node));
+        let gone = previous.slots.iter().filter(|slot| known.contains_key(&*slot.node));
         let before = previous.departed.iter().filter(|slot| slot.dirty.load(Ordering::Acquire));
         Self {
             departed: gone.chain(before).map(Arc::clone).collect(),

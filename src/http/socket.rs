@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
 
-use super::listen::ListenError;
+use super::address::ListenError;
 
 /// Read and write for the owner and the group: who may speak to the server is who is in its group.
 const MODE: u32 = 0o660;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use node::{BootView, CloudInitView, NodeCounts, NodeList, NodeView, hex};
 
-use crate::model::{Revision, Severity};
+use crate::model::{Diagnostic, File, Revision, Severity, Tree};
 
 /// The version of everything in this room.
 pub const API_VERSION: &str = "v1";
@@ -161,6 +161,36 @@ impl From<Severity> for SeverityView {
     }
 }
 
+impl DiagnosticView {
+    /// Describes a finding about the files of a tree.
+    #[must_use]
+    pub fn of(diagnostic: &Diagnostic, tree: &Tree) -> Self {
+        let text: &[u8] = match tree.get(&diagnostic.place.file) {
+            Some(File::Bytes(bytes)) => bytes,
+            Some(File::Unread | File::TooLarge { .. } | File::Symlink | File::Submodule | File::BadName) | None => &[],
+        };
+        let position = diagnostic.place.span.map(|span| position(text, span.start));
+        Self {
+            code: diagnostic.code.as_str().into(),
+            severity: diagnostic.severity().into(),
+            path: diagnostic.place.file.to_string(),
+            line: position.map(|(line, _)| line),
+            column: position.map(|(_, column)| column),
+            message: diagnostic.message.clone(),
+            hint: diagnostic.hint.clone(),
+        }
+    }
+}
+
+/// Returns the line, and the character in it, of a byte of a text, both counted from 1.
+fn position(text: &[u8], at: usize) -> (u32, u32) {
+    let before = &text[..at.min(text.len())];
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+}
+
 impl Status {
     /// Describes a server that has read nothing yet.
     #[must_use]
@@ -186,6 +216,23 @@ impl Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Code, Place};
+
+    #[test]
+    fn findings_have_lines_and_columns() {
+        let tree = Tree::from_fixture("//- cluster.toml\nname = \"t\"\n# \u{fc}\nrow = 1\n");
+        let place = |span| Place { file: "cluster.toml".into(), span };
+        let view = |span: Option<std::ops::Range<usize>>| {
+            let finding = Diagnostic::new(Code::UnknownKey, place(span.map(Into::into)), "no key `row`");
+            let view = DiagnosticView::of(&finding, &tree);
+            (view.line, view.column)
+        };
+        assert_eq!(view(Some(0..4)), (Some(1), Some(1)));
+        assert_eq!(view(Some(15..16)), (Some(2), Some(4)));
+        assert_eq!(view(Some(16..19)), (Some(3), Some(1)));
+        assert_eq!(view(Some(9999..10000)), (Some(4), Some(1)));
+        assert_eq!(view(None), (None, None));
+    }
 
     #[test]
     fn what_is_written_is_read_again_and_optional_keys_are_there() {

@@ -135,7 +135,7 @@ impl Server {
         let shared = Arc::new(ArcSwap::from_pointee(Serving::starting(status())));
         let shutdown = CancellationToken::new();
         let (sender, unknown) = mpsc::channel(4);
-        let boot = Boot::new(Arc::clone(&shared), ADVERTISE, sender);
+        let boot = Arc::new(Boot::new(Arc::clone(&shared), ADVERTISE, sender));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = {
             let _inside = runtime.enter();
