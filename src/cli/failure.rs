@@ -45,14 +45,20 @@ impl Failure {
         if self.silent {
             return ExitCode::SUCCESS;
         }
-        anstream::eprintln!("error: {}", self.message);
-        for cause in &self.causes {
-            anstream::eprintln!("  because: {cause}");
-        }
-        if let Some(hint) = &self.hint {
-            anstream::eprintln!("  hint: {hint}");
-        }
+        // Nobody may be there to read it; the exit code says enough then.
+        let _ = self.write(&mut anstream::stderr().lock());
         ExitCode::from(2)
+    }
+
+    fn write(&self, out: &mut impl io::Write) -> io::Result<()> {
+        writeln!(out, "error: {}", self.message)?;
+        for cause in &self.causes {
+            writeln!(out, "  because: {cause}")?;
+        }
+        match &self.hint {
+            Some(hint) => writeln!(out, "  hint: {hint}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -33,7 +33,7 @@ impl Schema {
             for (name, text) in schema::all() {
                 std::fs::write(folder.join(name), text).map_err(fault)?;
             }
-            anstream::eprintln!("{} schemas in {}", schema::all().len(), folder.display());
+            let _ = writeln!(anstream::stderr(), "{} schemas in {}", schema::all().len(), folder.display());
             return Ok(Outcome::AsWished);
         }
         let all = schema::all();

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use clap::Args;
+use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
 use super::hosted::{Hosted, Served};
@@ -32,12 +33,21 @@ impl Serve {
 }
 
 /// Begins to log.
+///
+/// A log that cannot be written (its reader is gone, the disk is full) is lost in silence: the library's own complaint
+/// would go to the same place and end the thread that logs.
 fn log() {
-    let filter = EnvFilter::try_from_env("MUSTER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let asked = EnvFilter::builder().with_env_var("MUSTER_LOG").try_from_env();
+    let wrong = asked.as_ref().err().filter(|_| std::env::var_os("MUSTER_LOG").is_some()).map(ToString::to_string);
+    let filter = asked.unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log = log.log_internal_errors(false);
     if std::io::stderr().is_terminal() {
         log.init();
     } else {
         log.json().init();
+    }
+    if let Some(wrong) = wrong {
+        warn!(wrong, "MUSTER_LOG is no level (error, warn, info, debug) and counts as info");
     }
 }

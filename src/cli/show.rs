@@ -70,7 +70,7 @@ impl Show {
         }
         if self.format == Format::Text {
             let count = selection.nodes.len();
-            anstream::eprintln!("{count} node{}", if count == 1 { "" } else { "s" });
+            let _ = writeln!(anstream::stderr(), "{count} node{}", if count == 1 { "" } else { "s" });
         }
         Ok(Outcome::AsWished)
     }

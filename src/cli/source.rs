@@ -70,7 +70,8 @@ impl Wishes {
             None => {
                 let colour = std::io::stderr().is_terminal();
                 let mut stderr = anstream::stderr();
-                write!(stderr, "{}", report::text(&findings, &self.tree, &self.prefix, colour))?;
+                // Where nobody reads it, the failure still ends the command.
+                let _ = write!(stderr, "{}", report::text(&findings, &self.tree, &self.prefix, colour));
                 let message = format!("the wishes do not check: {}", report::count(&findings));
                 Err(Failure::new(message).hint(Some("mend them first; `muster check` tells the same".into())))
             }

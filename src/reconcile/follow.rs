@@ -3,6 +3,7 @@
 //! A pass is a list of steps: look, read, build, publish, remember. It stops at the first that cannot go on, and always
 //! ends in one status. What is served changes only in `publish`; whatever else fails, the last good Snapshot stays.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -38,6 +39,14 @@ pub struct Follower {
     judged: Option<Revision>,
     /// What is served and not stored yet, because the store could not write.
     unstored: Option<(Arc<Snapshot>, Arc<Tree>, Accepted)>,
+    /// Whether the boot fetches of the store are back in memory.
+    restored: bool,
+}
+
+/// Where the branch stands.
+struct Found {
+    branch: String,
+    revision: Revision,
 }
 
 impl Follower {
@@ -54,6 +63,7 @@ impl Follower {
             standing,
             judged: None,
             unstored: None,
+            restored: false,
         }
     }
 
@@ -68,24 +78,37 @@ impl Follower {
             }
         };
         let revision = last.accepted.revision.clone();
-        let (snapshot, findings) = snapshot::build(&last.tree, revision.clone());
-        let snapshot = match snapshot {
-            Some(snapshot) => {
-                info!(revision = %revision, nodes = snapshot.nodes().len(), "serving the last good commit from the store");
-                self.standing.serve(view(&last.accepted), &snapshot);
-                snapshot
-            }
-            None => {
-                let why = report::count(&findings);
-                error!(revision = %revision, "the stored commit does not check any more ({why}); its stored scripts are served");
-                let Some(snapshot) = self.stored_scripts(&revision) else { return };
-                self.standing.serve(view(&last.accepted), &snapshot);
-                self.standing.refuse(refused(&last.accepted, &findings, &last.tree));
-                snapshot
-            }
+        let (snapshot, refusal) = match build(&last.tree, &revision) {
+            Ok((Some(snapshot), _)) => (Some(snapshot), None),
+            Ok((None, findings)) => (None, Some(refused(&last.accepted, &findings, &last.tree))),
+            Err(reason) => (None, Some(Refused { revision: view(&last.accepted), reason, diagnostics: Vec::new() })),
         };
+        let snapshot = match (snapshot, &refusal) {
+            (None, Some(refusal)) => {
+                let why = &refusal.reason;
+                error!(revision = %revision, "the stored commit does not check any more ({why}); its stored scripts are served");
+                self.stored_scripts(&revision)
+            }
+            (snapshot, _) => snapshot,
+        };
+        if let Some(snapshot) = &snapshot {
+            info!(revision = %revision, nodes = snapshot.nodes().len(), "serving the last good commit from the store");
+            self.standing.serve(view(&last.accepted), snapshot);
+        }
+        if let Some(refusal) = refusal {
+            self.standing.refuse(refusal);
+        }
         self.judged = Some(revision);
-        self.swap(Some(Arc::new(snapshot)));
+        self.swap(snapshot.map(Arc::new));
+        self.restore();
+    }
+
+    /// Brings the boot fetches of the store back, once there are nodes that they can belong to.
+    fn restore(&mut self) {
+        if self.restored {
+            return;
+        }
+        self.restored = true;
         match self.store.fetches() {
             Ok(fetches) => self.shared.load().restore(fetches),
             Err(error) => warn!(error = %chain(&error), "the boot fetches cannot be read from the store"),
@@ -116,13 +139,16 @@ impl Follower {
     pub fn pass(&mut self) {
         self.standing.looked(clock::rfc3339(clock::now_ms()));
         match self.look() {
-            Ok(Some(revision)) if self.judged.as_ref() == Some(&revision) => {}
-            Ok(Some(revision)) if self.standing.served_id() == Some(revision.as_str()) => {
+            Ok(Some(Found { branch, revision })) if self.judged.as_ref() == Some(&revision) => {
+                self.standing.source_works(&branch);
+            }
+            Ok(Some(Found { branch, revision })) if self.standing.served_id() == Some(revision.as_str()) => {
                 info!(revision = %revision, "the branch is back at the commit that is served");
+                self.standing.source_works(&branch);
                 self.standing.clear_refusal();
                 self.judged = Some(revision);
             }
-            Ok(Some(revision)) => self.take(&revision),
+            Ok(Some(found)) => self.take(&found),
             Ok(None) => {}
             Err(error) => self.standing.source_fails(&chain(&error), error.hint()),
         }
@@ -132,7 +158,7 @@ impl Follower {
     }
 
     /// Brings the branch's tip into the mirror; nothing where there is no commit to take.
-    fn look(&mut self) -> Result<Option<Revision>, GitError> {
+    fn look(&mut self) -> Result<Option<Found>, GitError> {
         let mirror = match self.mirror.take() {
             Some(mirror) => mirror,
             None => Mirror::open_or_create(&self.mirror_path)?,
@@ -140,10 +166,7 @@ impl Follower {
         let fetched = mirror.fetch(&self.source, self.branch.as_deref());
         self.mirror = Some(mirror);
         match fetched?.tip {
-            Tip::Commit { branch, revision } => {
-                self.standing.source_works(&branch);
-                Ok(Some(revision))
-            }
+            Tip::Commit { branch, revision } => Ok(Some(Found { branch, revision })),
             Tip::Missing { branch, near } => {
                 let near = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 self.standing.source_fails(&format!("there is no branch `{branch}`{near}"), None);
@@ -157,43 +180,60 @@ impl Follower {
     }
 
     /// Reads, builds and judges one commit.
-    fn take(&mut self, revision: &Revision) {
+    fn take(&mut self, found: &Found) {
+        let Found { branch, revision } = found;
         let (info, tree) = match self.read(revision) {
             Ok(read) => read,
-            Err(error) => {
-                error!(revision = %revision, error = %chain(&error), "the commit cannot be read");
-                self.standing.source_fails(&chain(&error), error.hint());
-                return;
-            }
+            Err(error) => return self.standing.source_fails(&chain(&error), error.hint()),
+        };
+        self.standing.source_works(branch);
+        self.judged = Some(revision.clone());
+        let mut accepted =
+            Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.into(), nodes: 0 };
+        let tree = match tree {
+            Ok(tree) => tree,
+            Err(error) => return self.refuse_whole(&accepted, with_hint(&chain(&error), error.hint())),
         };
         let started = std::time::Instant::now();
-        let (snapshot, findings) = snapshot::build(&tree, revision.clone());
+        let (snapshot, findings) = match build(&tree, revision) {
+            Ok(built) => built,
+            Err(why) => return self.refuse_whole(&accepted, why),
+        };
         let millis = started.elapsed().as_millis() as u64;
-        let nodes = snapshot.as_ref().map_or(0, |snapshot| snapshot.nodes().len()) as u32;
-        let accepted =
-            Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.into(), nodes };
-        self.judged = Some(revision.clone());
         for finding in &findings {
             tell(finding, &tree);
         }
         match snapshot {
             Some(snapshot) => {
+                let nodes = snapshot.nodes().len() as u32;
+                accepted.nodes = nodes;
                 info!(revision = %revision, subject = accepted.subject, nodes, millis, "commit accepted");
                 self.standing.serve(view(&accepted), &snapshot);
                 let snapshot = Arc::new(snapshot);
                 self.unstored = Some((Arc::clone(&snapshot), Arc::new(tree), accepted));
                 self.swap(Some(snapshot));
+                self.restore();
             }
-            None => {
-                let served = self.standing.served_id().unwrap_or("nothing").to_owned();
-                error!(revision = %revision, subject = accepted.subject, served, "commit refused: {}", report::count(&findings));
-                self.standing.refuse(refused(&accepted, &findings, &tree));
-            }
+            None => self.refuse(&accepted, refused(&accepted, &findings, &tree)),
         }
     }
 
+    /// Refuses a commit for what is wrong with it as a whole.
+    fn refuse_whole(&mut self, commit: &Accepted, reason: String) {
+        self.refuse(commit, Refused { revision: view(commit), reason, diagnostics: Vec::new() });
+    }
+
+    fn refuse(&mut self, commit: &Accepted, refused: Refused) {
+        let served = self.standing.served_id().unwrap_or("nothing").to_owned();
+        let (revision, subject) = (&commit.revision, &*commit.subject);
+        error!(revision = %revision, subject, served, "commit refused: {}", refused.reason);
+        self.standing.refuse(refused);
+    }
+
     /// Reads a commit from the mirror; a damaged mirror is made again from the source once.
-    fn read(&mut self, revision: &Revision) -> Result<(CommitInfo, Tree), GitError> {
+    ///
+    /// The files are an error of their own where the commit is to blame for it.
+    fn read(&mut self, revision: &Revision) -> Result<(CommitInfo, Result<Tree, GitError>), GitError> {
         match self.read_once(revision) {
             Err(error) if error.is_damage() => {
                 warn!(error = %chain(&error), "the mirror is damaged and is made again");
@@ -207,14 +247,20 @@ impl Follower {
         }
     }
 
-    fn read_once(&mut self, revision: &Revision) -> Result<(CommitInfo, Tree), GitError> {
+    fn read_once(&mut self, revision: &Revision) -> Result<(CommitInfo, Result<Tree, GitError>), GitError> {
         let mirror = match self.mirror.take() {
             Some(mirror) => mirror,
             None => Mirror::open_or_create(&self.mirror_path)?,
         };
         let mirror = self.mirror.insert(mirror);
         let repo = mirror.repo()?;
-        Ok((repo.commit_info(revision)?, repo.tree(revision, &self.sub)?))
+        let info = repo.commit_info(revision)?;
+        match repo.tree(revision, &self.sub) {
+            Err(error @ (GitError::NoSuchFolder { .. } | GitError::BadFolder { .. } | GitError::TooMuch { .. })) => {
+                Ok((info, Err(error)))
+            }
+            tree => Ok((info, Ok(tree?))),
+        }
     }
 
     /// Stores what is served, so that a start without git serves it too. Nothing waits for this.
@@ -264,6 +310,12 @@ impl Follower {
     }
 }
 
+/// Builds a Snapshot; a fault of ours that only this commit brings out is the commit's, not the server's, end.
+fn build(tree: &Tree, revision: &Revision) -> Result<(Option<Snapshot>, Vec<Diagnostic>), String> {
+    catch_unwind(AssertUnwindSafe(|| snapshot::build(tree, revision.clone())))
+        .map_err(|_| "muster itself failed on it; this is a fault of muster, and the log says where".into())
+}
+
 /// Writes a Snapshot's inputs and scripts.
 fn store(store: &Store, snapshot: &Snapshot, tree: &Tree, accepted: &Accepted) -> Result<(), StoreError> {
     let mut rows = Vec::with_capacity(snapshot.nodes().len());
@@ -306,6 +358,11 @@ fn tell(finding: &Diagnostic, tree: &Tree) {
         Severity::Error => error!(code, path, line, column, hint, "{}", finding.message),
         Severity::Warning => warn!(code, path, line, column, hint, "{}", finding.message),
     }
+}
+
+/// Adds what to do next to a sentence.
+pub fn with_hint(why: &str, hint: Option<String>) -> String {
+    hint.map_or_else(|| why.to_owned(), |hint| format!("{why} ({hint})"))
 }
 
 /// Writes an error with all its causes on one line.

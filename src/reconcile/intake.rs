@@ -1,6 +1,6 @@
 //! What machines tell by asking, gathered each second and written to the store in one go.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,13 +8,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::follow::chain;
 use crate::http::Serving;
 use crate::model::MacAddr;
-use crate::observed::UnknownMac;
-use crate::store::{MAX_UNKNOWN, Store};
+use crate::observed::{BootFetch, UnknownMac};
+use crate::store::{MAX_UNKNOWN, Store, StoreError};
 
 /// How often what was seen is written.
 const EVERY: Duration = Duration::from_secs(1);
@@ -64,15 +64,23 @@ impl Unknown {
         }
     }
 
-    fn take_changed(&mut self) -> Vec<UnknownMac> {
-        let mut macs = std::mem::take(&mut self.changed);
-        macs.sort_unstable();
-        macs.dedup();
-        macs.iter().filter_map(|mac| self.all.get(mac).cloned()).collect()
+    /// Returns what was not written yet, those that were forgotten since left out.
+    fn unwritten(&mut self) -> Vec<UnknownMac> {
+        self.changed.sort_unstable();
+        self.changed.dedup();
+        self.changed.retain(|mac| self.all.contains_key(mac));
+        self.changed.iter().map(|mac| self.all[mac].clone()).collect()
     }
 }
 
-/// Writes what is seen each second until the server stops, and once more then.
+/// Writes all of both or says why not; what was written twice is written alike.
+fn write(store: &Store, fetches: &[BootFetch], machines: &[UnknownMac]) -> Result<(), StoreError> {
+    store.record_fetches(fetches)?;
+    store.record_unknown(machines)
+}
+
+/// Writes what is seen each second until nobody can ask any more, and once more then. What could not be written is kept and
+/// written later.
 pub async fn run(
     shared: Arc<ArcSwap<Serving>>,
     store: Arc<Store>,
@@ -81,6 +89,8 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     let mut failing = false;
+    // The last fetch of each node that is not written yet: bounded by how many nodes there are.
+    let mut fetches: BTreeMap<Box<str>, BootFetch> = BTreeMap::new();
     loop {
         let stopping = tokio::select! {
             () = stop.cancelled() => true,
@@ -89,16 +99,19 @@ pub async fn run(
         while let Ok(seen) = machines.try_recv() {
             unknown.see(seen);
         }
-        let fetches = shared.load().take_dirty();
-        let seen = unknown.take_changed();
+        fetches.extend(shared.load().take_dirty().into_iter().map(|fetch| (fetch.node.clone(), fetch)));
         unknown.count.store(unknown.all.len() as u64, Ordering::Relaxed);
-        let writer = Arc::clone(&store);
-        let written = tokio::task::spawn_blocking(move || {
-            writer.record_fetches(&fetches)?;
-            writer.record_unknown(&seen)
-        });
-        match written.await {
-            Ok(Ok(())) => failing = false,
+        let (writer, batch, seen) =
+            (Arc::clone(&store), fetches.values().cloned().collect::<Vec<_>>(), unknown.unwritten());
+        match tokio::task::spawn_blocking(move || write(&writer, &batch, &seen)).await {
+            Ok(Ok(())) => {
+                fetches.clear();
+                unknown.changed.clear();
+                if failing {
+                    info!("what machines fetch is stored again");
+                }
+                failing = false;
+            }
             Ok(Err(error)) if !failing => {
                 failing = true;
                 warn!(error = %chain(&error), "what machines fetch cannot be stored; it stays in memory");

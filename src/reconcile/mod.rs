@@ -12,17 +12,18 @@ mod standing;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::git::{GitError, Repo, Trust, Watch};
 use crate::http::{self, ApiListener, Boot, BootListener, ListenError, Serving};
@@ -100,10 +101,34 @@ fn repository(settings: &Settings) -> Result<PathBuf, ServeError> {
     match Repo::open(&settings.repo, Trust::Named) {
         Ok(repo) => Ok(repo.root().canonicalize().unwrap_or_else(|_| repo.root().into())),
         // It may be away for now; what the store has is served.
-        Err(GitError::PathMissing { .. } | GitError::NotRepository { .. }) if settings.store.exists() => {
-            Ok(std::path::absolute(&settings.repo).unwrap_or_else(|_| settings.repo.clone()))
+        Err(
+            error @ (GitError::PathMissing { .. }
+            | GitError::NotRepository { .. }
+            | GitError::BrokenLink { .. }
+            | GitError::Io { .. }),
+        ) if settings.store.exists() => {
+            warn!(error = %chain(&error), "the repository is away; what the store has is served until it is back");
+            Ok(settled(&settings.repo))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Names a path that may be away as it is named when it is there: absolute, and through no link.
+fn settled(path: &Path) -> PathBuf {
+    let Ok(path) = std::path::absolute(path) else { return path.into() };
+    if let Ok(found) = path.canonicalize() {
+        return found;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => {
+            let parent = settled(parent);
+            match std::fs::read_link(parent.join(name)) {
+                Ok(target) if target != path => settled(&parent.join(target)),
+                Ok(_) | Err(_) => parent.join(name),
+            }
+        }
+        (Some(_) | None, _) => path,
     }
 }
 
@@ -121,7 +146,7 @@ fn tell_opened(opened: &Opened, settings: &Settings) -> Option<String> {
     }
 }
 
-fn first_status(settings: &Settings, repository: &std::path::Path) -> Status {
+fn first_status(settings: &Settings, repository: &Path) -> Status {
     let source = SourceView {
         repository: repository.display().to_string(),
         branch: settings.branch.clone().unwrap_or_default(),
@@ -158,18 +183,35 @@ async fn run(
     let (note, noted) = mpsc::channel(UNKNOWN_WAITING);
     let boot = Boot::new(Arc::clone(&shared), &advertise, note);
     let (wake, woken) = sync_channel::<()>(1);
+    let mut signals = Signals::listen()?;
     let following = follow_in_thread(&settings, follower, wake.clone(), woken, stop.clone())?;
-    let told = told_to_end(stop.clone());
-    let boots = boot_listener.serve(boot, stop.clone());
-    let api = api_listener.serve(Arc::clone(&shared), stop.clone());
-    let intake = intake::run(shared, store, unknown, noted, stop.clone());
-    let (told, (), (), ()) = tokio::join!(told, boots, api, intake);
-    let _ = wake.try_send(());
+    let unheard = CancellationToken::new();
+    let listeners = async {
+        let boots = boot_listener.serve(Arc::new(boot), stop.clone());
+        let api = api_listener.serve(Arc::clone(&shared), stop.clone());
+        tokio::join!(boots, api);
+        unheard.cancel();
+    };
+    // It ends after the listeners, so that what they answered last is written too.
+    let intake = intake::run(Arc::clone(&shared), store, unknown, noted, unheard.clone());
+    let told_twice = async {
+        info!(signal = signals.next().await, "told to end; finishing what runs");
+        stop.cancel();
+        let _ = wake.try_send(());
+        signals.next().await
+    };
+    tokio::select! {
+        ((), ()) = async { tokio::join!(listeners, intake) } => {}
+        signal = told_twice => {
+            warn!(signal, "told again; ending at once");
+            return Ok(());
+        }
+    }
     if following.join().is_err() {
         warn!("the follower ended early");
     }
     info!("stopped");
-    told
+    Ok(())
 }
 
 /// Returns the URL of a listener's own address.
@@ -177,23 +219,25 @@ fn advertised(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// Waits for SIGTERM or SIGINT, then tells everybody to stop.
-async fn told_to_end(stop: CancellationToken) -> Result<(), ServeError> {
-    let listen = |kind| signal(kind).map_err(|source| ServeError::System { doing: "listen for signals", source });
-    let signals = listen(SignalKind::terminate()).and_then(|end| Ok((end, listen(SignalKind::interrupt())?)));
-    let (mut terminate, mut interrupt) = match signals {
-        Ok(signals) => signals,
-        Err(error) => {
-            stop.cancel();
-            return Err(error);
-        }
-    };
-    tokio::select! {
-        _ = terminate.recv() => info!("told to end; finishing what runs"),
-        _ = interrupt.recv() => info!("interrupted; finishing what runs"),
+/// The signals by which a process is told to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, ServeError> {
+        let listen = |kind| signal(kind).map_err(|source| ServeError::System { doing: "listen for signals", source });
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
-    stop.cancel();
-    Ok(())
+
+    /// Waits for the next one.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }
 
 /// Follows the repository in a thread of its own: git and the store block.
@@ -210,18 +254,21 @@ fn follow_in_thread(
         follower.list_revisions();
         let mut watch = watched(&repo, &wake, true);
         while !stop.is_cancelled() {
-            follower.pass();
+            // A fault of ours in one pass must not leave the server deaf to all later commits.
+            if catch_unwind(AssertUnwindSafe(|| follower.pass())).is_err() {
+                error!("a look at the repository failed; this is a fault of muster");
+            }
             match woken.recv_timeout(POLL) {
                 Ok(()) => {
                     std::thread::sleep(SETTLE);
                     while woken.try_recv().is_ok() {}
+                    debug!("woken by a change");
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    if watch.as_ref().is_none_or(|(_, folder)| folder_of(&repo) != *folder) {
-                        watch = watched(&repo, &wake, false);
-                    }
-                }
+                Err(RecvTimeoutError::Timeout) => debug!("looking unasked"),
                 Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if watch.as_ref().is_none_or(|(_, folders)| folders_of(&repo) != *folders) {
+                watch = watched(&repo, &wake, false);
             }
         }
     };
@@ -229,16 +276,20 @@ fn follow_in_thread(
     spawned.map_err(|source| ServeError::System { doing: "start the follower", source })
 }
 
-/// A watch, and the identity of the folder that it watches: one that was made anew needs another watch.
-type Watched = (Watch, Option<(u64, u64)>);
+/// A watch, and the identities of the folders that it rests on: one that was made anew needs another watch.
+type Watched = (Watch, Folders);
 
-fn watched(repo: &std::path::Path, wake: &SyncSender<()>, tell: bool) -> Option<Watched> {
+/// Device, inode and time of birth, as an inode's number is given again: of the folder that is named, of its `.git`, and
+/// of the references in either.
+type Folders = [Option<(u64, u64, Option<SystemTime>)>; 4];
+
+fn watched(repo: &Path, wake: &SyncSender<()>, tell: bool) -> Option<Watched> {
     let wake = wake.clone();
-    let folder = folder_of(repo);
+    let folders = folders_of(repo);
     match Watch::new(repo, move || {
         let _ = wake.try_send(());
     }) {
-        Ok(watch) => Some((watch, folder)),
+        Ok(watch) => Some((watch, folders)),
         Err(error) => {
             if tell {
                 warn!(error = %chain(&error), "changes are seen by looking every {POLL:?} only");
@@ -248,8 +299,10 @@ fn watched(repo: &std::path::Path, wake: &SyncSender<()>, tell: bool) -> Option<
     }
 }
 
-/// Returns the device and inode of a folder.
-fn folder_of(path: &std::path::Path) -> Option<(u64, u64)> {
+fn folders_of(repo: &Path) -> Folders {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+    ["", ".git", "refs", ".git/refs"].map(|name| {
+        let meta = std::fs::metadata(repo.join(name)).ok()?;
+        Some((meta.dev(), meta.ino(), meta.created().ok()))
+    })
 }

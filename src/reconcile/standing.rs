@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::{info, warn};
 
+use super::follow::with_hint;
 use crate::snapshot::Snapshot;
 use crate::view::{DiagnosticView, NodeCounts, RefusedView, RevisionView, State, Status, StoreState};
 
@@ -50,7 +51,7 @@ impl Standing {
 
     /// Notes that the repository could not be read; told in the log once, not at every look.
     pub fn source_fails(&mut self, why: &str, hint: Option<String>) {
-        let text = hint.map_or_else(|| why.to_owned(), |hint| format!("{why} ({hint})"));
+        let text = with_hint(why, hint);
         if self.status.source.error.as_ref() != Some(&text) {
             warn!(served = self.served_id().unwrap_or("nothing"), "the repository cannot be followed: {text}");
             self.status.source.error = Some(text);

@@ -102,9 +102,14 @@ pub fn require(test: &str, part: Part) -> Option<PathBuf> {
             part.name(),
             part.how()
         );
-        skipped(&format!("SKIPPED {test}: {}: {}\n", part.name(), part.how()));
+        skip(test, part.name(), part.how());
     }
     found
+}
+
+/// Says on one line that `test` is skipped for want of `part`, and how to get it.
+pub fn skip(test: &str, part: &str, how: &str) {
+    skipped(&format!("SKIPPED {test}: {part}: {how}\n"));
 }
 
 /// Tells whether all `parts` are here; the first that is not makes `test` skip.

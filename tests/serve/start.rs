@@ -1,0 +1,183 @@
+//! Addresses, sockets, settings and signals.
+
+use super::*;
+use std::fs;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+
+#[test]
+fn a_port_in_use_is_refused_with_who_to_ask() {
+    let wishes = cluster();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().unwrap().to_string();
+    let said = refuses_to_start(&wishes, &wishes.bare(), &["--listen", &address]);
+    assert!(said.contains(&address) && said.contains("in use") && said.contains("ss -ltnp"), "{said}");
+    let said = refuses_to_start(&wishes, &wishes.bare(), &["--api", &address]);
+    assert!(said.contains("in use"), "{said}");
+}
+
+#[test]
+fn an_api_that_other_hosts_could_reach_is_refused() {
+    let wishes = cluster();
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8271"] {
+        let said = refuses_to_start(&wishes, &wishes.bare(), &["--api", address]);
+        assert!(said.contains(address) && said.contains("hint: use a unix socket or 127.0.0.1"), "{said}");
+    }
+    let said = refuses_to_start(&wishes, &wishes.bare(), &["--listen", "0.0.0.0:0"]);
+    assert!(said.contains("hint: name the URL") && said.contains("--advertise"), "{said}");
+    assert!(!store(&wishes).exists(), "nothing is made before the settings are known to be good");
+}
+
+#[test]
+fn an_api_on_loopback_answers_there() {
+    let wishes = cluster();
+    let served = serve(&wishes, &["--api", "127.0.0.1:0"]);
+    until(&served, "serving", |status| status["state"] == "serving");
+    assert!(!wishes.root().join("muster.sock").exists());
+    let output = ends(wishes.root(), &["status", "--api", served.api()], &[]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(served.get("/api/v1/status").status, 404, "machines that boot see no status");
+}
+
+#[test]
+fn the_socket_is_for_owner_and_group_replaces_a_stale_one_and_goes_at_the_end() {
+    let wishes = cluster();
+    let socket = wishes.root().join("muster.sock");
+    drop(UnixListener::bind(&socket).expect("a socket can be made"));
+    assert!(socket.exists(), "a dead server's socket stays");
+    let served = serve(&wishes, &[]);
+    assert_eq!(served.socket(), socket);
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o660);
+    until(&served, "serving", |status| status["state"] == "serving");
+    let (ended, log) = served.stop();
+    assert_eq!(ended.code(), Some(0), "{}", log.join("\n"));
+    assert!(!socket.exists());
+
+    let served = serve(&wishes, &[]);
+    until(&served, "serving", |status| status["state"] == "serving");
+    served.kill();
+    assert!(socket.exists(), "a power cut leaves it");
+    let served = serve(&wishes, &[]);
+    until(&served, "serving", |status| status["state"] == "serving");
+    drop(served);
+
+    fs::remove_file(&socket).expect("it is there");
+    fs::write(&socket, "a file of somebody").expect("it can be written");
+    let said = refuses_to_start(&wishes, &wishes.bare(), &[]);
+    assert!(said.contains("is no socket"), "{said}");
+    assert_eq!(fs::read_to_string(&socket).unwrap(), "a file of somebody");
+}
+
+#[test]
+fn a_request_that_runs_is_answered_after_sigterm_and_noted() {
+    let wishes = cluster();
+    let first = wishes.git(&["rev-parse", "HEAD"]);
+    let served = serve(&wishes, &[]);
+    until_serving(&served, &first);
+    let mut stream = TcpStream::connect(served.boot()).expect("it listens");
+    let idle = TcpStream::connect(served.boot()).expect("it listens");
+    write!(stream, "GET /boot/v1/bootscript?mac=02:00:00:00:00:02 HTTP/1.1\r\nHost: m\r\nUser-Agent: iPXE/1.0\r\n")
+        .unwrap();
+    // Half a head: it is taken up once the server has read it.
+    thread::sleep(Duration::from_millis(300));
+    signal(&served, "TERM");
+    served.wait_for("that it ends", |fields| {
+        fields["message"].as_str().is_some_and(|text| text.starts_with("told to end"))
+    });
+    write!(stream, "\r\n").unwrap();
+    let answer = read(&mut stream);
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("#!ipxe"), "{answer}");
+    drop(idle);
+    served.wait_for("that it ended", |fields| fields["message"] == "stopped");
+
+    let served = serve(&wishes, &[]);
+    until_serving(&served, &first);
+    assert_eq!(node(&served, "n2")["last_boot"]["user_agent"], "iPXE/1.0", "the last answers are remembered too");
+}
+
+#[test]
+fn a_second_signal_ends_at_once_a_client_that_stalls() {
+    let wishes = cluster();
+    let served = serve(&wishes, &[]);
+    until(&served, "serving", |status| status["state"] == "serving");
+    let mut stream = TcpStream::connect(served.boot()).expect("it listens");
+    write!(stream, "GET /readyz HTTP/1.1\r\n").unwrap();
+    thread::sleep(Duration::from_millis(300));
+    signal(&served, "INT");
+    served.wait_for("that it ends", |fields| fields["signal"] == "SIGINT");
+    let (ended, log) = served.stop();
+    assert_eq!(ended.code(), Some(0), "{}", log.join("\n"));
+    assert!(log.iter().any(|line| line.contains("told again; ending at once")), "{}", log.join("\n"));
+}
+
+fn signal(served: &Served, name: &str) {
+    let sent = std::process::Command::new("kill").arg(format!("-{name}")).arg(served.pid().to_string()).status();
+    assert!(sent.expect("kill starts").success());
+}
+
+#[test]
+fn flags_win_over_variables_and_variables_over_the_file() {
+    let wishes = cluster();
+    for branch in ["of-file", "of-variable", "of-flag"] {
+        wishes.git(&["push", "-q", "origin", &format!("main:refs/heads/{branch}")]);
+    }
+    let start = |file: &str, envs: &[(&str, &str)], flags: &[&str]| {
+        let name = format!("{}.toml", file.len() + envs.len() + flags.len());
+        let path = wishes.root().join(&name);
+        let store = wishes.root().join(format!("{name}.redb"));
+        let text = format!("repo = {:?}\nstore = {store:?}\nlisten = \"127.0.0.1:0\"\n{file}", wishes.bare());
+        fs::write(&path, text).expect("it can be written");
+        let mut command = muster::command(wishes.root());
+        command.env("MUSTER_CONFIG", &path).envs(envs.iter().copied()).arg("serve").args(flags);
+        let served = Served::spawn(command);
+        let status = until(&served, "serving", |status| status["state"] == "serving");
+        status["source"]["branch"].as_str().unwrap().to_owned()
+    };
+    let file = "branch = \"of-file\"\n";
+    let variable = [("MUSTER_BRANCH", "of-variable")];
+    assert_eq!(start("", &[], &[]), "main");
+    assert_eq!(start(file, &[], &[]), "of-file");
+    assert_eq!(start(file, &variable, &[]), "of-variable");
+    assert_eq!(start(file, &variable, &["--branch", "of-flag"]), "of-flag");
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_refused_with_their_place() {
+    let wishes = cluster();
+    let file = wishes.root().join("muster.toml");
+    let path = file.display().to_string();
+    for (text, parts) in [
+        ("branhc = \"main\"\n", ["branhc", "muster.toml"]),
+        ("listen = \"everywhere\"\n", ["line 1", "muster.toml"]),
+        ("listen = \n", ["line 1", "muster.toml"]),
+    ] {
+        fs::write(&file, text).expect("it can be written");
+        let output = ends(wishes.root(), &["serve", "--config", &path], &[]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+    }
+    let output = ends(wishes.root(), &["serve", "--config", "nowhere.toml"], &[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("nowhere.toml") && said.contains("hint: "), "{said}");
+    let output = ends(wishes.root(), &["serve"], &[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("MUSTER_REPO"), "{said}");
+    let output = ends(wishes.root(), &["serve"], &[("MUSTER_LISTEN", "8270")]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn a_repository_that_is_none_is_refused_for_what_it_is() {
+    let wishes = cluster();
+    fs::write(wishes.root().join("file"), "no repository").expect("it can be written");
+    let said = refuses_to_start(&wishes, &wishes.root().join("file"), &[]);
+    assert!(said.contains("is a file, not a repository"), "{said}");
+    let said = refuses_to_start(&wishes, &wishes.clone_dir().join("nodes"), &[]);
+    assert!(said.contains("is not a git repository"), "{said}");
+    let said = refuses_to_start(&wishes, &wishes.bare(), &["--store", "nowhere/muster.redb"]);
+    assert!(said.contains("there is no folder nowhere") && said.contains("mkdir -p"), "{said}");
+}
