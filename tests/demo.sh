@@ -22,17 +22,18 @@ command -v curl >/dev/null || trouble "curl is missing: apt-get install curl"
 [ -x "$muster" ] || trouble "there is no $muster: run make run, which builds it"
 [ -d "$root/cluster-example" ] || trouble "there is no $root/cluster-example"
 
+case $port in '' | *[!0-9]*) trouble "PORT=$port is no port: a number, as in  make run PORT=8271" ;; esac
+
 # curl says 7 where nobody listens; anything else is somebody.
 answer=0
 curl -s -o /dev/null --max-time 2 "$url/" || answer=$?
 [ "$answer" = 7 ] || trouble "port $port is in use: take another, as in  make run PORT=$((port + 1))"
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/muster-demo.XXXXXX")
-server='' log=''
+server=''
 # shellcheck disable=SC2317  # the traps reach it
 clean_up() {
     trap - EXIT INT TERM HUP
-    [ -z "$log" ] || kill "$log" 2>/dev/null || :
     if [ -n "$server" ]; then
         kill "$server" 2>/dev/null || :
         wait "$server" 2>/dev/null || :
@@ -52,20 +53,22 @@ git -C "$clone" config user.name "$(git config user.name || echo Demo)"
 git -C "$clone" config user.email "$(git config user.email || echo demo@site.example)"
 git -C "$clone" config commit.gpgsign false
 cp -R "$root/cluster-example/." "$clone/"
-"$muster" schema --write "$clone"
+"$muster" schema --write "$clone" 2>/dev/null
 git -C "$clone" add --all
 git -C "$clone" commit -q -m "the example"
-git -C "$clone" push -q origin main
+git -C "$clone" push -q -u origin main
 
 # ---- the server ----------------------------------------------------------------------------------------------------
 
-"$muster" serve --repo "$dir/wishes.git" --listen "127.0.0.1:$port" --store "$dir/muster.redb" >"$dir/serve.log" 2>&1 &
+# On a terminal its log goes there, as text; else it is kept for the case that the server does not come up.
+if [ -t 2 ]; then log=/dev/stderr; else log=$dir/serve.log; fi
+"$muster" serve --repo "$dir/wishes.git" --listen "127.0.0.1:$port" --store "$dir/muster.redb" 2>"$log" &
 server=$!
 tries=0
 until curl -s -f -o /dev/null --max-time 2 "$url/readyz"; do
     tries=$((tries + 1))
     if ! kill -0 "$server" 2>/dev/null || [ "$tries" -gt 150 ]; then
-        cat "$dir/serve.log" >&2
+        [ -t 2 ] || cat "$log" >&2
         trouble "muster serve is not ready; above is what it said"
     fi
     sleep 0.2
@@ -89,42 +92,42 @@ for facts in $(find "$clone/nodes" -name '*.facts.csv' | sort); do
     break
 done
 [ -n "$node" ] || trouble "no facts file of cluster-example/ has a name and a MAC"
+param='"selinux=0",'
+grep -q "$param" "$clone/cluster.toml" || trouble "cluster-example/cluster.toml has no $param, which the edit below is made at"
 
 cat <<END
 
-muster serves $dir/wishes.git at $url
-
-In another terminal: the script by which $node boots
+muster serves $dir/wishes.git
+at $url. In another terminal, ask for the script of $node:
 
     curl '$url/boot/v1/bootscript?mac=$mac'
 
-Give every node one more kernel parameter, commit, push, and ask again
+Give all nodes one more kernel parameter, push, and ask again:
 
+    export PATH=$(dirname -- "$muster"):\$PATH
     cd $clone
-    sed -i '/^\\[defaults\\]/,/^\\[/ s/^params *= *\\[/&"demo=1", /' cluster.toml
+    sed -i 's/$param/& "demo=1",/' cluster.toml
     git diff
-    $muster diff HEAD
-    git commit -am 'defaults: demo=1' && git push
+    muster check
+    git commit -am 'demo=1 for all' && git push
     curl '$url/boot/v1/bootscript?mac=$mac'
+    muster show $node --blame | grep ^param
 
-Push something broken: the last good commit stays, and status says why
+Push something broken: the last good commit stays, and status says why:
 
-    echo 'kernal = "typo"' >> boot/broken.toml
-    $muster check
-    git add -A && git commit -m 'a mistake' && git push
-    $muster status --store $dir/muster.redb
+    sed -i 's/^kernel/kernal/' boot/rocky9.toml
+    muster check
+    git commit -am 'a mistake' && git push
+    muster status --store ../muster.redb
 
-The other commands
+Take it back:
 
-    $muster show $node --blame
-    $muster --help
+    git revert --no-edit HEAD && git push
+    muster status --store ../muster.redb
 
-Ctrl-C stops it and removes $dir. The server's log follows.
-
+Ctrl-C here stops the server and removes $dir.
 END
 
-tail -n +1 -f "$dir/serve.log" &
-log=$!
 code=0
 wait "$server" || code=$?
 server=

@@ -18,7 +18,7 @@ log=$parts/setup.log
 mkdir -p "$parts" "$npm"
 : >"$log"
 
-all_parts="build git curl shellcheck qemu ipxe netns kernel cloud-init clustershell check-jsonschema taplo"
+all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo"
 
 # ---- is it here? ---------------------------------------------------------------------------------------------------
 
@@ -29,6 +29,7 @@ found() {
     build) have cc && have make && have cmake && have pkg-config ;;
     git | curl | shellcheck | cloud-init) have "$1" ;;
     qemu) have qemu-system-x86_64 && [ -e /usr/share/seabios/bios-256k.bin ] && [ -e /usr/lib/ipxe/qemu/pxe-virtio.rom ] ;;
+    ovmf) [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] && [ -e /usr/lib/ipxe/qemu/efi-virtio.rom ] ;;
     ipxe) [ -e /usr/lib/ipxe/ipxe.lkrn ] ;;
     netns) have ip && have unshare && have setpriv && { unshare -n true || unshare -rn true; } 2>>"$log" ;;
     kernel) [ -e "$parts/vmlinuz" ] && [ -x "$parts/busybox" ] && [ -d "$parts/modules" ] ;;
@@ -44,7 +45,7 @@ packages() {
     build) echo build-essential cmake pkg-config ;;
     qemu) echo qemu-system-x86 seabios ipxe-qemu ;;
     netns) echo util-linux iproute2 ;;
-    git | curl | shellcheck | ipxe | cloud-init) echo "$1" ;;
+    git | curl | shellcheck | ovmf | ipxe | cloud-init) echo "$1" ;;
     *) ;;
     esac
 }

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 pub enum Part {
     /// QEMU for x86_64 with its firmware: the path of the program.
     Qemu,
+    /// UEFI firmware for QEMU: the path of its code.
+    Ovmf,
     /// iPXE as a kernel image for QEMU: the path of `ipxe.lkrn`.
     Ipxe,
     /// A network namespace of our own: the path of `unshare`.
@@ -34,6 +36,7 @@ impl Part {
     pub fn name(self) -> &'static str {
         match self {
             Part::Qemu => "qemu",
+            Part::Ovmf => "ovmf",
             Part::Ipxe => "ipxe",
             Part::Netns => "netns",
             Part::Kernel => "kernel",
@@ -49,6 +52,7 @@ impl Part {
     fn how(self) -> &'static str {
         match self {
             Part::Qemu => "run tests/setup.sh, or apt-get install qemu-system-x86 seabios ipxe-qemu",
+            Part::Ovmf => "run tests/setup.sh, or apt-get install ovmf",
             Part::Ipxe => "run tests/setup.sh, or apt-get install ipxe",
             Part::Netns => "needs `unshare -n` or `unshare -rn`, ip (iproute2) and setpriv (util-linux)",
             Part::Kernel => "run tests/setup.sh: it unpacks Debian's kernel and busybox into target/test-parts",
@@ -68,6 +72,10 @@ impl Part {
                 file("/usr/share/seabios/bios-256k.bin".into())?;
                 file("/usr/lib/ipxe/qemu/pxe-virtio.rom".into())?;
                 program("qemu-system-x86_64")
+            }
+            Part::Ovmf => {
+                file("/usr/lib/ipxe/qemu/efi-virtio.rom".into())?;
+                file("/usr/share/OVMF/OVMF_CODE_4M.fd".into())
             }
             Part::Ipxe => file("/usr/lib/ipxe/ipxe.lkrn".into()),
             Part::Netns => {

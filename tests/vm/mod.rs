@@ -26,6 +26,15 @@ pub fn guest_url(port: u16, path: &str) -> String {
     format!("http://{HOST}:{port}{path}")
 }
 
+/// Names what starts a machine before iPXE does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Firmware {
+    /// SeaBIOS; its iPXE has 32 bits.
+    Bios,
+    /// OVMF; its iPXE has 64 bits. Needs [`Part::Ovmf`].
+    Uefi,
+}
+
 /// Describes one machine and what its DHCP server tells it to fetch.
 #[derive(Debug, Clone)]
 pub struct BootOptions {
@@ -37,6 +46,8 @@ pub struct BootOptions {
     pub serial: String,
     /// The URL that iPXE is told to load: [`guest_url`] of the server.
     pub bootfile_url: String,
+    /// What starts it.
+    pub firmware: Firmware,
     /// Memory; a kernel and busybox are content with 256.
     pub memory_mib: u32,
     /// How long the whole boot may take; it takes about ten seconds on an idle machine.
@@ -51,6 +62,7 @@ impl BootOptions {
             uuid: "5e0ad5f2-6a1b-4a5c-9d0e-52540000aa01".to_owned(),
             serial: "SN0001".to_owned(),
             bootfile_url: bootfile_url.to_owned(),
+            firmware: Firmware::Bios,
             memory_mib: 384,
             within: Duration::from_secs(180),
         }
@@ -106,15 +118,24 @@ pub fn kernel() -> Vec<u8> {
 /// # Panics
 /// Outside of a network namespace, or when QEMU does not start.
 pub fn boot(options: &BootOptions) -> Console {
-    let BootOptions { mac, uuid, serial, bootfile_url, memory_mib, within } = options;
+    let BootOptions { mac, uuid, serial, bootfile_url, firmware, memory_mib, within } = options;
     let start = Instant::now();
-    let machine = Machine::start(&[
-        ("-m", &memory_mib.to_string()),
-        ("-uuid", uuid),
-        ("-smbios", &format!("type=1,manufacturer=Acme,product=Box9000,serial={serial},uuid={uuid}")),
-        ("-netdev", &format!("user,id=n0,bootfile={}", bootfile_url.replace(',', ",,"))),
-        ("-device", &format!("virtio-net-pci,netdev=n0,mac={mac}")),
-    ]);
+    let (memory, smbios) =
+        (memory_mib.to_string(), format!("type=1,manufacturer=Acme,product=Box9000,serial={serial},uuid={uuid}"));
+    let netdev = format!("user,id=n0,bootfile={}", bootfile_url.replace(',', ",,"));
+    let device = format!("virtio-net-pci,netdev=n0,mac={mac}");
+    let mut given =
+        vec![("-m", &*memory), ("-uuid", uuid), ("-smbios", &*smbios), ("-netdev", &*netdev), ("-device", &*device)];
+    let flash;
+    match firmware {
+        Firmware::Bios => {}
+        Firmware::Uefi => {
+            let code = Part::Ovmf.find().expect("the part was required");
+            flash = format!("if=pflash,format=raw,unit=0,readonly=on,file={}", code.display());
+            given.push(("-drive", &*flash));
+        }
+    }
+    let machine = Machine::start(&given);
     // SeaBIOS then waits for ever.
     let ended = machine.wait(*within, *within, |text| text.contains("No bootable device"));
     Console { text: ended.text, end: ended.end, took: start.elapsed() }
