@@ -9,6 +9,7 @@ use super::source::Source;
 use super::{Failure, Outcome};
 use crate::model::{Diagnostic, Severity};
 use crate::report;
+use crate::view::DiagnosticView;
 
 /// Load and validate a folder of wishes or a commit, and tell all that is wrong
 ///
@@ -48,7 +49,8 @@ impl Check {
                 writeln!(out, "{}", last_line(&findings, nodes))?;
             }
             Format::Json => {
-                let mut all = report::views(&findings, &wishes.tree);
+                let view = |finding| DiagnosticView::of(finding, &wishes.tree);
+                let mut all: Vec<DiagnosticView> = findings.iter().map(view).collect();
                 all.iter_mut().for_each(|finding| finding.path.insert_str(0, &wishes.prefix));
                 let mut out = std::io::stdout().lock();
                 serde_json::to_writer_pretty(&mut out, &all).map_err(std::io::Error::from)?;

@@ -20,7 +20,7 @@ use crate::report;
 use crate::settings::Settings;
 use crate::snapshot::{self, Answer, Snapshot, StoredBoot};
 use crate::store::{Accepted, BootRow, Store, StoreError};
-use crate::view::RevisionView;
+use crate::view::{DiagnosticView, RevisionView};
 
 /// How many accepted commits the api lists.
 const REVISIONS_LISTED: usize = 100;
@@ -346,17 +346,19 @@ fn view(accepted: &Accepted) -> RevisionView {
 }
 
 fn refused(accepted: &Accepted, findings: &[Diagnostic], tree: &Tree) -> Refused {
-    Refused { revision: view(accepted), reason: report::count(findings), diagnostics: report::views(findings, tree) }
+    Refused {
+        revision: view(accepted),
+        reason: report::count(findings),
+        diagnostics: findings.iter().map(|finding| DiagnosticView::of(finding, tree)).collect(),
+    }
 }
 
 /// Logs one finding.
 fn tell(finding: &Diagnostic, tree: &Tree) {
-    let at = report::located(&finding.place, tree);
-    let (line, column) = (at.map_or(0, |at| at.line), at.map_or(0, |at| at.column));
-    let (code, path, hint) = (finding.code.as_str(), &*finding.place.file, finding.hint.as_deref().unwrap_or(""));
+    let DiagnosticView { code, path, line, column, message, hint, severity: _ } = DiagnosticView::of(finding, tree);
     match finding.severity() {
-        Severity::Error => error!(code, path, line, column, hint, "{}", finding.message),
-        Severity::Warning => warn!(code, path, line, column, hint, "{}", finding.message),
+        Severity::Error => error!(code, path, line, column, hint, "{message}"),
+        Severity::Warning => warn!(code, path, line, column, hint, "{message}"),
     }
 }
 

@@ -20,6 +20,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -78,6 +79,7 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let system = |doing| move |source| ServeError::System { doing, source };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(system("start its runtime"))?;
+    allow_open_files();
     let repository = repository(&settings)?;
     let identity = Identity {
         repository: repository.display().to_string(),
@@ -96,6 +98,14 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     runtime.block_on(run(settings, store, shared, follower, Unknown::new(unknown)))
 }
 
+/// Raises the soft limit of open files to the hard one: the usual 1,024 are fewer than the connections of a machine room.
+fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        warn!(%error, "the limit of open files cannot be raised; it bounds how many machines are served at once");
+    }
+}
+
 /// Finds the repository's own folder, so that a store knows it however it was named.
 fn repository(settings: &Settings) -> Result<PathBuf, ServeError> {
     match Repo::open(&settings.repo, Trust::Named) {
@@ -108,23 +118,26 @@ fn repository(settings: &Settings) -> Result<PathBuf, ServeError> {
             | GitError::Io { .. }),
         ) if settings.store.exists() => {
             warn!(error = %chain(&error), "the repository is away; what the store has is served until it is back");
-            Ok(settled(&settings.repo))
+            Ok(settled(&settings.repo, MAX_LINKS))
         }
         Err(error) => Err(error.into()),
     }
 }
 
+/// How many symbolic links a path may go through, as Linux bounds it (path_resolution(7)).
+const MAX_LINKS: u32 = 40;
+
 /// Names a path that may be away as it is named when it is there: absolute, and through no link.
-fn settled(path: &Path) -> PathBuf {
+fn settled(path: &Path, links: u32) -> PathBuf {
     let Ok(path) = std::path::absolute(path) else { return path.into() };
     if let Ok(found) = path.canonicalize() {
         return found;
     }
     match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => {
-            let parent = settled(parent);
+            let parent = settled(parent, links);
             match std::fs::read_link(parent.join(name)) {
-                Ok(target) if target != path => settled(&parent.join(target)),
+                Ok(target) if links > 0 => settled(&parent.join(target), links - 1),
                 Ok(_) | Err(_) => parent.join(name),
             }
         }

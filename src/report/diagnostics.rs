@@ -3,17 +3,9 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::model::{Diagnostic, File, Place, Severity, Tree};
-use crate::view::DiagnosticView;
 
 /// The longest line that is shown; of a longer one only its place is told.
 const MAX_LINE: usize = 400;
-
-/// A diagnostic's place as line and column, both counted from 1; columns count characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Located {
-    pub line: usize,
-    pub column: usize,
-}
 
 /// Writes findings, one block each, with the lines that they are about.
 #[must_use]
@@ -34,34 +26,6 @@ pub fn count(findings: &[Diagnostic]) -> String {
     let warnings = findings.len() - errors;
     let plural = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
     format!("{}, {}", plural(errors, "error"), plural(warnings, "warning"))
-}
-
-/// Describes findings for strangers.
-#[must_use]
-pub fn views(findings: &[Diagnostic], tree: &Tree) -> Vec<DiagnosticView> {
-    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let view = |finding: &Diagnostic| {
-        let at = located(&finding.place, tree);
-        DiagnosticView {
-            code: finding.code.as_str().into(),
-            severity: finding.severity().into(),
-            path: finding.place.file.to_string(),
-            line: at.map(|at| number(at.line)),
-            column: at.map(|at| number(at.column)),
-            message: finding.message.clone(),
-            hint: finding.hint.clone(),
-        }
-    };
-    findings.iter().map(view).collect()
-}
-
-/// Finds the line and column of a place.
-#[must_use]
-pub fn located(place: &Place, tree: &Tree) -> Option<Located> {
-    let source = source(&place.file, tree)?;
-    let window = window(source, place.span?.start);
-    let column = source.get(window.start..window.at).map_or(0, |text| text.chars().count()) + 1;
-    Some(Located { line: window.line, column })
 }
 
 fn report<'a>(finding: &'a Diagnostic, tree: &'a Tree, prefix: &str) -> Vec<Group<'a>> {

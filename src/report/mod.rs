@@ -4,4 +4,4 @@
 
 mod diagnostics;
 
-pub use diagnostics::{Located, count, located, text, views};
+pub use diagnostics::{count, text};
