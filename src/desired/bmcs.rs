@@ -4,6 +4,7 @@ use super::at::At;
 use super::columns::Column;
 use super::facts::{BmcFact, Fact, FactCell, Facts};
 use super::file::{BmcDefaults, BmcKind, BmcTable, InlineBmc, Protocol, Tls};
+use super::identity::{address, stated_twice};
 use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
 use super::values;
@@ -67,7 +68,8 @@ pub fn lower(here: &Here<'_>, table: &At<BmcTable>, ground: &Ground<'_>, finding
         let stated = |column: &Option<Column>| {
             column.as_ref().map(|column| Stated::new(column.get(item), here.origin(column.span)))
         };
-        let mac = stated(&columns.2).and_then(|text| mac_of(place(&columns.2), text, findings));
+        let mac = stated(&columns.2)
+            .and_then(|text| address(place(&columns.2), text, "MAC address", MacAddr::parse, findings));
         let ip = stated(&columns.3).and_then(|text| {
             values::ip(&|| place(&columns.3), &text.value, findings).map(|ip| Stated::new(ip, text.origin))
         });
@@ -113,7 +115,7 @@ pub fn inline(
             origin: here.origin(span),
             url: stated(&url).map(|url| url.map(Into::into)),
             tls_pin: stated(&pin).map(|pin| pin.map(Into::into)),
-            mac: stated(&mac).and_then(|text| mac_of(place(&mac), text, findings)),
+            mac: stated(&mac).and_then(|text| address(place(&mac), text, "MAC address", MacAddr::parse, findings)),
             ..common.bmc()
         };
         check_url(&mut made, || place(&url), here.place(span), findings);
@@ -201,17 +203,6 @@ fn xname_of(place: Place, text: &str, findings: &mut Findings) -> Option<Xname> 
     }
 }
 
-fn mac_of(place: Place, text: Stated<String>, findings: &mut Findings) -> Option<Stated<MacAddr>> {
-    match MacAddr::parse(&text.value) {
-        Ok(mac) => Some(Stated::new(mac, text.origin)),
-        Err(error) => {
-            let message = format!("`{}` is no MAC address: {error}", text.value);
-            findings.push(Diagnostic::new(Code::BadAddress, place, message));
-            None
-        }
-    }
-}
-
 fn check_url(bmc: &mut Bmc, place: impl Fn() -> Place, table: Place, findings: &mut Findings) {
     match &bmc.url {
         Some(url) => {
@@ -263,7 +254,7 @@ pub fn take_fact(bmc: &mut Bmc, fact: BmcFact, cell: &FactCell<'_, '_>, findings
     let text = Stated::new(cell.text.to_owned(), cell.origin);
     match fact {
         BmcFact::Mac if bmc.mac.is_some() => findings.push(stated_twice(cell, "MAC address of its BMC")),
-        BmcFact::Mac => bmc.mac = mac_of(cell.place(), text, findings),
+        BmcFact::Mac => bmc.mac = address(cell.place(), text, "MAC address", MacAddr::parse, findings),
         BmcFact::Ip if bmc.ip.is_some() => findings.push(stated_twice(cell, "IP address of its BMC")),
         BmcFact::Ip => {
             let ip = values::ip(&|| cell.place(), cell.text, findings);
@@ -272,10 +263,4 @@ pub fn take_fact(bmc: &mut Bmc, fact: BmcFact, cell: &FactCell<'_, '_>, findings
         BmcFact::TlsPin if bmc.tls_pin.is_some() => findings.push(stated_twice(cell, "TLS pin of its BMC")),
         BmcFact::TlsPin => bmc.tls_pin = Some(text.map(Into::into)),
     }
-}
-
-/// Tells of a fact that a TOML file or another row states too.
-pub fn stated_twice(cell: &FactCell<'_, '_>, what: &str) -> Diagnostic {
-    Diagnostic::new(Code::FactsDuplicate, cell.place(), format!("the {what} is stated twice"))
-        .hint("a fact has one place: a facts row or a TOML file, not both")
 }

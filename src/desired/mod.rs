@@ -15,6 +15,7 @@ mod facts;
 pub mod file;
 mod files;
 mod groups;
+mod identity;
 mod keys;
 mod load;
 mod networks;

@@ -4,21 +4,17 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use minijinja::{Environment, Value};
-use uuid::Uuid;
 
 use super::at::{At, Text};
-use super::bmcs::stated_twice;
 use super::columns::Column;
 use super::facts::{BmcFact, Fact, FactCell, Facts, NicFact};
 use super::file::{NodeBmc, NodeState, NodeTable};
+use super::identity::{address, nid, stated_twice, uuid, xname};
 use super::nics::{Identity, MergedNics};
 use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
 use super::{Nic, Node, template, values};
-use crate::model::{AddressError, Code, Diagnostic, Guid, MacAddr, Place, Span, Stated, Xname, XnameKind};
-
-/// The largest nid: SMD's is a signed 32-bit number (wire notes, section 2.2).
-const MAX_NID: u32 = i32::MAX as u32;
+use crate::model::{Code, Diagnostic, Guid, MacAddr, Place, Span, Stated};
 
 /// A `[[node]]` table with its names expanded, and what of it differs by node.
 #[derive(Debug)]
@@ -328,55 +324,6 @@ fn take_nic_fact(
         NicFact::Ip => {
             let ip = values::ip(&|| cell.place(), cell.text, findings);
             nic.ips.extend(ip.map(|ip| Stated::new(ip, cell.origin)));
-        }
-    }
-}
-
-fn address<T>(
-    place: Place,
-    text: Stated<String>,
-    what: &str,
-    parse: impl Fn(&str) -> Result<T, AddressError>,
-    findings: &mut Findings,
-) -> Option<Stated<T>> {
-    match parse(&text.value) {
-        Ok(value) => Some(Stated::new(value, text.origin)),
-        Err(error) => {
-            let message = format!("`{}` is no {what}: {error}", text.value);
-            findings.push(Diagnostic::new(Code::BadAddress, place, message));
-            None
-        }
-    }
-}
-
-fn xname(place: Place, text: Stated<String>, findings: &mut Findings) -> Option<Stated<Xname>> {
-    let message = match Xname::parse(&text.value) {
-        Ok(xname) if xname.kind() == XnameKind::Node => return Some(Stated::new(xname, text.origin)),
-        Ok(xname) => format!("`{xname}` is not the place of a node, which is x…c…s…b…n…"),
-        Err(error) => format!("`{}`: {error}", text.value),
-    };
-    findings.push(Diagnostic::new(Code::BadXname, place, message));
-    None
-}
-
-fn nid(place: Place, text: Stated<String>, findings: &mut Findings) -> Option<Stated<u32>> {
-    match text.value.parse::<u32>() {
-        Ok(nid) if nid <= MAX_NID => Some(Stated::new(nid, text.origin)),
-        Ok(_) | Err(_) => {
-            let message = format!("`{}` is no nid, a whole number from 0 to {MAX_NID}", text.value);
-            findings.push(Diagnostic::new(Code::BadValue, place, message));
-            None
-        }
-    }
-}
-
-fn uuid(place: Place, text: Stated<String>, findings: &mut Findings) -> Option<Stated<Uuid>> {
-    match Uuid::try_parse(&text.value) {
-        Ok(uuid) if !uuid.is_nil() => Some(Stated::new(uuid, text.origin)),
-        Ok(_) | Err(_) => {
-            let message = format!("`{}` is no UUID of a machine", text.value);
-            findings.push(Diagnostic::new(Code::BadValue, place, message));
-            None
         }
     }
 }

@@ -1,0 +1,43 @@
+//! The plain words that some keys take.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Makes enumerations of plain words.
+macro_rules! words {
+    ($($(#[doc = $doc:literal])+ $name:ident { $($variant:ident = $word:literal),+ $(,)? })+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+        #[schemars(inline)]
+        pub enum $name { $(#[serde(rename = $word)] $variant,)+ }
+
+        impl $name {
+            /// Returns the word that the files use.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+    )+};
+}
+
+words! {
+    /// A processor architecture, as the Linux kernel names it.
+    ArchName { X86_64 = "x86_64", Aarch64 = "aarch64" }
+    /// Where MAC addresses come from: git alone, or the first trusted survey of the BMC.
+    MacSource { Declared = "declared", FromBmc = "from-bmc" }
+    /// What is to become of a node.
+    NodeState { Active = "active", Maintenance = "maintenance", Spare = "spare", Retired = "retired" }
+    /// What a BMC controls.
+    BmcKind { Node = "node", Chassis = "chassis", Switch = "switch", Pdu = "pdu" }
+    /// What a BMC speaks.
+    Protocol { Redfish = "redfish", None = "none" }
+    /// How a BMC's certificate is judged.
+    Tls { Verify = "verify", Pin = "pin", Insecure = "insecure" }
+    /// What an interface is.
+    NicKind { Ethernet = "ethernet", Infiniband = "infiniband", Bond = "bond", Vlan = "vlan" }
+    /// What a boot configuration does.
+    BootKind { Live = "live", Local = "local", Install = "install" }
+    /// A power state.
+    Power { On = "on", Off = "off" }
+}
