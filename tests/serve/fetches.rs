@@ -110,8 +110,9 @@ fn ask_for_all(served: &Served, numbers: std::ops::Range<u32>) {
         let mut asked = String::new();
         for number in chunk {
             let [_, a, b, c] = number.to_be_bytes();
-            asked +=
-                &format!("GET /boot/v1/bootscript?mac=02:ee:00:{a:02x}:{b:02x}:{c:02x} HTTP/1.1\r\nHost: m\r\n\r\n");
+            asked += &format!(
+                "GET /boot/v1/bootscript?mac=02:ee:00:{a:02x}:{b:02x}:{c:02x}&arch=x86_64 HTTP/1.1\r\nHost: m\r\n\r\n"
+            );
         }
         stream.write_all(asked.as_bytes()).expect("it listens");
         for _ in chunk {
