@@ -24,6 +24,12 @@ use crate::view::RevisionView;
 /// How many accepted commits the api lists.
 const REVISIONS_LISTED: usize = 100;
 
+/// How many findings of one commit the log tells: one wrong column is as many findings as the cluster has nodes.
+const FINDINGS_TOLD: usize = 20;
+
+/// How many findings of a refused commit the status shows.
+const FINDINGS_SHOWN: usize = 100;
+
 /// The one who follows the repository.
 pub struct Follower {
     source: PathBuf,
@@ -77,16 +83,9 @@ impl Follower {
             }
         };
         let revision = last.accepted.revision.clone();
-        let (snapshot, findings) = match build(&last.tree, &revision) {
-            Ok(built) => built,
-            Err(why) => {
-                error!(revision = %revision, "the stored commit cannot be built: {why}");
-                self.standing.refuse(Refused { revision: view(&last.accepted), reason: why, diagnostics: Vec::new() });
-                return self.swap(None);
-            }
-        };
+        let (snapshot, findings) = build(&last.tree, &revision);
         let Some(snapshot) = snapshot else {
-            error!(revision = %revision, "the stored commit does not check any more: {}", report::count(&findings));
+            error!(revision = %revision, "the stored commit does not check any more: {}", why(&findings));
             self.standing.refuse(refused(&last.accepted, &findings, &last.tree));
             return self.swap(None);
         };
@@ -166,17 +165,15 @@ impl Follower {
             Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.into(), nodes: 0 };
         let tree = match tree {
             Ok(tree) => tree,
-            Err(error) => return self.refuse_whole(&accepted, with_hint(&chain(&error), error.hint())),
+            Err(error) => {
+                let reason = with_hint(&chain(&error), error.hint());
+                return self.refuse(&accepted, Refused { revision: view(&accepted), reason, diagnostics: Vec::new() });
+            }
         };
         let started = std::time::Instant::now();
-        let (snapshot, findings) = match build(&tree, revision) {
-            Ok(built) => built,
-            Err(why) => return self.refuse_whole(&accepted, why),
-        };
+        let (snapshot, findings) = build(&tree, revision);
         let millis = started.elapsed().as_millis() as u64;
-        for finding in &findings {
-            tell(finding, &tree);
-        }
+        tell(&findings, &tree);
         match snapshot {
             Some(snapshot) => {
                 let nodes = snapshot.nodes().len() as u32;
@@ -190,11 +187,6 @@ impl Follower {
             }
             None => self.refuse(&accepted, refused(&accepted, &findings, &tree)),
         }
-    }
-
-    /// Refuses a commit for what is wrong with it as a whole.
-    fn refuse_whole(&mut self, commit: &Accepted, reason: String) {
-        self.refuse(commit, Refused { revision: view(commit), reason, diagnostics: Vec::new() });
     }
 
     fn refuse(&mut self, commit: &Accepted, refused: Refused) {
@@ -284,10 +276,18 @@ impl Follower {
     }
 }
 
-/// Builds a Snapshot; a fault of ours that only this commit brings out is the commit's, not the server's, end.
-fn build(tree: &Tree, revision: &Revision) -> Result<(Option<Snapshot>, Vec<Diagnostic>), String> {
-    catch_unwind(AssertUnwindSafe(|| snapshot::build(tree, revision.clone())))
-        .map_err(|_| "muster itself failed on it; this is a fault of muster, and the log says where".into())
+/// Builds a Snapshot. A fault of ours that a commit brings out is the end of that commit, not of the server; it gives no
+/// Snapshot and no findings.
+fn build(tree: &Tree, revision: &Revision) -> (Option<Snapshot>, Vec<Diagnostic>) {
+    catch_unwind(AssertUnwindSafe(|| snapshot::build(tree, revision.clone()))).unwrap_or_default()
+}
+
+/// Says why a commit gave no Snapshot.
+fn why(findings: &[Diagnostic]) -> String {
+    match findings {
+        [] => "muster itself failed on it, which is a fault of muster".into(),
+        findings => report::count(findings),
+    }
 }
 
 /// Writes a Snapshot's inputs and scripts.
@@ -321,11 +321,24 @@ fn view(accepted: &Accepted) -> RevisionView {
 }
 
 fn refused(accepted: &Accepted, findings: &[Diagnostic], tree: &Tree) -> Refused {
-    Refused { revision: view(accepted), reason: report::count(findings), diagnostics: report::views(findings, tree) }
+    let first: Vec<Diagnostic> = worst_first(findings).take(FINDINGS_SHOWN).cloned().collect();
+    Refused { revision: view(accepted), reason: why(findings), diagnostics: report::views(&first, tree) }
 }
 
-/// Logs one finding.
-fn tell(finding: &Diagnostic, tree: &Tree) {
+fn worst_first(findings: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {
+    let of = |wanted| findings.iter().filter(move |finding| finding.severity() == wanted);
+    of(Severity::Error).chain(of(Severity::Warning))
+}
+
+/// Logs the findings of one commit.
+fn tell(findings: &[Diagnostic], tree: &Tree) {
+    worst_first(findings).take(FINDINGS_TOLD).for_each(|finding| tell_one(finding, tree));
+    if let Some(more) = findings.len().checked_sub(FINDINGS_TOLD).filter(|more| *more > 0) {
+        warn!(more, "there are more findings; `muster check --rev` tells all of them");
+    }
+}
+
+fn tell_one(finding: &Diagnostic, tree: &Tree) {
     let at = report::located(&finding.place, tree);
     let (line, column) = (at.map_or(0, |at| at.line), at.map_or(0, |at| at.column));
     let (code, path, hint) = (finding.code.as_str(), &*finding.place.file, finding.hint.as_deref().unwrap_or(""));
