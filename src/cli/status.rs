@@ -8,6 +8,9 @@ use super::hosted::Hosted;
 use super::{Failure, Outcome, api};
 use crate::view::{SeverityView, State, Status as StatusView, StoreState};
 
+/// How many errors of a refused commit are printed: what leaves the rest in sight on a terminal.
+const ERRORS_PRINTED: usize = 20;
+
 /// Say how a running server stands: which commit it serves, which it refused and why
 ///
 /// Exit codes: 0 it serves the newest commit, 1 something is not as it should be, 2 no server answers.
@@ -57,7 +60,8 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
     }
     if let Some(refused) = &status.refused {
         writeln!(out, "refused   {} {}: {}", refused.revision.short, refused.revision.subject, refused.reason)?;
-        for finding in refused.diagnostics.iter().filter(|finding| finding.severity == SeverityView::Error) {
+        let mut errors = refused.diagnostics.iter().filter(|finding| finding.severity == SeverityView::Error);
+        for finding in errors.by_ref().take(ERRORS_PRINTED) {
             let at = match (finding.line, finding.column) {
                 (Some(line), Some(column)) => format!(":{line}:{column}"),
                 _ => String::new(),
@@ -66,6 +70,9 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
             if let Some(hint) = &finding.hint {
                 writeln!(out, "              hint: {hint}")?;
             }
+        }
+        if errors.next().is_some() {
+            writeln!(out, "            and more; `muster check --rev {}` tells all", refused.revision.short)?;
         }
     }
     let source = &status.source;

@@ -10,17 +10,15 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
 
-use super::clock;
 use super::standing::{Refused, Standing};
+use super::{clock, remember, words};
 use crate::git::{CommitInfo, GitError, Mirror, Tip};
 use crate::http::Serving;
-use crate::ipxe::Script;
-use crate::model::{Diagnostic, Revision, Severity, Tree};
-use crate::report;
+use crate::model::{Diagnostic, Revision, Tree};
 use crate::settings::Settings;
-use crate::snapshot::{self, Answer, Snapshot, StoredBoot};
-use crate::store::{Accepted, BootRow, Store, StoreError};
-use crate::view::{DiagnosticView, RevisionView};
+use crate::snapshot::{self, Snapshot};
+use crate::store::{Accepted, Store};
+use crate::view::RevisionView;
 
 /// How many accepted commits the api lists.
 const REVISIONS_LISTED: usize = 100;
@@ -73,30 +71,23 @@ impl Follower {
             Ok(Some(last)) => last,
             Ok(None) => return,
             Err(error) => {
-                warn!(error = %chain(&error), "the last good commit cannot be read from the store");
+                warn!(error = %words::chain(&error), "the last good commit cannot be read from the store");
                 return;
             }
         };
         let revision = last.accepted.revision.clone();
-        let (snapshot, refusal) = match build(&last.tree, &revision) {
-            Ok((Some(snapshot), _)) => (Some(snapshot), None),
-            Ok((None, findings)) => (None, Some(refused(&last.accepted, &findings, &last.tree))),
-            Err(reason) => (None, Some(Refused { revision: view(&last.accepted), reason, diagnostics: Vec::new() })),
-        };
-        let snapshot = match (snapshot, &refusal) {
-            (None, Some(refusal)) => {
-                let why = &refusal.reason;
-                error!(revision = %revision, "the stored commit does not check any more ({why}); its stored scripts are served");
-                self.stored_scripts(&revision)
-            }
-            (snapshot, _) => snapshot,
-        };
+        let (snapshot, findings) = build(&last.tree, &revision);
+        let snapshot = snapshot.or_else(|| {
+            let why = words::why(&findings);
+            error!(revision = %revision, "the stored commit does not check any more ({why}); its stored scripts are served");
+            remember::stored_scripts(&self.store, &revision)
+        });
         if let Some(snapshot) = &snapshot {
             info!(revision = %revision, nodes = snapshot.nodes().len(), "serving the last good commit from the store");
-            self.standing.serve(view(&last.accepted), snapshot);
+            self.standing.serve(words::view(&last.accepted), snapshot);
         }
-        if let Some(refusal) = refusal {
-            self.standing.refuse(refusal);
+        if snapshot.as_ref().is_none_or(Snapshot::is_stored) {
+            self.standing.refuse(words::refused(&last.accepted, &findings, &last.tree));
         }
         self.judged = Some(revision);
         self.swap(snapshot.map(Arc::new));
@@ -111,27 +102,7 @@ impl Follower {
         self.restored = true;
         match self.store.fetches() {
             Ok(fetches) => self.shared.load().restore(fetches),
-            Err(error) => warn!(error = %chain(&error), "the boot fetches cannot be read from the store"),
-        }
-    }
-
-    /// Reads the scripts of the last good commit, for when its inputs do not check any more.
-    fn stored_scripts(&self, revision: &Revision) -> Option<Snapshot> {
-        let read = || -> Result<Vec<StoredBoot>, StoreError> {
-            let bodies = self.store.bodies()?;
-            let rows = self.store.rows()?.into_iter();
-            let boots = rows.filter_map(|BootRow { name, macs, nid, xname, digest }| {
-                let script = Script::from_marked(std::str::from_utf8(bodies.get(&digest)?).ok()?);
-                Some(StoredBoot { name, macs, nid, xname, script, digest })
-            });
-            Ok(boots.collect())
-        };
-        match read() {
-            Ok(boots) => Some(Snapshot::from_stored(revision.clone(), boots)),
-            Err(error) => {
-                error!(error = %chain(&error), "the stored scripts cannot be read");
-                None
-            }
+            Err(error) => warn!(error = %words::chain(&error), "the boot fetches cannot be read from the store"),
         }
     }
 
@@ -150,7 +121,7 @@ impl Follower {
             }
             Ok(Some(found)) => self.take(&found),
             Ok(None) => {}
-            Err(error) => self.standing.source_fails(&chain(&error), error.hint()),
+            Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
         }
         self.store_what_is_unstored();
         self.standing.store_is(self.store.trouble());
@@ -184,7 +155,7 @@ impl Follower {
         let Found { branch, revision } = found;
         let (info, tree) = match self.read(revision) {
             Ok(read) => read,
-            Err(error) => return self.standing.source_fails(&chain(&error), error.hint()),
+            Err(error) => return self.standing.source_fails(&words::chain(&error), error.hint()),
         };
         self.standing.source_works(branch);
         self.judged = Some(revision.clone());
@@ -192,35 +163,29 @@ impl Follower {
             Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.into(), nodes: 0 };
         let tree = match tree {
             Ok(tree) => tree,
-            Err(error) => return self.refuse_whole(&accepted, with_hint(&chain(&error), error.hint())),
+            Err(error) => {
+                let reason = words::with_hint(&words::chain(&error), error.hint());
+                return self
+                    .refuse(&accepted, Refused { revision: words::view(&accepted), reason, diagnostics: Vec::new() });
+            }
         };
         let started = std::time::Instant::now();
-        let (snapshot, findings) = match build(&tree, revision) {
-            Ok(built) => built,
-            Err(why) => return self.refuse_whole(&accepted, why),
-        };
+        let (snapshot, findings) = build(&tree, revision);
         let millis = started.elapsed().as_millis() as u64;
-        for finding in &findings {
-            tell(finding, &tree);
-        }
+        words::tell(&findings, &tree);
         match snapshot {
             Some(snapshot) => {
                 let nodes = snapshot.nodes().len() as u32;
                 accepted.nodes = nodes;
                 info!(revision = %revision, subject = accepted.subject, nodes, millis, "commit accepted");
-                self.standing.serve(view(&accepted), &snapshot);
+                self.standing.serve(words::view(&accepted), &snapshot);
                 let snapshot = Arc::new(snapshot);
                 self.unstored = Some((Arc::clone(&snapshot), Arc::new(tree), accepted));
                 self.swap(Some(snapshot));
                 self.restore();
             }
-            None => self.refuse(&accepted, refused(&accepted, &findings, &tree)),
+            None => self.refuse(&accepted, words::refused(&accepted, &findings, &tree)),
         }
-    }
-
-    /// Refuses a commit for what is wrong with it as a whole.
-    fn refuse_whole(&mut self, commit: &Accepted, reason: String) {
-        self.refuse(commit, Refused { revision: view(commit), reason, diagnostics: Vec::new() });
     }
 
     fn refuse(&mut self, commit: &Accepted, refused: Refused) {
@@ -236,7 +201,7 @@ impl Follower {
     fn read(&mut self, revision: &Revision) -> Result<(CommitInfo, Result<Tree, GitError>), GitError> {
         match self.read_once(revision) {
             Err(error) if error.is_damage() => {
-                warn!(error = %chain(&error), "the mirror is damaged and is made again");
+                warn!(error = %words::chain(&error), "the mirror is damaged and is made again");
                 if let Some(mirror) = &self.mirror {
                     mirror.remake()?;
                     mirror.fetch(&self.source, self.branch.as_deref())?;
@@ -266,18 +231,18 @@ impl Follower {
     /// Stores what is served, so that a start without git serves it too. Nothing waits for this.
     fn store_what_is_unstored(&mut self) {
         let Some((snapshot, tree, accepted)) = self.unstored.take() else { return };
-        match store(&self.store, &snapshot, &tree, &accepted) {
+        match remember::store(&self.store, &snapshot, &tree, &accepted) {
             Ok(()) => {
                 self.standing.stored();
                 let kept = [accepted.revision.clone()];
                 if let Some(Err(error)) = self.mirror.as_ref().map(|mirror| mirror.keep(&kept)) {
-                    warn!(error = %chain(&error), "the served commit cannot be kept in the mirror");
+                    warn!(error = %words::chain(&error), "the served commit cannot be kept in the mirror");
                 }
                 self.list_revisions();
             }
             Err(error) => {
-                if self.standing.unstored(&chain(&error)) {
-                    error!(error = %chain(&error), "the served commit cannot be stored; boots go on");
+                if self.standing.unstored(&words::chain(&error)) {
+                    error!(error = %words::chain(&error), "the served commit cannot be stored; boots go on");
                 }
                 self.unstored = Some((snapshot, tree, accepted));
             }
@@ -288,12 +253,12 @@ impl Follower {
     pub fn list_revisions(&self) {
         match self.store.accepted(REVISIONS_LISTED) {
             Ok(accepted) => {
-                let revisions: Arc<[RevisionView]> = accepted.iter().map(view).collect();
+                let revisions: Arc<[RevisionView]> = accepted.iter().map(words::view).collect();
                 let serving = self.shared.load_full();
                 let next = serving.with_status(Arc::clone(&serving.status)).with_revisions(revisions);
                 self.shared.store(Arc::new(next));
             }
-            Err(error) => warn!(error = %chain(&error), "the accepted commits cannot be listed"),
+            Err(error) => warn!(error = %words::chain(&error), "the accepted commits cannot be listed"),
         }
     }
 
@@ -310,71 +275,8 @@ impl Follower {
     }
 }
 
-/// Builds a Snapshot; a fault of ours that only this commit brings out is the commit's, not the server's, end.
-fn build(tree: &Tree, revision: &Revision) -> Result<(Option<Snapshot>, Vec<Diagnostic>), String> {
-    catch_unwind(AssertUnwindSafe(|| snapshot::build(tree, revision.clone())))
-        .map_err(|_| "muster itself failed on it; this is a fault of muster, and the log says where".into())
-}
-
-/// Writes a Snapshot's inputs and scripts.
-fn store(store: &Store, snapshot: &Snapshot, tree: &Tree, accepted: &Accepted) -> Result<(), StoreError> {
-    let mut rows = Vec::with_capacity(snapshot.nodes().len());
-    let mut scripts = Vec::with_capacity(snapshot.nodes().len());
-    for (at, node) in snapshot.nodes().iter().enumerate() {
-        let Answer::Script(prepared) = snapshot.answer(at) else { continue };
-        rows.push(BootRow {
-            name: node.name.clone(),
-            macs: node.nics.iter().filter_map(|nic| nic.mac.map(|mac| mac.value)).collect(),
-            nid: node.nid.map(|nid| nid.value),
-            xname: node.xname.as_ref().map(|xname| xname.value.as_str().into()),
-            digest: prepared.digest,
-        });
-        scripts.push((prepared.digest, at));
-    }
-    scripts.sort_unstable();
-    store.accept(accepted, tree, &rows, &|row| {
-        let found = scripts.binary_search_by(|(digest, _)| digest.cmp(&row.digest)).map(|found| scripts[found].1);
-        match found.map(|at| snapshot.answer(at)) {
-            Ok(Answer::Script(prepared)) => prepared.script.marked().as_bytes().into(),
-            Ok(Answer::Retired | Answer::Nothing) | Err(_) => (&[][..]).into(),
-        }
-    })
-}
-
-fn view(accepted: &Accepted) -> RevisionView {
-    RevisionView::new(&accepted.revision, &accepted.subject, clock::rfc3339(accepted.at))
-}
-
-fn refused(accepted: &Accepted, findings: &[Diagnostic], tree: &Tree) -> Refused {
-    Refused {
-        revision: view(accepted),
-        reason: report::count(findings),
-        diagnostics: findings.iter().map(|finding| DiagnosticView::of(finding, tree)).collect(),
-    }
-}
-
-/// Logs one finding.
-fn tell(finding: &Diagnostic, tree: &Tree) {
-    let DiagnosticView { code, path, line, column, message, hint, severity: _ } = DiagnosticView::of(finding, tree);
-    match finding.severity() {
-        Severity::Error => error!(code, path, line, column, hint, "{message}"),
-        Severity::Warning => warn!(code, path, line, column, hint, "{message}"),
-    }
-}
-
-/// Adds what to do next to a sentence.
-pub fn with_hint(why: &str, hint: Option<String>) -> String {
-    hint.map_or_else(|| why.to_owned(), |hint| format!("{why} ({hint})"))
-}
-
-/// Writes an error with all its causes on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
+/// Builds a Snapshot. A fault of ours that a commit brings out is the end of that commit, not of the server; it gives no
+/// Snapshot and no findings.
+fn build(tree: &Tree, revision: &Revision) -> (Option<Snapshot>, Vec<Diagnostic>) {
+    catch_unwind(AssertUnwindSafe(|| snapshot::build(tree, revision.clone()))).unwrap_or_default()
 }

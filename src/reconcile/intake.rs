@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::follow::chain;
+use super::words::chain;
 use crate::http::Serving;
 use crate::model::MacAddr;
 use crate::observed::{BootFetch, UnknownMac};

@@ -8,7 +8,9 @@
 mod clock;
 mod follow;
 mod intake;
+mod remember;
 mod standing;
+mod words;
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,9 +34,10 @@ use crate::settings::{ApiAddress, Settings};
 use crate::store::{Identity, Opened, Store, StoreError};
 use crate::view::{SourceView, Status, StoreState, StoreView};
 
-use follow::{Follower, chain};
+use follow::Follower;
 use intake::Unknown;
 use standing::Standing;
+use words::chain;
 
 /// How often a local repository is looked at whatever the watch says: some file systems tell nothing.
 const POLL: Duration = Duration::from_secs(2);

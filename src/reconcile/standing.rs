@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::{info, warn};
 
-use super::follow::with_hint;
+use super::words::with_hint;
 use crate::snapshot::Snapshot;
 use crate::view::{DiagnosticView, NodeCounts, RefusedView, RevisionView, State, Status, StoreState};
 

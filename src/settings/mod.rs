@@ -119,28 +119,31 @@ impl Given {
     /// # Errors
     /// No repository is named, or an address cannot be used.
     pub fn complete(self, advertise_fault: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsError> {
+        // An empty variable is how a unit file or a compose file leaves a setting out.
+        let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let (branch, advertise) = (said(self.branch), said(self.advertise));
         let store = self.store.unwrap_or_else(|| STORE.into());
         let listen = self.listen.unwrap_or_else(|| LISTEN.parse().expect("the default is an address"));
-        let api = match self.api {
+        let api = match said(self.api) {
             None => ApiAddress::Unix(store.with_extension("sock")),
             Some(text) => ApiAddress::parse(&text)?,
         };
-        if let Some(url) = &self.advertise
+        if let Some(url) = &advertise
             && let Some(fault) = advertise_fault(url)
         {
             return Err(SettingsError::Advertise(url.clone(), fault));
         }
-        if self.advertise.is_none() && listen.ip().is_unspecified() {
+        if advertise.is_none() && listen.ip().is_unspecified() {
             return Err(SettingsError::AdvertiseNeeded(listen));
         }
         Ok(Settings {
             repo: self.repo.ok_or(SettingsError::NoRepository)?,
-            branch: self.branch,
+            branch,
             path: self.path.unwrap_or_default().trim_matches('/').to_owned(),
             store,
             listen,
             api,
-            advertise: self.advertise.map(|url| url.trim_end_matches('/').to_owned()),
+            advertise: advertise.map(|url| url.trim_end_matches('/').to_owned()),
         })
     }
 }
@@ -193,6 +196,15 @@ mod tests {
         assert_eq!(settings.api, ApiAddress::Unix("x/m.sock".into()));
         assert_eq!(settings.mirror(), Path::new("x/m.mirror.git"));
         assert_eq!(settings.listen.port(), 1);
+    }
+
+    #[test]
+    fn what_is_empty_is_not_said() {
+        let empty = || Some(String::new());
+        let given = Given { branch: empty(), api: empty(), advertise: empty(), path: empty(), ..Given::default() };
+        let settings = complete(Given { repo: Some("a".into()), ..given }).unwrap();
+        assert_eq!((settings.branch, settings.advertise, &*settings.path), (None, None, ""));
+        assert_eq!(settings.api, ApiAddress::Unix("muster.sock".into()));
     }
 
     #[test]

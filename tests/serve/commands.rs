@@ -33,7 +33,7 @@ fn check_says_what_is_wrong_and_exits_by_it() {
 
     wishes.write("nodes/b.toml", b"# Rechnerraum f\xfcr alle\n");
     let (code, said) = check(&[]);
-    assert!(code == Some(1) && said.contains("nodes/b.toml:1:") && said.contains("not-utf8"), "{said}");
+    assert!(code == Some(1) && said.contains("nodes/b.toml") && said.contains("not-utf8]: line 1 "), "{said}");
     wishes.write("nodes/b.toml", format!("x = \"{}\"\n", "y".repeat(10_000_000)));
     let (code, said) = check(&[]);
     assert!(code == Some(1) && said.contains("nodes/b.toml") && said.contains("file-too-large"), "{said}");
@@ -86,7 +86,9 @@ fn show_prints_what_serve_sends() {
     let sent = served.get("/boot/v1/bootscript?nid=2");
     let kernel = |text: &str| text.lines().find(|line| line.starts_with("kernel ")).map(str::to_owned);
     assert!(kernel(sent.text()).is_some());
-    assert_eq!(kernel(&shown.replace("<server>", "http://boot.example:8270")), kernel(sent.text()));
+    // Asked for by number, there is no MAC address that it could boot by again.
+    let filled = shown.replace("<server>", "http://boot.example:8270").replace("<bootif>", "");
+    assert_eq!(kernel(&filled), kernel(sent.text()));
 }
 
 #[test]

@@ -137,6 +137,38 @@ fn a_commit_of_ten_thousand_files_is_taken() {
     let answer = served.get("/boot/v1/bootscript?mac=02:01:00:00:27:0f");
     assert_eq!((answer.status, answer.header("x-muster-revision")), (200, Some(&*commit)));
     until_stored(&served, &commit);
+    // It starts from the store alone; whoever asks before that is done is put off, not refused.
+    served.kill();
+    std::fs::rename(wishes.bare(), wishes.root().join("away.git")).expect("it can be moved");
+    let served = serve(&wishes, &[]);
+    loop {
+        let answer = served.get("/boot/v1/bootscript?mac=02:01:00:00:27:0f");
+        if answer.status == 200 {
+            assert_eq!(answer.header("x-muster-revision"), Some(&*commit));
+            break;
+        }
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    }
+}
+
+#[test]
+fn a_mistake_in_every_node_does_not_flood_the_log() {
+    let wishes = cluster();
+    let served = serve(&wishes, &[]);
+    until(&served, "serving", |status| status["state"] == "serving");
+    wishes.write("nodes/b.toml", "[[node]]\nnisc = 1\n".repeat(2000));
+    let bad = wishes.publish("many mistakes");
+    let status = until(&served, "the refusal", |status| status["refused"]["revision"]["id"] == *bad);
+    assert_eq!(status["refused"]["diagnostics"].as_array().unwrap().len(), 100);
+    let reason = status["refused"]["reason"].as_str().unwrap();
+    let errors: usize = reason.split(' ').next().unwrap().parse().expect("it begins with how many");
+    assert!(errors >= 2000, "{reason}");
+    let told = served.log().iter().filter(|line| line.contains("\"path\":\"nodes/b.toml\"")).count();
+    assert_eq!(told, 20, "{}", served.log().join("\n"));
+    served.wait_for("that there are more", |fields| fields["more"].is_u64());
+    let output = ends(wishes.root(), &["status"], &[]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.lines().count() < 70 && said.contains("and more; `muster check --rev"), "{said}");
 }
 
 #[test]

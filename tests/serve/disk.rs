@@ -64,24 +64,8 @@ fn a_full_disk_keeps_serving_and_recovers() {
     until_serving(&served, &second);
     until_stored(&served, &second);
     assert_serves(&served, "two", &second);
-    // A boot of while the disk was full is on it now: read it from a copy, as the file system goes with its process.
-    let copy = wishes.root().join("copy.redb");
-    let identity = ::muster::store::Identity {
-        repository: wishes.bare().canonicalize().unwrap().display().to_string(),
-        branch: None,
-        path: String::new(),
-    };
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        fs::copy(inside.join("muster.redb"), &copy).expect("it can be copied");
-        let (kept, _) = ::muster::store::Store::open(&copy, &identity, 0).expect("it can be opened");
-        let fetches = kept.fetches().unwrap_or_default();
-        if fetches.iter().any(|fetch| &*fetch.node == "n3") {
-            break;
-        }
-        assert!(Instant::now() < deadline, "the boot was forgotten: {fetches:?}");
-        thread::sleep(Duration::from_millis(500));
-    }
+    // A boot of while the disk was full is on it now.
+    until_on_disk(&wishes, &inside.join("muster.redb"), "n3");
 }
 
 /// Writes until nothing more fits.

@@ -31,8 +31,8 @@ fn a_boot_stands_in_the_api_and_survives_a_kill() {
     until_serving(&served, &second);
     until_stored(&served, &second);
     assert_eq!(node(&served, "n1")["last_boot"]["current"], false, "it runs a script that git no longer says");
-    // What is older than a second is on disk; what is younger may be lost with the power.
-    thread::sleep(Duration::from_millis(2500));
+    until_on_disk(&wishes, &store(&wishes), "n1");
+    // What is younger than a second may be lost with the power.
     boot(served.boot(), "02:00:00:00:00:02");
     served.kill();
 
@@ -49,14 +49,9 @@ fn a_boot_stands_in_the_api_and_survives_a_kill() {
 fn a_store_that_comes_late_to_its_commit_still_remembers_boots() {
     let wishes = cluster();
     let first = wishes.git(&["rev-parse", "HEAD"]);
-    let identity = ::muster::store::Identity {
-        repository: wishes.bare().canonicalize().unwrap().display().to_string(),
-        branch: None,
-        path: String::new(),
-    };
     {
         // A store with a boot and no commit, as one has whose first commit could not be written.
-        let (store, _) = ::muster::store::Store::open(&store(&wishes), &identity, 0).expect("it can be made");
+        let (store, _) = ::muster::store::Store::open(&store(&wishes), &identity(&wishes), 0).expect("it can be made");
         let fetch = ::muster::observed::BootFetch {
             node: "n1".into(),
             at: 1_767_225_600_000,
@@ -110,8 +105,9 @@ fn ask_for_all(served: &Served, numbers: std::ops::Range<u32>) {
         let mut asked = String::new();
         for number in chunk {
             let [_, a, b, c] = number.to_be_bytes();
-            asked +=
-                &format!("GET /boot/v1/bootscript?mac=02:ee:00:{a:02x}:{b:02x}:{c:02x} HTTP/1.1\r\nHost: m\r\n\r\n");
+            asked += &format!(
+                "GET /boot/v1/bootscript?mac=02:ee:00:{a:02x}:{b:02x}:{c:02x}&arch=x86_64 HTTP/1.1\r\nHost: m\r\n\r\n"
+            );
         }
         stream.write_all(asked.as_bytes()).expect("it listens");
         for _ in chunk {

@@ -136,6 +136,28 @@ fn node(served: &Served, name: &str) -> Value {
     serde_json::from_str(answer.text()).unwrap_or_else(|_| panic!("{name}: {}", answer.text()))
 }
 
+/// Names the bare repository as its store does.
+fn identity(wishes: &Wishes) -> ::muster::store::Identity {
+    let repository = wishes.bare().canonicalize().expect("it is there").display().to_string();
+    ::muster::store::Identity { repository, branch: None, path: String::new() }
+}
+
+/// Waits until a node's boot is in the file of a store, which its server holds, so a copy is read.
+fn until_on_disk(wishes: &Wishes, file: &Path, node: &str) {
+    let copy = wishes.root().join("copy.redb");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        // A copy that was cut by a write is as good as none.
+        std::fs::copy(file, &copy).expect("it can be copied");
+        let found = ::muster::store::Store::open(&copy, &identity(wishes), 0).and_then(|(store, _)| store.fetches());
+        if found.as_ref().is_ok_and(|fetches| fetches.iter().any(|fetch| &*fetch.node == node)) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the boot of {node} is not on disk: {found:?}");
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
 /// What a commit is refused for where `nodes/a.toml` is [`broken`].
 fn broken() -> String {
     NODES.replace("nics =", "nisc =")

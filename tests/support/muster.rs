@@ -157,9 +157,17 @@ impl Served {
     ///
     /// # Panics
     /// When it goes on for half a minute.
-    pub fn stop(mut self) -> (ExitStatus, Vec<String>) {
+    pub fn stop(self) -> (ExitStatus, Vec<String>) {
         let asked = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().expect("kill starts");
         assert!(asked.success(), "muster serve was already gone:\n{}", self.log().join("\n"));
+        self.ended()
+    }
+
+    /// Waits for it to end by itself; returns how it ended and its whole log.
+    ///
+    /// # Panics
+    /// When it goes on for half a minute.
+    pub fn ended(mut self) -> (ExitStatus, Vec<String>) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("our child can be waited for") {

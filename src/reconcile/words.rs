@@ -1,0 +1,77 @@
+//! Commits, findings and errors in words, for the log and the status.
+
+use tracing::{error, warn};
+
+use super::clock;
+use super::standing::Refused;
+use crate::model::{Diagnostic, Severity, Tree};
+use crate::report;
+use crate::store::Accepted;
+use crate::view::{DiagnosticView, RevisionView};
+
+/// How many findings of one commit the log tells: one wrong column is as many findings as the cluster has nodes.
+const FINDINGS_TOLD: usize = 20;
+
+/// How many findings of a refused commit the status shows.
+const FINDINGS_SHOWN: usize = 100;
+
+/// Says why a commit gave no Snapshot.
+pub fn why(findings: &[Diagnostic]) -> String {
+    match findings {
+        [] => "muster itself failed on it, which is a fault of muster".into(),
+        findings => report::count(findings),
+    }
+}
+
+/// Describes an accepted commit.
+pub fn view(accepted: &Accepted) -> RevisionView {
+    RevisionView::new(&accepted.revision, &accepted.subject, clock::rfc3339(accepted.at))
+}
+
+/// Describes a refused commit with its worst findings.
+pub fn refused(accepted: &Accepted, findings: &[Diagnostic], tree: &Tree) -> Refused {
+    let first = worst_first(findings).take(FINDINGS_SHOWN);
+    Refused {
+        revision: view(accepted),
+        reason: why(findings),
+        diagnostics: first.map(|finding| DiagnosticView::of(finding, tree)).collect(),
+    }
+}
+
+fn worst_first(findings: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {
+    let of = |wanted| findings.iter().filter(move |finding| finding.severity() == wanted);
+    of(Severity::Error).chain(of(Severity::Warning))
+}
+
+/// Logs the findings of one commit.
+pub fn tell(findings: &[Diagnostic], tree: &Tree) {
+    worst_first(findings).take(FINDINGS_TOLD).for_each(|finding| tell_one(finding, tree));
+    if let Some(more) = findings.len().checked_sub(FINDINGS_TOLD).filter(|more| *more > 0) {
+        warn!(more, "there are more findings; `muster check --rev` tells all of them");
+    }
+}
+
+fn tell_one(finding: &Diagnostic, tree: &Tree) {
+    let DiagnosticView { code, path, line, column, message, hint, severity: _ } = DiagnosticView::of(finding, tree);
+    match finding.severity() {
+        Severity::Error => error!(code, path, line, column, hint, "{message}"),
+        Severity::Warning => warn!(code, path, line, column, hint, "{message}"),
+    }
+}
+
+/// Adds what to do next to a sentence.
+pub fn with_hint(why: &str, hint: Option<String>) -> String {
+    hint.map_or_else(|| why.to_owned(), |hint| format!("{why} ({hint})"))
+}
+
+/// Writes an error with all its causes on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
