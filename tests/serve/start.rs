@@ -86,6 +86,8 @@ fn a_request_that_runs_is_answered_after_sigterm_and_noted() {
     served.wait_for("that it ends", |fields| {
         fields["message"].as_str().is_some_and(|text| text.starts_with("told to end"))
     });
+    // Late enough that whoever writes what was seen could have ended before.
+    thread::sleep(Duration::from_millis(500));
     write!(stream, "\r\n").unwrap();
     let answer = read(&mut stream);
     let answer = String::from_utf8_lossy(&answer);
