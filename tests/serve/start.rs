@@ -174,6 +174,24 @@ fn settings_that_cannot_be_used_are_refused_with_their_place() {
 }
 
 #[test]
+fn a_log_level_that_is_none_counts_as_info_and_is_told() {
+    let wishes = cluster();
+    for (level, told) in [("loud", 1), ("", 0)] {
+        let mut command = muster::command(wishes.root());
+        command
+            .env("MUSTER_LOG", level)
+            .arg("serve")
+            .arg("--repo")
+            .arg(wishes.bare())
+            .args(["--listen", "127.0.0.1:0"]);
+        let served = Served::spawn(command);
+        let (ended, log) = served.stop();
+        assert_eq!(ended.code(), Some(0), "{}", log.join("\n"));
+        assert_eq!(log.iter().filter(|line| line.contains("counts as info")).count(), told, "{}", log.join("\n"));
+    }
+}
+
+#[test]
 fn a_repository_that_is_none_is_refused_for_what_it_is() {
     let wishes = cluster();
     fs::write(wishes.root().join("file"), "no repository").expect("it can be written");
