@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use clap::Args;
+use tracing::level_filters::LevelFilter;
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
@@ -37,9 +38,10 @@ impl Serve {
 /// A log that cannot be written (its reader is gone, the disk is full) is lost in silence: the library's own complaint
 /// would go to the same place and end the thread that logs.
 fn log() {
-    let asked = EnvFilter::builder().with_env_var("MUSTER_LOG").try_from_env();
-    let wrong = asked.as_ref().err().filter(|_| std::env::var_os("MUSTER_LOG").is_some()).map(ToString::to_string);
-    let filter = asked.unwrap_or_else(|_| EnvFilter::new("info"));
+    let asked = std::env::var("MUSTER_LOG").unwrap_or_default();
+    let filter = filter(&asked);
+    let wrong = filter.is_none() && !asked.is_empty();
+    let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let log = log.log_internal_errors(false);
     if std::io::stderr().is_terminal() {
@@ -47,7 +49,29 @@ fn log() {
     } else {
         log.json().init();
     }
-    if let Some(wrong) = wrong {
-        warn!(wrong, "MUSTER_LOG is no level (error, warn, info, debug) and counts as info");
+    if wrong {
+        warn!(asked, "MUSTER_LOG is no level (error, warn, info, debug) and counts as info");
+    }
+}
+
+/// Reads a level, or directives such as `muster=debug,hyper=warn`; a bare word that is no level would name a part of the
+/// program to the library, and mute all others.
+fn filter(asked: &str) -> Option<EnvFilter> {
+    let is_level = asked.parse::<LevelFilter>().is_ok();
+    if !asked.is_empty() && (is_level || asked.contains('=')) { EnvFilter::try_new(asked).ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filter;
+
+    #[test]
+    fn a_word_that_is_no_level_does_not_mute_the_log() {
+        for text in ["", "loud", "muster", "debgu", "muster=loud"] {
+            assert!(filter(text).is_none(), "{text}");
+        }
+        for text in ["error", "WARN", "debug", "muster=debug,hyper=warn"] {
+            assert!(filter(text).is_some(), "{text}");
+        }
     }
 }

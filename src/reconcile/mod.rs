@@ -182,6 +182,8 @@ async fn run(
     follower: Follower,
     mut unknown: Unknown,
 ) -> Result<(), ServeError> {
+    // Before anybody can know that we listen: a signal from then on is a wish, not an accident.
+    let mut signals = Signals::listen()?;
     let boot_listener = BootListener::bind(settings.listen)?;
     let api_listener = ApiListener::bind(&match &settings.api {
         ApiAddress::Unix(path) => http::ApiAddress::Unix(path.clone()),
@@ -199,7 +201,6 @@ async fn run(
     let (note, noted) = mpsc::channel(UNKNOWN_WAITING);
     let boot = Boot::new(Arc::clone(&shared), &advertise, note);
     let (wake, woken) = sync_channel::<()>(1);
-    let mut signals = Signals::listen()?;
     let following = follow_in_thread(&settings, follower, wake.clone(), woken, stop.clone())?;
     let unheard = CancellationToken::new();
     let listeners = async {

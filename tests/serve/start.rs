@@ -86,6 +86,8 @@ fn a_request_that_runs_is_answered_after_sigterm_and_noted() {
     served.wait_for("that it ends", |fields| {
         fields["message"].as_str().is_some_and(|text| text.starts_with("told to end"))
     });
+    // Late enough that whoever writes what was seen could have ended before.
+    thread::sleep(Duration::from_millis(500));
     write!(stream, "\r\n").unwrap();
     let answer = read(&mut stream);
     let answer = String::from_utf8_lossy(&answer);
@@ -169,6 +171,24 @@ fn settings_that_cannot_be_used_are_refused_with_their_place() {
     assert!(output.status.code() == Some(2) && said.contains("MUSTER_REPO"), "{said}");
     let output = ends(wishes.root(), &["serve"], &[("MUSTER_LISTEN", "8270")]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn a_log_level_that_is_none_counts_as_info_and_is_told() {
+    let wishes = cluster();
+    for (level, told) in [("loud", 1), ("", 0)] {
+        let mut command = muster::command(wishes.root());
+        command
+            .env("MUSTER_LOG", level)
+            .arg("serve")
+            .arg("--repo")
+            .arg(wishes.bare())
+            .args(["--listen", "127.0.0.1:0"]);
+        let served = Served::spawn(command);
+        let (ended, log) = served.stop();
+        assert_eq!(ended.code(), Some(0), "{}", log.join("\n"));
+        assert_eq!(log.iter().filter(|line| line.contains("counts as info")).count(), told, "{}", log.join("\n"));
+    }
 }
 
 #[test]
