@@ -13,7 +13,7 @@ pub struct Muster {
 }
 
 impl Muster {
-    /// Starts the server and waits until it serves the repository's commit.
+    /// Starts the server and waits until it serves the repository's commit and has stored it.
     pub fn start(repository: &Path, store: &Path) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_muster"))
             .args(["serve", "--listen", "127.0.0.1:0", "--repo"])
@@ -31,7 +31,7 @@ impl Muster {
             let fields = &entry["fields"];
             match fields["message"].as_str() {
                 Some("listening") => boot = fields["boot"].as_str().map(str::to_owned),
-                Some("commit accepted") => break,
+                Some("commit stored") => break,
                 _ => {}
             }
         }

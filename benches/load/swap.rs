@@ -29,7 +29,7 @@ pub fn main(nodes: &str) {
     println!("{}", listener.local_addr());
     let (note, noted) = tokio::sync::mpsc::channel(16);
     let boot = Boot::new(Arc::clone(&shared), "http://127.0.0.1", note);
-    let serving = runtime.spawn(listener.serve(boot, CancellationToken::new()));
+    let serving = runtime.spawn(listener.serve(Arc::new(boot), CancellationToken::new()));
     for turn in 1.. {
         std::thread::sleep(Duration::from_millis(100));
         publish(&pair[turn % 2]);

@@ -14,7 +14,7 @@ use crate::snapshot::{Answer, Snapshot};
 
 /// Show nodes resolved: facts, parameters, script and cloud-init, as `muster serve` would send them
 ///
-/// What only a request or the host knows is shown as a hole: <server>, <who>, <again>.
+/// What only a request or the host knows is shown as a hole: `<server>`, `<who>`, `<again>`.
 #[derive(Debug, Args)]
 pub struct Show {
     /// The nodes: a name, or a node set such as 'nid[0001-0008]', '@compute' or '@gpu!nid0003'

@@ -1,6 +1,6 @@
 //! From the files of one commit to what they mean: `Tree` to [`Desired`], or every reason why not.
 //!
-//! [`load`] reads all files ([`file`] has what people write), expands patterns, joins facts, sorts nodes into groups and
+//! [`load()`] reads all files ([`mod@file`] has what people write), expands patterns, joins facts, sorts nodes into groups and
 //! checks every reference and every value that must be unique. Layers are kept as they were written; the resolve room
 //! merges them. This room knows nothing of scripts, of serving, or of machines as they are.
 

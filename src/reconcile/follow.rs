@@ -177,11 +177,11 @@ impl Follower {
             Some(snapshot) => {
                 let nodes = snapshot.nodes().len() as u32;
                 accepted.nodes = nodes;
-                info!(revision = %revision, subject = accepted.subject, nodes, millis, "commit accepted");
                 self.standing.serve(words::view(&accepted), &snapshot);
                 let snapshot = Arc::new(snapshot);
-                self.unstored = Some((Arc::clone(&snapshot), Arc::new(tree), accepted));
-                self.swap(Some(snapshot));
+                self.swap(Some(Arc::clone(&snapshot)));
+                info!(revision = %revision, subject = accepted.subject, nodes, millis, "commit accepted");
+                self.unstored = Some((snapshot, Arc::new(tree), accepted));
                 self.restore();
             }
             None => self.refuse(&accepted, words::refused(&accepted, &findings, &tree)),
@@ -234,6 +234,7 @@ impl Follower {
         match remember::store(&self.store, &snapshot, &tree, &accepted) {
             Ok(()) => {
                 self.standing.stored();
+                info!(revision = %accepted.revision, "commit stored");
                 let kept = [accepted.revision.clone()];
                 if let Some(Err(error)) = self.mirror.as_ref().map(|mirror| mirror.keep(&kept)) {
                     warn!(error = %words::chain(&error), "the served commit cannot be kept in the mirror");
