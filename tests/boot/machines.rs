@@ -152,7 +152,7 @@ fn boots_from_its_disk(site: &Site) {
 fn is_refused(site: &Site) {
     let console = power_on(site, RETIRED);
     assert_eq!(console.end, End::Watched, "the firmware goes on: {}", console.text);
-    assert!(console.text.contains("gives this machine nothing to boot"), "{}", console.text);
+    assert!(console.text.contains("it goes on with the next boot device of its firmware"), "{}", console.text);
     // By its one interface, which stands for two names, in two passes; then it waits and gives up.
     assert_eq!(console.text.matches("/boot/v1/bootscript...").count(), 4, "{}", console.text);
     assert!(site.api("/api/v1/nodes/worn")["last_boot"].is_null());
