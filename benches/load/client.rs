@@ -30,7 +30,7 @@ pub fn run(address: &str, nodes: usize, time: Duration) -> Report {
     if pinned {
         command.args(["-c", "1"]).arg(&own);
     }
-    command.args(["client", address, &nodes.to_string(), &time.as_millis().to_string()]);
+    command.args(["as-client", address, &nodes.to_string(), &time.as_millis().to_string()]);
     let output = command.stderr(Stdio::inherit()).output().expect("the load tool starts");
     serde_json::from_slice(&output.stdout).expect("the load tool reports")
 }

@@ -29,9 +29,9 @@ const PAIRS: usize = 5;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["client", address, nodes, millis] => client::main(address, nodes, millis),
-        ["reference", body] => reference::main(body),
-        ["swap", nodes] => swap::main(nodes),
+        ["as-client", address, nodes, millis] => client::main(address, nodes, millis),
+        ["as-reference", body] => reference::main(body),
+        ["as-swap", nodes] => swap::main(nodes),
         // cargo adds --bench; a further word measures one part only.
         words => run(words.iter().find(|word| !word.starts_with("--")).copied()),
     }
@@ -73,7 +73,7 @@ fn run(only: Option<&str>) {
 /// Requests per second and server CPU per request, against a bare handler that returns a constant of the same size.
 fn against_reference(muster: &Muster, nodes: usize, rows: &mut Vec<Row>) {
     let sample = client::once(&muster.boot, &support::fixture::mac(1));
-    let reference = Child::start("reference", &[&sample]);
+    let reference = Child::start("as-reference", &[&sample]);
     let (mut rate, mut cpu, mut errors) = (Vec::new(), Vec::new(), 0);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..PAIRS {
@@ -105,7 +105,7 @@ fn by_size(small: &Muster, large: &Muster, rows: &mut Vec<Row>) {
 
 /// Errors and mixed answers while two prebuilt Snapshots are swapped ten times a second.
 fn swapping(nodes: usize, rows: &mut Vec<Row>) {
-    let server = Child::start("swap", &[&nodes.to_string()]);
+    let server = Child::start("as-swap", &[&nodes.to_string()]);
     let report = client::run(&server.address, nodes, SLICE * 3);
     let errors = report.errors + report.mixed;
     let spread = Spread::of(vec![report.requests as f64]);
