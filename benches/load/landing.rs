@@ -9,9 +9,12 @@ use crate::support::fixture;
 use crate::table::{Row, Spread};
 use crate::{PAIRS, client};
 
-/// Makes a bare repository of the fixture, and a clone of it beside.
+/// Makes a bare repository of the fixture, and a clone of it beside; both are there already the second time.
 pub fn repository(folder: &Path, nodes: usize) -> PathBuf {
     let (bare, clone) = (folder.join(format!("{nodes}.git")), clone_of(folder, nodes));
+    if bare.exists() {
+        return bare;
+    }
     git(folder, &["init", "--quiet", "--bare", "--initial-branch=main", &bare.display().to_string()]);
     git(folder, &["init", "--quiet", "--initial-branch=main", &clone.display().to_string()]);
     write(&clone, nodes);
@@ -31,6 +34,21 @@ fn write(folder: &Path, nodes: usize) {
 
 fn clone_of(folder: &Path, nodes: usize) -> PathBuf {
     folder.join(format!("{nodes}.clone"))
+}
+
+/// Measures a whole process that loads, checks, resolves and renders a commit: `muster check --rev`.
+pub fn cold(folder: &Path, nodes: usize, name: &'static str, wanted: &'static str, rows: &mut Vec<Row>) {
+    let bare = repository(folder, nodes);
+    let mut seconds = Vec::new();
+    for _ in 0..PAIRS {
+        let started = Instant::now();
+        let mut check = Command::new(env!("CARGO_BIN_EXE_muster"));
+        let output = check.args(["check", "--rev", "main", "--repo"]).arg(&bare).output().expect("muster runs");
+        seconds.push(started.elapsed().as_secs_f64());
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("0 errors, 0 warnings"), "the fixture checks: {text}");
+    }
+    rows.push(Row::bounded(name, Spread::of(seconds), "s", wanted));
 }
 
 /// Measures how soon a pushed edit of one group of all nodes is in the served scripts.

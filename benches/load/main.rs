@@ -41,6 +41,10 @@ fn run(only: Option<&str>) {
     let wanted = |part: &str| only.is_none_or(|only| only == part);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut rows = Vec::new();
+    if wanted("cold") {
+        landing::cold(folder.path(), 10_000, "check of a commit, cold, 10,000 nodes", "<= 0.4", &mut rows);
+        landing::cold(folder.path(), 100_000, "check of a commit, cold, 100,000 nodes", "<= 4.0", &mut rows);
+    }
     if wanted("reference") || wanted("push") {
         let repository = landing::repository(folder.path(), 10_000);
         let muster = Muster::start(&repository, &folder.path().join("ten.redb"));

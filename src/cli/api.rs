@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::Failure;
-use crate::settings::ApiAddress;
+use crate::model::ApiAddress;
 
 /// How long a server may take to answer a person who waits.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -3,10 +3,10 @@
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::source::Source;
-use super::{Failure, Outcome};
+use super::{Failure, Format, Outcome};
 use crate::model::{Diagnostic, Severity};
 use crate::report;
 use crate::view::DiagnosticView;
@@ -27,12 +27,6 @@ pub struct Check {
     /// Count warnings as errors
     #[arg(long)]
     strict: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 impl Check {

@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::Failure;
 use crate::desired::advertise_fault;
-use crate::settings::{ApiAddress, Given, Settings, SettingsError};
+use crate::model::ApiAddress;
+use crate::settings::{Given, Settings, SettingsError};
 
 /// Where this host's settings are, and how to find a running server.
 #[derive(Debug, Args)]

@@ -17,7 +17,7 @@ mod status;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 pub use failure::Failure;
 
@@ -36,6 +36,13 @@ enum Command {
     Serve(serve::Serve),
     Status(status::Status),
     Schema(schema::Schema),
+}
+
+/// How a command prints its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
 }
 
 /// What a command that ran to its end found.

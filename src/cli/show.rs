@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::source::Source;
-use super::{Failure, Outcome};
+use super::{Failure, Format, Outcome};
 use crate::cloudinit::Document;
 use crate::desired::template::SERVER_MARK;
 use crate::model::{Layer, NodeSetError, Origin};
@@ -33,12 +33,6 @@ pub struct Show {
     /// Print text or JSON
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 impl Show {

@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::hosted::Hosted;
-use super::{Failure, Outcome, api};
+use super::{Failure, Format, Outcome, api};
 use crate::view::{SeverityView, State, Status as StatusView, StoreState};
 
 /// How many errors of a refused commit are printed: what leaves the rest in sight on a terminal.
@@ -21,12 +21,6 @@ pub struct Status {
     /// Print text or JSON
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 impl Status {

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::address::{ApiAddress, ListenError};
+use super::address::ListenError;
 use super::answer::Answer;
 use super::api::Api;
 use super::boot::Boot;
@@ -29,6 +29,7 @@ use super::limits::{Limits, MAX_HEAD, within_open_files};
 use super::patience::Patient;
 use super::serving::Serving;
 use super::socket::{self, SocketFile};
+use crate::model::ApiAddress;
 
 /// How many connections the kernel keeps until they are accepted: those of a whole machine room that gets its power back.
 /// Linux takes the smaller of this and `net.core.somaxconn`, which is 4096.

@@ -23,7 +23,7 @@ mod socket;
 
 use std::time::SystemTime;
 
-pub use address::{ApiAddress, ListenError, NotAnAddress};
+pub use address::ListenError;
 pub use boot::Boot;
 pub use limits::Limits;
 pub use listen::{ApiListener, BootListener};

@@ -5,6 +5,7 @@
 //! it was handed; whatever it refuses, it refuses with a reason as a value.
 
 mod address;
+mod api_address;
 mod arch;
 mod diagnostic;
 mod nodeset;
@@ -15,6 +16,7 @@ mod tree;
 mod xname;
 
 pub use address::{AddressError, Guid, MacAddr};
+pub use api_address::{ApiAddress, NotAnAddress};
 pub use arch::Arch;
 pub use diagnostic::{Code, Diagnostic, Place, Severity, Span};
 pub use nodeset::{GroupName, MAX_NODES, NodeSet, NodeSetError};

@@ -29,8 +29,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::git::{GitError, Repo, Trust, Watch};
-use crate::http::{self, ApiListener, Boot, BootListener, ListenError, Serving};
-use crate::settings::{ApiAddress, Settings};
+use crate::http::{ApiListener, Boot, BootListener, ListenError, Serving};
+use crate::settings::Settings;
 use crate::store::{Identity, Opened, Store, StoreError};
 use crate::view::{SourceView, Status, StoreState, StoreView};
 
@@ -185,10 +185,7 @@ async fn run(
     // Before anybody can know that we listen: a signal from then on is a wish, not an accident.
     let mut signals = Signals::listen()?;
     let boot_listener = BootListener::bind(settings.listen)?;
-    let api_listener = ApiListener::bind(&match &settings.api {
-        ApiAddress::Unix(path) => http::ApiAddress::Unix(path.clone()),
-        ApiAddress::Tcp(address) => http::ApiAddress::Tcp(*address),
-    })?;
+    let api_listener = ApiListener::bind(&settings.api)?;
     let address = boot_listener.local_addr();
     let advertise = settings.advertise.clone().unwrap_or_else(|| advertised(address));
     info!(boot = %address, api = %api_listener.local_addr(), advertise, "listening");

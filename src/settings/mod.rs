@@ -5,11 +5,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: it reads the settings file")]
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::{fmt, io};
 
 use serde::Deserialize;
+
+use crate::model::{ApiAddress, NotAnAddress};
 
 /// The address of the boot listener where nobody says: loopback, so that nothing is open to a network by accident.
 const LISTEN: &str = "127.0.0.1:8270";
@@ -45,13 +47,6 @@ pub struct Settings {
     pub advertise: Option<String>,
 }
 
-/// Where the status listener is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ApiAddress {
-    Unix(PathBuf),
-    Tcp(SocketAddr),
-}
-
 /// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -61,8 +56,8 @@ pub enum SettingsError {
     Malformed { path: PathBuf, source: toml::de::Error },
     #[error("no repository is named")]
     NoRepository,
-    #[error("`{0}` is neither unix:PATH nor IP:PORT")]
-    ApiAddress(String),
+    #[error(transparent)]
+    ApiAddress(#[from] NotAnAddress),
     #[error("the api would listen on {0}, which other hosts reach, and it cannot tell who asks yet")]
     ApiNotLoopback(SocketAddr),
     #[error("`{0}` cannot be advertised to nodes: {1}")]
@@ -126,7 +121,7 @@ impl Given {
         let listen = self.listen.unwrap_or_else(|| LISTEN.parse().expect("the default is an address"));
         let api = match said(self.api) {
             None => ApiAddress::Unix(store.with_extension("sock")),
-            Some(text) => ApiAddress::parse(&text)?,
+            Some(text) => api_address(&text)?,
         };
         if let Some(url) = &advertise
             && let Some(fault) = advertise_fault(url)
@@ -148,17 +143,14 @@ impl Given {
     }
 }
 
-impl ApiAddress {
-    /// Reads `unix:PATH`, an absolute path, or `IP:PORT` on loopback.
-    ///
-    /// # Errors
-    /// The text is none of these, or other hosts could reach the address.
-    pub fn parse(text: &str) -> Result<Self, SettingsError> {
-        if let Some(path) = text.strip_prefix("unix:").or(text.starts_with('/').then_some(text)) {
-            return Ok(Self::Unix(path.into()));
-        }
-        let address: SocketAddr = text.parse().map_err(|_| SettingsError::ApiAddress(text.to_owned()))?;
-        if address.ip().is_loopback() { Ok(Self::Tcp(address)) } else { Err(SettingsError::ApiNotLoopback(address)) }
+/// Reads the address of the status listener, which must be one that only this host reaches.
+///
+/// # Errors
+/// The text is no address, or other hosts could reach it.
+fn api_address(text: &str) -> Result<ApiAddress, SettingsError> {
+    match text.parse()? {
+        ApiAddress::Tcp(address) if !address.ip().is_loopback() => Err(SettingsError::ApiNotLoopback(address)),
+        address => Ok(address),
     }
 }
 
@@ -167,15 +159,6 @@ impl Settings {
     #[must_use]
     pub fn mirror(&self) -> PathBuf {
         self.store.with_extension("mirror.git")
-    }
-}
-
-impl fmt::Display for ApiAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            Self::Tcp(address) => write!(f, "{address}"),
-        }
     }
 }
 

@@ -171,3 +171,53 @@ fn a_mirror_that_was_damaged_or_taken_away_comes_back_from_git() {
     let third = publish_image(&wishes, "three");
     until_serving(&served, &third);
 }
+
+#[test]
+fn stored_scripts_boot_when_an_upgrade_refuses_the_stored_commit_and_git_is_away() {
+    let wishes = cluster();
+    let first = wishes.git(&["rev-parse", "HEAD"]);
+    let served = serve(&wishes, &[]);
+    until_stored(&served, &first);
+    let before = served.get("/boot/v1/bootscript?mac=02:00:00:00:00:01").text().to_owned();
+    let (ended, _) = served.stop();
+    assert!(ended.success());
+    want_a_later_muster(&wishes);
+
+    let away = wishes.root().join("away.git");
+    fs::rename(wishes.bare(), &away).expect("it can be moved");
+    let served = serve(&wishes, &[]);
+    let status = until(&served, "the stored scripts", |status| status["served"]["id"] == *first);
+    assert_eq!(status["refused"]["diagnostics"][0]["code"], "version", "{status:#}");
+    for key in ["mac=02:00:00:00:00:01", "name=n1", "nid=1"] {
+        let after = served.get(&format!("/boot/v1/bootscript?{key}"));
+        assert_eq!(after.status, 200, "{key}");
+        assert_eq!(kernel(after.text()), kernel(&before), "{key}");
+    }
+    // A node that boots without its documents would be another node.
+    assert_eq!(served.get("/cloud-init/node/n1/user-data").status, 503);
+}
+
+/// Returns a script's kernel line, up to what differs by server, and without what differs by request.
+fn kernel(script: &str) -> String {
+    let line = script.lines().nth(1).expect("a script has a kernel line");
+    line.split(" ds=").next().expect("a line has a beginning").replace(" BOOTIF=01-02-00-00-00-00-01", "")
+}
+
+/// Makes the stored commit one that this muster refuses, as an upgrade might.
+fn want_a_later_muster(wishes: &Wishes) {
+    use ::muster::model::File;
+    use ::muster::store::{Identity, Store};
+    let identity = Identity {
+        repository: wishes.bare().canonicalize().expect("it is there").display().to_string(),
+        branch: None,
+        path: String::new(),
+    };
+    let (store, _) = Store::open(&store(wishes), &identity, 0).expect("the server has ended");
+    let last = store.last_good().expect("it can be read").expect("a commit was stored");
+    let mut tree = last.tree;
+    let Some(File::Bytes(cluster)) = tree.get("cluster.toml") else { panic!("cluster.toml is stored") };
+    let later = ["muster = \">=99\"\n".as_bytes(), &cluster[..]].concat();
+    tree.insert("cluster.toml", File::Bytes(later.into()));
+    let (rows, bodies) = (store.rows().expect("rows"), store.bodies().expect("scripts"));
+    store.accept(&last.accepted, &tree, &rows, &|row| bodies[&row.digest].to_vec().into()).expect("it can be written");
+}

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use muster::http::{ApiAddress, ApiListener};
+use muster::http::ApiListener;
+use muster::model::ApiAddress;
 use muster::view::{NodeList, NodeView, RevisionList, RevisionView, State, Status};
 use tokio_util::sync::CancellationToken;
 

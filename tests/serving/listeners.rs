@@ -7,7 +7,8 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use muster::http::{ApiAddress, ApiListener, BootListener, ListenError, Serving};
+use muster::http::{ApiListener, BootListener, ListenError, Serving};
+use muster::model::ApiAddress;
 use tokio_util::sync::CancellationToken;
 
 use super::{Server, read_one, status, talk};
