@@ -74,6 +74,14 @@ fn unique_names(desired: &Desired, findings: &mut Findings) {
         once.see(desired, "nodes", &node.name, node.origin, findings);
         owners.insert(&node.name, node);
     }
+    for node in &desired.nodes {
+        // Machines ask by name or by xname, and a name must mean one node.
+        let Some(xname) = &node.xname else { continue };
+        let Some(other) = owners.get(xname.value.as_str()).filter(|other| other.name != node.name) else { continue };
+        let message = format!("the xname of `{}` is the name of another node", node.name);
+        let finding = Diagnostic::new(Code::DuplicateName, desired.sources.place(xname.origin), message);
+        findings.push(finding.related(desired.sources.place(other.origin), "the other node"));
+    }
     let mut bmcs = Names::default();
     for bmc in &desired.bmcs {
         bmcs.see(desired, "BMCs", &bmc.name, bmc.origin, findings);

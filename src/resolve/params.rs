@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::text::Draft;
+use crate::desired::template::SERVER_MARK;
 use crate::desired::{At, Findings};
 use crate::model::{Code, Diagnostic, Origin, Place};
 
@@ -156,7 +157,9 @@ impl Params {
 /// iPXE splits a line at blanks and joins the words by one, reads `#` at the start of a word as a comment and `||`, `&&`
 /// as the ends of a command; the kernel keeps blanks inside double quotes together.
 pub fn fault(param: &str) -> Option<String> {
-    if let Some(c) = param.chars().find(|c| c.is_control() && !matches!(c, '\u{1}' | '\u{2}')) {
+    // The mark of the server is muster's own, and the only control characters that a parameter may hold.
+    let mut written = param.split(SERVER_MARK).flat_map(str::chars);
+    if let Some(c) = written.find(|c| c.is_control()) {
         return Some(format!("a parameter holds the control character {c:?}"));
     }
     for ends in ["||", "&&"] {
@@ -187,7 +190,7 @@ pub fn fault(param: &str) -> Option<String> {
 
 /// Tells what keeps an expanded text from being the URL of a kernel or an initial RAM disk.
 pub fn url_fault(url: &str) -> Option<String> {
-    let filled = url.replace(crate::desired::template::SERVER_MARK, "http://server");
+    let filled = url.replace(SERVER_MARK, "http://server");
     crate::desired::boot_url_fault(&filled)
 }
 
@@ -252,7 +255,7 @@ mod tests {
         for good in ["quiet", "dyndbg=\"file a.c +p\"", "root=live:http://x/${net0/mac}", "a='b'", "x=#1", "k=\"\""] {
             assert_eq!(fault(good), None, "{good}");
         }
-        for bad in ["a b", "a=\"b", "a\nb", "a||b", "a&&b", "#x", "a=\"b  c\"", "a\u{a0}b", "a\tb"] {
+        for bad in ["a b", "a=\"b", "a\nb", "a||b", "a&&b", "#x", "a=\"b  c\"", "a\u{a0}b", "a\tb", "a\u{1}who\u{2}"] {
             assert!(fault(bad).is_some(), "{bad}");
         }
     }
