@@ -86,6 +86,9 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
         nodes.total, nodes.active, nodes.maintenance, nodes.spare, nodes.retired
     )?;
     writeln!(out, "boots     {} since the start; {} unknown machines asked", status.boots, status.unknown_macs)?;
+    if status.unknown_dropped > 0 {
+        writeln!(out, "! {} requests of unknown machines came too fast to be noted", status.unknown_dropped)?;
+    }
     for why in &status.held {
         writeln!(out, "! {why}")?;
     }

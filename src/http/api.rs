@@ -63,6 +63,7 @@ async fn status(State(serving): Shared) -> Response<Body> {
     let serving = serving.load();
     let mut status = (*serving.status).clone();
     status.boots = serving.counters.boots.load(Ordering::Relaxed);
+    status.unknown_dropped = serving.counters.unknown_dropped.load(Ordering::Relaxed);
     json(&status)
 }
 

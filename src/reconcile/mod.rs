@@ -53,6 +53,8 @@ const UNKNOWN_WAITING: usize = 4096;
 pub enum ServeError {
     #[error(transparent)]
     Git(#[from] GitError),
+    #[error("{}: lies inside the repository {}, and is none itself", path.display(), root.display())]
+    Inside { path: PathBuf, root: PathBuf, prefix: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -67,6 +69,7 @@ impl ServeError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Git(error) => error.hint(),
+            Self::Inside { root, prefix, .. } => Some(format!("use --repo {} --path {prefix}", root.display())),
             Self::Store(error) => error.hint(),
             Self::Listen(_) | Self::System { .. } => None,
         }
@@ -123,7 +126,14 @@ fn repository(settings: &Settings) -> Result<PathBuf, ServeError> {
             warn!(error = %chain(&error), "the repository is away; what the store has is served until it is back");
             Ok(settled(&settings.repo, MAX_LINKS))
         }
-        Err(error) => Err(error.into()),
+        Err(error) => match Repo::open(&settings.repo, Trust::Person) {
+            Ok(around) if !around.prefix().is_empty() => Err(ServeError::Inside {
+                path: settings.repo.clone(),
+                root: around.root().into(),
+                prefix: around.prefix().into(),
+            }),
+            Ok(_) | Err(_) => Err(error.into()),
+        },
     }
 }
 

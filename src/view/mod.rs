@@ -40,6 +40,9 @@ pub struct Status {
     pub unknown_macs: u64,
     /// How many boot scripts were given to nodes since the server started.
     pub boots: u64,
+    /// How many requests of unknown machines were not noted since then, because too many came at once.
+    #[serde(default)]
+    pub unknown_dropped: u64,
 }
 
 /// How well a server is.
@@ -209,6 +212,7 @@ impl Status {
             nodes: NodeCounts::default(),
             unknown_macs: 0,
             boots: 0,
+            unknown_dropped: 0,
         }
     }
 }

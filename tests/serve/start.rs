@@ -202,3 +202,10 @@ fn a_repository_that_is_none_is_refused_for_what_it_is() {
     let said = refuses_to_start(&wishes, &wishes.bare(), &["--store", "nowhere/muster.redb"]);
     assert!(said.contains("there is no folder nowhere") && said.contains("mkdir -p"), "{said}");
 }
+
+#[test]
+fn a_folder_inside_a_repository_is_told_how_to_be_named() {
+    let wishes = cluster();
+    let said = refuses_to_start(&wishes, &wishes.clone_dir().join("boot"), &[]);
+    assert!(said.contains("lies inside the repository") && said.contains("--path boot"), "{said}");
+}
