@@ -89,7 +89,8 @@ impl Follower {
         if snapshot.as_ref().is_none_or(Snapshot::is_stored) {
             self.standing.refuse(words::refused(&last.accepted, &findings, &last.tree));
         }
-        self.judged = Some(revision);
+        // A commit that gave nothing to serve is judged again when git has it.
+        self.judged = snapshot.is_some().then_some(revision);
         self.swap(snapshot.map(Arc::new));
         self.restore();
     }
