@@ -118,12 +118,11 @@ impl Boot {
         }
     }
 
-    /// Returns the URL by which a machine reaches muster: what the wishes say of a node's network or of the network its
-    /// address lies in, else this host's.
-    pub(super) fn server<'s>(&'s self, asked: &'s Asked<'_>, node: Option<usize>) -> &'s str {
-        let Some(snapshot) = &asked.serving.snapshot else { return &self.advertise };
-        let own = node.map(|node| snapshot.server(node)).filter(|url| *url != crate::desired::template::SERVER_MARK);
-        own.or_else(|| snapshot.server_for(asked.peer)).unwrap_or(&self.advertise)
+    /// Returns the URL by which a machine reaches muster where the wishes of its node do not say: that of the network its
+    /// address lies in or of the cluster, else this host's.
+    pub(super) fn server<'s>(&'s self, asked: &'s Asked<'_>) -> &'s str {
+        let stated = asked.serving.snapshot.as_ref().and_then(|snapshot| snapshot.server_for(asked.peer));
+        stated.unwrap_or(&self.advertise)
     }
 }
 

@@ -44,9 +44,9 @@ impl<'q> Identity<'q> {
         }
     }
 
-    fn find(self, snapshot: &Snapshot) -> Option<usize> {
+    fn find(self, mac: Option<MacAddr>, snapshot: &Snapshot) -> Option<usize> {
         match self {
-            Self::Mac(_) => self.mac().and_then(|mac| snapshot.by_mac(mac)),
+            Self::Mac(_) => mac.and_then(|mac| snapshot.by_mac(mac)),
             Self::Name(name) => {
                 let normalised = || Xname::parse(name).ok().and_then(|xname| snapshot.by_name(xname.as_str()));
                 snapshot.by_name(name).or_else(normalised)
@@ -86,8 +86,9 @@ pub fn answer(boot: &Boot, asked: &Asked<'_>, path: &str) -> Answer {
         return answer::problem(StatusCode::BAD_REQUEST, "Need a mac=, name=, or nid= parameter");
     };
     let Some(snapshot) = &asked.serving.snapshot else { return answer::starting() };
-    let request = Lookup { boot, asked, path, snapshot, query: &query, identity };
-    match identity.find(snapshot) {
+    let mac = identity.mac();
+    let request = Lookup { boot, asked, path, snapshot, query: &query, identity, mac };
+    match identity.find(mac, snapshot) {
         Some(node) => request.known(node),
         None => request.unknown(),
     }
@@ -101,6 +102,8 @@ struct Lookup<'a> {
     snapshot: &'a Snapshot,
     query: &'a Query<'a>,
     identity: Identity<'a>,
+    /// The address that it named itself by, where that is one.
+    mac: Option<MacAddr>,
 }
 
 impl Lookup<'_> {
@@ -170,11 +173,11 @@ impl Lookup<'_> {
             None => write!(made, "arch=${{buildarch}}&ts={}", now() / 1000),
         };
         let again = made.len();
-        if let (Identity::Mac(text), Some(mac)) = (self.identity, self.identity.mac()) {
+        if let (Identity::Mac(text), Some(mac)) = (self.identity, self.mac) {
             write_dashed(&mut made, text, mac);
         }
         let ask = Ask {
-            server: self.boot.server(self.asked, node),
+            server: if script.needs_server() { self.boot.server(self.asked) } else { "" },
             path: self.path,
             who: &made[..who],
             again: &made[who..again],
@@ -201,19 +204,14 @@ impl Lookup<'_> {
         if self.asked.method != Method::GET || !user_agent.starts_with(BOOT_CLIENT) {
             return;
         }
-        let seen = Seen {
-            at: now(),
-            address: self.asked.peer,
-            user_agent,
-            mac: self.identity.mac(),
-            arch: self.query.arch.as_deref(),
-        };
+        let seen =
+            Seen { at: now(), address: self.asked.peer, user_agent, mac: self.mac, arch: self.query.arch.as_deref() };
         self.asked.serving.slots[node].record(&seen, self.snapshot.revision(), prepared.digest);
         self.asked.serving.counters.boots.fetch_add(1, Ordering::Relaxed);
     }
 
     fn note_unknown(&self) {
-        let Some(mac) = self.identity.mac().filter(|_| self.asked.method == Method::GET) else { return };
+        let Some(mac) = self.mac.filter(|_| self.asked.method == Method::GET) else { return };
         let now = now();
         let user_agent = bounded(self.user_agent(), MAX_USER_AGENT);
         let seen = UnknownMac { mac, first: now, last: now, count: 1, address: self.asked.peer, user_agent };

@@ -56,7 +56,7 @@ fn of_node(boot: &Boot, asked: &Asked<'_>, snapshot: &Snapshot, node: usize, doc
         return answer::problem(StatusCode::SERVICE_UNAVAILABLE, detail);
     }
     let text = match snapshot.document(node, document) {
-        Ok(Some(text)) => text.replace(SERVER_MARK, boot.server(asked, Some(node))),
+        Ok(Some(text)) => text.replace(SERVER_MARK, boot.server(asked)),
         Ok(None) => {
             let detail = format!("{name} has no {}", document.as_str());
             return answer::problem(StatusCode::NOT_FOUND, &detail);

@@ -14,7 +14,7 @@ use super::documents::content_tag;
 
 /// Answers with the loader for the client's network.
 pub fn answer(boot: &Boot, asked: &Asked<'_>) -> Answer {
-    let text = script(boot.server(asked, None));
+    let text = script(boot.server(asked));
     let tag: HeaderValue = content_tag(text.as_bytes());
     if answer::has(asked.headers, &tag) {
         return answer::not_modified(tag);

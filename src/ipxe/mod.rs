@@ -36,7 +36,7 @@ pub fn script(desired: &Desired, server: &str, node: Option<&Node>, boot: &Boot<
                 return Err(Diagnostic::new(Code::LineTooLong, place, message)
                     .hint("take parameters away with `-key` in a group, or move them into the image"));
             }
-            Ok(live(desired, &kernel.text, &params, boot))
+            Ok(live(desired, server, &kernel.text, &params, boot))
         }
         (BootKind::Live | BootKind::Install, None) | (BootKind::Local, _) => Ok(local(node)),
     }
@@ -93,9 +93,9 @@ fn filled_length(line: &str) -> usize {
         + boot_ifs * BOOT_IF
 }
 
-fn live(desired: &Desired, kernel: &str, params: &str, boot: &Boot<'_>) -> Script {
+fn live(desired: &Desired, server: &str, kernel: &str, params: &str, boot: &Boot<'_>) -> Script {
     let mut text = String::with_capacity(params.len() + 512);
-    let again = format!("{}{}?{}&{}", Hole::Server.mark(), Hole::Path.mark(), Hole::Who.mark(), Hole::Again.mark());
+    let again = format!("{server}{}?{}&{}", Hole::Path.mark(), Hole::Who.mark(), Hole::Again.mark());
     let _ = writeln!(text, "#!ipxe");
     let _ = writeln!(text, "kernel --name kernel {kernel} {params} || goto boot_retry");
     for (number, initrd) in boot.initrd.iter().enumerate() {

@@ -78,6 +78,12 @@ impl Script {
         Sha256::digest(self.marked.as_bytes()).into()
     }
 
+    /// Tells whether only the host knows by which URL the node reaches muster.
+    #[must_use]
+    pub fn needs_server(&self) -> bool {
+        self.holes.iter().any(|(_, hole)| *hole == Hole::Server)
+    }
+
     /// Writes the text with its holes filled.
     pub fn fill(&self, ask: &Ask<'_>, out: &mut String) {
         out.reserve(self.marked.len() + ask.server.len() + ask.path.len() + ask.who.len() + 64);

@@ -15,7 +15,7 @@ use crate::cloudinit::{self, Document};
 use crate::desired::{Desired, Findings, Node, NodeState, Unknown};
 use crate::ipxe::Script;
 use crate::model::{Arch, MacAddr, NodeSet, Revision};
-use crate::resolve::{self, Resolved};
+use crate::resolve::Resolved;
 
 pub use build::build;
 use index::Index;
@@ -152,13 +152,6 @@ impl Snapshot {
         let node = &self.nodes()[node];
         let boot = desired.boot_nic(node).and_then(|(_, nic)| nic.mac);
         boot.or_else(|| node.nics.iter().find_map(|nic| nic.mac)).map(|mac| mac.value)
-    }
-
-    /// Returns the URL by which a node reaches muster, or a mark for the one that only the host knows.
-    #[must_use]
-    pub fn server(&self, node: usize) -> &str {
-        let desired = self.desired();
-        resolve::server_of(desired, Some(desired.class(&self.nodes()[node])))
     }
 
     /// Returns the URL by which a machine of unknown name reaches muster: that of the network its address lies in.

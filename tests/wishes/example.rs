@@ -224,29 +224,29 @@ fn real_ipxe_runs_every_shape_of_script() {
 /// Returns one script for each class of nodes and for unknown machines, as it goes over the wire.
 fn distinct_scripts() -> Vec<(String, String)> {
     let snapshot = snapshot();
-    let fill = |script: &Script, server: &str, who: &str| {
+    let fill = |script: &Script, who: &str| {
+        let server = "http://10.9.9.9:8270";
         let (path, again) = ("/boot/v1/bootscript", "retry=1");
         let ask = Ask { server, path, who, again, boot_if: Some("02-1a-10-00-00-01") };
         let mut text = String::new();
         script.fill(&ask, &mut text);
         text
     };
-    let host = |server: &str| if server.starts_with("http") { server.to_owned() } else { "http://10.9.9.9".to_owned() };
     let mut all: BTreeMap<u32, (String, String)> = BTreeMap::new();
     for (at, node) in snapshot.nodes().iter().enumerate() {
         if let Answer::Script(prepared) = snapshot.answer(at) {
-            let text = fill(&prepared.script, &host(snapshot.server(at)), "mac=02:1a:10:00:00:01");
+            let text = fill(&prepared.script, "mac=02:1a:10:00:00:01");
             all.entry(node.class).or_insert((node.name.to_string(), text));
         }
     }
     let mut all: Vec<(String, String)> = all.into_values().collect();
     for arch in ["x86_64", "arm64"] {
         let UnknownAnswer::Boot(prepared) = snapshot.unknown(Some(arch)) else { panic!("unknown machines boot") };
-        all.push((format!("unknown {arch}"), fill(&prepared.script, "http://10.9.9.9:8270", "mac=02:1a:10:00:00:99")));
+        all.push((format!("unknown {arch}"), fill(&prepared.script, "mac=02:1a:10:00:00:99")));
     }
     for arch in [None, Some("i386")] {
         if let UnknownAnswer::Again(script) = snapshot.unknown(arch) {
-            all.push((format!("again {arch:?}"), fill(script, "http://10.9.9.9:8270", "mac=02:1a:10:00:00:99")));
+            all.push((format!("again {arch:?}"), fill(script, "mac=02:1a:10:00:00:99")));
         }
     }
     assert!(all.len() > 10, "{all:#?}");
