@@ -186,7 +186,7 @@ impl Lookup<'_> {
         let mut body = String::new();
         script.fill(&ask, &mut body);
         let values = [ask.server, ask.path, ask.who, ask.again, ask.boot_if.unwrap_or_default()];
-        Filled { body, holes: fingerprint(&values) }
+        Filled { body, holes: answer::fingerprint(&values) }
     }
 
     /// Appends what a node is called by: its MAC address, else its xname, else its name.
@@ -258,12 +258,6 @@ impl Filled {
         tag.push(b'"');
         HeaderValue::from_maybe_shared(bytes::Bytes::from(tag)).unwrap_or(HeaderValue::from_static("\"\""))
     }
-}
-
-/// Hashes texts by FNV-1a; only the client that sent them gains or loses by two that hash alike.
-fn fingerprint(texts: &[&str]) -> u64 {
-    let bytes = texts.iter().flat_map(|text| text.bytes().chain([0]));
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 #[derive(Serialize)]

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::HeaderValue;
 
+use super::answer::fingerprint;
 use crate::model::{MacAddr, Revision};
 use crate::observed::{BootFetch, MAX_ARCH, MAX_USER_AGENT, bounded};
 use crate::snapshot::Snapshot;
@@ -131,6 +132,8 @@ pub struct Slot {
 #[derive(Default)]
 struct Last {
     fetch: Option<BootFetch>,
+    /// A fingerprint of what the client of the last fetch said of itself, so that the texts are not read to be compared.
+    said: u64,
     confirmed: Option<Confirmed>,
 }
 
@@ -175,7 +178,9 @@ impl Slot {
 
     /// Remembers a fetch in place of the last one.
     pub(super) fn record(&self, seen: &Seen<'_>, revision: &Revision, digest: [u8; 32]) {
-        let mut last = self.lock();
+        let said = fingerprint(&[seen.user_agent, seen.arch.unwrap_or_default()]);
+        let mut locked = self.lock();
+        let last = &mut *locked;
         match &mut last.fetch {
             Some(fetch) => {
                 fetch.at = seen.at;
@@ -185,10 +190,8 @@ impl Slot {
                 if fetch.revision != *revision {
                     fetch.revision = revision.clone();
                 }
-                if *fetch.user_agent != *seen.user_agent {
+                if last.said != said {
                     fetch.user_agent = bounded(seen.user_agent, MAX_USER_AGENT);
-                }
-                if fetch.arch.as_deref() != seen.arch {
                     fetch.arch = seen.arch.map(|arch| bounded(arch, MAX_ARCH));
                 }
             }
@@ -205,6 +208,7 @@ impl Slot {
                 });
             }
         }
+        last.said = said;
         self.dirty.store(true, Ordering::Release);
     }
 
