@@ -18,7 +18,7 @@ fn addresses_are_written_with_dashes() {
 
 #[test]
 fn tags_differ_by_script_and_by_what_fills_it() {
-    let filled = |values: &[&str]| Filled { body: String::new(), holes: fingerprint(values) };
+    let filled = |values: &[&str]| Filled { body: String::new(), holes: answer::fingerprint(values) };
     let tag = |values: &[&str], digest: u8| filled(values).tag(&[digest; 32]);
     assert_eq!(tag(&["a", "b"], 1), tag(&["a", "b"], 1));
     assert_eq!(tag(&["a", "b"], 1).to_str().unwrap().len(), 50);
