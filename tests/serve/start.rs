@@ -197,7 +197,9 @@ fn a_repository_that_is_none_is_refused_for_what_it_is() {
     fs::write(wishes.root().join("file"), "no repository").expect("it can be written");
     let said = refuses_to_start(&wishes, &wishes.root().join("file"), &[]);
     assert!(said.contains("is a file, not a repository"), "{said}");
-    let said = refuses_to_start(&wishes, &wishes.clone_dir().join("nodes"), &[]);
+    let plain = wishes.root().join("plain");
+    fs::create_dir(&plain).expect("it can be made");
+    let said = refuses_to_start(&wishes, &plain, &[]);
     assert!(said.contains("is not a git repository"), "{said}");
     let said = refuses_to_start(&wishes, &wishes.bare(), &["--store", "nowhere/muster.redb"]);
     assert!(said.contains("there is no folder nowhere") && said.contains("mkdir -p"), "{said}");
