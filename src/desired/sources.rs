@@ -55,11 +55,6 @@ impl Sources {
         let at = origin.at as usize;
         Place::at(source.path.clone(), at..at + value_length(source.text.get(at..).unwrap_or_default()))
     }
-
-    /// Iterates over the paths of all files.
-    pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().map(|source| &*source.path)
-    }
 }
 
 /// Returns the bytes of the value that a text begins with: a quoted string, or up to what ends a bare one.

@@ -69,10 +69,4 @@ impl Text {
             Form::EachNode(name) => engine.get_template(name)?.render(scope).map(Cow::Owned),
         }
     }
-
-    /// Tells whether the text can differ between the nodes of a class.
-    #[must_use]
-    pub fn is_of_one_node(&self) -> bool {
-        matches!(self.form, Form::EachNode(_))
-    }
 }
