@@ -24,7 +24,7 @@
 //! |---|---|
 //! | [`model`] | the words of the field as plain values: addresses, xnames, node sets, patterns, trees, origins, diagnostics |
 //! | [`desired`] | [`model::Tree`] to [`desired::Desired`], or every reason why not |
-//! | [`observed`] | what machines told by asking |
+//! | [`observed`] | what each BMC showed and when, or why not; what machines told by asking |
 //! | [`resolve`] | layers to one answer per node, each value with its [`model::Origin`] |
 //! | [`ipxe`] | what a node boots, as script text with holes |
 //! | [`cloudinit`] | meta-data, user-data, vendor-data, network-config |

@@ -1,7 +1,11 @@
 //! Hardware addresses: the MAC of Ethernet (EUI-48) and the GUID of InfiniBand (EUI-64).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A 48-bit MAC address.
 ///
@@ -134,6 +138,42 @@ impl FromStr for Guid {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         Self::parse(text)
     }
+}
+
+macro_rules! wire {
+    ($($type:ident, $length:literal;)*) => {$(
+        /// Text where people read it, octets elsewhere.
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if !deserializer.is_human_readable() {
+                    return <[u8; $length]>::deserialize(deserializer).map(Self);
+                }
+                let text = String::deserialize(deserializer)?;
+                Self::parse(&text).map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                String::json_schema(generator)
+            }
+        }
+    )*};
+}
+
+wire! {
+    MacAddr, 6;
+    Guid, 8;
 }
 
 #[cfg(test)]

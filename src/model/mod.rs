@@ -11,7 +11,9 @@ mod diagnostic;
 mod nodeset;
 mod origin;
 mod pattern;
+mod quirk;
 mod revision;
+mod secret;
 mod tree;
 mod xname;
 
@@ -22,6 +24,8 @@ pub use diagnostic::{Code, Diagnostic, Place, Severity, Span};
 pub use nodeset::{GroupName, MAX_NODES, NodeSet, NodeSetError};
 pub use origin::{FileId, Layer, Origin, Stated};
 pub use pattern::{Pattern, PatternError};
+pub use quirk::Quirk;
 pub use revision::Revision;
+pub use secret::{Credential, Secret};
 pub use tree::{File, MAX_TOML_BYTES, Tree};
 pub use xname::{Xname, XnameError, XnameKind};

@@ -1,8 +1,9 @@
-//! What was seen of the machines: their boot fetches, and the addresses that nobody claims.
-//!
-//! This room does not know how anything was seen, where it is kept, or whether it is as it should be.
+//! The boot fetches of nodes, and the addresses that ask to boot and that nobody claims.
 
 use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{MacAddr, Revision};
 
@@ -34,7 +35,7 @@ pub struct BootFetch {
 }
 
 /// A MAC address that asked to boot and that nobody claims.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnknownMac {
     /// The address that it asked by.
     pub mac: MacAddr,
