@@ -139,7 +139,8 @@ impl<'de> Deserialize<'de> for Digest {
             return <[u8; 16]>::deserialize(deserializer).map(Self);
         }
         let text = String::deserialize(deserializer)?;
-        let number = (text.len() == 32).then(|| u128::from_str_radix(&text, 16).ok()).flatten();
+        let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = is_hex.then(|| u128::from_str_radix(&text, 16).ok()).flatten();
         number
             .map(|number| Self(number.to_be_bytes()))
             .ok_or_else(|| serde::de::Error::custom("a digest has 32 hex digits"))

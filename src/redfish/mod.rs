@@ -1,0 +1,4 @@
+//! One BMC over Redfish (DMTF DSP0266): a polite client, and a probe that makes one [`crate::observed::Observation`].
+//!
+//! The outer contract is strict, the JSON reader lenient: one bad resource costs that resource, never the survey. This room
+//! does not know what a machine should look like, nor where what it saw is kept.

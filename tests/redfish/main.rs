@@ -1,0 +1,6 @@
+//! muster as a client of Redfish services, over real sockets.
+
+#![allow(clippy::disallowed_methods, reason = "tests touch the world")]
+
+mod manners;
+mod mockups;

@@ -1,0 +1,1 @@
+//! Politeness, over real sockets and in real time.

@@ -1,0 +1,1 @@
+//! Answers of real machines, replayed over HTTP.
