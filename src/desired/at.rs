@@ -213,3 +213,29 @@ impl JsonSchema for Free {
         json_schema!({ "type": ["string", "number", "boolean", "array", "object"] })
     }
 }
+
+/// A value that is one thing: text, number or boolean.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scalar(pub Free);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Free::deserialize(deserializer)? {
+            Free::List(_) => Err(D::Error::custom("this is a list, and a string, number or boolean is wanted")),
+            Free::Table(_) => Err(D::Error::custom("this is a table, and a string, number or boolean is wanted")),
+            value @ (Free::Text(_) | Free::Integer(_) | Free::Float(_) | Free::Boolean(_)) => Ok(Self(value)),
+        }
+    }
+}
+
+impl JsonSchema for Scalar {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Scalar".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}

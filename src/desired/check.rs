@@ -24,10 +24,6 @@ pub fn files(tree: &Tree, findings: &mut Findings) {
         let in_wishes = Tree::is_wish(path) || FOLDERS.iter().any(|folder| path.split('/').next() == Some(folder));
         let place = Place::file(path);
         match file {
-            File::Bytes(_) if path == "policy.toml" || path.starts_with("exceptions/") => {
-                let message = "this version of muster does not read this file yet";
-                findings.push(Diagnostic::new(Code::FileNotRead, place, message));
-            }
             File::Bytes(_) => {}
             File::TooLarge { bytes } => findings.push(too_large(path, *bytes)),
             File::Symlink if in_wishes => {

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::at::At;
 use super::facts::FactsFile;
-use super::file::{BmcTable, BootFile, ClusterFile, GroupFile, NetworkFile, NodeTable};
+use super::file::{BmcTable, BootFile, ClusterFile, ExceptionTable, GroupFile, NetworkFile, NodeTable, PolicyFile};
 use super::read::Read;
 use super::sources::{Findings, Here, Sources};
 use super::suggest::did_you_mean;
@@ -71,6 +71,8 @@ pub struct Files<'t> {
     pub nodes: Vec<(Here<'t>, At<NodeTable>)>,
     pub bmcs: Vec<(Here<'t>, At<BmcTable>)>,
     pub facts: Vec<FactsFile<'t>>,
+    pub policy: Option<(Here<'t>, PolicyFile)>,
+    pub exceptions: Vec<(Here<'t>, At<ExceptionTable>)>,
     pub templates: BTreeMap<Box<str>, CloudInitFile>,
 }
 
@@ -82,6 +84,8 @@ enum ReadFile<'t> {
     /// The tables of a file, and whether they are all that the file has.
     Nodes(Here<'t>, Vec<At<NodeTable>>, Vec<At<BmcTable>>, bool),
     Facts(FactsFile<'t>),
+    Policy(Here<'t>, PolicyFile),
+    Exceptions(Here<'t>, Vec<At<ExceptionTable>>),
     Nothing,
 }
 
@@ -94,6 +98,7 @@ impl<'t> ReadFile<'t> {
             Self::Network(here, _) => Some(here.path),
             Self::Nodes(here, ..) => Some(here.path),
             Self::Facts(file) => Some(file.path),
+            Self::Policy(here, _) | Self::Exceptions(here, _) => Some(here.path),
             Self::Nothing => None,
         }
     }
@@ -152,6 +157,10 @@ pub fn read_files<'t>(texts: &[Text<'t>], findings: &mut Findings) -> Files<'t> 
                 files.bmcs.extend(bmcs.into_iter().map(|table| (here, table)));
             }
             ReadFile::Facts(file) => files.facts.push(file),
+            ReadFile::Policy(here, file) => files.policy = Some((here, file)),
+            ReadFile::Exceptions(here, tables) => {
+                files.exceptions.extend(tables.into_iter().map(|table| (here, table)))
+            }
             ReadFile::Nothing => {}
         }
     }
@@ -187,6 +196,10 @@ fn read_file<'t>(text: &Text<'t>) -> (ReadFile<'t>, Findings) {
                 ReadFile::Cluster(here, Box::new(file))
             })
         }
+        "" if text.path == "policy.toml" => {
+            let here = text.here(Layer::BuiltIn);
+            whole(&here, text.text, found).map(|file| ReadFile::Policy(here, file))
+        }
         "groups" => {
             let here = text.here(Layer::Group(u16::MAX));
             whole(&here, text.text, found).map(|file| ReadFile::Group(here, Box::new(file)))
@@ -199,6 +212,7 @@ fn read_file<'t>(text: &Text<'t>) -> (ReadFile<'t>, Findings) {
             let here = text.here(Layer::BuiltIn);
             whole(&here, text.text, found).map(|file| ReadFile::Network(here, file))
         }
+        "exceptions" => read_exceptions(text, found),
         "nodes" if text.path.ends_with(".toml") => read_nodes(text, found),
         "nodes" => FactsFile::parse(&text.here(Layer::Facts), text.text, found).map(ReadFile::Facts),
         _ => None,
@@ -242,6 +256,27 @@ fn read_nodes<'t>(text: &Text<'t>, findings: &mut Findings) -> Option<ReadFile<'
         }
     }
     Some(ReadFile::Nodes(here, nodes, bmcs, whole))
+}
+
+/// Reads a file of `[[exception]]` tables, each alone.
+fn read_exceptions<'t>(text: &Text<'t>, findings: &mut Findings) -> Option<ReadFile<'t>> {
+    let here = text.here(Layer::BuiltIn);
+    let table = read::parse(&here, text.text, findings)?;
+    let mut all = Vec::new();
+    for (key, value) in table.into_inner() {
+        match key.get_ref().as_ref() {
+            "exception" => {
+                tables(&here, "exception", value, &mut all, findings);
+            }
+            other => {
+                let message = format!("a file of exceptions has no key `{other}`");
+                let finding = Diagnostic::new(Code::UnknownKey, here.place(key.span().into()), message);
+                findings
+                    .push(finding.hint("it holds [[exception]] tables").maybe_hint(did_you_mean(other, ["exception"])));
+            }
+        }
+    }
+    Some(ReadFile::Exceptions(here, all))
 }
 
 /// Reads each table of a list alone; false where some table is left out.

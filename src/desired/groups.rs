@@ -85,16 +85,30 @@ pub fn named(here: &Here<'_>, names: &[At<String>], drafts: &[Draft], findings: 
                     findings.push(Diagnostic::new(Code::DuplicateEntry, here.place(name.span), message));
                 }
             }
-            Err(_) => findings.push(no_such_group(here.place(name.span), &name.value, drafts)),
+            Err(_) => findings.push(no_such_group(here.place(name.span), &name.value, names_of(drafts))),
         }
     }
     groups.into_iter().collect()
 }
 
-fn no_such_group(place: Place, name: &str, drafts: &[Draft]) -> Diagnostic {
-    let hint = did_you_mean(name, drafts.iter().map(|draft| &*draft.group.name))
-        .unwrap_or_else(|| format!("a group is a file: groups/{name}.toml"));
+fn names_of(drafts: &[Draft]) -> impl Iterator<Item = &str> {
+    drafts.iter().map(|draft| &*draft.group.name)
+}
+
+/// Tells of a group that is not defined.
+pub fn no_such_group<'n>(place: Place, name: &str, known: impl Iterator<Item = &'n str>) -> Diagnostic {
+    let hint = did_you_mean(name, known).unwrap_or_else(|| format!("a group is a file: groups/{name}.toml"));
     Diagnostic::new(Code::NoSuchGroup, place, format!("there is no group `{name}`")).hint(hint)
+}
+
+/// Tells of names that a node set selects and no node bears; at least one.
+pub fn no_node<'n>(place: Place, missing: &[String], known: impl Iterator<Item = &'n str>) -> Diagnostic {
+    let listed = missing.iter().take(NAMES_LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>();
+    let more = missing.len().saturating_sub(NAMES_LISTED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let message = format!("no node is called {}{more}", listed.join(", "));
+    let hint = missing.first().and_then(|name| did_you_mean(name, known));
+    Diagnostic::new(Code::NoSuchNode, place, message).maybe_hint(hint)
 }
 
 /// Joins what nodes say of themselves with what groups select, and returns the groups with their members.
@@ -138,12 +152,7 @@ impl Membership<'_> {
         }
         if let Some(expression) = self.drafts[at].nodes.as_ref().filter(|_| !missing.is_empty()) {
             let place = self.place(at, expression.span);
-            let listed = missing.iter().take(NAMES_LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>();
-            let more = missing.len().saturating_sub(NAMES_LISTED);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let message = format!("no node is called {}{more}", listed.join(", "));
-            let hint = did_you_mean(&missing[0], self.names.iter().map(|name| &**name));
-            self.findings.push(Diagnostic::new(Code::NoSuchNode, place, message).maybe_hint(hint));
+            self.findings.push(no_node(place, &missing, self.names.iter().map(|name| &**name)));
         }
         members.sort_unstable();
         members.dedup();
@@ -178,7 +187,11 @@ impl Membership<'_> {
                 continue;
             }
             let Ok(other) = self.drafts.binary_search_by(|draft| (*draft.group.name).cmp(&name)) else {
-                self.findings.push(no_such_group(self.place(at, expression.within(part)), &name, self.drafts));
+                self.findings.push(no_such_group(
+                    self.place(at, expression.within(part)),
+                    &name,
+                    names_of(self.drafts),
+                ));
                 return NodeSet::default();
             };
             if self.open.contains(&other) {

@@ -11,7 +11,8 @@ use super::files::{self, Files, Unread};
 use super::nodes::TablePlan;
 use super::sources::{Findings, Here, Sources};
 use super::{
-    Bmc, BootConfiguration, CloudInitFile, Desired, Network, Source, bmcs, boots, check, cluster, groups, networks,
+    Bmc, BootConfiguration, CloudInitFile, Desired, Network, Source, bmcs, boots, check, cluster, exceptions, groups,
+    networks, policy,
 };
 use crate::model::{Code, Diagnostic, Layer, Place, Tree};
 
@@ -93,7 +94,8 @@ impl<'t> Lowering<'_, 't> {
             }
         }
         drop(index);
-        let desired = Desired {
+        let policy_file = self.files.policy.take();
+        let mut desired = Desired {
             sources,
             cluster,
             defaults,
@@ -105,7 +107,10 @@ impl<'t> Lowering<'_, 't> {
             classes,
             nodes,
             bmcs,
+            policy: policy_file.map(|(here, file)| policy::lower(&here, file, self.findings)).unwrap_or_default(),
+            exceptions: Vec::new(),
         };
+        desired.exceptions = exceptions::lower(std::mem::take(&mut self.files.exceptions), &desired, self.findings);
         check::facts_names(&desired, &facts, self.findings);
         check::desired(&desired, tree, self.findings);
         Some(desired)

@@ -5,13 +5,16 @@
 //! merges them. This room knows nothing of scripts, of serving, or of machines as they are.
 
 mod at;
+mod attribute;
 mod bmcs;
 mod boots;
 mod check;
 mod classes;
 mod cluster;
 mod columns;
+mod exceptions;
 mod facts;
+mod fail_on;
 pub mod file;
 mod files;
 mod groups;
@@ -21,6 +24,7 @@ mod load;
 mod networks;
 mod nics;
 mod nodes;
+mod policy;
 mod read;
 pub mod schema;
 mod sources;
@@ -32,15 +36,20 @@ mod values;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
+use jiff::civil::Date;
 use uuid::Uuid;
 
 pub use at::{At, Free, FreeTable, OneOrMany};
+pub use attribute::{ATTRIBUTES, attribute_fault};
 pub use check::tidy;
 pub use cluster::no_such_boot;
+pub use fail_on::{Condition, FailOn, Over};
 pub use file::{BmcKind, BootKind, LayerTable, MacSource, NicKind, NodeState, Protocol, Tls};
 pub use load::load;
+pub use policy::MAX_CONFIRM;
 pub use sources::{Findings, Sources};
 pub use suggest::{did_you_mean, nearest};
 pub use values::{MAX_ADVERTISE, advertise_fault, boot_url_fault};
@@ -68,6 +77,9 @@ pub struct Desired {
     /// In the order of files, tables and patterns.
     pub nodes: Vec<Node>,
     pub bmcs: Vec<Bmc>,
+    pub policy: Policy,
+    /// In the order of files and tables.
+    pub exceptions: Vec<Exception>,
 }
 
 /// What cluster.toml says of the cluster as a whole.
@@ -217,6 +229,34 @@ pub struct Bmc {
     pub tls_pin: Option<Stated<Box<str>>>,
     pub mac: Option<Stated<MacAddr>>,
     pub ip: Option<Stated<IpAddr>>,
+}
+
+/// What policy.toml says of how drift is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// How many surveys one after another must show a difference before it counts: 1 to [`MAX_CONFIRM`].
+    pub confirm: u8,
+    /// What makes a run of `muster drift` fail; empty where nothing is stated.
+    pub fail_on: Vec<FailOn>,
+    /// The age from which what was seen is stale; where nothing is stated, nothing ever is.
+    pub stale_after: Option<Duration>,
+}
+
+/// Drift that somebody knows of and bears for a while.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exception {
+    /// Indices of nodes, ascending, each once.
+    pub nodes: Vec<u32>,
+    /// A path that [`attribute_fault`] finds nothing wrong with.
+    pub attribute: Box<str>,
+    /// The one value that is excepted; nothing where it is that the attribute is missing.
+    pub seen: Option<Free>,
+    pub owner: Box<str>,
+    pub reason: Option<Box<str>>,
+    /// The last day on which the exception holds, in UTC.
+    pub expires: Date,
+    /// Where `attribute` is stated.
+    pub origin: Origin,
 }
 
 impl Desired {

@@ -94,7 +94,7 @@ pub fn table<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
 }
 
 /// The keys whose values are tables with keys of their own. No file type has a list under one of these names.
-const OF_TABLES: [&str; 12] = [
+const OF_TABLES: [&str; 13] = [
     "accelerators",
     "aarch64",
     "arch",
@@ -102,6 +102,7 @@ const OF_TABLES: [&str; 12] = [
     "bmc",
     "cloud_init",
     "defaults",
+    "drift",
     "drives",
     "expect",
     "processors",
@@ -127,6 +128,12 @@ fn lists_for_tables(value: &DeValue<'_>) -> Vec<Vec<String>> {
                 }
             }
             DeValue::Array(_) if OF_TABLES.contains(&name) => all.push(below(Vec::new())),
+            // Elsewhere `boot` is a name.
+            DeValue::Table(expect) if name == "expect" => {
+                let boot = expect.get("boot").filter(|boot| matches!(boot.get_ref(), DeValue::Array(_)));
+                all.extend(boot.map(|_| below(vec!["boot".into()])));
+                all.extend(lists_for_tables(value.get_ref()).into_iter().map(below));
+            }
             inner @ DeValue::Table(_) if OF_TABLES.contains(&name) => {
                 all.extend(lists_for_tables(inner).into_iter().map(below));
             }

@@ -8,7 +8,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
-use super::file::{BootFile, ClusterFile, GroupFile, NetworkFile, NodesFile};
+use super::file::{BootFile, ClusterFile, ExceptionsFile, GroupFile, NetworkFile, NodesFile, PolicyFile};
 
 /// Returns every schema: the name of its file, and its text, which ends in a newline.
 #[must_use]
@@ -16,9 +16,11 @@ pub fn all() -> Vec<(&'static str, String)> {
     vec![
         ("boot.schema.json", text::<BootFile>("A boot configuration: boot/NAME.toml")),
         ("cluster.schema.json", text::<ClusterFile>("The cluster: cluster.toml")),
+        ("exceptions.schema.json", text::<ExceptionsFile>("Drift that is borne: exceptions/*.toml")),
         ("group.schema.json", text::<GroupFile>("A group: groups/NAME.toml")),
         ("network.schema.json", text::<NetworkFile>("A network: networks/NAME.toml")),
         ("nodes.schema.json", text::<NodesFile>("Nodes and BMCs: nodes/**/*.toml")),
+        ("policy.schema.json", text::<PolicyFile>("How drift is judged: policy.toml")),
     ]
 }
 

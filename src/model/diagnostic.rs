@@ -233,6 +233,8 @@ codes! {
     UnusedBoot = "unused-boot", Warning;
     /// A cloud-init file that nobody names.
     UnusedTemplate = "unused-template", Warning;
+    /// Two exceptions for one value of one attribute of one node.
+    DuplicateException = "duplicate-exception", Warning;
 }
 
 impl fmt::Display for Code {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::desired::file::{Expect, ExpectBios, ExpectParts};
+use crate::desired::file::{Expect, ExpectBios, ExpectBoot, ExpectParts};
 use crate::desired::{At, Free};
 use crate::model::{Origin, Span, Stated};
 
@@ -19,6 +19,7 @@ pub fn lay(all: &mut BTreeMap<String, Stated<Free>>, expect: &Expect, origin: &d
         firmware,
         secure_boot,
         power,
+        boot,
     } = expect;
     let mut put = |path: String, value: Free, span: Span| {
         all.insert(path, Stated::new(value, origin(span)));
@@ -61,6 +62,25 @@ pub fn lay(all: &mut BTreeMap<String, Stated<Free>>, expect: &Expect, origin: &d
     if let Some(at) = power {
         put("power".into(), Free::Text(at.value.as_str().into()), at.span);
     }
+    if let Some(boot) = boot {
+        lay_boot(&boot.value, &mut put);
+    }
+}
+
+fn lay_boot(boot: &ExpectBoot, put: &mut dyn FnMut(String, Free, Span)) {
+    let ExpectBoot { order, r#override, target, mode } = boot;
+    if let Some(at) = order {
+        let items = at.value.iter().cloned().map(Free::Text).collect();
+        put("boot.order".into(), Free::List(items), at.span);
+    }
+    let mut word = |path: &str, word: Option<(&str, Span)>| {
+        if let Some((word, span)) = word {
+            put(path.into(), Free::Text(word.into()), span);
+        }
+    };
+    word("boot.override", r#override.as_ref().map(|at| (at.value.as_str(), at.span)));
+    word("boot.target", target.as_ref().map(|at| (at.value.as_str(), at.span)));
+    word("boot.mode", mode.as_ref().map(|at| (at.value.as_str(), at.span)));
 }
 
 /// Takes back what a path names, and all below it; true where there was something.

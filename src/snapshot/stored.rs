@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::index::Index;
 use super::{Answer, Prepared, Snapshot};
 use crate::desired::{
-    Class, Cluster, Desired, LayerTable, Nic, NicKind, NicSpec, Node, NodeState, Source, Sources, Unknown,
+    Class, Cluster, Desired, LayerTable, Nic, NicKind, NicSpec, Node, NodeState, Policy, Source, Sources, Unknown,
 };
 use crate::ipxe::{self, Script};
 use crate::model::{FileId, Layer, MacAddr, Origin, Revision, Stated, Xname};
@@ -111,6 +111,8 @@ fn desired(classes: Vec<Class>, nodes: Vec<Node>) -> Desired {
         classes,
         nodes,
         bmcs: Vec::new(),
+        policy: Policy::default(),
+        exceptions: Vec::new(),
     }
 }
 

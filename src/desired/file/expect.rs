@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::words::Power;
+use super::words::{BootMode, BootOverride, BootTarget, Power};
 use crate::desired::at::{At, FreeTable};
 
 /// What a machine should look like. Only what is named is compared with what its BMC reports.
@@ -42,6 +42,9 @@ pub struct Expect {
     /// The power state.
     #[serde(default)]
     pub power: Option<At<Power>>,
+    /// What the machine boots next.
+    #[serde(default)]
+    pub boot: Option<At<ExpectBoot>>,
 }
 
 /// How many parts of a kind, and which.
@@ -69,4 +72,22 @@ pub struct ExpectBios {
     /// Settings by the name that the BMC's attribute registry gives them.
     #[serde(default)]
     pub attributes: Option<At<FreeTable>>,
+}
+
+/// What the machine boots next.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ExpectBoot {
+    /// References of boot options such as `Boot0003`, first tried first.
+    #[serde(default)]
+    pub order: Option<At<Vec<String>>>,
+    /// How long the boot override lasts; `Disabled` where there should be none.
+    #[serde(default)]
+    pub r#override: Option<At<BootOverride>>,
+    /// What the boot override boots from.
+    #[serde(default)]
+    pub target: Option<At<BootTarget>>,
+    /// How the boot override boots.
+    #[serde(default)]
+    pub mode: Option<At<BootMode>>,
 }

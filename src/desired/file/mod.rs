@@ -4,16 +4,23 @@
 
 mod boot;
 mod cluster;
+mod exceptions;
 mod expect;
 mod layer;
 mod network;
 mod nodes;
+mod policy;
 mod words;
 
 pub use boot::{BootArch, BootArches, BootFile};
 pub use cluster::{BmcDefaults, ClusterFile, Defaults, GroupFile, UnknownAction, UnknownTable};
-pub use expect::{Expect, ExpectBios, ExpectParts};
+pub use exceptions::{DateText, ExceptionTable, ExceptionsFile};
+pub use expect::{Expect, ExpectBios, ExpectBoot, ExpectParts};
 pub use layer::{CloudInitTable, LayerTable, NicTable};
 pub use network::NetworkFile;
 pub use nodes::{BmcTable, InlineBmc, NodeBmc, NodeTable, NodesFile};
-pub use words::{ArchName, BmcKind, BootKind, MacSource, NicKind, NodeState, Power, Protocol, Tls};
+pub use policy::{PolicyDrift, PolicyFile};
+pub use words::{
+    ArchName, BmcKind, BootKind, BootMode, BootOverride, BootTarget, MacSource, NicKind, NodeState, Power, Protocol,
+    Tls,
+};

@@ -40,4 +40,27 @@ words! {
     BootKind { Live = "live", Local = "local", Install = "install" }
     /// A power state.
     Power { On = "on", Off = "off" }
+    /// How long a boot override lasts (DSP0268, BootSourceOverrideEnabled).
+    BootOverride { Disabled = "Disabled", Once = "Once", Continuous = "Continuous" }
+    /// What a boot override boots from (DSP0268, BootSource).
+    BootTarget {
+        None = "None",
+        Pxe = "Pxe",
+        Floppy = "Floppy",
+        Cd = "Cd",
+        Usb = "Usb",
+        Hdd = "Hdd",
+        BiosSetup = "BiosSetup",
+        Utilities = "Utilities",
+        Diags = "Diags",
+        UefiShell = "UefiShell",
+        UefiTarget = "UefiTarget",
+        SdCard = "SDCard",
+        UefiHttp = "UefiHttp",
+        RemoteDrive = "RemoteDrive",
+        UefiBootNext = "UefiBootNext",
+        Recovery = "Recovery",
+    }
+    /// How a boot override boots (DSP0268, BootSourceOverrideMode).
+    BootMode { Uefi = "UEFI", Legacy = "Legacy" }
 }

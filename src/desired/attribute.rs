@@ -1,0 +1,61 @@
+//! The flat paths of attributes: what a wish can state and a machine can show.
+
+use super::suggest::did_you_mean;
+use super::values;
+
+/// The paths that are whole; beside them stand those of [`NAMED`] with a name.
+pub const ATTRIBUTES: [&str; 21] = [
+    "accelerators.cores",
+    "accelerators.count",
+    "accelerators.model",
+    "bios.version",
+    "boot.mode",
+    "boot.order",
+    "boot.override",
+    "boot.target",
+    "drives.cores",
+    "drives.count",
+    "drives.model",
+    "manufacturer",
+    "memory_gib",
+    "model",
+    "power",
+    "processors.cores",
+    "processors.count",
+    "processors.model",
+    "secure_boot",
+    "serial",
+    "uuid",
+];
+
+/// How the paths begin that end in a name which the machine's BMC gives.
+const NAMED: [&str; 2] = ["bios.attributes.", "firmware."];
+
+/// What of an interface is compared.
+const OF_NICS: [&str; 2] = ["mac", "guid"];
+
+/// Tells what keeps a text from being the path of an attribute that is compared: a message, and perhaps a hint.
+#[must_use]
+pub fn attribute_fault(path: &str) -> Option<(String, Option<String>)> {
+    if ATTRIBUTES.contains(&path) {
+        return None;
+    }
+    if let Some(name) = NAMED.iter().find_map(|start| path.strip_prefix(start)) {
+        let is_name = !name.is_empty() && !name.contains('*') && name.trim() == name;
+        return (!is_name).then(|| (format!("`{path}` names one attribute, and `{name}` is no name of one"), None));
+    }
+    if let Some(nic) = nic_of(path) {
+        return values::name_fault(nic).map(|fault| (format!("`{nic}` in `{path}` is no interface: {fault}"), None));
+    }
+    let known = ATTRIBUTES.into_iter().chain(NAMED.map(|start| start.trim_end_matches('.')));
+    let hint = did_you_mean(path, known).unwrap_or_else(|| {
+        "a path is such as `memory_gib`, `bios.attributes.NAME`, `firmware.NAME`, `nics.NAME.mac`".into()
+    });
+    Some((format!("no attribute is called `{path}`"), Some(hint)))
+}
+
+/// Returns the interface that a path is about.
+pub fn nic_of(path: &str) -> Option<&str> {
+    let (name, what) = path.strip_prefix("nics.")?.rsplit_once('.')?;
+    OF_NICS.contains(&what).then_some(name)
+}

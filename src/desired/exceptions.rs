@@ -1,0 +1,207 @@
+//! `[[exception]]` tables to [`Exception`]s.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+
+use super::at::{At, Free, Scalar};
+use super::attribute::{attribute_fault, nic_of};
+use super::file::{DateText, ExceptionTable};
+use super::groups::{no_node, no_such_group};
+use super::sources::{Findings, Here};
+use super::suggest::did_you_mean;
+use super::{Desired, Exception};
+use crate::model::{Code, Diagnostic, NodeSet, Span};
+
+/// Checks all tables against the nodes and groups that there are.
+pub fn lower(
+    tables: Vec<(Here<'_>, At<ExceptionTable>)>,
+    desired: &Desired,
+    findings: &mut Findings,
+) -> Vec<Exception> {
+    let index: HashMap<&str, u32> = desired.nodes.iter().zip(0..).map(|(node, at)| (&*node.name, at)).collect();
+    let mut all = Vec::with_capacity(tables.len());
+    for (here, table) in tables {
+        all.extend(Lowering { here, desired, index: &index, findings }.exception(table));
+    }
+    repeats(desired, &all, findings);
+    all
+}
+
+/// The way of one table.
+struct Lowering<'a> {
+    here: Here<'a>,
+    desired: &'a Desired,
+    index: &'a HashMap<&'a str, u32>,
+    findings: &'a mut Findings,
+}
+
+impl Lowering<'_> {
+    fn exception(&mut self, At { value: table, span }: At<ExceptionTable>) -> Option<Exception> {
+        let ExceptionTable { nodes, attribute, seen, missing, owner, reason, expires } = table;
+        let nodes = self.required(nodes, "nodes", span);
+        let attribute = self.required(attribute, "attribute", span);
+        let owner = self.required(owner, "owner", span);
+        let expires = self.required(expires, "expires", span);
+        let seen = self.seen(seen, missing, span);
+        let nodes = nodes.and_then(|set| self.nodes(&set));
+        let attribute = attribute.and_then(|path| self.attribute(path, nodes.as_deref().unwrap_or_default()));
+        let owner = owner.and_then(|owner| self.owner(owner));
+        let expires = expires.and_then(|date| self.date(&date));
+        let attribute = attribute?;
+        Some(Exception {
+            nodes: nodes?,
+            origin: self.here.origin(attribute.span),
+            attribute: attribute.value.into(),
+            seen: seen?,
+            owner: owner?,
+            reason: reason.map(|reason| reason.value.into()),
+            expires: expires?,
+        })
+    }
+
+    fn tell(&mut self, code: Code, span: Span, message: impl Into<String>, hint: Option<String>) {
+        self.findings.push(Diagnostic::new(code, self.here.place(span), message).maybe_hint(hint));
+    }
+
+    fn required<T>(&mut self, value: Option<At<T>>, key: &str, table: Span) -> Option<At<T>> {
+        if value.is_none() {
+            self.tell(Code::MissingKey, table, format!("an [[exception]] needs `{key}`"), None);
+        }
+        value
+    }
+
+    fn seen(&mut self, seen: Option<At<Scalar>>, missing: Option<At<bool>>, table: Span) -> Option<Option<Free>> {
+        match (seen, missing) {
+            (Some(seen), None) => Some(Some(seen.value.0)),
+            (None, Some(missing)) if missing.value => Some(None),
+            (None, None) => {
+                let hint = "write the value that the machine shows: seen = 480; or missing = true where it shows none";
+                self.tell(Code::MissingKey, table, "an [[exception]] needs `seen` or `missing`", Some(hint.into()));
+                None
+            }
+            (Some(_), Some(missing)) => {
+                self.tell(Code::BadValue, missing.span, "what was seen is not missing: state one of the two", None);
+                None
+            }
+            (None, Some(missing)) => {
+                let hint = "write the value that the machine shows: seen = 480".to_owned();
+                self.tell(Code::BadValue, missing.span, "`missing` is true or not stated", Some(hint));
+                None
+            }
+        }
+    }
+
+    fn nodes(&mut self, set: &At<String>) -> Option<Vec<u32>> {
+        let mut known: HashMap<String, NodeSet> = HashMap::new();
+        let names = |nodes: &[u32]| NodeSet::from_names(nodes.iter().map(|at| &*self.desired.nodes[*at as usize].name));
+        let parsed = NodeSet::groups_of(&set.value).and_then(|groups| {
+            let mut missing = None;
+            for group in groups {
+                if group.name == "*" {
+                    known.insert(group.name, NodeSet::from_names(self.desired.nodes.iter().map(|node| &*node.name)));
+                } else if let Some(found) = self.desired.group(&group.name) {
+                    known.insert(group.name, names(&found.members));
+                } else {
+                    missing.get_or_insert(group);
+                }
+            }
+            match missing {
+                Some(group) => Ok(Err(group)),
+                None => NodeSet::parse(&set.value, &|name| known.get(name).cloned()).map(Ok),
+            }
+        });
+        let selected = match parsed {
+            Ok(Ok(selected)) => selected,
+            Ok(Err(group)) => {
+                let groups = self.desired.groups.iter().map(|group| &*group.name);
+                self.findings.push(no_such_group(self.here.place(set.within(group.at)), &group.name, groups));
+                return None;
+            }
+            Err(error) => {
+                self.tell(Code::BadNodeSet, set.within(error.at()), error.to_string(), error.hint());
+                return None;
+            }
+        };
+        let (mut nodes, mut missing) = (Vec::new(), Vec::new());
+        for name in selected.iter() {
+            match self.index.get(name.as_str()) {
+                Some(node) => nodes.push(*node),
+                None => missing.push(name),
+            }
+        }
+        if !missing.is_empty() {
+            let names = self.desired.nodes.iter().map(|node| &*node.name);
+            self.findings.push(no_node(self.here.place(set.span), &missing, names));
+        } else if nodes.is_empty() {
+            self.tell(Code::BadValue, set.span, "this selects no node", None);
+        }
+        nodes.sort_unstable();
+        Some(nodes)
+    }
+
+    fn attribute(&mut self, path: At<String>, nodes: &[u32]) -> Option<At<String>> {
+        if let Some((fault, hint)) = attribute_fault(&path.value) {
+            self.tell(Code::BadValue, path.span, fault, hint);
+            return None;
+        }
+        if let Some(nic) = nic_of(&path.value) {
+            let nics = |at: &u32| self.desired.nics(&self.desired.nodes[*at as usize]).map(|(spec, _)| &*spec.name);
+            if let Some(node) = nodes.iter().find(|at| !nics(at).any(|name| name == nic)) {
+                let hint = did_you_mean(nic, nics(node));
+                let message = format!("`{}` has no interface `{nic}`", self.desired.nodes[*node as usize].name);
+                self.tell(Code::NoSuchNic, path.span, message, hint);
+            }
+        }
+        Some(path)
+    }
+
+    fn owner(&mut self, owner: At<String>) -> Option<Box<str>> {
+        if owner.value.trim().is_empty() {
+            self.tell(Code::BadValue, owner.span, "somebody answers for an exception", None);
+            return None;
+        }
+        Some(owner.value.into())
+    }
+
+    fn date(&mut self, At { value: DateText(text), span }: &At<DateText>) -> Option<Date> {
+        // The library takes more than a day, and a time of it would be cut off in silence.
+        let date = Some(text).filter(|text| text.len() == "2026-12-31".len()).and_then(|text| text.parse().ok());
+        if date.is_none() {
+            let hint = "write the last day on which it holds, such as 2026-12-31".to_owned();
+            self.tell(Code::BadValue, *span, format!("`{text}` is no date"), Some(hint));
+        }
+        date
+    }
+}
+
+/// Tells of exceptions that say of a node what another has said before.
+fn repeats(desired: &Desired, all: &[Exception], findings: &mut Findings) {
+    let mut first: HashMap<(u32, &str, Option<String>), &Exception> = HashMap::new();
+    for exception in all {
+        let seen = exception.seen.as_ref().map(text);
+        let mut told = false;
+        for node in &exception.nodes {
+            let other = *first.entry((*node, &exception.attribute, seen.clone())).or_insert(exception);
+            if !std::ptr::eq(other, exception) && !std::mem::replace(&mut told, true) {
+                let name = &desired.nodes[*node as usize].name;
+                let message = format!("this value of `{}` is excepted for `{name}` twice", exception.attribute);
+                let place = desired.sources.place(exception.origin);
+                let finding = Diagnostic::new(Code::DuplicateException, place, message);
+                findings.push(finding.related(desired.sources.place(other.origin), "first excepted here"));
+            }
+        }
+    }
+}
+
+/// Returns a value as drift compares it: a number and the same number in quotes are one.
+fn text(value: &Free) -> String {
+    match value {
+        Free::Text(text) => text.clone(),
+        Free::Integer(number) => number.to_string(),
+        Free::Float(number) => number.to_string(),
+        Free::Boolean(value) => value.to_string(),
+        Free::List(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
+        Free::Table(table) => table.values().map(|at| text(&at.value)).collect::<Vec<_>>().join(","),
+    }
+}
