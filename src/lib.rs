@@ -69,6 +69,7 @@
 pub mod cli;
 pub mod cloudinit;
 pub mod desired;
+pub mod drift;
 pub mod git;
 pub mod http;
 pub mod ipxe;
@@ -79,6 +80,7 @@ pub mod reconcile;
 pub mod redfish;
 pub mod report;
 pub mod resolve;
+pub mod roll;
 pub mod settings;
 pub mod simulate;
 pub mod snapshot;

@@ -22,6 +22,8 @@ const ROOMS: &[(&str, bool, &[&str])] = &[
     ("view", true, &["model", "desired", "observed", "resolve", "ipxe", "cloudinit", "snapshot"]),
     ("report", true, &["model", "desired", "observed", "resolve", "ipxe", "cloudinit", "snapshot", "view"]),
     ("pace", true, &[]),
+    ("roll", true, &["model", "desired", "resolve", "snapshot", "observed"]),
+    ("drift", true, &["model", "desired", "resolve", "observed", "snapshot", "roll"]),
     ("settings", false, &["model"]),
     ("redfish", false, &["model", "observed", "pace"]),
     ("simulate", false, &["model", "desired", "observed", "resolve"]),

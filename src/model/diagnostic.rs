@@ -133,6 +133,8 @@ codes! {
     BadFileName = "bad-file-name", Error;
     /// A file is not TOML.
     TomlSyntax = "toml-syntax", Error;
+    /// An exception excuses nothing that is seen.
+    UnusedException = "unused-exception", Warning;
     /// A key that no table of this kind has.
     UnknownKey = "unknown-key", Error;
     /// A value has another type than its key wants.

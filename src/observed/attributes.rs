@@ -9,11 +9,23 @@ use super::{Change, Digest, NicKind, Reading, Shared};
 #[must_use]
 pub fn attributes(service: &Service, system: &System, shared: &Shared) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    own(system, &mut all);
+    brief(system, shared, &mut all);
+    for (name, value) in set(&system.bios, |digest| shared.bios(digest)).into_iter().flatten() {
+        all.insert(format!("bios.attributes.{name}"), value.to_string());
+    }
+    for (name, version) in set(&service.firmware, |digest| shared.firmware(digest)).into_iter().flat_map(|set| &set.0) {
+        all.insert(format!("firmware.{name}"), version.to_string());
+    }
+    all
+}
+
+/// Everything but the long lists: settings of the BIOS, and firmware.
+fn brief(system: &System, shared: &Shared, all: &mut BTreeMap<String, String>) {
+    own(system, all);
     if let Some(settings) = system.boot.seen() {
-        let told = [("enabled", &settings.enabled), ("target", &settings.target), ("mode", &settings.mode)];
+        let told = [("override", &settings.enabled), ("target", &settings.target), ("mode", &settings.mode)];
         for (name, value) in told {
-            put(&mut all, &format!("boot.{name}"), value.as_deref());
+            put(all, &format!("boot.{name}"), value.as_deref());
         }
         if !settings.order.is_empty() {
             all.insert("boot.order".into(), settings.order.join(","));
@@ -24,14 +36,19 @@ pub fn attributes(service: &Service, system: &System, shared: &Shared) -> BTreeM
             all.insert(format!("macs.{mac}"), nic.id.to_string());
         }
     }
-    parts(system, shared, &mut all);
-    for (name, value) in set(&system.bios, |digest| shared.bios(digest)).into_iter().flatten() {
-        all.insert(format!("bios.attributes.{name}"), value.to_string());
+    parts(system, shared, all);
+}
+
+impl Service {
+    /// Counts what was seen of a System: as many as [`attributes`] lists, without listing them.
+    #[must_use]
+    pub fn count(&self, system: &System, shared: &Shared) -> u64 {
+        let mut all = BTreeMap::new();
+        brief(system, shared, &mut all);
+        let bios = set(&system.bios, |digest| shared.bios(digest)).map_or(0, BTreeMap::len);
+        let firmware = set(&self.firmware, |digest| shared.firmware(digest)).map_or(0, |set| set.0.len());
+        (all.len() + bios + firmware) as u64
     }
-    for (name, version) in set(&service.firmware, |digest| shared.firmware(digest)).into_iter().flat_map(|set| &set.0) {
-        all.insert(format!("firmware.{name}"), version.to_string());
-    }
-    all
 }
 
 fn set<'s, T>(reading: &Reading<Digest>, of: impl Fn(Digest) -> Option<&'s T>) -> Option<&'s T> {

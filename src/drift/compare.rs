@@ -1,0 +1,54 @@
+//! All nodes of a Snapshot against all that was observed.
+
+use rayon::prelude::*;
+
+use super::coverage::Coverage;
+use super::exceptions::Exceptions;
+use super::identity::{Roster, Whereabouts};
+use super::node::{self, Judged, World};
+use super::{Drift, presence};
+use crate::observed::Observed;
+use crate::snapshot::Snapshot;
+
+/// What a comparison is told beside what it compares.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// How many surveys must show a difference before it counts; where none is said, the policy's number.
+    pub confirm: Option<u32>,
+    /// The indices of the nodes to compare, in the order of the report; where none are said, all of them, and all that nobody declares.
+    pub nodes: Option<Vec<usize>>,
+}
+
+/// Compares what is wished with what was seen, at a time in unix milliseconds.
+#[must_use]
+pub fn compare(snapshot: &Snapshot, observed: &Observed, now: i64, options: &Options) -> Drift {
+    let desired = &**snapshot.desired();
+    let exceptions = Exceptions::of(desired, now);
+    let world = World {
+        snapshot,
+        desired,
+        observed,
+        whereabouts: Whereabouts::of(observed),
+        roster: Roster::of(desired),
+        exceptions: &exceptions,
+        confirm: options.confirm.unwrap_or_else(|| u32::from(desired.policy.confirm)),
+    };
+    let all = || snapshot.select("@*").expect("the group of all nodes is always there").nodes;
+    let order = options.nodes.clone().unwrap_or_else(all);
+    let judged: Vec<Judged> = order.par_iter().map(|at| node::judge(&world, *at)).collect();
+    let (mut nodes, mut findings, mut coverage) = (Vec::with_capacity(judged.len()), Vec::new(), Coverage::default());
+    for Judged { drift, findings: told, covered } in judged {
+        if let Some((attributes, managed)) = covered {
+            coverage.add(attributes, managed);
+        }
+        nodes.push(drift);
+        findings.extend(told);
+    }
+    if options.nodes.is_none() {
+        findings.extend(presence::findings(&world));
+    }
+    let judged: std::collections::BTreeSet<usize> = order.into_iter().collect();
+    let warnings = exceptions.unused(|node| judged.contains(&(node as usize)));
+    let (cluster, revision) = (desired.cluster.name.clone(), snapshot.revision().clone());
+    Drift { at: now, cluster, revision, nodes, findings, coverage, warnings }
+}
