@@ -214,17 +214,13 @@ impl JsonSchema for Free {
     }
 }
 
-/// A value that is one thing: text, number or boolean.
+/// A value that is to be one thing: text, number or boolean. The reader takes all, so that whoever wants one tells of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scalar(pub Free);
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Free::deserialize(deserializer)? {
-            Free::List(_) => Err(D::Error::custom("this is a list, and a string, number or boolean is wanted")),
-            Free::Table(_) => Err(D::Error::custom("this is a table, and a string, number or boolean is wanted")),
-            value @ (Free::Text(_) | Free::Integer(_) | Free::Float(_) | Free::Boolean(_)) => Ok(Self(value)),
-        }
+        Free::deserialize(deserializer).map(Self)
     }
 }
 

@@ -59,3 +59,22 @@ pub fn nic_of(path: &str) -> Option<&str> {
     let (name, what) = path.strip_prefix("nics.")?.rsplit_once('.')?;
     OF_NICS.contains(&what).then_some(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_one_attribute() {
+        for good in ["memory_gib", "bios.attributes.a.b", "firmware.BMC 1", "nics.eth0.mac", "nics.eth0.100.guid"] {
+            assert_eq!(attribute_fault(good), None, "{good}");
+        }
+        for bad in
+            ["", "*", "bios", "bios.attributes.", "bios.attributes.A*", "firmware. ", "nics.eth0.ip", "nics..mac"]
+        {
+            assert!(attribute_fault(bad).is_some(), "{bad}");
+        }
+        let (_, hint) = attribute_fault("memory_gb").unwrap();
+        assert_eq!(hint.as_deref(), Some("did you mean `memory_gib`?"));
+    }
+}

@@ -73,6 +73,10 @@ impl Lowering<'_> {
 
     fn seen(&mut self, seen: Option<At<Scalar>>, missing: Option<At<bool>>, table: Span) -> Option<Option<Free>> {
         match (seen, missing) {
+            (Some(At { value: Scalar(Free::List(_) | Free::Table(_)), span }), None) => {
+                self.tell(Code::WrongType, span, "a string, number or boolean is wanted", None);
+                None
+            }
             (Some(seen), None) => Some(Some(seen.value.0)),
             (None, Some(missing)) if missing.value => Some(None),
             (None, None) => {
@@ -133,8 +137,6 @@ impl Lowering<'_> {
         if !missing.is_empty() {
             let names = self.desired.nodes.iter().map(|node| &*node.name);
             self.findings.push(no_node(self.here.place(set.span), &missing, names));
-        } else if nodes.is_empty() {
-            self.tell(Code::BadValue, set.span, "this selects no node", None);
         }
         nodes.sort_unstable();
         Some(nodes)

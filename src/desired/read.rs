@@ -200,7 +200,7 @@ fn in_words_of_toml(message: &str) -> (String, Option<String>) {
         "a sequence" => "a list",
         "a map" => "a table",
         "a boolean" => "true or false",
-        "u16" | "u32" | "u64" => "a whole number from 0",
+        "u8" | "u16" | "u32" | "u64" => "a whole number from 0",
         wanted if wanted.starts_with("struct ") => "a table",
         wanted => wanted,
     };

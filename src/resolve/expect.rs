@@ -90,3 +90,55 @@ pub fn unset(all: &mut BTreeMap<String, Stated<Free>>, path: &str) -> bool {
     all.retain(|key, _| key != path && !key.starts_with(&below));
     all.len() < before
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::{ATTRIBUTES, attribute_fault};
+    use crate::model::{FileId, Layer};
+
+    /// Every key that a wish can have.
+    const ALL: &str = r#"
+        manufacturer = "a"
+        model = "b"
+        memory_gib = 512
+        processors = { count = 2, model = "c", cores = 64 }
+        accelerators = { count = 4, model = "d", cores = 1 }
+        drives = { count = 1, model = "e", cores = 1 }
+        bios = { version = "1", attributes = { LogicalProc = "Disabled" } }
+        firmware = { BMC = "2" }
+        secure_boot = true
+        power = "on"
+        boot = { order = ["Boot0001", "Boot0002"], override = "Once", target = "Pxe", mode = "UEFI" }
+    "#;
+
+    fn laid() -> BTreeMap<String, Stated<Free>> {
+        let expect: Expect = toml::from_str(ALL).unwrap();
+        let mut all = BTreeMap::new();
+        lay(&mut all, &expect, &|span| Origin { file: FileId(0), at: span.start as u32, layer: Layer::Node });
+        all
+    }
+
+    #[test]
+    fn every_wish_can_be_excepted() {
+        let all = laid();
+        assert!(all.keys().all(|path| attribute_fault(path).is_none()), "{all:?}");
+        let mut whole: Vec<&str> = all.keys().map(String::as_str).chain(["serial", "uuid"]).collect();
+        whole.retain(|path| !["bios.attributes.LogicalProc", "firmware.BMC"].contains(path));
+        whole.sort_unstable();
+        assert_eq!(whole, ATTRIBUTES);
+    }
+
+    #[test]
+    fn what_is_booted_next_is_flat_and_knows_its_place() {
+        let mut all = laid();
+        let boot = |key: &str, all: &BTreeMap<String, Stated<Free>>| all[&format!("boot.{key}")].value.clone();
+        let order = ["Boot0001", "Boot0002"].map(|item| Free::Text(item.into()));
+        assert_eq!(boot("order", &all), Free::List(order.into()));
+        let words = ["override", "target", "mode"].map(|key| boot(key, &all));
+        assert_eq!(words, ["Once", "Pxe", "UEFI"].map(|word| Free::Text(word.into())));
+        assert!(ALL[all["boot.mode"].origin.at as usize..].starts_with("\"UEFI\""));
+        assert!(unset(&mut all, "boot.order") && !unset(&mut all, "boot.order"));
+        assert!(unset(&mut all, "boot") && all.keys().all(|path| !path.starts_with("boot")));
+    }
+}

@@ -4,11 +4,13 @@ use super::tree::{built, example, files_below, root};
 use crate::support::netns::isolated;
 use crate::vm::{self, interpret};
 use muster::cloudinit::Document;
-use muster::desired::{BmcKind, Free, MacSource, NodeState, Protocol, Unknown};
+use muster::desired::{BmcKind, Exception, Free, MAX_CONFIRM, MacSource, NodeState, Protocol, Unknown};
 use muster::ipxe::{Ask, Script};
 use muster::model::{MacAddr, Origin, Severity, Tree};
+use muster::observed::MAX_RUNS;
 use muster::snapshot::{Answer, Snapshot, UnknownAnswer};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use std::{env, fs};
 
 /// Builds the example.
@@ -257,4 +259,32 @@ fn its_files_are_all_wishes() {
     let tree = example();
     let strays: Vec<&str> = tree.iter().map(|(path, _)| path).filter(|path| !Tree::is_wish(path)).collect();
     assert_eq!(strays, [""; 0]);
+}
+
+#[test]
+fn its_policy_and_its_exceptions_are_read() {
+    let snapshot = snapshot();
+    let desired = snapshot.desired();
+    assert_eq!(usize::from(MAX_CONFIRM), MAX_RUNS, "a difference can be asked to stand as long as it is remembered");
+    assert_eq!((desired.policy.confirm, desired.policy.stale_after), (2, Some(Duration::from_secs(43_200))));
+    let fail_on: Vec<String> = desired.policy.fail_on.iter().map(ToString::to_string).collect();
+    assert_eq!(fail_on, ["drift", "unknown>5%", "stale>1d"]);
+    let told: Vec<String> = desired
+        .exceptions
+        .iter()
+        .map(|exception| {
+            let nodes: Vec<&str> = exception.nodes.iter().map(|at| &*desired.nodes[*at as usize].name).collect();
+            let place = desired.sources.describe(exception.origin);
+            let Exception { attribute, seen, expires, owner, .. } = exception;
+            format!("{place} {} {attribute} {seen:?} {expires} {owner}", nodes.join(","))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "exceptions/hardware.toml:6 nid0017 memory_gib Some(Integer(480)) 2027-06-30 hardware@larch.example",
+            "exceptions/hardware.toml:14 nid0033,nid0035,nid0034,nid0036 bios.attributes.SriovGlobalEnable None \
+             2027-06-30 firmware@larch.example",
+        ]
+    );
 }

@@ -63,7 +63,9 @@ fn each_table(schema: &Value, visit: &mut dyn FnMut(&str, &Value)) {
 /// Returns the schema that a file of the wishes is judged by.
 fn schema_of(path: &str) -> &'static str {
     match path.split_once('/') {
+        None if path == "policy.toml" => "policy.schema.json",
         None => "cluster.schema.json",
+        Some(("exceptions", _)) => "exceptions.schema.json",
         Some(("nodes", _)) => "nodes.schema.json",
         Some(("groups", _)) => "group.schema.json",
         Some(("boot", _)) => "boot.schema.json",
@@ -109,7 +111,7 @@ fn the_example_is_valid_and_names_its_schemas() {
 }
 
 /// Files with one mistake each that a schema can see, and what the reader calls it.
-const BAD: [(&str, &str, Code); 22] = [
+const BAD: [(&str, &str, Code); 31] = [
     ("cluster.toml", "name = \"a\"\nnmae = \"b\"\n", Code::UnknownKey),
     ("cluster.toml", "layers = []\n", Code::MissingKey),
     ("cluster.toml", "name = 7\n", Code::WrongType),
@@ -132,10 +134,27 @@ const BAD: [(&str, &str, Code); 22] = [
     ("boot/rocky9.toml", "kind = \"love\"\n", Code::BadValue),
     ("networks/node.toml", "gateway = \"10.0.0.1\"\n", Code::MissingKey),
     ("networks/node.toml", "cidr = \"10.0.0.0/24\"\nvlan = 4095\n", Code::BadValue),
+    ("groups/late.toml", "expect = { boot = { order = \"Boot0001\" } }\n", Code::WrongType),
+    ("groups/late.toml", "expect = { boot = { target = \"PXE\" } }\n", Code::BadValue),
+    ("policy.toml", "[drift]\nconfirm = 5\n", Code::BadValue),
+    ("policy.toml", "[drift]\nfail_on = \"drift\"\n", Code::WrongType),
+    ("policy.toml", "[limits]\n", Code::UnknownKey),
+    ("exceptions/a.toml", "[[exceptions]]\n", Code::UnknownKey),
+    ("exceptions/a.toml", "[exception]\n", Code::WrongType),
+    (
+        "exceptions/a.toml",
+        "[[exception]]\nnodes = \"n1\"\nattribute = \"power\"\nseen = { a = 1 }\nowner = \"a\"\nexpires = \"2027-06-30\"\n",
+        Code::WrongType,
+    ),
+    (
+        "exceptions/a.toml",
+        "[[exception]]\nnodes = \"n1\"\nattribute = \"power\"\nseen = \"off\"\nowner = \"a\"\n",
+        Code::MissingKey,
+    ),
 ];
 
 /// Files without a mistake that a schema could see.
-const GOOD: [(&str, &str); 8] = [
+const GOOD: [(&str, &str); 11] = [
     (
         "cluster.toml",
         "name = \"a\"\nlayers = []\n[defaults]\nvars = { a = 1, b = [1, \"c\"], d = { e = 1.5, f = true } }\n",
@@ -150,6 +169,15 @@ const GOOD: [(&str, &str); 8] = [
     ("groups/late.toml", "nodes = \"n1\"\nunset = [\"vars.a\"]\nmacs = \"from-bmc\"\n"),
     ("boot/rocky9.toml", "kind = \"live\"\ninitrd = \"http://a/b\"\n[arch.aarch64]\ninitrd = [\"http://a/c\"]\n"),
     ("networks/node.toml", "cidr = [\"10.0.0.0/24\", \"fd00::/64\"]\ndns = \"10.0.0.1\"\nvlan = 4094\n"),
+    (
+        "groups/late.toml",
+        "[expect.boot]\norder = [\"Boot0001\"]\noverride = \"Once\"\ntarget = \"Pxe\"\nmode = \"UEFI\"\n",
+    ),
+    ("policy.toml", "[drift]\nconfirm = 4\nfail_on = [\"unknown>0.5%\", \"stale\"]\nstale_after = \"1d12h\"\n"),
+    (
+        "exceptions/a.toml",
+        "[[exception]]\nnodes = \"n1\"\nattribute = \"firmware.BMC\"\nseen = 1.5\nowner = \"a\"\nexpires = \"2027-06-30\"\n",
+    ),
 ];
 
 /// What the reader alone, without the other files, says of a file: the codes that a schema knows too.
@@ -182,13 +210,14 @@ fn reader_and_schema_are_of_one_mind() {
     }
 }
 
-/// Every key of every file of the example misspelt once, and every value replaced by one of each other type.
+/// Every key of every file of the example and of the good ones misspelt once, and every value replaced by one of each other type.
 #[test]
 fn reader_and_schema_judge_every_mutation_of_the_example_alike() {
     let others = ["7", "-1", "1.5", "true", "\"text\"", "[]", "[7]", "{ a = 1 }"];
     let others = others.map(|text| toml::from_str::<toml::Table>(&format!("x = {text}")).expect("TOML")["x"].clone());
     let (mut judged, mut refused) = (0, 0);
-    for (path, text) in example_files() {
+    let good = GOOD.map(|(path, text)| (path.to_owned(), text.to_owned()));
+    for (path, text) in example_files().into_iter().chain(good) {
         let whole: toml::Table = toml::from_str(&text).expect("the example is TOML");
         for at in paths(&toml::Value::Table(whole.clone())) {
             let mut mutants = vec![mutated(&whole, &at, None)];
