@@ -5,8 +5,16 @@ use std::io::{Read, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::unreadable::Lost;
+
 /// The version of the records themselves.
 const VERSION: u8 = 1;
+
+/// The version of what was surveyed: the shapes of `crate::observed`'s records.
+pub(super) const SURVEYED: u8 = 1;
+
+/// The most bytes that a surveyed record may unfold to. One of a large machine has some 100 kB.
+const MAX_SURVEYED: usize = 64 * 1024 * 1024;
 
 /// The most bytes that a large record may unfold to, so that a damaged one cannot fill the memory.
 pub(super) const MAX_UNFOLDED: u64 = 2 * 1024 * 1024 * 1024;
@@ -50,8 +58,12 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T,
 
 /// Puts the version byte before bytes that are stored as they are.
 pub(super) fn wrap(bytes: &[u8]) -> Vec<u8> {
+    wrap_as(VERSION, bytes)
+}
+
+fn wrap_as(version: u8, bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + 1);
-    out.push(VERSION);
+    out.push(version);
     out.extend_from_slice(bytes);
     out
 }
@@ -84,5 +96,30 @@ pub(super) fn unfold(bytes: &[u8], what: &str) -> Result<Vec<u8>, Fault> {
     match frame.take(MAX_UNFOLDED + 1).read_to_end(&mut out) {
         Ok(read) if read as u64 <= MAX_UNFOLDED => Ok(out),
         Ok(_) | Err(_) => Err(Fault::undecodable(what)),
+    }
+}
+
+/// Encodes what was surveyed: the version, the length, and an lz4 block.
+pub(super) fn pack<T: Serialize>(record: &T, what: &str) -> Result<Vec<u8>, Fault> {
+    let bytes = postcard::to_stdvec(record).map_err(|e| Fault::Undecodable(e.to_string()))?;
+    if bytes.len() > MAX_SURVEYED {
+        return Err(Fault::TooLarge { what: what.into(), bytes: bytes.len() as u64, most: MAX_SURVEYED as u64 });
+    }
+    Ok(wrap_as(SURVEYED, &lz4_flex::block::compress_prepend_size(&bytes)))
+}
+
+pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Lost> {
+    let (version, block) = bytes.split_first().ok_or(Lost::Corrupt)?;
+    if *version != SURVEYED {
+        return Err(Lost::OtherVersion);
+    }
+    let (length, _) = lz4_flex::block::uncompressed_size(block).map_err(|_| Lost::Corrupt)?;
+    if length > MAX_SURVEYED {
+        return Err(Lost::Corrupt);
+    }
+    let record = lz4_flex::block::decompress_size_prepended(block).map_err(|_| Lost::Corrupt)?;
+    match postcard::take_from_bytes(&record) {
+        Ok((record, [])) => Ok(record),
+        Ok(_) | Err(_) => Err(Lost::Corrupt),
     }
 }

@@ -1,6 +1,5 @@
 //! One open database that closes itself after a failure and is opened again later.
 
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use super::codec::Fault;
-use super::publish::Digest;
+use super::uses::Known;
 use super::{Store, StoreError, open};
 
 /// The pages that redb keeps in memory; its own default of 1 GiB is more than all else of us together.
@@ -32,14 +31,13 @@ impl Retry {
 pub(super) struct Inner {
     /// None while closed after a failure.
     pub db: Option<Database>,
-    /// The scripts that the file holds.
-    pub known: BTreeSet<Digest>,
+    pub known: Known,
     /// How long the last failure made us wait, and until when.
     pub wait: Option<(Duration, Instant)>,
 }
 
 impl Inner {
-    pub(super) fn new(db: Database, known: BTreeSet<Digest>) -> Self {
+    pub(super) fn new(db: Database, known: Known) -> Self {
         Self { db: Some(db), known, wait: None }
     }
 }
@@ -64,21 +62,18 @@ impl Store {
         })
     }
 
-    /// Runs one transaction that writes, whole or not at all. It is given the scripts that the file holds, and may
-    /// return those that it holds afterwards.
+    /// Runs one transaction that writes, whole or not at all. As its last step it may change what is known of the file:
+    /// where the commit then fails, the file is closed, and what is known is read again with it.
     pub(super) fn write(
         &self,
         doing: &'static str,
-        write: impl FnOnce(&WriteTransaction, &BTreeSet<Digest>) -> Result<Option<BTreeSet<Digest>>, Fault>,
+        write: impl FnOnce(&WriteTransaction, &mut Known) -> Result<(), Fault>,
     ) -> Result<(), StoreError> {
         self.attempt(doing, |inner| {
             let db = inner.db.as_ref().expect("attempt opened it");
             let txn = db.begin_write()?;
-            let known = write(&txn, &inner.known)?;
+            write(&txn, &mut inner.known)?;
             txn.commit()?;
-            if let Some(known) = known {
-                inner.known = known;
-            }
             Ok(())
         })
     }
@@ -120,7 +115,7 @@ impl Store {
         {
             return Err(StoreError::Waiting { path: self.path.clone(), retry_in });
         }
-        match open::settle(&self.path, &self.opener, &self.identity) {
+        match open::settle(&self.path, &self.opener, self.identity.as_ref()) {
             Ok(open::Settled { db, known, .. }) => {
                 inner.db = Some(db);
                 inner.known = known;

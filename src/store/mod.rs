@@ -1,14 +1,17 @@
 //! What a host remembers across restarts, in one redb file: the accepted commits, the inputs and boot scripts of the
-//! last good one, and what was seen of the machines that boot.
+//! last good one, what was seen of the machines that boot, and what their BMCs showed.
 //!
 //! Everything here blocks; callers on an async runtime use a blocking thread. Nothing in the file is a wish: losing it
 //! loses history, never intent. This room does not know what a commit means, who asks for a script, or what to do when
 //! the disk is full, beyond saying so and trying again later.
 //!
-//! Every value is one version byte and a postcard record; large ones are an lz4 frame of it.
+//! Every value is one version byte and a postcard record; large ones are an lz4 frame of it, what was surveyed an lz4
+//! block. What was surveyed has a version of its own: a record of another is skipped and told of, and the rest is read.
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: it opens its file, moves a corrupt one, and waits")]
 
+mod batch;
+mod claims;
 mod codec;
 mod database;
 mod error;
@@ -17,19 +20,26 @@ mod open;
 mod publish;
 mod seen;
 mod shape;
+mod surveys;
 mod tables;
+mod unreadable;
+mod uses;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use claims::{MAX_REFUSED, RefusedLogin};
 use database::{Inner, Opener, Retry};
 pub use error::{Holder, StoreError};
 pub use publish::{Accepted, BootRow, Digest, LastGood, MAX_ACCEPTED, MAX_BODY_BYTES};
 pub use seen::{MAX_FETCHES, MAX_UNKNOWN};
+pub use surveys::MAX_UNDECLARED;
 pub use tables::FORMAT;
+use unreadable::{Lost, What};
 
 /// Which wishes a store belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,12 +80,15 @@ pub enum Opened {
 /// answers [`StoreError::Waiting`] at once.
 pub struct Store {
     path: PathBuf,
-    identity: Identity,
+    /// None takes the store of any wishes.
+    identity: Option<Identity>,
     opener: Opener,
     retry: Retry,
     inner: Mutex<Inner>,
     /// Apart from `inner`, so that whoever asks how we are never waits for a disk.
     trouble: Mutex<Option<String>>,
+    /// The surveyed records that could not be read.
+    unreadable: Mutex<BTreeMap<What, Lost>>,
 }
 
 impl Store {
@@ -84,7 +97,16 @@ impl Store {
     /// # Errors
     /// Another process holds it, it belongs to other wishes or a newer version, or the file cannot be opened.
     pub fn open(path: &Path, identity: &Identity, now_unix: i64) -> Result<(Self, Opened), StoreError> {
-        open::open(path, identity, now_unix)
+        open::open(path, Some(identity), now_unix)
+    }
+
+    /// Opens the store of whatever wishes it belongs to, for a command that has none; one that it makes belongs to the
+    /// first that claim it.
+    ///
+    /// # Errors
+    /// Another process holds it, a newer version wrote it, or the file cannot be opened.
+    pub fn open_any(path: &Path, now_unix: i64) -> Result<(Self, Opened), StoreError> {
+        open::open(path, None, now_unix)
     }
 
     /// Returns the file.
@@ -93,10 +115,11 @@ impl Store {
         &self.path
     }
 
-    /// Says why nothing can be written at present, if so. Never waits for a transaction.
+    /// Says why nothing can be written at present, or else what could not be read, if so. Never waits for a transaction.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let disk = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        disk.or_else(|| self.told_unreadable())
     }
 
     fn set_trouble(&self, trouble: Option<String>) {

@@ -1,6 +1,5 @@
 //! Opening the file: whose it is, who holds it, and what to do with one that is corrupt.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,11 +10,11 @@ use redb::{Database, DatabaseError, StorageError};
 
 use super::codec::Fault;
 use super::database::{Inner, Opener, Retry, builder, fault_error};
-use super::publish::Digest;
 use super::tables::{self, FORMAT, Owner};
+use super::uses::Known;
 use super::{Identity, Opened, Store, StoreError, holder};
 
-pub(super) fn open(path: &Path, identity: &Identity, now_unix: i64) -> Result<(Store, Opened), StoreError> {
+pub(super) fn open(path: &Path, identity: Option<&Identity>, now_unix: i64) -> Result<(Store, Opened), StoreError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !parent.is_dir() {
         return Err(StoreError::ParentMissing { path: path.into(), parent: parent.into() });
@@ -30,7 +29,7 @@ pub(super) fn open(path: &Path, identity: &Identity, now_unix: i64) -> Result<(S
 /// Opens by any opener; [`Store::open`] gives the one that opens the file.
 pub(super) fn with(
     path: &Path,
-    identity: &Identity,
+    identity: Option<&Identity>,
     now_unix: i64,
     retry: Retry,
     opener: Opener,
@@ -46,21 +45,26 @@ pub(super) fn with(
         }
         Err(other) => return Err(other),
     };
-    let inner = Mutex::new(Inner::new(settled.db, settled.known));
-    Ok((
-        Store { path: path.into(), identity: identity.clone(), opener, retry, inner, trouble: Mutex::new(None) },
-        opened,
-    ))
+    let store = Store {
+        path: path.into(),
+        identity: identity.cloned(),
+        opener,
+        retry,
+        inner: Mutex::new(Inner::new(settled.db, settled.known)),
+        trouble: Mutex::default(),
+        unreadable: Mutex::default(),
+    };
+    Ok((store, opened))
 }
 
 /// A database that is open, whole, and ours.
 pub(super) struct Settled {
     pub db: Database,
-    pub known: BTreeSet<Digest>,
+    pub known: Known,
     pub fresh: bool,
 }
 
-pub(super) fn settle(path: &Path, opener: &Opener, identity: &Identity) -> Result<Settled, StoreError> {
+pub(super) fn settle(path: &Path, opener: &Opener, identity: Option<&Identity>) -> Result<Settled, StoreError> {
     let corrupt = |what: String| StoreError::Corrupt { path: path.into(), what };
     let opened = catch_unwind(AssertUnwindSafe(|| {
         let db = opener(&builder()).map_err(|e| refusal(path, e))?;
@@ -69,22 +73,26 @@ pub(super) fn settle(path: &Path, opener: &Opener, identity: &Identity) -> Resul
     opened.unwrap_or_else(|_| Err(corrupt("a page makes no sense".into())))
 }
 
-fn ours(path: &Path, db: Database, identity: &Identity) -> Result<Settled, StoreError> {
+fn ours(path: &Path, db: Database, identity: Option<&Identity>) -> Result<Settled, StoreError> {
     let fault = |fault| fault_error(path, "read what is stored", mismatch(fault));
-    let fresh = match tables::owner(&db).map_err(fault)? {
-        Owner::Nobody => {
+    let found = tables::owner(&db).map_err(fault)?;
+    let fresh = matches!(found, Owner::Nobody);
+    match (found, identity) {
+        (Owner::Nobody, _) => {
             tables::create(&db, identity).map_err(|fault| fault_error(path, "make its tables", fault))?;
-            true
         }
-        Owner::Stranger => return Err(StoreError::NotAStore { path: path.into() }),
-        Owner::Newer(found) => return Err(StoreError::NewerFormat { path: path.into(), found, known: FORMAT }),
-        Owner::Wishes(found) if found != *identity => {
+        (Owner::Unclaimed, Some(identity)) => {
+            tables::claim(&db, identity).map_err(|fault| fault_error(path, "say whose it is", fault))?;
+        }
+        (Owner::Stranger, _) => return Err(StoreError::NotAStore { path: path.into() }),
+        (Owner::Newer(found), _) => return Err(StoreError::NewerFormat { path: path.into(), found, known: FORMAT }),
+        (Owner::Wishes(found), Some(identity)) if found != *identity => {
             let (found, wanted) = (Box::new(found), Box::new(identity.clone()));
             return Err(StoreError::Foreign { path: path.into(), found, wanted });
         }
-        Owner::Wishes(_) => false,
-    };
-    let known = tables::check(&db).map_err(fault)?;
+        (Owner::Wishes(_) | Owner::Unclaimed, _) => {}
+    }
+    let known = Known { scripts: tables::check(&db).map_err(fault)?, uses: None };
     Ok(Settled { db, known, fresh })
 }
 

@@ -86,7 +86,7 @@ impl Store {
             last.insert(INPUTS, &*inputs)?;
             last.insert(ROWS, &*rows)?;
             let mut bodies = txn.open_table(BODIES)?;
-            for (digest, row) in named.iter().filter(|(digest, _)| !known.contains(*digest)) {
+            for (digest, row) in named.iter().filter(|(digest, _)| !known.scripts.contains(*digest)) {
                 let bytes = body(row);
                 if bytes.len() > MAX_BODY_BYTES {
                     let what = format!("the script of {}", row.name);
@@ -94,10 +94,11 @@ impl Store {
                 }
                 bodies.insert(&digest[..], &*codec::wrap(&bytes))?;
             }
-            for digest in known.iter().filter(|digest| !named.contains_key(*digest)) {
+            for digest in known.scripts.iter().filter(|digest| !named.contains_key(*digest)) {
                 bodies.remove(&digest[..])?;
             }
-            Ok(Some(named.keys().copied().collect::<BTreeSet<Digest>>()))
+            known.scripts = named.keys().copied().collect::<BTreeSet<Digest>>();
+            Ok(())
         })
     }
 

@@ -38,7 +38,7 @@ impl Store {
                     table.remove(&*node)?;
                 }
             }
-            Ok(None)
+            Ok(())
         })
     }
 
@@ -73,7 +73,7 @@ impl Store {
                     table.remove(&mac.0[..])?;
                 }
             }
-            Ok(None)
+            Ok(())
         })
     }
 
@@ -106,7 +106,7 @@ fn machine((mac, record): &(Guard<'_, &'static [u8]>, Guard<'_, &'static [u8]>))
 }
 
 /// Picks what to forget so that `keep` stay: the oldest, and among those equally old the first.
-fn oldest<T: Ord>(mut all: Vec<(i64, T)>, keep: usize) -> Vec<T> {
+pub(super) fn oldest<T: Ord>(mut all: Vec<(i64, T)>, keep: usize) -> Vec<T> {
     all.sort_unstable();
     let surplus = all.len().saturating_sub(keep);
     all.into_iter().take(surplus).map(|(_, key)| key).collect()

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use redb::{Database, ReadableDatabase, TableDefinition, TableHandle};
+use redb::{
+    Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, TableHandle, Value,
+};
 
 use super::codec::{self, Fault};
 use super::publish::Digest;
@@ -23,6 +25,16 @@ pub(super) const FETCHES: TableDefinition<&str, &[u8]> = TableDefinition::new("b
 /// Unclaimed machines by the six bytes of their MAC.
 pub(super) const UNKNOWN: TableDefinition<&[u8], &[u8]> = TableDefinition::new("unknown-macs");
 
+/// What is remembered of each BMC by its name. This table and those below are made by their first write: a store from
+/// before them opens as it is.
+pub(super) const BMCS: TableDefinition<&str, &[u8]> = TableDefinition::new("bmcs");
+/// What many machines share, by the 16 bytes of its digest.
+pub(super) const SETS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("shared-sets");
+/// Claimed MAC addresses by node name.
+pub(super) const CLAIMS: TableDefinition<&str, &[u8]> = TableDefinition::new("claims");
+/// When a BMC refused a credential, in unix milliseconds, by the names of both.
+pub(super) const REFUSED: TableDefinition<(&str, &str), i64> = TableDefinition::new("refused-logins");
+
 const FORMAT_KEY: &str = "format";
 const IDENTITY_KEY: &str = "identity";
 
@@ -34,6 +46,8 @@ pub(super) enum Owner {
     Stranger,
     /// A newer version's.
     Newer(u32),
+    /// A store of ours that no wishes have claimed yet.
+    Unclaimed,
     /// The store of these wishes.
     Wishes(Identity),
 }
@@ -57,17 +71,19 @@ pub(super) fn owner(db: &Database) -> Result<Owner, Fault> {
     if format > FORMAT {
         return Ok(Owner::Newer(format));
     }
-    let identity = meta.get(IDENTITY_KEY)?.ok_or_else(|| Fault::undecodable(IDENTITY_KEY))?;
+    let Some(identity) = meta.get(IDENTITY_KEY)? else { return Ok(Owner::Unclaimed) };
     Ok(Owner::Wishes(codec::decode::<shape::Identity>(identity.value(), IDENTITY_KEY)?.into()))
 }
 
-/// Makes all tables and says whose they are.
-pub(super) fn create(db: &Database, identity: &Identity) -> Result<(), Fault> {
+/// Makes all tables, and says whose they are if that is known.
+pub(super) fn create(db: &Database, identity: Option<&Identity>) -> Result<(), Fault> {
     let txn = db.begin_write()?;
     {
         let mut meta = txn.open_table(META)?;
         meta.insert(FORMAT_KEY, &FORMAT.to_le_bytes()[..])?;
-        meta.insert(IDENTITY_KEY, &*codec::encode(&shape::Identity::from(identity))?)?;
+        if let Some(identity) = identity {
+            meta.insert(IDENTITY_KEY, &*codec::encode(&shape::Identity::from(identity))?)?;
+        }
         txn.open_table(ACCEPTED)?;
         txn.open_table(LAST_GOOD)?;
         txn.open_table(BODIES)?;
@@ -78,13 +94,39 @@ pub(super) fn create(db: &Database, identity: &Identity) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Says whose a store is that was nobody's.
+pub(super) fn claim(db: &Database, identity: &Identity) -> Result<(), Fault> {
+    let txn = db.begin_write()?;
+    txn.open_table(META)?.insert(IDENTITY_KEY, &*codec::encode(&shape::Identity::from(identity))?)?;
+    txn.commit()?;
+    Ok(())
+}
+
+/// Opens a table that only its first write makes.
+pub(super) fn later<K: Key + 'static, V: Value + 'static>(
+    txn: &ReadTransaction,
+    table: TableDefinition<'_, K, V>,
+) -> Result<Option<ReadOnlyTable<K, V>>, Fault> {
+    match txn.open_table(table) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
 /// Reads every record once, so that a store that opens can be read. Returns the digests of the bodies that it holds.
+///
+/// What was surveyed is left to its readers: they skip what they cannot read.
 pub(super) fn check(db: &Database) -> Result<BTreeSet<Digest>, Fault> {
     let txn = db.begin_read()?;
     super::publish::read_accepted(&txn, usize::MAX)?;
     super::publish::read_last_good(&txn)?;
     super::seen::read_fetches(&txn)?;
     super::seen::read_unknown(&txn)?;
+    later(&txn, BMCS)?;
+    later(&txn, SETS)?;
+    later(&txn, CLAIMS)?;
+    later(&txn, REFUSED)?;
     let rows = super::publish::read_rows(&txn)?;
     let digests: BTreeSet<Digest> = rows.iter().map(|row| row.digest).collect();
     let bodies = txn.open_table(BODIES)?;

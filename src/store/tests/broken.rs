@@ -13,7 +13,7 @@ use super::*;
 
 /// A disk in memory that survives a close and refuses to write when told to.
 #[derive(Debug, Default)]
-struct Disk {
+pub(super) struct Disk {
     bytes: Mutex<Vec<u8>>,
     full: AtomicBool,
     opened: AtomicU64,
@@ -57,14 +57,14 @@ impl StorageBackend for OnDisk {
     }
 }
 
-fn on(disk: &Arc<Disk>, first: Duration) -> Store {
+pub(super) fn on(disk: &Arc<Disk>, first: Duration) -> Store {
     let held = disk.clone();
     let opener: Opener = Box::new(move |builder| {
         held.opened.fetch_add(1, Ordering::SeqCst);
         builder.create_with_backend(OnDisk(held.clone()))
     });
     let retry = Retry { first, most: first };
-    super::super::open::with(Path::new("disk"), &ours(), NOW, retry, opener).unwrap().0
+    super::super::open::with(Path::new("disk"), Some(&ours()), NOW, retry, opener).unwrap().0
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod broken;
 mod keep;
 mod open;
+mod surveys;
+mod survive;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
