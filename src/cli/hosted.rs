@@ -62,7 +62,7 @@ impl Hosted {
     /// Completes the settings of the server.
     pub fn settings(&self, served: Served) -> Result<Settings, Failure> {
         let Served { repo, branch, path, listen, advertise } = served;
-        let flags = Given { repo, branch, path, listen, advertise, store: None, api: None };
+        let flags = Given { repo, branch, path, listen, advertise, ..Given::default() };
         Ok(flags.or(self.given()?).complete(advertise_fault)?)
     }
 }

@@ -1,15 +1,23 @@
-//! This host's settings: where the wishes are, where the store lies, which addresses are listened on.
+//! This host's settings: where the wishes are, where the store lies, which addresses are listened on, how BMCs are reached
+//! and with which accounts.
 //!
-//! Every setting is a flag, a `MUSTER_*` variable and a key of the settings file, and the first of these that is given
-//! counts. This room knows nothing of what the wishes say.
+//! What a flag gives counts before its `MUSTER_*` variable, and that before the key of the settings file. A relative path
+//! in a settings file begins at that file's folder. This room knows nothing of what the wishes say, and of a BMC no more
+//! than its name.
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: it reads the settings file")]
+
+mod bmc;
+mod credentials;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+pub use bmc::{BmcSettings, GivenBmc, GivenSurvey, Login, SurveySettings};
+pub use credentials::{Credentials, NoCredential};
 
 use crate::model::{ApiAddress, NotAnAddress};
 
@@ -20,7 +28,7 @@ const LISTEN: &str = "127.0.0.1:8270";
 const STORE: &str = "muster.redb";
 
 /// What a settings file or the command line says; what is absent is decided elsewhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Given {
     pub repo: Option<PathBuf>,
@@ -30,10 +38,14 @@ pub struct Given {
     pub listen: Option<SocketAddr>,
     pub api: Option<String>,
     pub advertise: Option<String>,
+    #[serde(default)]
+    pub bmc: GivenBmc,
+    #[serde(default)]
+    pub survey: GivenSurvey,
 }
 
 /// The settings of `muster serve`, complete.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub repo: PathBuf,
     /// The branch that is followed; nothing follows HEAD's.
@@ -45,6 +57,8 @@ pub struct Settings {
     pub api: ApiAddress,
     /// The URL by which nodes reach the boot listener, where neither their network nor the cluster names one.
     pub advertise: Option<String>,
+    pub bmc: BmcSettings,
+    pub survey: SurveySettings,
 }
 
 /// Why settings cannot be used.
@@ -64,6 +78,12 @@ pub enum SettingsError {
     Advertise(String, String),
     #[error("nodes cannot be told to reach {0}, which stands for every address of this host")]
     AdvertiseNeeded(SocketAddr),
+    #[error("`{key}`: {fault}")]
+    Value { key: &'static str, fault: String },
+    #[error("{path}: the file of credentials cannot be read")]
+    CredentialsUnreadable { path: PathBuf, source: io::Error },
+    #[error("{path}: {fault}")]
+    Credentials { path: PathBuf, fault: String, hint: &'static str },
 }
 
 impl SettingsError {
@@ -80,19 +100,37 @@ impl SettingsError {
             Self::AdvertiseNeeded(_) => {
                 Some("name the URL that nodes can fetch from: --advertise http://10.0.0.1:8270")
             }
+            Self::Value { .. } => None,
+            Self::CredentialsUnreadable { .. } => Some("check `bmc.credentials_file`, and who may read it"),
+            Self::Credentials { hint, .. } => Some(hint),
         }
     }
 }
 
 impl Given {
-    /// Reads a settings file.
+    /// Reads a settings file. Its relative paths begin at its folder.
     ///
     /// # Errors
     /// The file cannot be read, is no TOML, or has a key that is no setting.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let unreadable = |source| SettingsError::Unreadable { path: path.into(), source };
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        toml::from_str(&text).map_err(|source| SettingsError::Malformed { path: path.into(), source })
+        let mut given: Self =
+            toml::from_str(&text).map_err(|source| SettingsError::Malformed { path: path.into(), source })?;
+        given.start_at(path.parent().unwrap_or(Path::new("")));
+        Ok(given)
+    }
+
+    fn start_at(&mut self, folder: &Path) {
+        let absolute = |path: &mut PathBuf| *path = folder.join(&*path);
+        self.repo.iter_mut().for_each(absolute);
+        self.store.iter_mut().for_each(absolute);
+        if let Some(api) = &mut self.api
+            && let Ok(ApiAddress::Unix(path)) = api.parse()
+        {
+            *api = ApiAddress::Unix(folder.join(path)).to_string();
+        }
+        self.bmc.start_at(folder);
     }
 
     /// Fills what is absent here with what weaker settings say.
@@ -106,6 +144,8 @@ impl Given {
             listen: self.listen.or(weaker.listen),
             api: self.api.or(weaker.api),
             advertise: self.advertise.or(weaker.advertise),
+            bmc: self.bmc.or(weaker.bmc),
+            survey: self.survey.or(weaker.survey),
         }
     }
 
@@ -139,6 +179,8 @@ impl Given {
             listen,
             api,
             advertise: advertise.map(|url| url.trim_end_matches('/').to_owned()),
+            bmc: self.bmc.complete()?,
+            survey: self.survey.complete()?,
         })
     }
 }
@@ -179,6 +221,29 @@ mod tests {
         assert_eq!(settings.api, ApiAddress::Unix("x/m.sock".into()));
         assert_eq!(settings.mirror(), Path::new("x/m.mirror.git"));
         assert_eq!(settings.listen.port(), 1);
+    }
+
+    #[test]
+    fn relative_paths_begin_at_the_settings_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("muster.toml");
+        let text = "repo = \"wishes\"\nstore = \"/var/m.redb\"\napi = \"unix:run/m.sock\"\npath = \"a/b\"\n\
+                    [bmc]\nca = [\"ca.pem\"]\ncredentials_file = \"../secret.toml\"\ncredentials_command = [\"bin/ask\", \"b/c\"]\n\
+                    [survey]\nsweep = \"5s\"\n";
+        std::fs::write(&file, text).unwrap();
+        let settings = complete(Given::read(&file).unwrap()).unwrap();
+        assert_eq!((settings.repo, settings.store), (folder.path().join("wishes"), "/var/m.redb".into()));
+        assert_eq!(settings.api, ApiAddress::Unix(folder.path().join("run/m.sock")));
+        assert_eq!(settings.path, "a/b");
+        assert_eq!(settings.bmc.ca, [folder.path().join("ca.pem")]);
+        assert_eq!(settings.bmc.credentials_file, Some(folder.path().join("../secret.toml")));
+        let program = folder.path().join("bin/ask").to_string_lossy().into_owned();
+        assert_eq!(settings.bmc.credentials_command, [program, "b/c".into()]);
+        assert_eq!(settings.survey.sweep, Some(std::time::Duration::from_secs(5)));
+        std::fs::write(&file, "[bmc]\nrequest = 5\n").unwrap();
+        let error = Given::read(&file).unwrap_err();
+        assert!(matches!(&error, SettingsError::Malformed { source, .. } if source.message().contains("request")));
+        assert_eq!(Given::read(Path::new("nowhere.toml")).unwrap_err().to_string(), "nowhere.toml: cannot be read");
     }
 
     #[test]

@@ -1,0 +1,298 @@
+//! How BMCs are reached, and how often they are surveyed: the tables `[bmc]` and `[survey]` of the settings file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::SettingsError;
+use crate::model::parse_duration;
+
+/// How many requests wait for answers at once over all BMCs where nobody says: what a core carries with ease.
+const REQUESTS: u32 = 64;
+
+/// The most requests that one BMC is asked at once (DESIGN section 6): BMCs are small.
+const REQUESTS_PER_BMC: u8 = 2;
+
+/// How long a connection may take to come about where nobody says: management networks are near.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an answer may take where nobody says: the first one after a rest takes some BMCs 20 s.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often power and boot settings are asked for where nobody says.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// How often everything is read where nobody says: what it reads changes by a visit or an update.
+const DEEP: Duration = Duration::from_secs(6 * 3600);
+
+/// By how much of an interval surveys are strewn where nobody says.
+const JITTER: f64 = 0.1;
+
+/// How a login is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Login {
+    /// By a session where the service has them, else by Basic.
+    #[default]
+    Auto,
+    Session,
+    Basic,
+}
+
+/// What a settings file or the command line says of BMCs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GivenBmc {
+    pub ca: Option<Vec<PathBuf>>,
+    pub credentials_file: Option<PathBuf>,
+    pub credentials_command: Option<Vec<String>>,
+    pub rewrite: Option<BTreeMap<String, String>>,
+    pub requests: Option<u32>,
+    pub requests_per_bmc: Option<u8>,
+    pub connect_timeout: Option<String>,
+    pub timeout: Option<String>,
+    pub login: Option<Login>,
+}
+
+/// What a settings file or the command line says of surveys.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GivenSurvey {
+    pub sweep: Option<String>,
+    pub deep: Option<String>,
+    pub jitter: Option<f64>,
+    pub surveys: Option<u32>,
+}
+
+/// How BMCs are reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BmcSettings {
+    /// Files of certificates (PEM) of authorities that are trusted beside those of this host.
+    pub ca: Vec<PathBuf>,
+    /// The file of accounts.
+    pub credentials_file: Option<PathBuf>,
+    /// A program and its arguments, which tells an account by the name that it is given last; empty where there is none.
+    pub credentials_command: Vec<String>,
+    /// The origins that are really asked, by those that git states; both as [`Url::origin`] writes them.
+    pub rewrite: BTreeMap<Box<str>, Box<str>>,
+    /// How many requests wait for answers at once over all BMCs; at least 1.
+    pub requests: usize,
+    /// How many wait at one BMC; 1 or 2.
+    pub requests_per_bmc: usize,
+    pub connect_timeout: Duration,
+    /// How long one answer may take.
+    pub timeout: Duration,
+    pub login: Login,
+}
+
+/// How often BMCs are surveyed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SurveySettings {
+    /// Between two cheap surveys of one BMC; nothing where there are none.
+    pub sweep: Option<Duration>,
+    /// Between two deep ones; nothing where there are none.
+    pub deep: Option<Duration>,
+    /// By how much of an interval surveys are strewn: 0 to 1.
+    pub jitter: f64,
+    /// How many BMCs are surveyed at once; at least 1.
+    pub surveys: usize,
+}
+
+impl GivenBmc {
+    /// Fills what is absent here with what weaker settings say.
+    #[must_use]
+    pub fn or(self, weaker: Self) -> Self {
+        Self {
+            ca: self.ca.or(weaker.ca),
+            credentials_file: self.credentials_file.or(weaker.credentials_file),
+            credentials_command: self.credentials_command.or(weaker.credentials_command),
+            rewrite: self.rewrite.or(weaker.rewrite),
+            requests: self.requests.or(weaker.requests),
+            requests_per_bmc: self.requests_per_bmc.or(weaker.requests_per_bmc),
+            connect_timeout: self.connect_timeout.or(weaker.connect_timeout),
+            timeout: self.timeout.or(weaker.timeout),
+            login: self.login.or(weaker.login),
+        }
+    }
+
+    /// Lets relative paths begin at a folder. A program without a slash is one of `PATH`.
+    pub(super) fn start_at(&mut self, folder: &Path) {
+        let absolute = |path: &mut PathBuf| *path = folder.join(&*path);
+        self.ca.iter_mut().flatten().for_each(absolute);
+        self.credentials_file.iter_mut().for_each(absolute);
+        if let Some(program) = self.credentials_command.iter_mut().flatten().next()
+            && program.contains('/')
+        {
+            *program = folder.join(&*program).to_string_lossy().into_owned();
+        }
+    }
+
+    /// Completes the settings.
+    ///
+    /// # Errors
+    /// A value is outside what its key takes.
+    pub fn complete(self) -> Result<BmcSettings, SettingsError> {
+        let per_bmc = self.requests_per_bmc.unwrap_or(REQUESTS_PER_BMC);
+        if !(1..=REQUESTS_PER_BMC).contains(&per_bmc) {
+            return Err(value(
+                "bmc.requests_per_bmc",
+                format!("a BMC is asked 1 or {REQUESTS_PER_BMC} things at once"),
+            ));
+        }
+        Ok(BmcSettings {
+            ca: self.ca.unwrap_or_default(),
+            credentials_file: self.credentials_file.filter(|path| !path.as_os_str().is_empty()),
+            credentials_command: self.credentials_command.unwrap_or_default(),
+            rewrite: rewrite(self.rewrite.unwrap_or_default())?,
+            requests: at_least_one("bmc.requests", self.requests.unwrap_or(REQUESTS))?,
+            requests_per_bmc: per_bmc.into(),
+            connect_timeout: timeout("bmc.connect_timeout", self.connect_timeout, CONNECT_TIMEOUT)?,
+            timeout: timeout("bmc.timeout", self.timeout, TIMEOUT)?,
+            login: self.login.unwrap_or_default(),
+        })
+    }
+}
+
+impl GivenSurvey {
+    /// Fills what is absent here with what weaker settings say.
+    #[must_use]
+    pub fn or(self, weaker: Self) -> Self {
+        Self {
+            sweep: self.sweep.or(weaker.sweep),
+            deep: self.deep.or(weaker.deep),
+            jitter: self.jitter.or(weaker.jitter),
+            surveys: self.surveys.or(weaker.surveys),
+        }
+    }
+
+    /// Completes the settings.
+    ///
+    /// # Errors
+    /// A value is outside what its key takes.
+    pub fn complete(self) -> Result<SurveySettings, SettingsError> {
+        let jitter = self.jitter.unwrap_or(JITTER);
+        if !(0.0..=1.0).contains(&jitter) {
+            return Err(value("survey.jitter", "a share of the interval is 0 to 1".into()));
+        }
+        Ok(SurveySettings {
+            sweep: interval("survey.sweep", self.sweep, SWEEP)?,
+            deep: interval("survey.deep", self.deep, DEEP)?,
+            jitter,
+            surveys: at_least_one("survey.surveys", self.surveys.unwrap_or(REQUESTS))?,
+        })
+    }
+}
+
+fn value(key: &'static str, fault: String) -> SettingsError {
+    SettingsError::Value { key, fault }
+}
+
+fn at_least_one(key: &'static str, number: u32) -> Result<usize, SettingsError> {
+    if number == 0 { Err(value(key, "at least 1 is needed".into())) } else { Ok(number as usize) }
+}
+
+fn timeout(key: &'static str, text: Option<String>, default: Duration) -> Result<Duration, SettingsError> {
+    let Some(text) = text else { return Ok(default) };
+    match parse_duration(&text) {
+        Ok(time) if time.is_zero() => Err(value(key, "nothing answers in no time".into())),
+        Ok(time) => Ok(time),
+        Err(fault) => Err(value(key, fault)),
+    }
+}
+
+/// Reads an interval; `0` and `off` are never.
+fn interval(key: &'static str, text: Option<String>, default: Duration) -> Result<Option<Duration>, SettingsError> {
+    match text.as_deref() {
+        None => Ok(Some(default)),
+        Some("0" | "off") => Ok(None),
+        Some(text) => match parse_duration(text) {
+            Ok(time) => Ok(Some(time).filter(|time| !time.is_zero())),
+            Err(fault) => Err(value(key, format!("{fault}, or `off`"))),
+        },
+    }
+}
+
+fn rewrite(given: BTreeMap<String, String>) -> Result<BTreeMap<Box<str>, Box<str>>, SettingsError> {
+    let mut all = BTreeMap::new();
+    for (stated, asked) in given {
+        let asked = origin(&asked)?;
+        if all.insert(origin(&stated)?, asked).is_some() {
+            return Err(value("bmc.rewrite", format!("`{stated}` stands there twice")));
+        }
+    }
+    Ok(all)
+}
+
+/// Reads the origin of a URL that has nothing else.
+fn origin(text: &str) -> Result<Box<str>, SettingsError> {
+    // What stands before `@` may be a password.
+    let shown = text.rsplit('@').next().unwrap_or_default();
+    let fault = || value("bmc.rewrite", format!("`{shown}` is no origin, which is such as `https://10.1.0.1:8443`"));
+    let url = Url::parse(text).map_err(|_| fault())?;
+    let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+    let is_anonymous = url.username().is_empty() && url.password().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !is_bare || !is_anonymous {
+        return Err(fault());
+    }
+    Ok(url.origin().ascii_serialization().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bmc(text: &str) -> Result<BmcSettings, SettingsError> {
+        toml::from_str::<GivenBmc>(text).expect("the sample has the right keys").complete()
+    }
+
+    fn survey(text: &str) -> Result<SurveySettings, SettingsError> {
+        toml::from_str::<GivenSurvey>(text).expect("the sample has the right keys").complete()
+    }
+
+    #[test]
+    fn what_nobody_says_is_polite() {
+        let (bmc, survey) = (bmc("").unwrap(), survey("").unwrap());
+        assert_eq!((bmc.requests, bmc.requests_per_bmc, bmc.login), (64, 2, Login::Auto));
+        assert_eq!((survey.sweep, survey.deep), (Some(SWEEP), Some(DEEP)));
+    }
+
+    #[test]
+    fn what_is_said_counts() {
+        let told = bmc("requests = 8\nrequests_per_bmc = 1\nconnect_timeout = \"500ms\"\ntimeout = \"1m\"\nlogin = \"basic\"\n\
+             credentials_command = [\"vault\", \"read\"]\nrewrite = { \"https://10.1.0.1:443/\" = \"http://127.64.0.1:8080\" }")
+        .unwrap();
+        assert_eq!((told.requests, told.requests_per_bmc, told.login), (8, 1, Login::Basic));
+        assert_eq!((told.connect_timeout.as_millis(), told.timeout.as_secs()), (500, 60));
+        assert_eq!(told.rewrite.get("https://10.1.0.1").map(|asked| &**asked), Some("http://127.64.0.1:8080"));
+        let told = survey("sweep = \"off\"\ndeep = \"0\"\njitter = 0\nsurveys = 3").unwrap();
+        assert_eq!(told, SurveySettings { sweep: None, deep: None, jitter: 0.0, surveys: 3 });
+        assert_eq!(survey("sweep = \"0s\"\ndeep = \"1d\"").unwrap().deep, Some(Duration::from_secs(86_400)));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_its_key() {
+        for (text, key) in [
+            ("requests = 0", "bmc.requests"),
+            ("requests_per_bmc = 3", "bmc.requests_per_bmc"),
+            ("requests_per_bmc = 0", "bmc.requests_per_bmc"),
+            ("timeout = \"30\"", "bmc.timeout"),
+            ("connect_timeout = \"0s\"", "bmc.connect_timeout"),
+            ("rewrite = { \"10.1.0.1\" = \"https://127.0.0.1\" }", "bmc.rewrite"),
+            ("rewrite = { \"https://10.1.0.1\" = \"ftp://127.0.0.1\" }", "bmc.rewrite"),
+            ("rewrite = { \"https://10.1.0.1/redfish\" = \"https://127.0.0.1\" }", "bmc.rewrite"),
+            ("rewrite = { \"https://a\" = \"https://b\", \"https://A:443\" = \"https://c\" }", "bmc.rewrite"),
+        ] {
+            let error = bmc(text).expect_err(text).to_string();
+            assert!(error.starts_with(&format!("`{key}`: ")), "{text}: {error}");
+        }
+        for text in ["sweep = \"often\"", "jitter = 1.5", "jitter = nan", "surveys = 0"] {
+            let error = survey(text).expect_err(text).to_string();
+            assert!(error.starts_with("`survey."), "{text}: {error}");
+        }
+        let error = bmc("rewrite = { \"https://root:hunter2@a\" = \"https://b\" }").unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+}

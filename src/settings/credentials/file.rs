@@ -1,0 +1,123 @@
+//! The host file: TOML that only its owner reads.
+//!
+//! ```toml
+//! [rack-x1000]
+//! username = "root"
+//! password = "..."
+//!
+//! [bmc."x1000c0s0b0"] # one BMC has another
+//! username = "root"
+//! password = "..."
+//! ```
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
+
+use super::account::{Account, Fault};
+use crate::settings::SettingsError;
+
+/// The most bytes that are read: some hundred for each of 50,000 BMCs.
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
+
+/// The permissions of group and others that the file must not give: to read, and to write.
+const FOREIGN: u32 = 0o066;
+
+/// The accounts of the host file.
+#[derive(Debug, Default)]
+pub struct HostFile {
+    names: BTreeMap<Box<str>, Account>,
+    bmcs: BTreeMap<Box<str>, Account>,
+}
+
+impl HostFile {
+    /// Reads the file; a symbolic link is judged by what it leads to.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let unreadable = |source| SettingsError::CredentialsUnreadable { path: path.into(), source };
+        let refuse = |fault: String, hint| SettingsError::Credentials { path: path.into(), fault, hint };
+        // A pipe would be waited for, so it is not opened.
+        if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(refuse("is no file".into(), "name a file of TOML"));
+        }
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        let known = file.metadata().map_err(unreadable)?;
+        if known.mode() & FOREIGN != 0 {
+            let fault = format!("others than its owner can read or write it (mode {:03o})", known.mode() & 0o777);
+            return Err(refuse(fault, "chmod 600 the file, and change the passwords if others have read it"));
+        }
+        if known.uid() != 0 && known.uid() != rustix::process::geteuid().as_raw() {
+            let fault = format!("it belongs to another user ({})", known.uid());
+            return Err(refuse(fault, "chown the file to the user that runs muster, or to root"));
+        }
+        let mut bytes = Zeroizing::new(Vec::new());
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(refuse(format!("it has over {MAX_BYTES} bytes"), "is this the right file?"));
+        }
+        let shape = "an account is a table: [NAME] with username = \"...\" and password = \"...\"";
+        let Ok(text) = std::str::from_utf8(&bytes) else {
+            return Err(refuse("it is not UTF-8".into(), shape));
+        };
+        Self::parse(text).map_err(|Fault { at, text: fault }| {
+            let (line, column) = place(text, at);
+            refuse(format!("line {line}, column {column} {fault}"), shape)
+        })
+    }
+
+    /// Reads the text. Nothing of it stands in a fault: the library's errors quote the line.
+    pub fn parse(text: &str) -> Result<Self, Fault> {
+        let parsed = DeTable::parse(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            Fault { at, text: "is not TOML" }
+        })?;
+        let mut all = Self::default();
+        for (key, value) in parsed.into_inner() {
+            let value = inner_table(value)?;
+            let is_of_bmcs = key.get_ref() == "bmc"
+                && value.get_ref().values().all(|inner| matches!(inner.get_ref(), DeValue::Table(_)));
+            if is_of_bmcs {
+                for (bmc, account) in value.into_inner() {
+                    all.bmcs.insert(bmc.into_inner().into(), Account::from_table(&inner_table(account)?)?);
+                }
+            } else {
+                all.names.insert(key.into_inner().into(), Account::from_table(&value)?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Returns the account of a name.
+    pub fn of_name(&self, name: &str) -> Option<&Account> {
+        self.names.get(name)
+    }
+
+    /// Returns the account that one BMC has of its own.
+    pub fn of_bmc(&self, bmc: &str) -> Option<&Account> {
+        self.bmcs.get(bmc)
+    }
+}
+
+fn inner_table<'t>(value: Spanned<DeValue<'t>>) -> Result<Spanned<DeTable<'t>>, Fault> {
+    let span = value.span();
+    match value.into_inner() {
+        DeValue::Table(table) => Ok(Spanned::new(span, table)),
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Array(_) => Err(Fault { at: span.start, text: "is no table" }),
+    }
+}
+
+/// Returns the line and column of a byte, counted from 1; columns in characters.
+fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
