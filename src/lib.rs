@@ -9,6 +9,7 @@
 //! git commit --> Tree --> Desired --> Resolved --> scripts     = Snapshot (one per commit, immutable)
 //!                bytes    checked     merged       text            |
 //!                                                                  +--> HTTP: MAC -> bytes
+//!                claims -----------------------------> Roll ------+
 //!                redb <-- last good inputs and scripts, boot fetches <-+
 //! ```
 //!
@@ -29,6 +30,7 @@
 //! | [`ipxe`] | what a node boots, as script text with holes |
 //! | [`cloudinit`] | meta-data, user-data, vendor-data, network-config |
 //! | [`snapshot`] | all that follows from one commit, and the ways to find a node in it |
+//! | [`roll`] | which machine is which node by what BMCs reported, and which addresses are held, and why |
 //! | [`view`] | the JSON that is promised to strangers |
 //! | [`report`] | findings as text for people |
 //!
@@ -47,7 +49,8 @@
 //!
 //! # The laws
 //!
-//! 1. Same commit and muster version, same Snapshot, byte for byte. A boot answer is a function of the Snapshot alone.
+//! 1. Same commit and muster version, same Snapshot, byte for byte. A boot answer is a function of the Snapshot
+//!    and the claims ([`observed::Claim`]), nothing else.
 //! 2. A commit is taken whole or not at all. On any error the last good Snapshot stays, and status says why.
 //! 3. Serving never waits on git or disk. It starts from the last good inputs in the store when git is away.
 //! 4. Unknown is not absent, stale is not fresh.
@@ -57,6 +60,7 @@
 //!    only where bytes come in or go out.
 //! 8. Snapshot bytes hold typed holes ([`ipxe::Hole`]) for what differs per request. `muster show` prints them as `<name>`.
 //! 9. The daemon never writes to the repository of wishes.
+//! 10. Git beats reality: what is declared is never contested by what was seen.
 //!
 //! # Where this house differs from its plan
 //!
@@ -64,7 +68,8 @@
 //!   replicas with other addresses still build the same Snapshot.
 //! - Node sets are code of their own ([`model::NodeSet`]), compared with ClusterShell in tests: the `nodeset` crate reads
 //!   files and the environment, which a pure room must not.
-//! - Boot keys by MAC are looked up in the Snapshot; the roll room comes with claims from surveys.
+//! - Boot keys by MAC are looked up in the Snapshot, and only then in the [`roll::Roll`]: what is declared stays there, so
+//!   that nothing that was seen can stand before it.
 
 pub mod cli;
 pub mod cloudinit;

@@ -16,9 +16,15 @@ use tower::ServiceExt;
 use super::answer::{self, JSON, PLAIN};
 use super::limits::{MAX_BODY, PATIENCE};
 use super::serving::{Confirmed, Serving};
+use crate::model::MacAddr;
 use crate::observed::BootFetch;
 use crate::snapshot::{self, Snapshot};
-use crate::view::{API_VERSION, BootView, CloudInitView, NodeList, NodeView, RevisionList, hex};
+use crate::view::{
+    API_VERSION, BootView, ClaimView, CloudInitView, NodeList, NodeView, RevisionList, State as Standing, hex,
+};
+
+/// How many held addresses the status tells one by one.
+const HELD_TOLD: usize = 20;
 
 type Shared = State<Arc<ArcSwap<Serving>>>;
 
@@ -64,6 +70,16 @@ async fn status(State(serving): Shared) -> Response<Body> {
     let mut status = (*serving.status).clone();
     status.boots = serving.counters.boots.load(Ordering::Relaxed);
     status.unknown_dropped = serving.counters.unknown_dropped.load(Ordering::Relaxed);
+    let held = serving.roll.held();
+    status.held.extend(held.iter().take(HELD_TOLD).map(ToString::to_string));
+    if held.len() > HELD_TOLD {
+        status
+            .held
+            .push(format!("{} more MAC addresses are claimed against git or by several nodes", held.len() - HELD_TOLD));
+    }
+    if !held.is_empty() && status.state == Standing::Serving {
+        status.state = Standing::Degraded;
+    }
     json(&status)
 }
 
@@ -105,10 +121,25 @@ fn view(serving: &Serving, snapshot: &Snapshot, node: usize) -> NodeView {
         snapshot::Answer::Retired | snapshot::Answer::Nothing => None,
     };
     NodeView {
+        claim: claim_view(serving, node),
         last_boot: slot.fetch().map(|fetch| boot_view(&fetch, current)),
         cloud_init: slot.confirmed().map(|confirmed| cloud_init_view(&confirmed)),
         ..NodeView::declared(snapshot, node)
     }
+}
+
+fn claim_view(serving: &Serving, node: usize) -> Option<ClaimView> {
+    let claim = serving.roll.claim_of(node)?;
+    let (boots, held): (Vec<MacAddr>, Vec<MacAddr>) =
+        claim.macs.iter().partition(|mac| serving.by_mac(**mac) == Some(node));
+    let texts = |macs: Vec<MacAddr>| macs.iter().map(ToString::to_string).collect();
+    Some(ClaimView {
+        at: rfc3339(claim.at),
+        bmc: claim.bmc.to_string(),
+        system: claim.system.to_string(),
+        macs: texts(boots),
+        held: texts(held),
+    })
 }
 
 fn boot_view(fetch: &BootFetch, current: Option<&[u8; 32]>) -> BootView {

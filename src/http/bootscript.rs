@@ -14,7 +14,7 @@ use super::answer::{self, Answer, JSON, PLAIN};
 use super::boot::{Asked, Boot};
 use super::now;
 use super::query::{Query, TooLong, encode_into};
-use super::serving::Seen;
+use super::serving::{Seen, Serving};
 use crate::ipxe::{Ask, Script};
 use crate::model::{MacAddr, Xname};
 use crate::observed::{MAX_USER_AGENT, UnknownMac, bounded};
@@ -44,9 +44,9 @@ impl<'q> Identity<'q> {
         }
     }
 
-    fn find(self, mac: Option<MacAddr>, snapshot: &Snapshot) -> Option<usize> {
+    fn find(self, mac: Option<MacAddr>, serving: &Serving, snapshot: &Snapshot) -> Option<usize> {
         match self {
-            Self::Mac(_) => mac.and_then(|mac| snapshot.by_mac(mac)),
+            Self::Mac(_) => mac.and_then(|mac| serving.by_mac(mac)),
             Self::Name(name) => {
                 let normalised = || Xname::parse(name).ok().and_then(|xname| snapshot.by_name(xname.as_str()));
                 snapshot.by_name(name).or_else(normalised)
@@ -88,9 +88,9 @@ pub fn answer(boot: &Boot, asked: &Asked<'_>, path: &str) -> Answer {
     let Some(snapshot) = &asked.serving.snapshot else { return answer::starting() };
     let mac = identity.mac();
     let request = Lookup { boot, asked, path, snapshot, query: &query, identity, mac };
-    match identity.find(mac, snapshot) {
+    match identity.find(mac, asked.serving, snapshot) {
         Some(node) => request.known(node),
-        None => request.unknown(),
+        None => request.unknown(mac.is_some_and(|mac| asked.serving.roll.is_held(mac))),
     }
 }
 
@@ -133,14 +133,22 @@ impl Lookup<'_> {
         answer::tagged(answer::text(StatusCode::OK, PLAIN, filled.body), tag)
     }
 
-    fn unknown(&self) -> Answer {
+    /// Answers a machine that is no node; one whose address is held is not unknown, and is given nothing to boot.
+    fn unknown(&self, is_held: bool) -> Answer {
         if self.query.json {
             return json_of("");
         }
-        self.note_unknown();
-        let (script, digest) = match self.snapshot.unknown(self.query.arch.as_deref()) {
+        let arch = self.query.arch.as_deref();
+        let answer = if is_held {
+            self.snapshot.held(arch)
+        } else {
+            self.note_unknown();
+            self.snapshot.unknown(arch)
+        };
+        let (script, digest) = match answer {
             UnknownAnswer::Again(script) => (script, script.digest()),
             UnknownAnswer::Boot(prepared) => (&prepared.script, prepared.digest),
+            UnknownAnswer::Refused if is_held => return self.refused_held(),
             UnknownAnswer::Refused => return self.refused(),
         };
         let filled = self.fill(script, None);
@@ -156,6 +164,12 @@ impl Lookup<'_> {
         };
         let arch = self.query.arch.as_deref().unwrap_or_default();
         let detail = format!("Unknown {who} architecture {arch}: this host not configured for booting.");
+        answer::problem(StatusCode::NOT_FOUND, &detail)
+    }
+
+    fn refused_held(&self) -> Answer {
+        let held = self.asked.serving.roll.held().iter().find(|held| Some(held.mac) == self.mac);
+        let detail = held.map(ToString::to_string).unwrap_or_default();
         answer::problem(StatusCode::NOT_FOUND, &detail)
     }
 
@@ -192,7 +206,7 @@ impl Lookup<'_> {
     /// Appends what a node is called by: its MAC address, else its xname, else its name.
     fn write_name(&self, node: usize, out: &mut String) {
         let own = &self.snapshot.nodes()[node];
-        let _ = match (self.snapshot.first_mac(node), &own.xname) {
+        let _ = match (self.asked.serving.first_mac(node), &own.xname) {
             (Some(mac), _) => write!(out, "mac={mac}"),
             (None, Some(xname)) => write!(out, "name={}", xname.value),
             (None, None) => write!(out, "name={}", own.name),

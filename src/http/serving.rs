@@ -1,16 +1,19 @@
-//! What http shares with the rest of the house: the Snapshot that is served, one slot per node for what its last boot was,
-//! and the status. It is replaced as a whole; slots and counters go over from one to the next.
+//! What http shares with the rest of the house: the Snapshot that is served, the roll that was called for it, one slot per
+//! node for what its last boot was, and the status. It is replaced as a whole, so that a roll's indices are always those of
+//! the Snapshot beside it; slots and counters go over from one to the next.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use axum::http::HeaderValue;
 
 use super::answer::fingerprint;
 use crate::model::{MacAddr, Revision};
-use crate::observed::{BootFetch, MAX_ARCH, MAX_USER_AGENT, bounded};
+use crate::observed::{BootFetch, Claim, MAX_ARCH, MAX_USER_AGENT, bounded};
+use crate::roll::Roll;
 use crate::snapshot::Snapshot;
 use crate::view::{RevisionView, Status};
 
@@ -21,6 +24,10 @@ const MAX_INSTANCE_ID: usize = 256;
 pub struct Serving {
     /// What follows from the commit that is served; nothing before the first one.
     pub snapshot: Option<Arc<Snapshot>>,
+    /// What the claims come to under the Snapshot.
+    pub roll: Arc<Roll>,
+    /// All claims, whether they count or not.
+    pub claims: Arc<[Claim]>,
     /// In the order of [`Snapshot::nodes`].
     pub slots: Arc<[Arc<Slot>]>,
     pub status: Arc<Status>,
@@ -48,6 +55,8 @@ impl Serving {
     pub fn starting(status: Arc<Status>) -> Self {
         Self {
             snapshot: None,
+            roll: Arc::default(),
+            claims: Arc::default(),
             slots: Arc::default(),
             status,
             revisions: Arc::default(),
@@ -57,7 +66,7 @@ impl Serving {
         }
     }
 
-    /// Follows the previous one with another commit; nodes of the same name keep their slots.
+    /// Follows the previous one with another commit; nodes of the same name keep their slots, and the roll is called anew.
     #[must_use]
     pub fn next(previous: &Self, snapshot: Arc<Snapshot>, status: Arc<Status>) -> Self {
         let mut known: HashMap<&str, &Arc<Slot>> = previous.slots.iter().map(|slot| (&*slot.node, slot)).collect();
@@ -71,6 +80,8 @@ impl Serving {
         Self {
             departed: gone.chain(before).map(Arc::clone).collect(),
             revision: HeaderValue::from_str(snapshot.revision().as_str()).ok(),
+            roll: Arc::new(Roll::call(&snapshot, &previous.claims)),
+            claims: Arc::clone(&previous.claims),
             snapshot: Some(snapshot),
             slots,
             status,
@@ -84,6 +95,8 @@ impl Serving {
     pub fn with_status(&self, status: Arc<Status>) -> Self {
         Self {
             snapshot: self.snapshot.clone(),
+            roll: Arc::clone(&self.roll),
+            claims: Arc::clone(&self.claims),
             slots: Arc::clone(&self.slots),
             status,
             revisions: Arc::clone(&self.revisions),
@@ -97,6 +110,31 @@ impl Serving {
     #[must_use]
     pub fn with_revisions(self, revisions: Arc<[RevisionView]>) -> Self {
         Self { revisions, ..self }
+    }
+
+    /// Serves the same with other claims.
+    #[must_use]
+    pub fn with_claims(&self, claims: Arc<[Claim]>) -> Self {
+        let roll = self.snapshot.as_ref().map(|snapshot| Roll::call(snapshot, &claims)).unwrap_or_default();
+        Self { roll: Arc::new(roll), claims, ..self.with_status(Arc::clone(&self.status)) }
+    }
+
+    /// Replaces the claims of what is served, and calls the roll anew; whatever else is published meanwhile stays.
+    pub fn publish_claims(shared: &ArcSwap<Self>, claims: &Arc<[Claim]>) {
+        shared.rcu(|serving| serving.with_claims(Arc::clone(claims)));
+    }
+
+    /// Finds the index of the node that boots by a MAC address: the one that declares it, else the one that claims it.
+    #[must_use]
+    pub fn by_mac(&self, mac: MacAddr) -> Option<usize> {
+        self.snapshot.as_ref()?.by_mac(mac).or_else(|| self.roll.by_mac(mac))
+    }
+
+    /// Returns the MAC address that stands for a node where a request named none: a declared one, else the first claimed.
+    #[must_use]
+    pub fn first_mac(&self, node: usize) -> Option<MacAddr> {
+        let declared = self.snapshot.as_ref()?.first_mac(node);
+        declared.or_else(|| self.roll.macs_of(node).next())
     }
 
     /// Puts back what was seen before the server started, where nothing newer was seen; nodes that are gone are left out.

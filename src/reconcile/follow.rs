@@ -256,24 +256,27 @@ impl Follower {
         match self.store.accepted(REVISIONS_LISTED) {
             Ok(accepted) => {
                 let revisions: Arc<[RevisionView]> = accepted.iter().map(words::view).collect();
-                let serving = self.shared.load_full();
-                let next = serving.with_status(Arc::clone(&serving.status)).with_revisions(revisions);
-                self.shared.store(Arc::new(next));
+                self.shared.rcu(|serving| {
+                    serving.with_status(Arc::clone(&serving.status)).with_revisions(Arc::clone(&revisions))
+                });
             }
             Err(error) => warn!(error = %words::chain(&error), "the accepted commits cannot be listed"),
         }
     }
 
-    /// Publishes the standing, and a new Snapshot where there is one. The only place that changes what is served.
+    /// Publishes the standing, and a new Snapshot where there is one. Claims are published beside it
+    /// ([`Serving::publish_claims`]), so what stands is replaced by what follows from it, and nothing is lost.
     fn swap(&self, snapshot: Option<Arc<Snapshot>>) {
-        let serving = self.shared.load_full();
         let status = Arc::new(self.standing.status());
-        let next = match snapshot {
-            Some(snapshot) => Serving::next(&serving, snapshot, status),
-            None if *serving.status == *status => return,
-            None => serving.with_status(status),
-        };
-        self.shared.store(Arc::new(next));
+        match snapshot {
+            Some(snapshot) => {
+                self.shared.rcu(|serving| Serving::next(serving, Arc::clone(&snapshot), Arc::clone(&status)));
+            }
+            None if *self.shared.load().status == *status => {}
+            None => {
+                self.shared.rcu(|serving| serving.with_status(Arc::clone(&status)));
+            }
+        }
     }
 }
 

@@ -145,7 +145,19 @@ impl Snapshot {
         }
     }
 
-    /// Returns the MAC address that stands for a node where a request named none: its boot interface's, else its first.
+    /// Returns what a machine is answered whose MAC address is held: what an unknown one is, but never a script to boot.
+    ///
+    /// Where unknown machines boot, it is refused, so that it goes on to the next of its addresses: only this one is held.
+    #[must_use]
+    pub fn held(&self, arch: Option<&str>) -> UnknownAnswer<'_> {
+        match self.unknown(arch) {
+            UnknownAnswer::Boot(_) | UnknownAnswer::Refused => UnknownAnswer::Refused,
+            UnknownAnswer::Again(script) => UnknownAnswer::Again(script),
+        }
+    }
+
+    /// Returns the MAC address that stands for a node where a request named none: of those that git declares, its boot
+    /// interface's, else its first.
     #[must_use]
     pub fn first_mac(&self, node: usize) -> Option<MacAddr> {
         let desired = self.desired();

@@ -8,7 +8,7 @@ mod node;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use node::{BootView, CloudInitView, NodeCounts, NodeList, NodeView, hex};
+pub use node::{BootView, ClaimView, CloudInitView, NodeCounts, NodeList, NodeView, hex};
 
 use crate::model::{Diagnostic, File, Revision, Severity, Tree};
 

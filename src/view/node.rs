@@ -41,7 +41,11 @@ pub struct NodeView {
     pub groups: Vec<String>,
     /// The boot configuration's name.
     pub boot_configuration: Option<String>,
+    /// The MAC addresses that git declares.
     pub macs: Vec<String>,
+    /// The MAC addresses that the node's BMC reported, where the wishes leave them to it.
+    #[serde(default)]
+    pub claim: Option<ClaimView>,
     pub ips: Vec<String>,
     /// The SHA-256 of the script before what differs by request is filled in, in hex.
     pub script_digest: Option<String>,
@@ -67,6 +71,21 @@ pub struct BootView {
     pub mac: Option<String>,
     /// The architecture that it named.
     pub arch: Option<String>,
+}
+
+/// What a node's BMC reported first, and keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClaimView {
+    /// When it was reported.
+    pub at: String,
+    /// The name of the BMC.
+    pub bmc: String,
+    /// The id of the System behind it.
+    pub system: String,
+    /// The addresses by which the node boots.
+    pub macs: Vec<String>,
+    /// The addresses that were reported, and by which the node does not boot; the server's status says why.
+    pub held: Vec<String>,
 }
 
 /// One word from cloud-init that it is done.
@@ -119,6 +138,7 @@ impl NodeView {
                 Answer::Script(prepared) => Some(hex(&prepared.digest)),
                 Answer::Retired | Answer::Nothing => None,
             },
+            claim: None,
             last_boot: None,
             cloud_init: None,
         }
