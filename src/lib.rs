@@ -69,6 +69,7 @@
 pub mod cli;
 pub mod cloudinit;
 pub mod desired;
+pub mod drift;
 pub mod git;
 pub mod http;
 pub mod ipxe;
