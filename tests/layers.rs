@@ -20,7 +20,11 @@ const ROOMS: &[(&str, bool, &[&str])] = &[
     ("cloudinit", true, &["model", "desired", "resolve"]),
     ("snapshot", true, &["model", "desired", "resolve", "ipxe", "cloudinit"]),
     ("view", true, &["model", "desired", "observed", "resolve", "ipxe", "cloudinit", "snapshot", "roll", "drift"]),
-    ("report", true, &["model", "desired", "observed", "resolve", "ipxe", "cloudinit", "snapshot", "roll", "drift", "view"]),
+    (
+        "report",
+        true,
+        &["model", "desired", "observed", "resolve", "ipxe", "cloudinit", "snapshot", "roll", "drift", "view"],
+    ),
     ("pace", true, &[]),
     ("roll", true, &["model", "desired", "snapshot", "observed"]),
     ("drift", true, &["model", "desired", "resolve", "observed", "snapshot", "roll"]),

@@ -80,7 +80,10 @@ pub enum Subject {
     Node(Box<str>),
     Bmc(Box<str>),
     /// A System that nobody declares, behind a BMC.
-    System { bmc: Box<str>, system: Box<str> },
+    System {
+        bmc: Box<str>,
+        system: Box<str>,
+    },
     /// An address that asked to boot and that nobody claims.
     Mac(MacAddr),
 }
@@ -121,7 +124,10 @@ pub enum Settling {
     Power,
     Post,
     /// Fewer surveys than `confirm` saw it.
-    Unconfirmed { surveys: u32, of: u32 },
+    Unconfirmed {
+        surveys: u32,
+        of: u32,
+    },
 }
 
 /// Why a difference is excused.
