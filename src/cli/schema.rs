@@ -7,8 +7,9 @@ use clap::Args;
 
 use super::{Failure, Outcome};
 use crate::desired::schema;
+use crate::view::DriftView;
 
-/// Print the JSON schemas of the files of wishes, or write them where editors find them
+/// Print the JSON schemas of the files of wishes and of reports, or write them where editors find them
 ///
 /// A file that begins with `#:schema ../schemas/NAME.schema.json` gets completion and errors in editors that know TOML
 /// schemas (Tombi, Even Better TOML).
@@ -30,13 +31,14 @@ impl Schema {
             let fault =
                 |error: std::io::Error| Failure::new(format!("{}: cannot be written: {error}", folder.display()));
             std::fs::create_dir_all(&folder).map_err(fault)?;
-            for (name, text) in schema::all() {
+            let all = all();
+            for (name, text) in &all {
                 std::fs::write(folder.join(name), text).map_err(fault)?;
             }
-            let _ = writeln!(anstream::stderr(), "{} schemas in {}", schema::all().len(), folder.display());
+            let _ = writeln!(anstream::stderr(), "{} schemas in {}", all.len(), folder.display());
             return Ok(Outcome::AsWished);
         }
-        let all = schema::all();
+        let all = all();
         let wanted = |name: &str| self.name.as_ref().is_none_or(|wanted| name.split('.').next() == Some(wanted));
         let found: Vec<&(&str, String)> = all.iter().filter(|(name, _)| wanted(name)).collect();
         if found.is_empty() {
@@ -51,4 +53,12 @@ impl Schema {
         }
         Ok(Outcome::AsWished)
     }
+}
+
+/// Returns every schema: of the files of wishes, and of what `muster drift --format json` prints.
+fn all() -> Vec<(&'static str, String)> {
+    let mut all = schema::all();
+    all.push(DriftView::schema());
+    all.sort_unstable();
+    all
 }

@@ -1,7 +1,11 @@
-//! What was found, as text for people: diagnostics with their lines and carets.
+//! What was found, as text for people and for the tools around them: diagnostics with their lines and carets, drift in
+//! six formats.
 //!
-//! This room writes text from values it is handed. It knows neither terminals nor exit codes.
+//! This room writes text from values it is handed. It knows neither terminals, files nor exit codes, and no clock: ages
+//! are told against the time that a comparison was made for.
 
 mod diagnostics;
+mod drift;
 
 pub use diagnostics::{count, text};
+pub use drift::{DriftReport, Fold, Format, MAX_MARKDOWN_BYTES, MAX_SARIF_RESULTS, UnknownFormat, fold};

@@ -1,13 +1,18 @@
-//! The JSON that we promise to strangers: status, nodes and revisions, versioned as a whole by [`API_VERSION`].
+//! The JSON that we promise to strangers: status, nodes, revisions and drift, versioned as a whole by [`API_VERSION`].
 //!
 //! Fields are added, never renamed or taken away, within a version. Times are RFC 3339 in UTC, in seconds. This room does
 //! not know how a value came to be, who reads it, or how the store keeps it.
 
+mod drift;
 mod node;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use drift::{
+    ClassView, CoverageView, DriftView, ExceptionView, FindingView, NodeDriftView, NodeFindingView, StandingCounts,
+    StandingView, SubjectKind, TimesView, VerdictView,
+};
 pub use node::{BootView, ClaimView, CloudInitView, NodeCounts, NodeList, NodeView, hex};
 
 use crate::model::{Diagnostic, File, Revision, Severity, Tree};

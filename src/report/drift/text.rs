@@ -1,0 +1,194 @@
+//! Drift for a terminal of 80 columns: the gravest first, the last line a count.
+
+use super::DriftReport;
+use super::fold::{Fold, fold};
+use super::words;
+use crate::drift::{Standing, Verdict};
+use crate::report::diagnostics;
+
+/// The columns that lines are wrapped at.
+const WIDTH: usize = 80;
+
+/// The lines of a node set; of a longer one the JSON tells the rest.
+const MAX_SET_LINES: usize = 4;
+
+/// The characters of a value.
+const MAX_VALUE: usize = 120;
+
+pub fn write(report: &DriftReport<'_>, colour: bool) -> String {
+    let folds = fold(&report.drift.findings);
+    let mut page = Page { out: String::new(), colour };
+    head(report, &mut page);
+    for standing in [Standing::Drifted, Standing::Unknown, Standing::Pending, Standing::Settling] {
+        section(report, standing, &folds, &mut page);
+    }
+    excepted(&folds, &mut page);
+    tail(report, &mut page);
+    page.out
+}
+
+/// The text so far.
+struct Page {
+    out: String,
+    colour: bool,
+}
+
+impl Page {
+    fn line(&mut self, indent: usize, text: &str) {
+        if !text.is_empty() {
+            self.out.push_str(&" ".repeat(indent));
+            self.out.push_str(text);
+        }
+        self.out.push('\n');
+    }
+
+    fn heading(&mut self, standing: Standing, text: &str) {
+        let (on, off) = match (self.colour, standing) {
+            (false, _) => ("", ""),
+            (true, Standing::Drifted) => ("\x1b[1;31m", "\x1b[0m"),
+            (true, Standing::Unknown) => ("\x1b[1;33m", "\x1b[0m"),
+            (true, Standing::Pending | Standing::Settling) => ("\x1b[1;36m", "\x1b[0m"),
+            (true, Standing::Excepted | Standing::InSync | Standing::NotObservable) => ("\x1b[1m", "\x1b[0m"),
+        };
+        self.line(0, &format!("{on}{}{off}: {text}", standing.as_str()));
+    }
+
+    /// Writes a text over as many lines as it needs, broken at blanks.
+    fn wrapped(&mut self, indent: usize, text: &str) {
+        for line in wrap(text, WIDTH - indent, ' ') {
+            self.line(indent, line.trim_end());
+        }
+    }
+}
+
+fn head(report: &DriftReport<'_>, page: &mut Page) {
+    let drift = report.drift;
+    let at = super::json::time(drift.at);
+    page.wrapped(0, &format!("{} at {}, compared for {at}", words::shown(&drift.cluster), drift.revision.short()));
+    let (times, never) = words::looks(drift);
+    let mut line = times.map(|times| format!("BMCs seen {}", words::ago(drift.at, times))).unwrap_or_default();
+    if never > 0 {
+        let comma = if line.is_empty() { "" } else { ", " };
+        line.push_str(&format!("{comma}{} never seen", words::plural(never, "node")));
+    }
+    if !line.is_empty() {
+        page.wrapped(0, &line);
+    }
+    page.line(0, "");
+}
+
+fn section(report: &DriftReport<'_>, standing: Standing, folds: &[Fold<'_>], page: &mut Page) {
+    let mut own = folds.iter().filter(|fold| fold.standing() == standing).peekable();
+    if own.peek().is_none() {
+        return;
+    }
+    let findings: usize = own.clone().map(|fold| fold.findings.len()).sum();
+    page.heading(standing, &words::plural(findings, "finding"));
+    for fold in own {
+        one(report, fold, page);
+    }
+    page.line(0, "");
+}
+
+fn one(report: &DriftReport<'_>, fold: &Fold<'_>, page: &mut Page) {
+    let found = fold.first();
+    let names = format!("{}{}", words::kind(fold), words::shown(&fold.set));
+    let lines = wrap(&names, WIDTH - 4, ',');
+    for line in lines.iter().take(MAX_SET_LINES) {
+        page.line(2, line);
+    }
+    if lines.len() > MAX_SET_LINES {
+        page.line(2, &format!("… ({} in all; --format json names each)", words::subjects(fold)));
+    } else if fold.names.len() > 1 {
+        page.line(2, &format!("({})", words::subjects(fold)));
+    }
+    let values = words::change(found, MAX_VALUE);
+    let attribute = words::shown(fold.attribute());
+    if values.is_empty() {
+        page.wrapped(4, &attribute);
+    } else if attribute.chars().count() + 2 + values.chars().count() <= WIDTH - 4 {
+        page.line(4, &format!("{attribute}: {values}"));
+    } else {
+        page.line(4, &format!("{attribute}:"));
+        page.wrapped(6, &values);
+    }
+    let why = words::why(&found.verdict);
+    if !why.is_empty() {
+        page.wrapped(4, &why);
+    }
+    if let Some(note) = &found.note {
+        page.wrapped(4, &words::shown(note));
+    }
+    place_and_age(report, fold, page);
+}
+
+fn place_and_age(report: &DriftReport<'_>, fold: &Fold<'_>, page: &mut Page) {
+    let at = report.drift.at;
+    let mut parts = Vec::new();
+    if let Some(spot) = report.stated(fold) {
+        parts.push(format!("{}:{}", words::shown(&spot.path), spot.line));
+    }
+    if let Some(since) = fold.since {
+        parts.push(format!("since {}", words::ago(at, since)));
+    }
+    match (fold.observed, &fold.first().verdict) {
+        (Some(observed), _) => parts.push(format!("seen {}", words::ago(at, observed))),
+        (None, Verdict::Unknown { .. }) => parts.push("never seen".into()),
+        (None, Verdict::Drifted { .. } | Verdict::Pending | Verdict::Settling(_) | Verdict::Excepted(_)) => {}
+    }
+    page.wrapped(4, &parts.join(", "));
+}
+
+/// Sums up what is excused: one line for each who excuses, since nobody has to act on it.
+fn excepted(folds: &[Fold<'_>], page: &mut Page) {
+    let excuses = words::excuses(folds);
+    if excuses.is_empty() {
+        return;
+    }
+    let findings = excuses.iter().map(|excuse| excuse.findings).sum();
+    page.heading(Standing::Excepted, &words::plural(findings, "finding"));
+    for excuse in excuses {
+        let (findings, machines) =
+            (words::plural(excuse.findings, "finding"), words::plural(excuse.machines, "machine"));
+        page.wrapped(2, &format!("{findings} of {machines}: {}", excuse.text));
+    }
+    page.line(0, "");
+}
+
+fn tail(report: &DriftReport<'_>, page: &mut Page) {
+    let drift = report.drift;
+    page.out.push_str(&diagnostics::text(&drift.warnings, report.tree, report.prefix, page.colour));
+    page.wrapped(0, &words::coverage(&drift.coverage));
+    page.line(0, &words::count(drift));
+}
+
+/// Breaks a text after separators into lines of so many characters; what has no separator stays whole.
+fn wrap(text: &str, width: usize, separator: char) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut length = 0;
+    for part in text.split_inclusive(separator) {
+        let more = part.chars().count();
+        // A blank at the end of a line takes no room.
+        let needed = if separator == ' ' { part.trim_end().chars().count() } else { more };
+        if length > 0 && length + needed > width {
+            lines.push(String::new());
+            length = 0;
+        }
+        lines.last_mut().expect("there is a first line").push_str(part);
+        length += more;
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrap;
+
+    #[test]
+    fn lines_break_after_separators_only() {
+        assert_eq!(wrap("n1,n2,n3", 6, ','), ["n1,n2,", "n3"]);
+        assert_eq!(wrap("a bb ccc", 4, ' '), ["a bb ", "ccc"]);
+        assert_eq!(wrap("longword a", 4, ' '), ["longword ", "a"]);
+        assert_eq!(wrap("", 4, ' '), [""]);
+    }
+}

@@ -1,0 +1,96 @@
+//! Whom to ask, how far to trust, and with which account.
+
+use std::net::IpAddr;
+
+use url::Url;
+
+use crate::desired::{Bmc, Desired, Protocol, Tls};
+use crate::model::Credential;
+use crate::observed::{Failure, FailureKind};
+use crate::redfish::{Endpoint, TlsRule};
+use crate::settings::{BmcSettings, Credentials};
+
+/// One BMC to survey.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub endpoint: Endpoint,
+    /// The account; none where only what is open to everybody is asked; why not, where the BMC is not asked at all.
+    pub credential: Result<Option<Credential>, Failure>,
+}
+
+/// Addresses that nobody declares, and what may be done there.
+#[derive(Debug, Clone)]
+pub struct Stranger {
+    pub origins: Vec<Url>,
+    /// The account that was named for them.
+    pub credential: Option<Credential>,
+    /// Whether what answers is believed without a certificate; then no account is used.
+    pub insecure: bool,
+}
+
+/// Lists the declared BMCs that can be asked, in the order of the wishes.
+///
+/// A name that this host has no account for makes that BMC unknown; it is not asked.
+#[must_use]
+pub fn declared(desired: &Desired, settings: &BmcSettings, credentials: &Credentials) -> Vec<Target> {
+    let asked = desired.bmcs.iter().filter(|bmc| bmc.protocol == Protocol::Redfish);
+    asked.filter_map(|bmc| target(bmc, settings, credentials)).collect()
+}
+
+fn target(bmc: &Bmc, settings: &BmcSettings, credentials: &Credentials) -> Option<Target> {
+    let origin = Url::parse(&bmc.url.as_ref()?.value).ok()?;
+    let tls = match (bmc.tls, &bmc.tls_pin) {
+        (Tls::Pin, Some(pin)) => TlsRule::Pin(fingerprint(&pin.value)?),
+        (Tls::Insecure, _) => TlsRule::Insecure,
+        (Tls::Verify | Tls::Pin, _) => TlsRule::Verify,
+    };
+    let name = bmc.credentials.as_ref().map(|name| &*name.value);
+    let credential = credentials.for_bmc(&bmc.name, name).map(Some);
+    let credential = credential.map_err(|missing| Failure::new(FailureKind::NoCredential, missing.to_string()));
+    let endpoint = Endpoint { name: bmc.name.clone(), connect: rewritten(&origin, settings), origin, tls };
+    Some(Target { endpoint, credential })
+}
+
+/// Reads the SHA-256 fingerprint of a certificate, with or without colons.
+fn fingerprint(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
+    let mut pin = [0; 32];
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in pin.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(pin)
+}
+
+/// Finds the origin that is really asked, where this host's settings name another.
+fn rewritten(origin: &Url, settings: &BmcSettings) -> Option<Url> {
+    settings.rewrite.get(origin.origin().ascii_serialization().as_str()).and_then(|to| Url::parse(to).ok())
+}
+
+/// Lists undeclared BMCs. An account goes only where TLS is verified (DESIGN section 6).
+#[must_use]
+pub fn strangers(stranger: &Stranger, settings: &BmcSettings) -> Vec<Target> {
+    let target = |origin: &Url| {
+        let name = origin.origin().ascii_serialization();
+        let tls = if stranger.insecure { TlsRule::Insecure } else { TlsRule::Verify };
+        let connect = rewritten(origin, settings);
+        let is_https = connect.as_ref().unwrap_or(origin).scheme() == "https";
+        let credential = stranger.credential.clone().filter(|_| is_https && !stranger.insecure);
+        Target { endpoint: Endpoint { name: name.into(), origin: origin.clone(), connect, tls }, credential: Ok(credential) }
+    };
+    stranger.origins.iter().map(target).collect()
+}
+
+impl Stranger {
+    /// Writes the origin of an address, such as `https://10.1.0.1` or `https://[fd00::1]`.
+    #[must_use]
+    pub fn origin_of(address: IpAddr) -> Url {
+        let host = match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        Url::parse(&format!("https://{host}")).expect("an address is a host")
+    }
+}
