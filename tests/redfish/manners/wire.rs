@@ -28,7 +28,9 @@ fn padded(size: usize) -> String {
 async fn a_huge_body_is_refused_with_and_without_a_length() {
     let bmc = with(|asked| match asked.path.as_str() {
         "/told" => Reply::Stuck(b"HTTP/1.1 200 OK\r\nContent-Length: 4000000000\r\n\r\n{".to_vec()),
-        "/untold" => Reply::Raw(format!("HTTP/1.0 200 OK\r\n\r\n{}", padded(5 << 20)).into_bytes()),
+        path if path.starts_with("/untold") => {
+            Reply::Raw(format!("HTTP/1.0 200 OK\r\n\r\n{}", padded(5 << 20)).into_bytes())
+        }
         _ => Reply::ok(&padded(3 << 19)),
     })
     .await;
@@ -130,7 +132,7 @@ async fn one_bad_resource_costs_that_resource() {
         "/500" => {
             Reply::Json(500, r#"{"error":{"@Message.ExtendedInfo":[{"MessageId":"Base.1.8.InternalError"}]}}"#.into())
         }
-        "/gone" => Reply::status(404),
+        "/gone" | "/gone/" => Reply::status(404),
         _ => Reply::ok("{}"),
     })
     .await;
