@@ -124,6 +124,28 @@ async fn a_406_is_asked_again_with_gzip_allowed() {
     assert_eq!(bmc.count("GET /redfish/v1/Systems"), 3);
 }
 
+fn gzipped(body: &str) -> Reply {
+    let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut zip, body.as_bytes()).unwrap();
+    let zip = zip.finish().unwrap();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", zip.len());
+    Reply::Raw([head.into_bytes(), zip].concat())
+}
+
+#[tokio::test]
+async fn gzip_is_read_and_its_size_is_that_of_what_it_holds() {
+    let bmc = with(|asked| match asked.path.as_str() {
+        "/bomb" => gzipped(&padded(2 << 20)),
+        "/torn" => Reply::Full(200, vec![("Content-Encoding", "gzip".into())], "{}".into()),
+        _ => gzipped(r#"{"a":1}"#),
+    })
+    .await;
+    let client = bmc.open(&grounds(quick()), None).await.unwrap();
+    assert_eq!(client.get(SYSTEMS).await.unwrap()["a"], 1);
+    assert_eq!(client.get("/bomb").await.unwrap_err().kind, FailureKind::TooLarge);
+    assert_eq!(client.get("/torn").await.unwrap_err().kind, FailureKind::Malformed);
+}
+
 #[tokio::test]
 async fn one_bad_resource_costs_that_resource() {
     let bmc = with(|asked| match asked.path.as_str() {
