@@ -4,7 +4,7 @@ use super::suggest::did_you_mean;
 use super::values;
 
 /// The paths that are whole; beside them stand those of [`NAMED`] with a name.
-pub const ATTRIBUTES: [&str; 21] = [
+pub const ATTRIBUTES: [&str; 22] = [
     "accelerators.cores",
     "accelerators.count",
     "accelerators.model",
@@ -16,6 +16,7 @@ pub const ATTRIBUTES: [&str; 21] = [
     "drives.cores",
     "drives.count",
     "drives.model",
+    "macs",
     "manufacturer",
     "memory_gib",
     "model",

@@ -63,3 +63,33 @@ fn age(here: &Here<'_>, text: &At<String>, findings: &mut Findings) -> Option<Du
     findings.push(Diagnostic::new(Code::BadValue, here.place(text.span), fault));
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::load;
+    use crate::model::Tree;
+
+    fn policy(text: &str) -> Policy {
+        let (desired, findings) = load(&Tree::from_fixture(&format!("//- cluster.toml\nname = \"a\"\n{text}")));
+        assert_eq!(findings, [], "{text}");
+        desired.expect("there is a cluster").policy
+    }
+
+    #[test]
+    fn what_nobody_says_is_the_default() {
+        for text in ["", "//- policy.toml\n", "//- policy.toml\n[drift]\n"] {
+            assert_eq!(policy(text), Policy { confirm: 1, fail_on: Vec::new(), stale_after: None }, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_counts() {
+        let told = policy(
+            "//- policy.toml\ndrift = { confirm = 4, fail_on = [\"stale\", \"drift>2\"], stale_after = \"36h\" }\n",
+        );
+        let fail_on = ["stale", "drift>2"].map(|text| FailOn::parse(text).unwrap());
+        let stale_after = Some(Duration::from_secs(36 * 3600));
+        assert_eq!(told, Policy { confirm: 4, fail_on: fail_on.into(), stale_after });
+    }
+}

@@ -151,7 +151,7 @@ fn nth<V>(map: &BTreeMap<Ticket, V>, at: usize) -> Option<Ticket> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn bounds_hold_and_nobody_starves(limits in limits(), seed: u64, steps in prop::collection::vec(step(), 0..250)) {

@@ -123,7 +123,7 @@ mod tests {
     fn every_wish_can_be_excepted() {
         let all = laid();
         assert!(all.keys().all(|path| attribute_fault(path).is_none()), "{all:?}");
-        let mut whole: Vec<&str> = all.keys().map(String::as_str).chain(["serial", "uuid"]).collect();
+        let mut whole: Vec<&str> = all.keys().map(String::as_str).chain(["macs", "serial", "uuid"]).collect();
         whole.retain(|path| !["bios.attributes.LogicalProc", "firmware.BMC"].contains(path));
         whole.sort_unstable();
         assert_eq!(whole, ATTRIBUTES);

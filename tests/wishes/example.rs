@@ -266,7 +266,7 @@ fn its_policy_and_its_exceptions_are_read() {
     let snapshot = snapshot();
     let desired = snapshot.desired();
     assert_eq!(usize::from(MAX_CONFIRM), MAX_RUNS, "a difference can be asked to stand as long as it is remembered");
-    assert_eq!((desired.policy.confirm, desired.policy.stale_after), (2, Some(Duration::from_secs(43_200))));
+    assert_eq!((desired.policy.confirm, desired.policy.stale_after), (1, Some(Duration::from_secs(43_200))));
     let fail_on: Vec<String> = desired.policy.fail_on.iter().map(ToString::to_string).collect();
     assert_eq!(fail_on, ["drift", "unknown>5%", "stale>1d"]);
     let told: Vec<String> = desired

@@ -1,10 +1,13 @@
 //! One request through the gate, and again where it failed in passing.
 
+use std::io::{self, Read as _};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use flate2::bufread::MultiGzDecoder;
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    RETRY_AFTER,
 };
 use reqwest::{Method, StatusCode};
 use url::Url;
@@ -160,6 +163,7 @@ async fn whole(mut response: reqwest::Response, limit: usize, what: &str) -> Res
             .map(|s| s.saturating_mul(1000)),
         body: Vec::new(),
     };
+    let is_gzip = text(CONTENT_ENCODING.as_str()).is_some_and(|coding| coding.to_ascii_lowercase().contains("gzip"));
     let told = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
     if told > limit {
         return too_large();
@@ -171,7 +175,23 @@ async fn whole(mut response: reqwest::Response, limit: usize, what: &str) -> Res
         }
         answer.body.extend_from_slice(&chunk);
     }
+    if is_gzip {
+        answer.body = inflated(&answer.body, limit).map_err(|error| {
+            Failure::new(FailureKind::Malformed, format!("{what}: the answer is no sound gzip: {error}"))
+        })?;
+        if answer.body.len() > limit {
+            return too_large();
+        }
+    }
     Ok(answer)
+}
+
+/// Unpacks gzip up to one byte more than the limit.
+fn inflated(body: &[u8], limit: usize) -> io::Result<Vec<u8>> {
+    let mut plain = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    MultiGzDecoder::new(body).take(most).read_to_end(&mut plain)?;
+    Ok(plain)
 }
 
 /// Tells whether a status may be another one soon.

@@ -34,10 +34,9 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(FailureKind, String)> {
         return Some(tls(error));
     }
     if let Some(error) = cause.downcast_ref::<io::Error>() {
-        if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return Some(tls(error));
-        }
-        return socket(error);
+        // What an I/O error carries is not its source; TLS errors are carried by two, one in the other.
+        let carried = error.get_ref().and_then(|inner| judged(inner));
+        return carried.or_else(|| socket(error));
     }
     if cause.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_parse() && !error.is_incomplete_message()) {
         return Some((FailureKind::NotRedfish, "what answers does not speak HTTP".into()));

@@ -153,9 +153,10 @@ impl Client {
         self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
-    /// Ends the session, if there is one.
-    pub async fn close(self) {
+    /// Ends the session, if there is one, and returns all quirks that HTTP showed, ascending.
+    pub async fn close(self) -> Vec<Quirk> {
         self.inner.log_out().await;
+        self.seen()
     }
 }
 
@@ -218,7 +219,10 @@ impl Inner {
         if answer.status == StatusCode::NOT_FOUND {
             return Err(not("there is no service root"));
         }
-        let value = self.judged(&url, &answer)?;
+        let value = self.judged(&url, &answer).map_err(|failure| match failure.kind {
+            FailureKind::Malformed => not("what answers is no JSON object"),
+            _ => failure,
+        })?;
         let is_root = ["RedfishVersion", "Systems", "Chassis", "Managers", "SessionService"];
         let says_so = value.get("@odata.type").and_then(Value::as_str).is_some_and(|kind| kind.contains("ServiceRoot"));
         if says_so || is_root.iter().any(|name| value.get(name).is_some()) {
