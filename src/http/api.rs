@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{Request, Response, StatusCode};
-use axum::routing::get;
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::sync::atomic::Ordering;
+use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt;
 
 use super::answer::{self, JSON, PLAIN};
+use super::command::Command;
 use super::limits::{MAX_BODY, PATIENCE};
 use super::serving::{Confirmed, Serving};
 use crate::model::MacAddr;
@@ -27,6 +29,10 @@ use crate::view::{
 const HELD_TOLD: usize = 20;
 
 type Shared = State<Arc<ArcSwap<Serving>>>;
+type Commands = State<mpsc::Sender<Command>>;
+
+/// The largest batch of observations that is taken: some hundred BMCs, each with BIOS settings that no other has.
+const MAX_OBSERVATIONS: usize = 64 * 1024 * 1024;
 
 /// The routes of the api.
 pub struct Api {
@@ -35,7 +41,13 @@ pub struct Api {
 
 impl Api {
     /// Answers from what stands in `serving`.
-    pub fn new(serving: Arc<ArcSwap<Serving>>) -> Self {
+    pub fn new(serving: Arc<ArcSwap<Serving>>, commands: mpsc::Sender<Command>) -> Self {
+        let seen = Router::new()
+            .route("/api/v1/observed", get(observed))
+            .route("/api/v1/observations", post(take).layer(DefaultBodyLimit::max(MAX_OBSERVATIONS)))
+            .route("/api/v1/logins/retry", post(retry_logins))
+            .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD,POST").map(Body::new))
+            .with_state(commands);
         let routes = Router::new()
             .route("/api/v1/status", get(status))
             .route("/api/v1/nodes", get(nodes))
@@ -44,9 +56,9 @@ impl Api {
             .route("/healthz", get(async || answer::text(StatusCode::OK, PLAIN, &b"alive\n"[..]).map(Body::new)))
             .fallback(async || answer::not_found().map(Body::new))
             .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD").map(Body::new))
-            .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
+            .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(serving);
-        Self { routes }
+        Self { routes: routes.merge(seen) }
     }
 
     /// Answers one request.
@@ -56,6 +68,43 @@ impl Api {
             Ok(Ok(answer)) => answer,
             Err(_) => answer::problem(StatusCode::GATEWAY_TIMEOUT, "the answer takes too long").map(Body::new),
         }
+    }
+}
+
+/// Asks the one who keeps the store, and waits for the answer.
+async fn ask<T>(
+    commands: &mpsc::Sender<Command>,
+    command: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Command,
+) -> Result<T, Response<Body>> {
+    let (reply, replied) = oneshot::channel();
+    let gone = |_| answer::problem(StatusCode::SERVICE_UNAVAILABLE, "the server is about to end").map(Body::new);
+    commands.send(command(reply)).await.map_err(|_| gone(()))?;
+    let answer = replied.await.map_err(|_| gone(()))?;
+    answer.map_err(|why| answer::problem(StatusCode::SERVICE_UNAVAILABLE, &why).map(Body::new))
+}
+
+async fn observed(State(commands): Commands) -> Response<Body> {
+    match ask(&commands, Command::Observed).await {
+        // Some 30 MB at 10,000 nodes: it keeps no boot waiting.
+        Ok(file) => tokio::task::spawn_blocking(move || json(&file)).await.unwrap_or_else(|_| {
+            answer::problem(StatusCode::INTERNAL_SERVER_ERROR, "what was seen cannot be told").map(Body::new)
+        }),
+        Err(answer) => answer,
+    }
+}
+
+async fn take(State(commands): Commands, Json(told): Json<Observations>) -> Response<Body> {
+    let count = told.observations.len();
+    match ask(&commands, |reply| Command::Take(told.observations, reply)).await {
+        Ok(()) => json(&Taken { taken: count as u64 }),
+        Err(answer) => answer,
+    }
+}
+
+async fn retry_logins(State(commands): Commands, Json(told): Json<RetryLogins>) -> Response<Body> {
+    match ask(&commands, |reply| Command::RetryLogins(told.bmcs, reply)).await {
+        Ok(taken) => json(&Taken { taken }),
+        Err(answer) => answer,
     }
 }
 

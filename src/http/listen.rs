@@ -17,7 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +25,7 @@ use super::address::ListenError;
 use super::answer::Answer;
 use super::api::Api;
 use super::boot::Boot;
+use super::command::Command;
 use super::limits::{Limits, MAX_HEAD, within_open_files};
 use super::patience::Patient;
 use super::serving::Serving;
@@ -119,8 +120,15 @@ impl ApiListener {
     }
 
     /// Serves until it is told to end, as [`BootListener::serve`] does; a socket's file goes first.
-    pub async fn serve(self, serving: Arc<ArcSwap<Serving>>, shutdown: CancellationToken) {
-        let api = Arc::new(Api::new(serving));
+    ///
+    /// What it may not do itself goes to `commands`.
+    pub async fn serve(
+        self,
+        serving: Arc<ArcSwap<Serving>>,
+        commands: mpsc::Sender<Command>,
+        shutdown: CancellationToken,
+    ) {
+        let api = Arc::new(Api::new(serving, commands));
         match self.bound {
             Bound::Tcp(listener, _) => run(listener.tap_io(set_nodelay), self.limits, api, shutdown).await,
             Bound::Unix(listener, file) => {

@@ -12,6 +12,7 @@ mod answer;
 mod api;
 mod boot;
 mod bootscript;
+mod command;
 mod documents;
 mod limits;
 mod listen;
@@ -25,6 +26,7 @@ use std::time::SystemTime;
 
 pub use address::ListenError;
 pub use boot::Boot;
+pub use command::Command;
 pub use limits::Limits;
 pub use listen::{ApiListener, BootListener};
 pub use serving::{Confirmed, Counters, Serving, Slot};

@@ -25,7 +25,7 @@ pub enum Trust {
 }
 
 /// One BMC at one time: what was seen, or why not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Observation {
     /// The name of the declared BMC, or the origin of the URL of an undeclared one.
     pub bmc: Box<str>,
@@ -43,7 +43,8 @@ pub struct Observation {
 }
 
 /// What became of a survey.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Seen(Box<Service>),
     Failed(Failure),

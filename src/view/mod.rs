@@ -5,6 +5,7 @@
 
 mod drift;
 mod node;
+mod observed;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ pub use drift::{
     StandingView, SubjectKind, TimesView, VerdictView,
 };
 pub use node::{BootView, ClaimView, CloudInitView, NodeCounts, NodeList, NodeView, hex};
+pub use observed::{Observations, ObservedFile, RetryLogins, SurveyView, Taken};
 
 use crate::model::{Diagnostic, File, Revision, Severity, Tree};
 
@@ -48,6 +50,9 @@ pub struct Status {
     /// How many requests of unknown machines were not noted since then, because too many came at once.
     #[serde(default)]
     pub unknown_dropped: u64,
+    /// What the surveys of the BMCs came to.
+    #[serde(default)]
+    pub survey: SurveyView,
 }
 
 /// How well a server is.
@@ -218,6 +223,7 @@ impl Status {
             unknown_macs: 0,
             boots: 0,
             unknown_dropped: 0,
+            survey: SurveyView::default(),
         }
     }
 }

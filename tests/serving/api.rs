@@ -29,7 +29,7 @@ impl Api {
             runtime.block_on(async {
                 let listener = ApiListener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
                 sender.send(listener.local_addr()).unwrap();
-                listener.serve(shared, token).await;
+                listener.serve(shared, tokio::sync::mpsc::channel(1).0, token).await;
             });
         });
         let ApiAddress::Tcp(addr) = bound.recv().unwrap() else { panic!("it is TCP") };
