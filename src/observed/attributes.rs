@@ -3,29 +3,52 @@
 use std::collections::BTreeMap;
 
 use super::service::{Service, System};
-use super::{Change, Digest, NicKind, Reading, Shared};
+use super::{Change, Digest, Inventory, NicKind, Reading, Shared, SharedSet};
 
 /// Everything that was seen of a System, as text by attribute path. What could not be read is not in it.
 #[must_use]
 pub fn attributes(service: &Service, system: &System, shared: &Shared) -> BTreeMap<String, String> {
-    let mut all = BTreeMap::new();
-    brief(system, shared, &mut all);
-    for (name, value) in set(&system.bios, |digest| shared.bios(digest)).into_iter().flatten() {
-        all.insert(format!("bios.attributes.{name}"), value.to_string());
-    }
-    for (name, version) in set(&service.firmware, |digest| shared.firmware(digest)).into_iter().flat_map(|set| &set.0) {
-        all.insert(format!("firmware.{name}"), version.to_string());
-    }
-    all
+    seen(service, system, Sets(&[shared]), (false, false))
 }
 
-/// Everything but the long lists: settings of the BIOS, and firmware.
-fn brief(system: &System, shared: &Shared, all: &mut BTreeMap<String, String>) {
-    own(system, all);
+impl Service {
+    /// Counts what was seen of a System: as many as [`attributes`] lists, without listing the long sets.
+    #[must_use]
+    pub fn count(&self, system: &System, shared: &Shared) -> u64 {
+        let own = seen(self, system, Sets(&[shared]), (true, true)).len();
+        let bios = system.bios.seen().and_then(|digest| shared.bios(*digest)).map_or(0, BTreeMap::len);
+        let firmware = self.firmware.seen().and_then(|digest| shared.firmware(*digest)).map_or(0, |set| set.0.len());
+        (own + bios + firmware) as u64
+    }
+}
+
+/// Where sets are looked up, the first first.
+#[derive(Clone, Copy)]
+struct Sets<'s>(&'s [&'s Shared]);
+
+impl<'s> Sets<'s> {
+    fn get(self, digest: Digest) -> Option<&'s SharedSet> {
+        self.0.iter().find_map(|shared| shared.get(digest))
+    }
+
+    fn inventory(self, reading: &Reading<Digest>) -> Option<&'s Inventory> {
+        reading.seen().and_then(|digest| self.0.iter().find_map(|shared| shared.inventory(*digest)))
+    }
+}
+
+/// Lists what was seen, but for the BIOS settings and the firmware where these are to be left out.
+fn seen(
+    service: &Service,
+    system: &System,
+    sets: Sets<'_>,
+    (no_bios, no_firmware): (bool, bool),
+) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    own(system, &mut all);
     if let Some(settings) = system.boot.seen() {
         let told = [("override", &settings.enabled), ("target", &settings.target), ("mode", &settings.mode)];
         for (name, value) in told {
-            put(all, &format!("boot.{name}"), value.as_deref());
+            put(&mut all, &format!("boot.{name}"), value.as_deref());
         }
         if !settings.order.is_empty() {
             all.insert("boot.order".into(), settings.order.join(","));
@@ -36,23 +59,15 @@ fn brief(system: &System, shared: &Shared, all: &mut BTreeMap<String, String>) {
             all.insert(format!("macs.{mac}"), nic.id.to_string());
         }
     }
-    parts(system, shared, all);
-}
-
-impl Service {
-    /// Counts what was seen of a System: as many as [`attributes`] lists, without listing them.
-    #[must_use]
-    pub fn count(&self, system: &System, shared: &Shared) -> u64 {
-        let mut all = BTreeMap::new();
-        brief(system, shared, &mut all);
-        let bios = set(&system.bios, |digest| shared.bios(digest)).map_or(0, BTreeMap::len);
-        let firmware = set(&self.firmware, |digest| shared.firmware(digest)).map_or(0, |set| set.0.len());
-        (all.len() + bios + firmware) as u64
+    parts(system, sets, &mut all);
+    let named = |reading: &Reading<Digest>| reading.seen().and_then(|digest| sets.get(*digest));
+    if !no_bios && let Some(SharedSet::Bios(set)) = named(&system.bios) {
+        all.extend(set.iter().map(|(name, value)| (format!("bios.attributes.{name}"), value.to_string())));
     }
-}
-
-fn set<'s, T>(reading: &Reading<Digest>, of: impl Fn(Digest) -> Option<&'s T>) -> Option<&'s T> {
-    reading.seen().and_then(|digest| of(*digest))
+    if !no_firmware && let Some(SharedSet::Firmware(set)) = named(&service.firmware) {
+        all.extend(set.0.iter().map(|(name, version)| (format!("firmware.{name}"), version.to_string())));
+    }
+    all
 }
 
 fn put(all: &mut BTreeMap<String, String>, path: &str, value: Option<&str>) {
@@ -77,8 +92,8 @@ fn own(system: &System, all: &mut BTreeMap<String, String>) {
 }
 
 /// The parts of which a wish can name the number and the model.
-fn parts(system: &System, shared: &Shared, all: &mut BTreeMap<String, String>) {
-    let Some(inventory) = set(&system.inventory, |digest| shared.inventory(digest)) else { return };
+fn parts(system: &System, sets: Sets<'_>, all: &mut BTreeMap<String, String>) {
+    let Some(inventory) = sets.inventory(&system.inventory) else { return };
     let whole = |name: &str| !inventory.partial.iter().any(|part| &**part == name);
     let models = |parts: &[super::Processor]| common(parts.iter().map(|part| part.model.as_deref()));
     if whole("processors") {
@@ -113,22 +128,24 @@ fn common<T: Into<String>>(values: impl Iterator<Item = Option<T>>) -> Option<St
     (!values.is_empty()).then(|| values.join(" + "))
 }
 
-/// Lists what differs between two states of one BMC.
+/// Lists what differs between two states of one BMC. What one of them could not read, or did not ask for, is no change.
 pub fn changes(at: i64, before: (&Service, &Shared), after: (&Service, &Shared)) -> Vec<Change> {
     let mut all = Vec::new();
+    // What the newer survey took over from the older one is found in the older one's sets.
+    let sets = Sets(&[after.1, before.1]);
     for system in after.0.systems.seen().into_iter().flatten() {
         let Some(older) = before.0.systems.seen().into_iter().flatten().find(|other| other.id == system.id) else {
             continue;
         };
-        if older == system && before.0.firmware == after.0.firmware {
+        let is_shared = (older.bios == system.bios, before.0.firmware == after.0.firmware);
+        if older == system && is_shared.1 {
             continue;
         }
-        // What the newer survey took over from the older one is found in the older one's sets.
-        let mut shared = before.1.clone();
-        shared.join(after.1.clone());
-        let (old, new) = (attributes(before.0, older, &shared), attributes(after.0, system, &shared));
+        let (old, new) = (seen(before.0, older, sets, is_shared), seen(after.0, system, sets, is_shared));
+        let mut unknown = unknown(before.0, older, sets);
+        unknown.extend(self::unknown(after.0, system, sets));
         let mut note = |path: &str, before: Option<&String>, after: Option<&String>| {
-            if before != after {
+            if before != after && !unknown.iter().any(|start| path.starts_with(start)) {
                 let text = |value: Option<&String>| value.map(|value| value.as_str().into());
                 let (before, after) = (text(before), text(after));
                 all.push(Change { at, system: system.id.clone(), path: path.into(), before, after });
@@ -139,3 +156,37 @@ pub fn changes(at: i64, before: (&Service, &Shared), after: (&Service, &Shared))
     }
     all
 }
+
+/// Lists how the paths begin that nothing is known of.
+fn unknown(service: &Service, system: &System, sets: Sets<'_>) -> Vec<&'static str> {
+    let mut all = Vec::new();
+    let own = [
+        ("power", system.power.is_known()),
+        ("boot.", system.boot.is_known()),
+        ("macs.", system.nics.is_known()),
+        ("secure_boot", system.secure_boot.is_known()),
+        ("bios.attributes.", is_known(&system.bios, sets)),
+        ("firmware.", is_known(&service.firmware, sets)),
+    ];
+    all.extend(own.into_iter().filter(|(_, known)| !known).map(|(start, _)| start));
+    let inventory = sets.inventory(&system.inventory);
+    let whole = is_known(&system.inventory, sets);
+    let partial = |name: &str| !whole || inventory.is_some_and(|set| set.partial.iter().any(|part| &**part == name));
+    if partial("processors") {
+        all.extend(["processors.", "accelerators."]);
+    }
+    if partial("drives") {
+        all.push("drives.");
+    }
+    if partial("memory") && system.summary.memory_gib.is_none() {
+        all.push("memory_gib");
+    }
+    all
+}
+
+fn is_known(reading: &Reading<Digest>, sets: Sets<'_>) -> bool {
+    reading.is_known() && reading.seen().is_none_or(|digest| sets.get(*digest).is_some())
+}
+
+#[cfg(test)]
+mod tests;

@@ -133,19 +133,46 @@ impl BmcRecord {
                 self.failing_since = None;
                 self.seen = Some(observation.at);
                 let is_deep = observation.depth == Depth::Deep;
-                if is_deep {
+                if is_deep && service.systems.is_known() {
                     self.seen_deep = Some(observation.at);
                 }
                 self.trust = observation.trust;
                 self.authenticated = observation.authenticated;
-                let older = self.history.newest();
-                let service = older.map_or_else(|| (**service).clone(), |older| (**service).clone().over(older));
-                let noted =
-                    older.map(|older| changes(observation.at, (older, shared), (&service, &observation.shared)));
+                let service = self.laid_over(service, observation.depth);
+                if self.service().is_none_or(|newest| *newest != service) {
+                    let known = self.last_known();
+                    let noted =
+                        known.map(|known| changes(observation.at, (&known, shared), (&service, &observation.shared)));
+                    self.history.note(noted.unwrap_or_default());
+                }
                 self.history.add(observation.at, is_deep, service);
-                self.history.note(noted.unwrap_or_default());
             }
         }
+    }
+
+    /// Lays a survey over the one before it; over an earlier one's Systems, where the one before could not read them.
+    fn laid_over(&self, service: &Service, depth: Depth) -> Service {
+        let Some(newest) = self.service() else { return service.clone() };
+        let mut older = newest.clone();
+        if service.systems.seen().is_some() && older.systems.seen().is_none() {
+            let mut earlier = self.history.runs().iter().rev().map(|run| &run.state.systems);
+            if let Some(systems) = earlier.find(|systems| systems.seen().is_some()) {
+                older.systems.clone_from(systems);
+            }
+        }
+        let mut service = service.clone().over(&older);
+        if depth == Depth::Sweep {
+            service.keep_unread(&older);
+        }
+        service
+    }
+
+    /// Joins the runs to what is known: each reading as the latest survey that could make it saw it.
+    fn last_known(&self) -> Option<Service> {
+        let mut states = self.history.runs().iter().rev().map(|run| &run.state);
+        let mut known = states.next()?.clone();
+        states.for_each(|older| known.fill(older));
+        Some(known)
     }
 
     /// Returns what was seen last.
@@ -205,6 +232,33 @@ impl Service {
         }
     }
 
+    /// Takes from an older state what nothing is known of.
+    fn fill(&mut self, older: &Self) {
+        self.firmware.fill(&older.firmware);
+        self.systems.fill(&older.systems);
+        let (Reading::Seen(systems), Some(known)) = (&mut self.systems, older.systems.seen()) else { return };
+        for system in systems {
+            if let Some(other) = known.iter().find(|other| other.id == system.id) {
+                system.fill(other);
+            }
+        }
+    }
+
+    /// Keeps what a deep survey could not read and a sweep does not try: all but the Systems themselves.
+    fn keep_unread(&mut self, older: &Self) {
+        let swept = |uri: &str| {
+            let uri = uri.trim_end_matches('/');
+            let mut systems = self.systems.seen().into_iter().flatten();
+            self.systems.seen().is_some() && uri.ends_with("/Systems")
+                || systems.any(|system| system.uri.trim_end_matches('/') == uri)
+        };
+        let mut all: Vec<_> = older.unread.iter().filter(|old| !swept(&old.uri)).cloned().collect();
+        all.retain(|old| self.unread.iter().all(|new| new.uri != old.uri));
+        all.append(&mut self.unread);
+        all.truncate(Self::MAX_UNREAD);
+        self.unread = all;
+    }
+
     fn digests(&self) -> impl Iterator<Item = super::Digest> {
         let systems = self.systems.seen().into_iter().flatten();
         let own = systems.flat_map(|system| [system.inventory.seen().copied(), system.bios.seen().copied()]);
@@ -213,6 +267,15 @@ impl Service {
 }
 
 impl System {
+    fn fill(&mut self, older: &Self) {
+        self.power.fill(&older.power);
+        self.nics.fill(&older.nics);
+        self.inventory.fill(&older.inventory);
+        self.bios.fill(&older.bios);
+        self.boot.fill(&older.boot);
+        self.secure_boot.fill(&older.secure_boot);
+    }
+
     fn over(mut self, older: &Self) -> Self {
         if matches!(self.bios, Reading::Unasked) {
             self.bios_pending.clone_from(&older.bios_pending);
@@ -241,3 +304,6 @@ impl Observed {
         self.shared.join(observation.shared.clone());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,6 +176,11 @@ impl<T> Reading<T> {
         }
     }
 
+    /// Tells whether the service told of it, be it that there is none.
+    pub const fn is_known(&self) -> bool {
+        matches!(self, Self::Seen(_) | Self::Absent)
+    }
+
     /// Applies a function to what was seen.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Reading<U> {
         match self {
@@ -189,6 +194,16 @@ impl<T> Reading<T> {
     /// Returns what was told, or [`Reading::Absent`].
     pub fn told(value: Option<T>) -> Self {
         value.map_or(Self::Absent, Self::Seen)
+    }
+
+    /// Takes an older reading where nothing is known.
+    pub(super) fn fill(&mut self, older: &Self)
+    where
+        T: Clone,
+    {
+        if !self.is_known() {
+            self.clone_from(older);
+        }
     }
 
     /// Returns this reading, or an older one where this survey did not ask.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::desired::{MacSource, Node};
 use crate::observed::{Claim, FailureKind, Observation, Outcome};
 use crate::roll;
 use crate::snapshot::Snapshot;
@@ -39,13 +40,30 @@ pub fn keep(
 /// Lists the BMCs behind which a node boots by the addresses that its BMC reports.
 fn claiming(snapshot: &Snapshot, observations: &[Observation]) -> BTreeSet<Box<str>> {
     let seen: BTreeSet<&str> = observations.iter().map(|observation| &*observation.bmc).collect();
-    let desired = snapshot.desired();
-    let from_bmc = desired.nodes.iter().filter(|node| {
+    let bmcs = &snapshot.desired().bmcs;
+    let named = from_bmc(snapshot).filter_map(|node| node.bmc.map(|bmc| &*bmcs[bmc.value as usize].name));
+    named.filter(|bmc| seen.contains(bmc)).map(Into::into).collect()
+}
+
+/// Iterates over the nodes that boot by the addresses that their BMC reports.
+pub fn from_bmc(snapshot: &Snapshot) -> impl Iterator<Item = &Node> {
+    snapshot.nodes().iter().filter(|node| {
+        // A Snapshot of stored scripts has no classes.
         let class = snapshot.resolved().classes.get(node.class as usize);
-        class.is_some_and(|class| class.macs.value == crate::desired::MacSource::FromBmc)
-    });
-    let bmcs = from_bmc.filter_map(|node| node.bmc.map(|bmc| &*desired.bmcs[bmc.value as usize].name));
-    bmcs.filter(|bmc| seen.contains(bmc)).map(Into::into).collect()
+        class.is_some_and(|class| class.macs.value == MacSource::FromBmc)
+    })
+}
+
+/// Forgets which BMCs refused their credential, and returns those; all of them where none is named.
+///
+/// # Errors
+/// The store cannot be read or written.
+pub fn retry_logins(store: &Store, bmcs: &[Box<str>]) -> Result<Vec<Box<str>>, StoreError> {
+    let mut refused: Vec<Box<str>> = store.refused_logins()?.into_iter().map(|refused| refused.bmc).collect();
+    refused.retain(|bmc| bmcs.is_empty() || bmcs.contains(bmc));
+    refused.dedup();
+    store.forget_refused_logins(&refused.iter().map(|bmc| &**bmc).collect::<Vec<_>>())?;
+    Ok(refused)
 }
 
 /// Records which BMCs refused their credential, so that nobody tries it again after a restart.

@@ -7,7 +7,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::codec::{self, Fault};
 use super::seen::oldest;
-use super::surveys::MAX_UNDECLARED;
+use super::surveys::{MAX_UNDECLARED, decode_all};
 use super::tables::{BMCS, SETS};
 use super::uses::{Uses, named};
 use crate::observed::{BmcRecord, Digest, Observation, Shared, SharedSet};
@@ -43,11 +43,12 @@ impl<'t> Batch<'t> {
     }
 
     fn count(&mut self) -> Result<(), Fault> {
-        for row in self.bmcs.iter()? {
-            if let Ok(record) = codec::unpack(row?.1.value()) {
+        let rows = self.bmcs.iter()?.map(|row| Ok(((), row?.1.value().to_vec())));
+        decode_all(rows, |(), record| {
+            if let Ok(record) = record {
                 self.uses.add(&record);
             }
-        }
+        })?;
         let mut unnamed = Vec::new();
         for row in self.sets.iter()? {
             let digest = digest_of(row?.0.value())?;

@@ -158,7 +158,7 @@ pub(super) fn read_claims(txn: &ReadTransaction, lost: &mut Vec<(What, Lost)>) -
 }
 
 /// Decodes rows on all cores, a chunk at a time, and hands them on in their order.
-fn decode_all<K: Send, T: DeserializeOwned + Send>(
+pub(super) fn decode_all<K: Send, T: DeserializeOwned + Send>(
     mut rows: impl Iterator<Item = Result<(K, Vec<u8>), Fault>>,
     mut each: impl FnMut(K, Result<T, Lost>),
 ) -> Result<(), Fault> {

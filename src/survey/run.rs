@@ -41,23 +41,22 @@ pub fn grounds(settings: &BmcSettings) -> Result<Arc<Grounds>, GroundsError> {
     })
 }
 
-/// Surveys BMCs, so many at once, and tells what each showed as soon as it is known.
+/// Surveys BMCs, as many at once as there are places, and tells what each showed as soon as it is known.
 ///
 /// It ends when all are told, or soon after `stop`; what was not told then was not surveyed.
 pub async fn run(
     grounds: &Arc<Grounds>,
     targets: Vec<Target>,
     depth: Depth,
-    at_once: usize,
+    places: &Arc<Semaphore>,
     stop: &CancellationToken,
     tell: &mpsc::Sender<Observation>,
 ) {
-    let places = Arc::new(Semaphore::new(at_once.max(1)));
     let tasks = TaskTracker::new();
     for target in targets {
         let place = tokio::select! {
             () = stop.cancelled() => break,
-            place = Arc::clone(&places).acquire_owned() => place,
+            place = Arc::clone(places).acquire_owned() => place,
         };
         let (grounds, stop, tell) = (Arc::clone(grounds), stop.clone(), tell.clone());
         tasks.spawn(async move {

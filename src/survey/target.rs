@@ -83,6 +83,14 @@ pub fn strangers(stranger: &Stranger, settings: &BmcSettings) -> Vec<Target> {
     stranger.origins.iter().map(target).collect()
 }
 
+impl Target {
+    /// Returns the origin that is really asked.
+    #[must_use]
+    pub fn asked(&self) -> &Url {
+        self.endpoint.connect.as_ref().unwrap_or(&self.endpoint.origin)
+    }
+}
+
 impl Stranger {
     /// Writes the origin of an address, such as `https://10.1.0.1` or `https://[fd00::1]`.
     #[must_use]

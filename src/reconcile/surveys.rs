@@ -1,0 +1,325 @@
+//! The surveys of a server: which BMC is due, and what becomes of what it showed.
+//!
+//! A sweep (power, boot, identity) often, a deep survey seldom, both strewn so that no two BMCs keep in step. Each round
+//! starts from the Snapshot of the moment. What cannot be written is kept, the newest of each BMC, and written later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use super::due::Due;
+use super::words::chain;
+use super::{clock, keep};
+use crate::http::{Command, Serving};
+use crate::observed::{Claim, Depth, Observation, Outcome};
+use crate::redfish::Grounds;
+use crate::roll;
+use crate::settings::{Credentials, Settings};
+use crate::snapshot::Snapshot;
+use crate::store::{Store, StoreError};
+use crate::survey::{self, Target};
+use crate::view::{ObservedFile, SurveyView};
+
+/// How often it is looked who is due, and how often what was seen is written.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How long accounts are kept before this host's files are read again.
+const ACCOUNTS: Duration = Duration::from_secs(60);
+
+/// How many observations may wait to be written; past it surveys wait.
+const WAITING: usize = 1024;
+
+/// Everything that the surveys of a server need.
+pub struct Surveyor {
+    settings: Settings,
+    store: Arc<Store>,
+    shared: Arc<ArcSwap<Serving>>,
+    grounds: Arc<Grounds>,
+    /// What the surveys came to, for the status.
+    told: Arc<ArcSwap<SurveyView>>,
+    due: Due,
+    /// The Snapshot that `targets` and `due` are of, and when the accounts were read.
+    known: Option<(Arc<Snapshot>, Instant)>,
+    targets: BTreeMap<Box<str>, Target>,
+    /// What is not written yet, the newest of each BMC.
+    unwritten: BTreeMap<Box<str>, Observation>,
+    failing: BTreeSet<Box<str>>,
+    seen: BTreeSet<Box<str>>,
+    is_stuck: bool,
+}
+
+impl Surveyor {
+    /// Begins with what the store remembers.
+    pub fn new(
+        settings: Settings,
+        store: Arc<Store>,
+        shared: Arc<ArcSwap<Serving>>,
+        grounds: Arc<Grounds>,
+        told: Arc<ArcSwap<SurveyView>>,
+    ) -> Self {
+        let due = Due::new(&settings.survey, fastrand::u64(..));
+        Self {
+            settings,
+            store,
+            shared,
+            grounds,
+            told,
+            due,
+            known: None,
+            targets: BTreeMap::new(),
+            unwritten: BTreeMap::new(),
+            failing: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            is_stuck: false,
+        }
+    }
+
+    /// Surveys until told to end, and takes commands of the api meanwhile.
+    pub async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
+        let places = Arc::new(Semaphore::new(self.settings.survey.surveys));
+        let (tell, mut told) = mpsc::channel(WAITING);
+        let running = TaskTracker::new();
+        self.restore().await;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(EVERY) => {}
+                Some(command) = commands.recv() => {
+                    self.command(command).await;
+                    continue;
+                }
+            }
+            while let Ok(observation) = told.try_recv() {
+                self.take(observation);
+            }
+            self.write(true).await;
+            self.refresh().await;
+            for (depth, names) in self.due.take(Instant::now()) {
+                let targets: Vec<Target> = names.iter().filter_map(|name| self.targets.get(name).cloned()).collect();
+                let (grounds, places, stop, tell) =
+                    (Arc::clone(&self.grounds), Arc::clone(&places), stop.clone(), tell.clone());
+                running.spawn(async move { survey::run(&grounds, targets, depth, &places, &stop, &tell).await });
+            }
+        }
+        running.close();
+        running.wait().await;
+        while let Ok(observation) = told.try_recv() {
+            self.take(observation);
+        }
+        self.write(true).await;
+    }
+
+    /// Takes up what was remembered before the server started.
+    async fn restore(&mut self) {
+        let store = Arc::clone(&self.store);
+        let read = tokio::task::spawn_blocking(move || {
+            let observed = store.observed()?;
+            let times: Vec<_> = observed
+                .bmcs
+                .into_values()
+                .map(|record| (record.bmc, record.seen_deep, record.failure.is_some()))
+                .collect();
+            Ok::<_, StoreError>((times, observed.claims, store.refused_logins()?))
+        });
+        match read.await {
+            Ok(Ok((times, claims, refused))) => {
+                let now = clock::now_ms();
+                for (bmc, deep, is_failing) in times {
+                    let age = deep.map(|deep| Duration::from_millis(u64::try_from(now - deep).unwrap_or(0)));
+                    self.due.remember(bmc.clone(), age);
+                    if is_failing { self.failing.insert(bmc) } else { self.seen.insert(bmc) };
+                }
+                Serving::publish_claims(&self.shared, &claims.into());
+                self.due.refused = refused.into_iter().map(|refused| (refused.bmc, refused.credential)).collect();
+            }
+            Ok(Err(error)) => warn!(error = %chain(&error), "what was surveyed cannot be read from the store"),
+            Err(error) => warn!(%error, "reading what was surveyed ended early"),
+        }
+    }
+
+    fn take(&mut self, observation: Observation) {
+        let bmc = observation.bmc.clone();
+        let is_seen = matches!(observation.outcome, Outcome::Seen(_));
+        self.due.done(&bmc, observation.depth, is_seen, Instant::now());
+        if let Outcome::Failed(failure) = &observation.outcome {
+            if self.failing.insert(bmc.clone()) {
+                warn!(bmc = %bmc, kind = %failure.kind, "a BMC cannot be surveyed: {}", failure.why);
+            }
+            self.seen.remove(&bmc);
+        } else {
+            if self.failing.remove(&bmc) {
+                info!(bmc = %bmc, "a BMC can be surveyed again");
+            }
+            self.seen.insert(bmc.clone());
+        }
+        self.unwritten.insert(bmc, observation);
+    }
+
+    /// Writes what was seen, and publishes the claims that follow from it.
+    async fn write(&mut self, may_claim: bool) {
+        if self.unwritten.is_empty() {
+            return;
+        }
+        let batch: Vec<Observation> = self.unwritten.values().cloned().collect();
+        let last = batch.iter().map(|observation| observation.at).max();
+        let snapshot = self.shared.load().snapshot.clone().filter(|_| may_claim);
+        let credentials: BTreeMap<Box<str>, Box<str>> = self.targets.iter().filter_map(credential_name).collect();
+        let store = Arc::clone(&self.store);
+        let write = move || {
+            let claims = keep::keep(&store, snapshot.as_deref(), &batch)?;
+            keep::refused(&store, &batch, |bmc| credentials.get(bmc).cloned())?;
+            Ok::<_, StoreError>(claims)
+        };
+        match tokio::task::spawn_blocking(write).await {
+            Ok(Ok(claims)) => {
+                self.unwritten.clear();
+                self.publish(claims);
+                if std::mem::take(&mut self.is_stuck) {
+                    info!("what is surveyed is stored again");
+                }
+                self.tell(last);
+            }
+            Ok(Err(error)) => {
+                if !std::mem::replace(&mut self.is_stuck, true) {
+                    warn!(error = %chain(&error), "what is surveyed cannot be stored; the newest of each BMC is kept");
+                }
+            }
+            Err(error) => warn!(%error, "writing what was surveyed ended early"),
+        }
+    }
+
+    fn publish(&self, claims: Option<Vec<Claim>>) {
+        if let Some(claims) = claims {
+            Serving::publish_claims(&self.shared, &claims.into());
+        }
+    }
+
+    fn tell(&self, last: Option<i64>) {
+        let among = |set: &BTreeSet<Box<str>>| self.targets.keys().filter(|name| set.contains(*name)).count() as u64;
+        let last = last.map(clock::rfc3339);
+        let (seen, failing) = (among(&self.seen), among(&self.failing));
+        self.told.store(Arc::new(SurveyView { bmcs: self.targets.len() as u64, seen, failing, last }));
+    }
+
+    /// Follows the Snapshot of the moment, and reads this host's accounts again after a while.
+    async fn refresh(&mut self) {
+        let Some(snapshot) = self.shared.load().snapshot.clone().filter(|snapshot| !snapshot.is_stored()) else { return };
+        let is_new = self.known.as_ref().is_none_or(|(known, _)| !Arc::ptr_eq(known, &snapshot));
+        if !is_new && self.known.as_ref().is_some_and(|(_, read)| read.elapsed() < ACCOUNTS) {
+            return;
+        }
+        let (settings, of) = (self.settings.clone(), Arc::clone(&snapshot));
+        let read = tokio::task::spawn_blocking(move || {
+            let credentials = Credentials::load(&settings.bmc, std::env::vars_os())?;
+            Ok::<_, crate::settings::SettingsError>(survey::declared(of.desired(), &settings.bmc, &credentials))
+        });
+        match read.await {
+            Ok(Ok(targets)) => {
+                self.targets = targets.into_iter().map(|target| (target.endpoint.name.clone(), target)).collect();
+            }
+            Ok(Err(error)) => warn!(error = %chain(&error), "this host's accounts cannot be read; the ones before are used"),
+            Err(error) => warn!(%error, "reading this host's accounts ended early"),
+        }
+        for (bmc, credential) in std::mem::take(&mut self.due.refused) {
+            if let Some(target) = self.targets.get(&bmc) {
+                self.grounds.gate().refuse_login(target.asked(), &credential);
+            }
+        }
+        self.known = Some((Arc::clone(&snapshot), Instant::now()));
+        if is_new {
+            self.follow(&snapshot).await;
+        }
+    }
+
+    /// Makes the BMCs of a new Snapshot due, and forgets claims that mean nothing any more.
+    async fn follow(&mut self, snapshot: &Arc<Snapshot>) {
+        self.due.follow(self.targets.keys(), Instant::now());
+        let (store, of) = (Arc::clone(&self.store), Arc::clone(snapshot));
+        let forget = tokio::task::spawn_blocking(move || {
+            let claims = store.claims()?;
+            let void = roll::void(&of, &claims);
+            store.forget_claims(&void.iter().map(|node| &**node).collect::<Vec<_>>())?;
+            if void.is_empty() { Ok::<_, StoreError>(claims) } else { store.claims() }
+        });
+        match forget.await {
+            Ok(Ok(claims)) => {
+                for bmc in unclaimed(snapshot, &claims) {
+                    self.due.at_once(&bmc);
+                }
+                self.publish(Some(claims));
+            }
+            Ok(Err(error)) => warn!(error = %chain(&error), "claims cannot be read or forgotten"),
+            Err(error) => warn!(%error, "forgetting claims ended early"),
+        }
+        self.tell(None);
+    }
+
+    async fn command(&mut self, command: Command) {
+        match command {
+            Command::Observed(reply) => {
+                let store = Arc::clone(&self.store);
+                let read = tokio::task::spawn_blocking(move || store.observed()).await;
+                let told = match read {
+                    Ok(Ok(observed)) => Ok(ObservedFile::new(observed, clock::rfc3339(clock::now_ms()))),
+                    Ok(Err(error)) => Err(chain(&error)),
+                    Err(error) => Err(error.to_string()),
+                };
+                // Who asked may have gone away.
+                let _ = reply.send(told);
+            }
+            Command::Take(observations, reply) => {
+                let store = Arc::clone(&self.store);
+                let taken = tokio::task::spawn_blocking(move || keep::keep(&store, None, &observations)).await;
+                let _ = reply.send(match taken {
+                    Ok(Ok(_)) => Ok(()),
+                    Ok(Err(error)) => Err(chain(&error)),
+                    Err(error) => Err(error.to_string()),
+                });
+            }
+            Command::RetryLogins(bmcs, reply) => {
+                let _ = reply.send(self.retry_logins(bmcs).await);
+            }
+        }
+    }
+
+    async fn retry_logins(&mut self, bmcs: Vec<Box<str>>) -> Result<u64, String> {
+        let store = Arc::clone(&self.store);
+        let forget = tokio::task::spawn_blocking(move || keep::retry_logins(&store, &bmcs)).await;
+        let retried = forget.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
+        for bmc in &retried {
+            if let Some(target) = self.targets.get(bmc) {
+                self.grounds.gate().told(target.asked());
+            }
+            self.due.at_once(bmc);
+        }
+        // Accounts may be what was corrected.
+        if let Some((_, read)) = &mut self.known {
+            *read = Instant::now().checked_sub(ACCOUNTS).unwrap_or(*read);
+        }
+        Ok(retried.len() as u64)
+    }
+}
+
+fn credential_name((bmc, target): (&Box<str>, &Target)) -> Option<(Box<str>, Box<str>)> {
+    let credential = target.credential.as_ref().ok()?.as_ref()?;
+    Some((bmc.clone(), credential.name.clone()))
+}
+
+/// Lists the BMCs of nodes that boot by the addresses that their BMC reports and have none yet.
+fn unclaimed(snapshot: &Snapshot, claims: &[Claim]) -> Vec<Box<str>> {
+    let desired = snapshot.desired();
+    let claimed: BTreeSet<&str> = claims.iter().map(|claim| &*claim.node).collect();
+    let mut bmcs: Vec<Box<str>> = keep::from_bmc(snapshot)
+        .filter(|node| !claimed.contains(&*node.name))
+        .filter_map(|node| node.bmc.map(|bmc| desired.bmcs[bmc.value as usize].name.clone()))
+        .collect();
+    bmcs.dedup();
+    bmcs
+}
+
