@@ -42,14 +42,15 @@ impl Address {
         if !is_own || !url.username().is_empty() || url.password().is_some() {
             return Err(Failure::new(FailureKind::CrossOrigin, format!("`{}` leads to another origin", shown())));
         }
-        if url.origin() != self.asked.origin() {
-            let mut own = self.asked.clone();
-            own.set_path(url.path());
-            own.set_query(url.query());
-            url = own;
-        }
-        url.set_fragment(None);
-        Ok(url)
+        Ok(self.here(&url))
+    }
+
+    /// Returns the same path and query on the origin that is asked.
+    pub(super) fn here(&self, url: &Url) -> Url {
+        let mut own = self.asked.clone();
+        own.set_path(url.path());
+        own.set_query(url.query());
+        own
     }
 }
 
