@@ -36,7 +36,7 @@ impl Address {
     /// Finds what a link in the answer of `base` means.
     pub(super) fn from(&self, base: &Url, link: &str) -> Result<Url, Failure> {
         let shown = || crate::observed::bounded(link, 200);
-        let mut url =
+        let url =
             base.join(link).map_err(|_| Failure::new(FailureKind::Malformed, format!("`{}` is no link", shown())))?;
         let is_own = url.origin() == self.asked.origin() || url.origin() == self.declared.origin();
         if !is_own || !url.username().is_empty() || url.password().is_some() {
