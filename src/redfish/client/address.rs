@@ -36,20 +36,21 @@ impl Address {
     /// Finds what a link in the answer of `base` means.
     pub(super) fn from(&self, base: &Url, link: &str) -> Result<Url, Failure> {
         let shown = || crate::observed::bounded(link, 200);
-        let mut url =
+        let url =
             base.join(link).map_err(|_| Failure::new(FailureKind::Malformed, format!("`{}` is no link", shown())))?;
         let is_own = url.origin() == self.asked.origin() || url.origin() == self.declared.origin();
         if !is_own || !url.username().is_empty() || url.password().is_some() {
             return Err(Failure::new(FailureKind::CrossOrigin, format!("`{}` leads to another origin", shown())));
         }
-        if url.origin() != self.asked.origin() {
-            let mut own = self.asked.clone();
-            own.set_path(url.path());
-            own.set_query(url.query());
-            url = own;
-        }
-        url.set_fragment(None);
-        Ok(url)
+        Ok(self.here(&url))
+    }
+
+    /// Returns the same path and query on the origin that is asked.
+    pub(super) fn here(&self, url: &Url) -> Url {
+        let mut own = self.asked.clone();
+        own.set_path(url.path());
+        own.set_query(url.query());
+        own
     }
 }
 

@@ -176,6 +176,10 @@ impl Grounds {
             .no_proxy()
             .referer(false)
             .http1_only()
+            // BMCs' web servers are old and small; what their headers look like is not worth a survey.
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
             .connect_timeout(self.options.connect_timeout)
             .pool_max_idle_per_host(if keeps_alive { usize::MAX } else { 0 })
             .build()

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::exchange::Request;
+use super::follow::is_redirect;
 use super::{Inner, Login};
 use crate::model::{Credential, Quirk};
 use crate::observed::{Failure, FailureKind};
@@ -130,10 +131,12 @@ impl Inner {
     /// Makes a session; none where the service has no way to.
     async fn new_session(&self, credential: &Credential, url: &Url) -> Result<Option<Session>, Failure> {
         self.may_log_in()?;
-        let shown = json!({ "UserName": &*credential.username, "Password": credential.password.reveal() });
-        let body = Zeroizing::new(shown.to_string().into_bytes());
-        let request = Request { method: Method::POST, url, pass: &Pass::None, body: Some(body.to_vec()) };
-        let answer = self.once(request, false).await?;
+        let mut answer = self.ask_for_session(credential, url).await?;
+        if is_redirect(answer.status)
+            && let Some(location) = &answer.location
+        {
+            answer = self.ask_for_session(credential, &self.address.from(url, location)?).await?;
+        }
         let messages = self.messages(&answer);
         let status = answer.status;
         if status.is_success() {
@@ -161,6 +164,13 @@ impl Inner {
         }
     }
 
+    async fn ask_for_session(&self, credential: &Credential, url: &Url) -> Result<Answer, Failure> {
+        let shown = json!({ "UserName": &*credential.username, "Password": credential.password.reveal() });
+        let request =
+            Request { method: Method::POST, url, pass: &Pass::None, body: Some(shown.to_string().into_bytes()) };
+        self.once(request, false).await
+    }
+
     /// Reads a new session out of the answer; none where it has no token.
     fn session(&self, url: &Url, answer: &Answer) -> Option<Session> {
         let mut token = HeaderValue::from_str(answer.token.as_deref()?).ok()?;
@@ -170,7 +180,8 @@ impl Inner {
             Some(value.get("@odata.id")?.as_str()?.to_owned())
         };
         let location = answer.location.clone().or_else(own);
-        let location = location.and_then(|link| self.address.from(url, &link).ok());
+        // Many write the host name that they believe to have; the session is theirs all the same.
+        let location = location.and_then(|link| url.join(&link).ok()).map(|url| self.address.here(&url));
         Some(Session { token, location })
     }
 

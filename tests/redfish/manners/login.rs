@@ -44,6 +44,34 @@ async fn a_session_is_made_after_the_root_and_ended_at_the_end() {
 }
 
 #[tokio::test]
+async fn a_session_is_ended_whatever_host_it_is_said_to_be_on_and_wherever_it_is_made() {
+    let bmc = Bmc::plain(|asked| match (asked.method.as_str(), asked.path.as_str()) {
+        ("POST", path) if !path.ends_with('/') => Reply::Full(308, vec![("Location", format!("{path}/"))], "{}".into()),
+        ("POST", _) => {
+            let location = "https://ilo-7.example/redfish/v1/SessionService/Sessions/7/".into();
+            Reply::Full(201, vec![("X-Auth-Token", "t1".into()), ("Location", location)], "{}".into())
+        }
+        _ => with_sessions(asked),
+    })
+    .await;
+    bmc.open(&grounds(options()), credential()).await.unwrap().close().await;
+    let slashed = [SESSIONS, "/"].concat();
+    assert_eq!(bmc.lines(), ["GET /redfish/v1/", SESSIONS, &slashed, &[SESSION, "/"].concat()]);
+}
+
+#[tokio::test]
+async fn no_secret_is_printed() {
+    for login in [Login::Session, Login::Basic] {
+        let bmc = Bmc::plain(|asked| if asked.method == "POST" { session("t1") } else { Reply::ok(ROOT) }).await;
+        let client = bmc.open(&grounds(Options { login, ..options() }), credential()).await.unwrap();
+        let printed = format!("{client:?} {client:#?}");
+        for secret in [PASSWORD, "\"t1\"", "cm9vdDpwbGFudGVkLWh1bnRlcjI"] {
+            assert!(!printed.contains(secret), "{printed}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_dropped_client_ends_its_session_too() {
     let bmc = Bmc::plain(with_sessions).await;
     let grounds = grounds(options());

@@ -17,7 +17,7 @@ async fn with(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Bmc {
 }
 
 fn quick() -> Options {
-    Options { request_timeout: Duration::from_millis(300), max_body: 1 << 20, max_expanded: 2 << 20, ..options() }
+    Options { request_timeout: Duration::from_secs(1), max_body: 1 << 20, max_expanded: 2 << 20, ..options() }
 }
 
 fn padded(size: usize) -> String {
