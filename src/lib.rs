@@ -90,4 +90,5 @@ pub mod settings;
 pub mod simulate;
 pub mod snapshot;
 pub mod store;
+pub mod survey;
 pub mod view;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -22,8 +23,18 @@ const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// Fetches one JSON document from a running server.
 pub fn get<T: DeserializeOwned>(api: &ApiAddress, path: &str) -> Result<T, Failure> {
+    send(api, Method::GET, path, Bytes::new())
+}
+
+/// Hands one JSON document to a running server.
+pub fn post<T: DeserializeOwned>(api: &ApiAddress, path: &str, told: &impl Serialize) -> Result<T, Failure> {
+    let body = serde_json::to_vec(told).map_err(|error| Failure::from_error(&error))?;
+    send(api, Method::POST, path, body.into())
+}
+
+fn send<T: DeserializeOwned>(api: &ApiAddress, method: Method, path: &str, body: Bytes) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let asked = runtime.block_on(async { tokio::time::timeout(PATIENCE, fetch(api, path)).await });
+    let asked = runtime.block_on(async { tokio::time::timeout(PATIENCE, fetch(api, method, path, body)).await });
     let bytes = match asked {
         Ok(answer) => answer?,
         Err(_) => return Err(Failure::new(format!("{api}: the server does not answer within {PATIENCE:?}"))),
@@ -32,24 +43,29 @@ pub fn get<T: DeserializeOwned>(api: &ApiAddress, path: &str) -> Result<T, Failu
         .map_err(|error| Failure::new(format!("{api}: the answer is not what this muster reads: {error}")))
 }
 
-async fn fetch(api: &ApiAddress, path: &str) -> Result<Bytes, Failure> {
+async fn fetch(api: &ApiAddress, method: Method, path: &str, body: Bytes) -> Result<Bytes, Failure> {
     let away = |error: std::io::Error| {
         let hint = "is `muster serve` running? name its store with --store, or its address with --api";
         Failure::new(format!("{api}: no server answers: {error}")).hint(Some(hint.into()))
     };
     match api {
-        ApiAddress::Unix(socket) => ask(api, UnixStream::connect(socket).await.map_err(away)?, path).await,
-        ApiAddress::Tcp(address) => ask(api, TcpStream::connect(address).await.map_err(away)?, path).await,
+        ApiAddress::Unix(socket) => {
+            ask(api, UnixStream::connect(socket).await.map_err(away)?, method, path, body).await
+        }
+        ApiAddress::Tcp(address) => {
+            ask(api, TcpStream::connect(address).await.map_err(away)?, method, path, body).await
+        }
     }
 }
 
-async fn ask<S>(api: &ApiAddress, stream: S, path: &str) -> Result<Bytes, Failure>
+async fn ask<S>(api: &ApiAddress, stream: S, method: Method, path: &str, body: Bytes) -> Result<Bytes, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let broken = |error: &dyn std::error::Error| Failure::new(format!("{api}: the server broke off: {error}"));
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
-    let request = Request::get(path).header("host", "muster").body(Empty::<Bytes>::new());
+    let request = Request::builder().method(method).uri(path).header("host", "muster");
+    let request = request.header("content-type", "application/json").body(Full::new(body));
     let request = request.map_err(|error| broken(&error))?;
     // The connection ends when its sender is gone.
     let answer = async move {

@@ -7,8 +7,11 @@
 
 mod api;
 mod check;
+mod discover;
+mod drift;
 mod failure;
 mod hosted;
+mod observations;
 mod schema;
 mod serve;
 mod show;
@@ -33,6 +36,8 @@ struct Muster {
 enum Command {
     Check(check::Check),
     Show(show::Show),
+    Discover(discover::Discover),
+    Drift(drift::Drift),
     Serve(serve::Serve),
     Status(status::Status),
     Schema(schema::Schema),
@@ -50,6 +55,10 @@ enum Format {
 pub enum Outcome {
     AsWished,
     Findings,
+    /// Nothing was found, but something could not be judged.
+    Unjudged,
+    /// Nothing could be tried; what there was to say is said.
+    Trouble,
 }
 
 /// Runs the program and returns its exit code.
@@ -66,6 +75,8 @@ pub fn main() -> ExitCode {
     let result = match muster.command {
         Command::Check(command) => command.run(),
         Command::Show(command) => command.run(),
+        Command::Discover(command) => command.run(),
+        Command::Drift(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Schema(command) => command.run(),
@@ -73,6 +84,8 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Outcome::AsWished) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),
+        Ok(Outcome::Trouble) => ExitCode::from(2),
+        Ok(Outcome::Unjudged) => ExitCode::from(3),
         Err(failure) => failure.report(),
     }
 }

@@ -31,6 +31,10 @@ pub struct Wishes {
     pub revision: Revision,
     /// What stands before each path so that it can be opened from here.
     pub prefix: String,
+    /// What stands before each path so that it begins at the root of the git repository.
+    pub from_root: String,
+    /// The folder of the files, where they were read as they stand.
+    pub folder: Option<PathBuf>,
 }
 
 impl Source {
@@ -45,15 +49,30 @@ impl Source {
                 prefix.push('/');
             }
             let prefix = prefix.strip_prefix("./").map_or(prefix.clone(), str::to_owned);
-            return Ok(Wishes { tree, revision: Revision::work_tree(), prefix });
+            let from_root = from_root(dir, sub);
+            return Ok(Wishes {
+                tree,
+                revision: Revision::work_tree(),
+                prefix,
+                from_root,
+                folder: Some(dir.join(sub)),
+            });
         };
         let repo = Repo::open(dir, Trust::Person)?;
         let revision = repo.resolve(rev)?;
         let inside = [repo.prefix(), sub].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/");
         let tree = repo.tree(&revision, &inside)?;
         let prefix = if sub.is_empty() { String::new() } else { format!("{sub}/") };
-        Ok(Wishes { tree, revision, prefix })
+        let from_root = if inside.is_empty() { inside } else { format!("{inside}/") };
+        Ok(Wishes { tree, revision, prefix, from_root, folder: None })
     }
+}
+
+/// Says how a folder is called from the root of its repository; where it lies in none, from itself.
+fn from_root(dir: &Path, sub: &str) -> String {
+    let around = Repo::open(dir, Trust::Person).map(|repo| repo.prefix().to_owned()).unwrap_or_default();
+    let parts: Vec<&str> = [around.as_str(), sub].into_iter().filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { String::new() } else { format!("{}/", parts.join("/")) }
 }
 
 impl Wishes {

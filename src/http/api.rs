@@ -22,7 +22,8 @@ use crate::model::MacAddr;
 use crate::observed::BootFetch;
 use crate::snapshot::{self, Snapshot};
 use crate::view::{
-    API_VERSION, BootView, ClaimView, CloudInitView, NodeList, NodeView, RevisionList, State as Standing, hex,
+    API_VERSION, BootView, ClaimView, CloudInitView, NodeList, NodeView, Observations, RetryLogins, RevisionList,
+    State as Standing, Taken, hex,
 };
 
 /// How many held addresses the status tells one by one.

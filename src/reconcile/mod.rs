@@ -6,10 +6,13 @@
 #![expect(clippy::disallowed_methods, reason = "a bank room: it owns threads, tasks and the clock")]
 
 mod clock;
+mod due;
 mod follow;
 mod intake;
+pub mod keep;
 mod remember;
 mod standing;
+mod surveys;
 mod words;
 
 use std::io;
@@ -30,13 +33,16 @@ use tracing::{debug, error, info, warn};
 
 use crate::git::{GitError, Repo, Trust, Watch};
 use crate::http::{ApiListener, Boot, BootListener, ListenError, Serving};
+use crate::redfish::{Grounds, GroundsError};
 use crate::settings::Settings;
 use crate::store::{Identity, Opened, Store, StoreError};
-use crate::view::{SourceView, Status, StoreState, StoreView};
+use crate::survey;
+use crate::view::{SourceView, Status, StoreState, StoreView, SurveyView};
 
 use follow::Follower;
 use intake::Unknown;
 use standing::Standing;
+use surveys::Surveyor;
 use words::chain;
 
 /// How often a local repository is looked at whatever the watch says: some file systems tell nothing.
@@ -47,6 +53,9 @@ const SETTLE: Duration = Duration::from_millis(20);
 
 /// How many unknown machines may wait to be noted; past it they are counted only.
 const UNKNOWN_WAITING: usize = 4096;
+
+/// How many commands of the api may wait.
+const COMMANDS_WAITING: usize = 16;
 
 /// Why the server could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +68,8 @@ pub enum ServeError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Grounds(#[from] GroundsError),
     #[error("the server cannot {doing}")]
     System { doing: &'static str, source: io::Error },
 }
@@ -71,6 +82,7 @@ impl ServeError {
             Self::Git(error) => error.hint(),
             Self::Inside { root, prefix, .. } => Some(format!("use --repo {} --path {prefix}", root.display())),
             Self::Store(error) => error.hint(),
+            Self::Grounds(_) => Some("correct `bmc.ca` in this host's settings".into()),
             Self::Listen(_) | Self::System { .. } => None,
         }
     }
@@ -98,10 +110,13 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let status = first_status(&settings, &repository);
     let shared = Arc::new(ArcSwap::from_pointee(Serving::starting(Arc::new(status.clone()))));
     let unknown = Arc::new(AtomicU64::new(0));
-    let standing = Standing::new(status, replaced, Arc::clone(&unknown));
+    let surveyed = Arc::new(ArcSwap::default());
+    let standing = Standing::new(status, replaced, Arc::clone(&unknown), Arc::clone(&surveyed));
     let settings = Settings { repo: repository, ..settings };
+    let grounds = survey::grounds(&settings.bmc)?;
     let follower = Follower::new(&settings, Arc::clone(&store), Arc::clone(&shared), standing);
-    runtime.block_on(run(settings, store, shared, follower, Unknown::new(unknown)))
+    let surveys = (grounds, surveyed);
+    runtime.block_on(run(settings, store, shared, follower, Unknown::new(unknown), surveys))
 }
 
 /// Raises the soft limit of open files to the hard one: the usual 1,024 are fewer than the connections of a machine room.
@@ -191,6 +206,7 @@ async fn run(
     shared: Arc<ArcSwap<Serving>>,
     follower: Follower,
     mut unknown: Unknown,
+    (grounds, surveyed): (Arc<Grounds>, Arc<ArcSwap<SurveyView>>),
 ) -> Result<(), ServeError> {
     // Before anybody can know that we listen: a signal from then on is a wish, not an accident.
     let mut signals = Signals::listen()?;
@@ -210,9 +226,11 @@ async fn run(
     let (wake, woken) = sync_channel::<()>(1);
     let following = follow_in_thread(&settings, follower, wake.clone(), woken, stop.clone())?;
     let unheard = CancellationToken::new();
+    let (order, orders) = mpsc::channel(COMMANDS_WAITING);
+    let surveyor = Surveyor::new(settings, Arc::clone(&store), Arc::clone(&shared), grounds, surveyed);
     let listeners = async {
         let boots = boot_listener.serve(Arc::new(boot), stop.clone());
-        let api = api_listener.serve(Arc::clone(&shared), stop.clone());
+        let api = api_listener.serve(Arc::clone(&shared), order, stop.clone());
         tokio::join!(boots, api);
         unheard.cancel();
     };
@@ -225,7 +243,7 @@ async fn run(
         signals.next().await
     };
     tokio::select! {
-        ((), ()) = async { tokio::join!(listeners, intake) } => {}
+        ((), (), ()) = async { tokio::join!(listeners, intake, surveyor.run(orders, stop.clone())) } => {}
         signal = told_twice => {
             warn!(signal, "told again; ending at once");
             return Ok(());

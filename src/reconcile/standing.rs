@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use tracing::{info, warn};
 
 use super::words::with_hint;
 use crate::snapshot::Snapshot;
-use crate::view::{DiagnosticView, NodeCounts, RefusedView, RevisionView, State, Status, StoreState};
+use crate::view::{DiagnosticView, NodeCounts, RefusedView, RevisionView, State, Status, StoreState, SurveyView};
 
 /// A commit that was refused.
 pub struct Refused {
@@ -26,12 +27,18 @@ pub struct Standing {
     store_trouble: Option<String>,
     /// How many unknown machines are remembered.
     unknown: Arc<AtomicU64>,
+    survey: Arc<ArcSwap<SurveyView>>,
 }
 
 impl Standing {
     /// Begins with a server that has read nothing; `replaced` says why its store is a fresh one, if so.
-    pub fn new(status: Status, replaced: Option<String>, unknown: Arc<AtomicU64>) -> Self {
-        Self { status, unstored: None, replaced, store_trouble: None, unknown }
+    pub fn new(
+        status: Status,
+        replaced: Option<String>,
+        unknown: Arc<AtomicU64>,
+        survey: Arc<ArcSwap<SurveyView>>,
+    ) -> Self {
+        Self { status, unstored: None, replaced, store_trouble: None, unknown, survey }
     }
 
     /// Notes when the repository was looked at.
@@ -108,6 +115,7 @@ impl Standing {
             (None, Some(why)) => (StoreState::Replaced, Some(why.clone())),
             (None, None) => (StoreState::Ok, None),
         };
+        status.survey = (**self.survey.load()).clone();
         status.unknown_macs = self.unknown.load(Ordering::Relaxed);
         status.held = self.held(&status);
         status.state = match (&status.served, status.held.is_empty()) {

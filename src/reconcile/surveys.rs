@@ -17,7 +17,7 @@ use super::due::Due;
 use super::words::chain;
 use super::{clock, keep};
 use crate::http::{Command, Serving};
-use crate::observed::{Claim, Depth, Observation, Outcome};
+use crate::observed::{Claim, Observation, Outcome};
 use crate::redfish::Grounds;
 use crate::roll;
 use crate::settings::{Credentials, Settings};
@@ -133,7 +133,11 @@ impl Surveyor {
                 for (bmc, deep, is_failing) in times {
                     let age = deep.map(|deep| Duration::from_millis(u64::try_from(now - deep).unwrap_or(0)));
                     self.due.remember(bmc.clone(), age);
-                    if is_failing { self.failing.insert(bmc) } else { self.seen.insert(bmc) };
+                    if is_failing {
+                        self.failing.insert(bmc)
+                    } else {
+                        self.seen.insert(bmc)
+                    };
                 }
                 Serving::publish_claims(&self.shared, &claims.into());
                 self.due.refused = refused.into_iter().map(|refused| (refused.bmc, refused.credential)).collect();
@@ -209,7 +213,9 @@ impl Surveyor {
 
     /// Follows the Snapshot of the moment, and reads this host's accounts again after a while.
     async fn refresh(&mut self) {
-        let Some(snapshot) = self.shared.load().snapshot.clone().filter(|snapshot| !snapshot.is_stored()) else { return };
+        let Some(snapshot) = self.shared.load().snapshot.clone().filter(|snapshot| !snapshot.is_stored()) else {
+            return;
+        };
         let is_new = self.known.as_ref().is_none_or(|(known, _)| !Arc::ptr_eq(known, &snapshot));
         if !is_new && self.known.as_ref().is_some_and(|(_, read)| read.elapsed() < ACCOUNTS) {
             return;
@@ -223,7 +229,9 @@ impl Surveyor {
             Ok(Ok(targets)) => {
                 self.targets = targets.into_iter().map(|target| (target.endpoint.name.clone(), target)).collect();
             }
-            Ok(Err(error)) => warn!(error = %chain(&error), "this host's accounts cannot be read; the ones before are used"),
+            Ok(Err(error)) => {
+                warn!(error = %chain(&error), "this host's accounts cannot be read; the ones before are used")
+            }
             Err(error) => warn!(%error, "reading this host's accounts ended early"),
         }
         for (bmc, credential) in std::mem::take(&mut self.due.refused) {
@@ -322,4 +330,3 @@ fn unclaimed(snapshot: &Snapshot, claims: &[Claim]) -> Vec<Box<str>> {
     bmcs.dedup();
     bmcs
 }
-

@@ -6,6 +6,8 @@
 
 mod diagnostics;
 mod drift;
+mod exceptions;
 
 pub use diagnostics::{count, text};
 pub use drift::{DriftReport, Fold, Format, MAX_MARKDOWN_BYTES, MAX_SARIF_RESULTS, UnknownFormat, fold};
+pub use exceptions::exceptions;

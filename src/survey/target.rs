@@ -78,7 +78,10 @@ pub fn strangers(stranger: &Stranger, settings: &BmcSettings) -> Vec<Target> {
         let connect = rewritten(origin, settings);
         let is_https = connect.as_ref().unwrap_or(origin).scheme() == "https";
         let credential = stranger.credential.clone().filter(|_| is_https && !stranger.insecure);
-        Target { endpoint: Endpoint { name: name.into(), origin: origin.clone(), connect, tls }, credential: Ok(credential) }
+        Target {
+            endpoint: Endpoint { name: name.into(), origin: origin.clone(), connect, tls },
+            credential: Ok(credential),
+        }
     };
     stranger.origins.iter().map(target).collect()
 }

@@ -1,0 +1,327 @@
+//! `muster discover`.
+
+mod summary;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::hosted::Hosted;
+use super::source::Source;
+use super::{Failure, Format, Outcome, api};
+use crate::model::{ApiAddress, NodeSet};
+use crate::observed::{Depth, FailureKind, Observation, Outcome as Seen};
+use crate::reconcile::keep;
+use crate::settings::{Credentials, Settings};
+use crate::snapshot::Snapshot;
+use crate::store::{Store, StoreError};
+use crate::survey::{self, Stranger, Target};
+use crate::view::{Observations, ObservedFile, RetryLogins, Taken};
+
+use summary::Summary;
+use watch::Watch;
+
+/// How many observations are written or handed over at once: a second's work of a fast survey.
+const BATCH: usize = 64;
+
+/// Survey BMCs over Redfish, and remember what they show
+///
+/// Without an address the BMCs that the wishes declare are surveyed. What they show goes to the store, or to the server that
+/// holds it. Exit code: 0 all were read, 3 some were not, 2 none could be tried.
+#[derive(Debug, Args)]
+pub struct Discover {
+    /// Survey these declared BMCs only: a name, or a set such as 'x1000c0s[0-3]b0'
+    #[arg(conflicts_with_all = ["bmc", "range", "cidr"])]
+    bmcs: Option<String>,
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    hosted: Hosted,
+    /// Survey an undeclared BMC: an address or a URL; may be given several times
+    #[arg(long, value_name = "ADDR")]
+    bmc: Vec<String>,
+    /// Survey the undeclared BMCs of a range, such as 10.1.0.1-10.1.0.64
+    #[arg(long, value_name = "A-B")]
+    range: Vec<String>,
+    /// Survey the undeclared BMCs of a network, such as 10.1.0.0/24
+    #[arg(long, value_name = "NET")]
+    cidr: Vec<String>,
+    /// The name of the credential for undeclared BMCs; it is sent over verified TLS only
+    #[arg(long, value_name = "NAME", conflicts_with = "insecure")]
+    credential: Option<String>,
+    /// Ask undeclared BMCs whose certificate nobody vouches for, without a credential
+    #[arg(long)]
+    insecure: bool,
+    /// Read power, boot settings and identity only
+    #[arg(long)]
+    sweep: bool,
+    /// How many BMCs are surveyed at once [default: the settings', else 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    concurrency: Option<u32>,
+    /// How many requests wait for answers at once, over all BMCs [default: the settings', else 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    requests: Option<u32>,
+    /// Try credentials again that BMCs have refused
+    #[arg(long)]
+    retry_logins: bool,
+    /// Hand what is seen to this server instead of the store: unix:PATH, http://IP:PORT or IP:PORT
+    #[arg(long, value_name = "URL", env = "MUSTER_SERVER")]
+    server: Option<String>,
+    /// Write all that is remembered to a file, for `muster drift --observed`
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
+    /// Print the summary as text or JSON
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// Where what is seen is kept.
+enum Keeper {
+    Store(Box<Store>),
+    Server(ApiAddress),
+}
+
+impl Discover {
+    /// Runs the command.
+    pub fn run(self) -> Result<Outcome, Failure> {
+        let mut settings = self.hosted.reach()?;
+        settings.survey.surveys = self.concurrency.map_or(settings.survey.surveys, |count| count as usize);
+        settings.bmc.requests = self.requests.map_or(settings.bmc.requests, |count| count as usize);
+        let credentials = Credentials::load(&settings.bmc, std::env::vars_os())?;
+        let addresses = self.addresses()?;
+        let is_strange = !addresses.is_empty();
+        let (targets, snapshot) = if is_strange {
+            let credential = self.credential.as_deref().map(|name| credentials.get(name)).transpose();
+            let credential =
+                credential.map_err(|missing| Failure::new(missing.to_string()).hint(Some(missing.hint())))?;
+            let stranger = Stranger { origins: addresses, credential, insecure: self.insecure };
+            (survey::strangers(&stranger, &settings.bmc), None)
+        } else {
+            let snapshot = self.source.read(None)?.built()?;
+            (self.declared(&snapshot, &settings, &credentials)?, Some(snapshot))
+        };
+        let keeper = Keeper::open(&settings, self.server.as_deref())?;
+        if targets.is_empty() {
+            let hint = "declare them with [[bmc]], or name addresses with --bmc, --range or --cidr";
+            return Err(Failure::new("there is no BMC to survey").hint(Some(hint.into())));
+        }
+        if self.retry_logins {
+            keeper.retry_logins(&targets)?;
+        }
+        let summary = self.survey(&settings, targets, &keeper, snapshot.as_ref(), is_strange)?;
+        if let Some(file) = &self.export {
+            keeper.export(file)?;
+        }
+        summary.print(self.format)?;
+        Ok(summary.outcome())
+    }
+
+    fn addresses(&self) -> Result<Vec<Url>, Failure> {
+        let mut all = Vec::new();
+        for text in &self.bmc {
+            all.push(origin(text)?);
+        }
+        for text in self.range.iter().chain(&self.cidr) {
+            let addresses = survey::addresses(text).map_err(|error| Failure::from_error(&error))?;
+            all.extend(addresses.into_iter().map(Stranger::origin_of));
+        }
+        let mut seen = BTreeSet::new();
+        all.retain(|url| seen.insert(url.clone()));
+        if all.len() > survey::MAX_ADDRESSES {
+            return Err(Failure::new(format!("more than {} addresses are named", survey::MAX_ADDRESSES)));
+        }
+        Ok(all)
+    }
+
+    fn declared(
+        &self,
+        snapshot: &Snapshot,
+        settings: &Settings,
+        credentials: &Credentials,
+    ) -> Result<Vec<Target>, Failure> {
+        let mut targets = survey::declared(snapshot.desired(), &settings.bmc, credentials);
+        if let Some(text) = &self.bmcs {
+            let set = NodeSet::parse(text, &|_| None).map_err(|error| super::show::bad_set(text, &error))?;
+            targets.retain(|target| set.contains(&target.endpoint.name));
+            if let Some(missing) = set.iter().find(|name| !targets.iter().any(|target| *target.endpoint.name == **name))
+            {
+                let names = snapshot.desired().bmcs.iter().map(|bmc| &*bmc.name);
+                let near = crate::desired::did_you_mean(&missing, names);
+                return Err(Failure::new(format!("no BMC with Redfish is called `{missing}`")).hint(near));
+            }
+        }
+        Ok(targets)
+    }
+
+    /// Runs the survey, keeps what is seen batch by batch, and sums it up. An interrupt ends it early, and what was seen
+    /// until then is kept.
+    fn survey(
+        &self,
+        settings: &Settings,
+        targets: Vec<Target>,
+        keeper: &Keeper,
+        snapshot: Option<&Snapshot>,
+        is_strange: bool,
+    ) -> Result<Summary, Failure> {
+        let grounds = survey::grounds(&settings.bmc).map_err(|error| Failure::from_error(&error))?;
+        if let Keeper::Store(store) = keeper {
+            for refused in store.refused_logins()? {
+                if let Some(target) = targets.iter().find(|target| target.endpoint.name == refused.bmc) {
+                    grounds.gate().refuse_login(target.asked(), &refused.credential);
+                }
+            }
+        }
+        let names = targets.iter().filter_map(|target| {
+            let credential = target.credential.as_ref().ok()?.as_ref()?;
+            Some((target.endpoint.name.clone(), credential.name.clone()))
+        });
+        let names: std::collections::BTreeMap<Box<str>, Box<str>> = names.collect();
+        let depth = if self.sweep { Depth::Sweep } else { Depth::Deep };
+        let mut summary = Summary::new(targets.len(), is_strange);
+        let watch = Watch::new(targets.len());
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let places = Arc::new(Semaphore::new(settings.survey.surveys));
+            let stop = CancellationToken::new();
+            let (tell, mut told) = mpsc::channel(BATCH * 4);
+            let run = async {
+                survey::run(&grounds, targets, depth, &places, &stop, &tell).await;
+                drop(tell);
+            };
+            let interrupted = async {
+                // Without signals an interrupt ends the process, as ever.
+                if tokio::signal::ctrl_c().await.is_ok() {
+                    stop.cancel();
+                }
+                std::future::pending::<()>().await;
+            };
+            let keep = async {
+                let mut batch = Vec::with_capacity(BATCH);
+                while told.recv_many(&mut batch, BATCH).await > 0 {
+                    batch.retain(|observation| summary.add(observation));
+                    watch.show(&summary);
+                    keeper.keep(snapshot, &batch, &names)?;
+                    batch.clear();
+                }
+                Ok::<_, Failure>(())
+            };
+            tokio::select! {
+                ((), kept) = async { tokio::join!(run, keep) } => kept,
+                () = interrupted => Ok(()),
+            }
+        })?;
+        watch.end();
+        Ok(summary)
+    }
+}
+
+/// Reads an address or a URL as an origin.
+fn origin(text: &str) -> Result<Url, Failure> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(Stranger::origin_of(address));
+    }
+    let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("https://{text}")) };
+    let url = url.ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let Some(mut url) = url else {
+        let shown = text.rsplit('@').next().unwrap_or_default();
+        return Err(Failure::new(format!("`{shown}` is no address or URL of a BMC")));
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        let hint = "give this host a credential and name it with --credential";
+        return Err(Failure::new("an address of a BMC holds no user or password").hint(Some(hint.into())));
+    }
+    url.set_path("/");
+    url.set_query(None);
+    url.set_fragment(None);
+    Ok(url)
+}
+
+impl Keeper {
+    fn open(settings: &Settings, server: Option<&str>) -> Result<Self, Failure> {
+        if let Some(server) = server {
+            return Ok(Self::Server(super::observations::address(server)?));
+        }
+        match Store::open_any(&settings.store, Timestamp::now().as_second()) {
+            Ok((store, _)) => Ok(Self::Store(Box::new(store))),
+            Err(StoreError::Held { path, by }) => {
+                let by = by.map_or_else(|| "another process".into(), |holder| holder.to_string());
+                let _ = writeln!(
+                    anstream::stderr(),
+                    "{} is held by {by}; what is seen is handed to the server at {}",
+                    path.display(),
+                    settings.api
+                );
+                Ok(Self::Server(settings.api.clone()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn retry_logins(&self, targets: &[Target]) -> Result<(), Failure> {
+        let bmcs: Vec<Box<str>> = targets.iter().map(|target| target.endpoint.name.clone()).collect();
+        match self {
+            Self::Store(store) => keep::retry_logins(store, &bmcs).map(drop).map_err(Into::into),
+            Self::Server(server) => api::post::<Taken>(server, "/api/v1/logins/retry", &RetryLogins { bmcs }).map(drop),
+        }
+    }
+
+    fn keep(
+        &self,
+        snapshot: Option<&Snapshot>,
+        batch: &[Observation],
+        credentials: &std::collections::BTreeMap<Box<str>, Box<str>>,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Store(store) => {
+                keep::keep(store, snapshot, batch)?;
+                keep::refused(store, batch, |bmc| credentials.get(bmc).cloned())?;
+                Ok(())
+            }
+            Self::Server(server) => {
+                // The client blocks, and so does a store.
+                let told = Observations::new(batch.to_vec());
+                let server = server.clone();
+                let send = move || api::post::<Taken>(&server, "/api/v1/observations", &told);
+                std::thread::spawn(send).join().map_err(|_| Failure::new("handing over ended early"))?.map(drop)
+            }
+        }
+    }
+
+    fn export(&self, file: &std::path::Path) -> Result<(), Failure> {
+        let observed = match self {
+            Self::Store(store) => ObservedFile::new(store.observed()?, now()),
+            Self::Server(server) => api::get(server, "/api/v1/observed")?,
+        };
+        let failed = |error: std::io::Error| Failure::new(format!("{}: cannot be written: {error}", file.display()));
+        let text = serde_json::to_vec_pretty(&observed).map_err(|error| Failure::from_error(&error))?;
+        std::fs::write(file, text).map_err(failed)
+    }
+}
+
+/// Returns the time in RFC 3339, in seconds.
+fn now() -> String {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default().to_string()
+}
+
+/// Tells whether an address of a range is silent: nobody's BMC, so that nothing is remembered of it.
+fn is_nobody(observation: &Observation) -> bool {
+    let Seen::Failed(failure) = &observation.outcome else { return false };
+    matches!(
+        failure.kind,
+        FailureKind::Refused
+            | FailureKind::Unreachable
+            | FailureKind::TimedOut
+            | FailureKind::Broken
+            | FailureKind::NotRedfish
+            | FailureKind::Resting
+    )
+}

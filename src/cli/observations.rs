@@ -1,0 +1,88 @@
+//! Where a command reads what was seen: the store, a running server, or an exported file.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::hosted::Hosted;
+use super::{Failure, api};
+use crate::model::ApiAddress;
+use crate::observed::Observed;
+use crate::store::{Store, StoreError};
+use crate::view::{API_VERSION, ObservedFile};
+
+/// The options that say where observations are read.
+#[derive(Debug, Args)]
+pub struct Seen {
+    /// Read what was seen from a file that `muster discover --export` wrote
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    observed: Option<PathBuf>,
+    /// Ask a running server: unix:PATH, http://IP:PORT or IP:PORT
+    #[arg(long, value_name = "URL", env = "MUSTER_SERVER")]
+    server: Option<String>,
+}
+
+impl Seen {
+    /// Reads all that is remembered of the BMCs. A store that a server holds is read through that server.
+    pub fn read(&self, hosted: &Hosted) -> Result<Observed, Failure> {
+        if let Some(path) = &self.observed {
+            return from_file(path);
+        }
+        if let Some(server) = &self.server {
+            return from_server(&address(server)?);
+        }
+        let settings = hosted.reach()?;
+        if !settings.store.exists() {
+            let message = format!("{}: there is no store", settings.store.display());
+            let hint = "survey the BMCs first: muster discover; or name --store, --server or --observed";
+            return Err(Failure::new(message).hint(Some(hint.into())));
+        }
+        match Store::open_any(&settings.store, Timestamp::now().as_second()) {
+            Ok((store, _)) => {
+                let observed = store.observed()?;
+                if let Some(trouble) = store.trouble() {
+                    use std::io::Write;
+                    let _ = writeln!(anstream::stderr(), "warning: {trouble}");
+                }
+                Ok(observed)
+            }
+            Err(StoreError::Held { .. }) => from_server(&settings.api),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Reads the address of a server as people write it.
+pub fn address(server: &str) -> Result<ApiAddress, Failure> {
+    let bare = server.trim_start_matches("http://").trim_end_matches('/');
+    bare.parse().map_err(|error: crate::model::NotAnAddress| {
+        let hint = "write unix:/run/muster/muster.sock or http://127.0.0.1:8271";
+        Failure::from_error(&error).hint(Some(hint.into()))
+    })
+}
+
+fn from_server(server: &ApiAddress) -> Result<Observed, Failure> {
+    Ok(api::get::<ObservedFile>(server, "/api/v1/observed")?.observed)
+}
+
+fn from_file(path: &std::path::Path) -> Result<Observed, Failure> {
+    let unreadable = |error: std::io::Error| Failure::new(format!("{}: cannot be read: {error}", path.display()));
+    let text = std::fs::read(path).map_err(unreadable)?;
+    let hint = || Some("write it with `muster discover --export FILE`, by the same version of muster".into());
+    let file: ObservedFile = serde_json::from_slice(&text).map_err(|error| {
+        Failure::new(format!("{}: is no file of observations: {error}", path.display())).hint(hint())
+    })?;
+    if file.api_version != API_VERSION {
+        let message =
+            format!("{}: has version {}, and this muster reads {API_VERSION}", path.display(), file.api_version);
+        return Err(Failure::new(message).hint(hint()));
+    }
+    Ok(file.observed)
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::from_error(&error).hint(error.hint())
+    }
+}
