@@ -4,3 +4,4 @@
 
 mod manners;
 mod mockups;
+mod replay;
