@@ -76,7 +76,8 @@ impl Drop for Replay {
 async fn answer(State(shop): State<Arc<Shop>>, method: Method, uri: Uri) -> Response<Body> {
     shop.asked.lock().unwrap().push((method, uri.to_string()));
     let path = uri.path().trim_end_matches('/');
-    let (status, body) = shop.answer(path).unwrap_or_else(|| (404, r#"{"error": {"code": "Base.1.8.ResourceMissingAtURI"}}"#.into()));
+    let (status, body) =
+        shop.answer(path).unwrap_or_else(|| (404, r#"{"error": {"code": "Base.1.8.ResourceMissingAtURI"}}"#.into()));
     let status = StatusCode::from_u16(status).expect("trees hold real statuses");
     Response::builder().status(status).header("content-type", "application/json").body(Body::from(body)).unwrap()
 }
@@ -108,7 +109,8 @@ impl Shop {
         let folder = self.tree.join(path.trim_start_matches('/'));
         if let Ok(custom) = std::fs::read_to_string(folder.join("custom.json")) {
             let custom: Value = serde_json::from_str(&custom).expect("custom.json is JSON");
-            let status = custom["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("it has a status");
+            let status =
+                custom["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("it has a status");
             return Some((status, custom["body"].as_str().expect("it has a body").to_owned()));
         }
         Some((200, std::fs::read_to_string(folder.join("index.json")).ok()?))

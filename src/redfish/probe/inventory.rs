@@ -2,14 +2,15 @@
 
 use super::gather::gather;
 use super::walk::{Doc, Members, Part, Walk, parts};
-use crate::observed::{Drive, Inventory, Processor, Reading};
+use crate::observed::{Drive, Failure, Inventory, Processor, Reading};
 use crate::redfish::read::parts::{ReadProcessor, device, drive, memory, processor};
 use crate::redfish::read::words::{at, links, natural};
 
 /// Reads a server's processors, memory and drives; absent where it links to none of them.
 ///
-/// `boards` are the baseboards whose GPUs are this server's: they pose as Systems beside the only server of a BMC.
-pub async fn inventory(walk: &Walk<'_>, system: &Doc, boards: &[Doc]) -> Reading<Inventory> {
+/// `boards` are the baseboards whose GPUs are this server's: they pose as Systems beside the only server of a BMC. `unknown`
+/// says why a System that may be one could not be read.
+pub async fn inventory(walk: &Walk<'_>, system: &Doc, boards: &[Doc], unknown: Option<&Failure>) -> Reading<Inventory> {
     let is_told =
         ["Processors", "Memory", "Storage", "SimpleStorage"].iter().any(|key| !at(&system.body, key).is_null());
     if !is_told {
@@ -27,8 +28,10 @@ pub async fn inventory(walk: &Walk<'_>, system: &Doc, boards: &[Doc]) -> Reading
     note("processors", processors.failure.is_some());
     note("memory", modules.failure.is_some());
     note("drives", drives.failure.is_some());
-    let is_partly = processors.failure.is_some() || board_gpus.iter().any(|part| part.failure.is_some());
-    note("accelerators", is_partly);
+    let is_partly = unknown.is_some() || board_gpus.iter().any(|part| part.failure.is_some());
+    let is_own = |part: &ReadProcessor| matches!(part, ReadProcessor::Gpu(_) | ReadProcessor::Other(_));
+    let has_own = processors.found.iter().any(is_own);
+    note("accelerators", processors.failure.is_some() || (is_partly && !has_own));
     for part in processors.found {
         match part {
             ReadProcessor::Cpu(part) => all.processors.push(part),

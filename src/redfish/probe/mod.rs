@@ -106,7 +106,8 @@ async fn deep(
             chassis_failed: &chassis.failed,
             host_links: &managers.host_links,
             boards: listed.map_or(&[][..], |listed| &listed.boards),
-            is_only: servers.len() == 1 && listed.is_some_and(|listed| listed.unknown.is_empty()),
+            is_only: servers.len() == 1,
+            unknown: listed.and_then(|listed| listed.unknown.first()).map(|(_, failure)| failure),
         };
         let found = gather(servers.iter().map(|doc| systems::deep(walk, doc, &beside))).await;
         (managers.managers, chassis.chassis, found)

@@ -12,8 +12,8 @@ use crate::redfish::read::words::{at, link, links};
 pub struct Around<'a> {
     /// The chassis that hold the server.
     pub chassis: Vec<&'a Doc>,
-    /// Why the list of chassis is not whole, if it is not.
-    pub chassis_failure: Option<Failure>,
+    /// Why the chassis or the managers' links to the host are not all known, if they are not.
+    pub failure: Option<Failure>,
     /// The server's boot options.
     pub options: &'a Reading<Members>,
     /// The managers' ends of links to the host.
@@ -72,7 +72,7 @@ pub async fn nics(walk: &Walk<'_>, system: &Doc, around: Around<'_>) -> Reading<
 
 /// Reads the interfaces of a server's network adapters; nothing where neither it nor its chassis link to any.
 async fn adapters(walk: &Walk<'_>, system: &Doc, around: &Around<'_>) -> Option<Part<Found>> {
-    let mut all = Part { found: Vec::new(), failure: around.chassis_failure.clone() };
+    let mut all = Part { found: Vec::new(), failure: around.failure.clone() };
     let mut adapters: Vec<Doc> = Vec::new();
     let mut owners: Vec<Doc> = Vec::new();
     let mut is_told = all.failure.is_some();

@@ -1,7 +1,7 @@
 //! Managers, chassis and firmware of a BMC.
 
 use super::gather::gather;
-use super::walk::{Doc, Members, Walk, parts};
+use super::walk::{Doc, Members, Part, Walk, parts};
 use crate::model::MacAddr;
 use crate::observed::{Chassis, Failure, Firmware, Manager, Reading};
 use crate::redfish::read::nics::{addresses, is_host_link};
@@ -11,22 +11,30 @@ use crate::redfish::read::words::natural;
 /// The managers, and their ends of links to the host.
 pub struct Managers {
     pub managers: Reading<Vec<Manager>>,
-    pub host_links: Vec<MacAddr>,
+    pub host_links: Part<MacAddr>,
 }
 
 /// Reads the managers with their interfaces.
 pub async fn managers(walk: &Walk<'_>, root: &Doc) -> Managers {
     let members = match walk.members_of(root, "Managers").await {
         Reading::Seen(members) => members,
-        other => return Managers { managers: other.map(|_| Vec::new()), host_links: Vec::new() },
+        Reading::Failed(failure) => {
+            let host_links = Part::of_failure(failure.clone());
+            return Managers { managers: Reading::Failed(failure), host_links };
+        }
+        Reading::Absent | Reading::Unasked => {
+            return Managers { managers: Reading::Absent, host_links: Part::default() };
+        }
     };
-    let mut host_links = Vec::new();
+    let failure = members.failed.first().map(|(_, failure)| failure.clone());
+    let mut host_links = Part { found: Vec::new(), failure };
     let mut all = Vec::new();
     let interfaces = gather(members.found.iter().map(|doc| walk.members_of(doc, "EthernetInterfaces"))).await;
     for (doc, interfaces) in members.found.iter().zip(interfaces) {
         let is_absent = matches!(interfaces, Reading::Absent);
         let read = parts(interfaces, |value, uri| Some((addresses(value).0?, is_host_link(value, uri))));
-        host_links.extend(read.found.iter().filter(|(_, is_host)| *is_host).map(|(mac, _)| *mac));
+        let found = read.found.iter().filter(|(_, is_host)| *is_host).map(|(mac, _)| *mac).collect();
+        host_links.join(Part { found, failure: read.failure.clone() });
         let mut macs: Vec<MacAddr> = read.found.into_iter().map(|(mac, _)| mac).collect();
         macs.sort_unstable();
         macs.dedup();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::inventory::inventory;
 use super::nics::{Around, nics};
-use super::walk::{Doc, Members, Walk};
+use super::walk::{Doc, Members, Part, Walk};
 use crate::model::MacAddr;
 use crate::observed::{
     BootSettings, Depth, Failure, FailureKind, NotServer, Reading, SecureBoot, Shared, SharedSet, System,
@@ -46,16 +46,18 @@ pub fn sort(walk: &Walk<'_>, members: Members) -> Listed {
     listed
 }
 
-/// What a deep survey knows of a BMC beside its Systems.
+/// What a deep survey knows of a BMC beside its servers.
 pub struct Beside<'a> {
     pub chassis: &'a [Doc],
     /// The chassis that could not be read; without a URI, all of them.
     pub chassis_failed: &'a [(Box<str>, Failure)],
-    pub host_links: &'a [MacAddr],
-    /// The baseboards whose GPUs are the only server's.
+    /// The managers' ends of links to the host, and why some may be unknown.
+    pub host_links: &'a Part<MacAddr>,
     pub boards: &'a [Doc],
-    /// Whether the server is the only one.
+    /// Whether there is one server, so that all that is no System is its.
     pub is_only: bool,
+    /// Why another System could not be read, so that nobody knows whether it is a server.
+    pub unknown: Option<&'a Failure>,
 }
 
 /// Reads what the System itself tells.
@@ -96,13 +98,15 @@ pub fn unknown(uri: &str, failure: &Failure, depth: Depth) -> System {
 /// Reads all of a server.
 pub async fn deep(walk: &Walk<'_>, doc: &Doc, beside: &Beside<'_>) -> (System, Shared) {
     let mut system = own(doc);
+    let boards = if beside.is_only { beside.boards } else { &[] };
     let boot = async {
         let options = options(walk, doc).await;
+        let (chassis, failure) = holding(doc, beside);
         let around = Around {
-            chassis: holding(doc, beside),
-            chassis_failure: chassis_failure(doc, beside),
+            chassis,
+            failure: failure.or_else(|| beside.host_links.failure.clone()),
             options: &options,
-            host_links: beside.host_links,
+            host_links: &beside.host_links.found,
             in_post: system.in_post,
         };
         let nics = nics(walk, doc, around).await;
@@ -112,7 +116,7 @@ pub async fn deep(walk: &Walk<'_>, doc: &Doc, beside: &Beside<'_>) -> (System, S
         boot,
         bios(walk, doc),
         secure(walk, doc),
-        inventory(walk, doc, if beside.is_only { beside.boards } else { &[] }),
+        inventory(walk, doc, boards, beside.unknown.filter(|_| beside.is_only)),
         staged(walk, doc),
     );
     let mut shared = Shared::default();
@@ -125,30 +129,30 @@ pub async fn deep(walk: &Walk<'_>, doc: &Doc, beside: &Beside<'_>) -> (System, S
     (system, shared)
 }
 
-/// Returns the chassis that hold a server: those that link to it or to which it links, or all where it is the only one.
-fn holding<'a>(doc: &Doc, beside: &Beside<'a>) -> Vec<&'a Doc> {
-    let own: Vec<String> = links(at(&doc.body, "Links/Chassis")).iter().map(|uri| plain(uri)).collect();
-    let holds = |chassis: &&Doc| {
-        let back = links(at(&chassis.body, "Links/ComputerSystems"));
-        own.contains(&plain(&chassis.uri)) || back.iter().any(|uri| plain(uri) == plain(&doc.uri))
-    };
-    if beside.is_only {
-        return beside.chassis.iter().collect();
-    }
-    let linked: Vec<&Doc> = beside.chassis.iter().filter(holds).collect();
-    if !linked.is_empty() {
-        return linked;
-    }
-    // Without links, the chassis of the same name (HPE Cray EX nC).
-    let name = id(&doc.body, &doc.uri);
-    beside.chassis.iter().filter(|chassis| id(&chassis.body, &chassis.uri) == name).collect()
-}
-
-/// Returns why the chassis of a server are not all known: one to which it links could not be read, or it links to none.
-fn chassis_failure(doc: &Doc, beside: &Beside<'_>) -> Option<Failure> {
+/// Returns the chassis that hold a server: those that link to it or to which it links, or all where it is the only one;
+/// and why they are not all known.
+fn holding<'a>(doc: &Doc, beside: &Beside<'a>) -> (Vec<&'a Doc>, Option<Failure>) {
     let own: Vec<String> = links(at(&doc.body, "Links/Chassis")).iter().map(|uri| plain(uri)).collect();
     let bears = |uri: &str| own.is_empty() || uri.is_empty() || own.contains(&plain(uri));
-    beside.chassis_failed.iter().find(|(uri, _)| bears(uri)).map(|(_, failure)| failure.clone())
+    let failed = beside.chassis_failed.iter().find(|(uri, _)| bears(uri)).map(|(_, failure)| failure.clone());
+    let name = id(&doc.body, &doc.uri);
+    let holds = |chassis: &&Doc| {
+        let back = links(at(&chassis.body, "Links/ComputerSystems"));
+        // Some services link neither way and give both the same name (HPE Cray EX nC).
+        own.contains(&plain(&chassis.uri))
+            || back.iter().any(|uri| plain(uri) == plain(&doc.uri))
+            || (own.is_empty() && back.is_empty() && id(&chassis.body, &chassis.uri) == name)
+    };
+    let (linked, others): (Vec<&Doc>, Vec<&Doc>) = beside.chassis.iter().partition(holds);
+    match (beside.is_only, beside.unknown) {
+        (false, _) => (linked, failed),
+        (true, None) => (beside.chassis.iter().collect(), failed),
+        (true, Some(unknown)) => {
+            // Adapters of another chassis are this server's, unless what could not be read is a server too.
+            let is_open = others.iter().any(|chassis| !at(&chassis.body, "NetworkAdapters").is_null());
+            (linked, failed.or_else(|| is_open.then(|| unknown.clone())))
+        }
+    }
 }
 
 fn plain(uri: &str) -> String {
@@ -163,15 +167,12 @@ async fn options(walk: &Walk<'_>, doc: &Doc) -> Reading<Members> {
 fn with_options(boot: Reading<BootSettings>, options: Reading<Members>, staged: Reading<Doc>) -> Reading<BootSettings> {
     let Reading::Seen(mut boot) = boot else { return boot };
     match options {
-        Reading::Seen(Members { found, failed }) => {
-            if let Some((_, failure)) = failed.into_iter().next() {
-                return Reading::Failed(failure);
-            }
+        // A menu that is not whole is not told, as in a sweep; what applies was read all the same.
+        Reading::Seen(Members { found, failed }) if failed.is_empty() => {
             boot.options = found.iter().map(|doc| option(&doc.body, &doc.uri)).collect();
             boot.options.sort_by(|a, b| natural(&a.reference, &b.reference));
         }
-        Reading::Failed(failure) => return Reading::Failed(failure),
-        Reading::Absent | Reading::Unasked => {}
+        Reading::Seen(_) | Reading::Failed(_) | Reading::Absent | Reading::Unasked => {}
     }
     match staged {
         Reading::Seen(doc) => boot.pending = pending(&boot, &doc.body),

@@ -10,7 +10,7 @@ use super::gather::gather;
 use crate::observed::{Failure, FailureKind, Reading, Service, Unread};
 use crate::redfish::Client;
 use crate::redfish::quirks::{Evidence, Noted, expand_drops_fields, notice, resource};
-use crate::redfish::read::words::{at, flag, link, links, number};
+use crate::redfish::read::words::{at, flag, link, links, number, told};
 
 /// How many resources one survey reads. The largest machines that are known (8 GPUs, 32 modules, 134 PCIe devices) have
 /// under 1,000 that concern it; a service whose links never end is not followed further.
@@ -167,7 +167,10 @@ impl<'c> Walk<'c> {
     async fn fetch(&self, uri: &str) -> Answer {
         let body = self.client.get(uri).await?;
         if resource(&body).is_none() {
-            return Err(Failure::new(FailureKind::Malformed, format!("GET {uri}: the answer is no resource")));
+            // Some services answer with 200 and say in the body that nothing is there (Intel, Dell).
+            let is_missing = body.to_string().contains("ResourceMissingAtURI");
+            let kind = if is_missing { FailureKind::Missing } else { FailureKind::Malformed };
+            return Err(Failure::new(kind, format!("GET {uri}: the answer is no resource")));
         }
         notice(uri, &body, &mut self.notes().noted);
         Ok(Arc::new(body))
@@ -304,7 +307,8 @@ impl<'c> Walk<'c> {
                 "a member has no link"
             }
             Some(Value::Null) if counted.is_none_or(|count| count == 0) => return Ok(Vec::new()),
-            None if counted == Some(0) => {
+            // AMI's service leaves the list out where it would be empty.
+            None if counted == Some(0) || (counted.is_none() && is_collection(&page.body)) => {
                 self.note(Noted::NullMembers);
                 return Ok(Vec::new());
             }
@@ -314,6 +318,10 @@ impl<'c> Walk<'c> {
         self.fail(&page.uri, &failure);
         Err(failure)
     }
+}
+
+fn is_collection(body: &Value) -> bool {
+    told(body, "@odata.type").is_some_and(|kind| kind.ends_with("Collection"))
 }
 
 /// Reads every member of a collection by a function; one that is not there is empty.

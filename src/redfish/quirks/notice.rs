@@ -90,9 +90,7 @@ fn own(uri: &str, key: &str, value: &Value, is_top: bool, noted: &mut BTreeSet<N
             }
             (link.len() > 1 && link.ends_with('/')).then_some(Noted::SlashedLink)
         }
-        "MACAddress" | "PermanentMACAddress" => {
-            text.filter(|text| text.len() < 20 && MacAddr::parse(text.trim()).is_err()).map(|_| Noted::EmptyMac)
-        }
+        "MACAddress" | "PermanentMACAddress" => text.filter(|text| is_no_address(text)).map(|_| Noted::EmptyMac),
         "TotalSystemMemoryGiB"
         | "CapacityMiB"
         | "CapacityBytes"
@@ -106,6 +104,13 @@ fn own(uri: &str, key: &str, value: &Value, is_top: bool, noted: &mut BTreeSet<N
         _ => None,
     };
     noted.extend(what);
+}
+
+/// Tells whether a text stands for no address: too few digits, or all of them zero.
+fn is_no_address(text: &str) -> bool {
+    let digits = |text: &str| text.chars().filter(char::is_ascii_hexdigit).count();
+    digits(text) < 12
+        || (MacAddr::parse(text.trim()).is_err() && text.chars().all(|c| !c.is_ascii_hexdigit() || c == '0'))
 }
 
 fn is_below(link: &str, uri: &str) -> bool {
@@ -160,6 +165,7 @@ mod tests {
             (json!({ "LastResetTime": "0000-00-00T00:00:00" }), Noted::OddDate),
             (json!({ "LastResetTime": "2024-06-11T00:14:47-0600" }), Noted::OddDate),
             (json!({ "MACAddress": "Not Available" }), Noted::EmptyMac),
+            (json!({ "MACAddress": "00:00:00:00:00:00" }), Noted::EmptyMac),
             (json!({ "@Message.ExtendedInfo": {} }), Noted::ObjectInfo),
         ] {
             assert_eq!(noted(document.clone()), [what], "{document}");

@@ -25,7 +25,7 @@ fn system(more: Value) -> Evidence {
 
 fn sound() -> Evidence {
     let system = json!({
-        "Id": "1", "Manufacturer": "Contoso", "Model": "3500", "SerialNumber": "A1", "SKU": "8675309",
+        "Id": "1", "Manufacturer": "Contoso", "Model": "3500", "SerialNumber": "A1", "SKU": "P38411-B21",
         "UUID": "38947555-7742-3448-3784-823347823834",
         "Boot": {
             "BootSourceOverrideEnabled": "Disabled", "BootSourceOverrideTarget": "None", "BootOrder": ["Boot0001"],

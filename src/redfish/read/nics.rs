@@ -64,7 +64,8 @@ pub fn function(value: &Value, uri: &str) -> Option<Found> {
         .iter()
         .find_map(|key| Guid::parse(&told(infiniband, key)?).ok());
     let (mac, of_mac) = addresses(ethernet);
-    let is_infiniband = guid.is_some() || is_infiniband(value, uri);
+    // A card that can do both tells its GUID in either mode.
+    let is_infiniband = is_infiniband(value, uri) || (guid.is_some() && told(value, "NetDevFuncType").is_none());
     let kind = if is_infiniband { NicKind::Infiniband } else { NicKind::Ethernet };
     found(Source::Function, kind, id(value, uri), uri, (mac, guid.or(of_mac)))
 }
@@ -291,6 +292,12 @@ mod tests {
         let value = json!({ "NetDevFuncType": "InfiniBand", "InfiniBand": { "PortGUID": "0c42:a103:00a1:b2c3" } });
         let nic = function(&value, "/f/1").unwrap().nic;
         assert_eq!((nic.kind, nic.mac, nic.guid.is_some()), (NicKind::Infiniband, None, true));
+        let both = json!({
+            "NetDevFuncType": "Ethernet", "Ethernet": { "MACAddress": "02:00:00:00:00:01" },
+            "InfiniBand": { "PortGUID": "0c42:a103:00a1:b2c3" },
+        });
+        let nic = function(&both, "/f/1").unwrap().nic;
+        assert_eq!((nic.kind, nic.mac.is_some(), nic.guid.is_some()), (NicKind::Ethernet, true, true));
         assert_eq!(function(&json!({ "FibreChannel": {} }), "/f/1"), None);
     }
 }

@@ -50,8 +50,21 @@ fn location(value: &Value) -> Option<Box<str>> {
     let mut parts: Vec<String> =
         named.iter().filter_map(|(path, word)| Some(format!("{word}{}", fact(place, path)?))).collect();
     parts.extend(fact(place, "PartLocation/ServiceLabel").map(String::from));
-    parts.extend(fact(place, "Info").map(String::from));
+    parts.extend(info(place));
     (!parts.is_empty()).then(|| parts.join(", ").into())
+}
+
+/// Reads Location's Info, whose parts InfoFormat names: `;;;;1` of `DataCenter;RoomName;Aisle;RackName;RackSlot` (Dell).
+fn info(place: &Value) -> Option<String> {
+    let info = fact(place, "Info")?;
+    let Some(format) = fact(place, "InfoFormat") else { return Some(info.into()) };
+    let (names, values): (Vec<&str>, Vec<&str>) = (format.split(';').collect(), info.split(';').collect());
+    if names.len() != values.len() || names.len() < 2 {
+        return Some(info.into());
+    }
+    let named = names.iter().zip(values).filter(|(_, value)| !value.trim().is_empty());
+    let parts: Vec<String> = named.map(|(name, value)| format!("{} {}", name.trim(), value.trim())).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// Reads the name and the version of one software; nothing where it tells no version.
@@ -91,6 +104,9 @@ mod tests {
     fn a_place_is_one_line() {
         let value = json!({ "Location": { "Placement": { "Row": "North", "Rack": "WEB43", "RackOffset": 12 } } });
         assert_eq!(chassis(&value, "/c/1").location.as_deref(), Some("row North, rack WEB43, unit 12"));
+        let dell =
+            json!({ "Location": { "Info": ";;;;1", "InfoFormat": "DataCenter;RoomName;Aisle;RackName;RackSlot" } });
+        assert_eq!(chassis(&dell, "/c/1").location.as_deref(), Some("RackSlot 1"));
         assert_eq!(chassis(&json!({ "Location": {} }), "/c/1").location, None);
     }
 
