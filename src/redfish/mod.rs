@@ -2,9 +2,15 @@
 //!
 //! The outer contract is strict, the JSON reader lenient: one bad resource costs that resource, never the survey. This room
 //! does not know what a machine should look like, nor where what it saw is kept.
+#![expect(clippy::disallowed_methods, reason = "a bank room: it reads CA files and the clock")]
 
 mod client;
 mod gate;
+mod probe;
+mod quirks;
+mod read;
 
 pub use client::{Client, Endpoint, Grounds, GroundsError, Login, Options, TlsRule};
 pub use gate::Gate;
+pub use probe::survey;
+pub use quirks::{NoticedBy, ROWS, Row};

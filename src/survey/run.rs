@@ -84,7 +84,7 @@ async fn one(grounds: &Arc<Grounds>, target: Target, depth: Depth) -> Observatio
     let asked = endpoint.origin.origin().ascii_serialization();
     let survey = async {
         let client = Client::open(grounds, endpoint, credential?).await?;
-        let observation = redfish::survey(&client, &name, depth, now_ms).await;
+        let observation = redfish::survey(&client, &name, &asked, depth, now_ms).await;
         client.close().await;
         Ok(observation)
     };
@@ -100,7 +100,7 @@ async fn one(grounds: &Arc<Grounds>, target: Target, depth: Depth) -> Observatio
         shared: Shared::default(),
     };
     match told {
-        Ok(Ok(observation)) => Observation { url: asked.into(), ..observation },
+        Ok(Ok(observation)) => observation,
         Ok(Err(failure)) => failed(failure),
         Err(_) => failed(Failure::new(FailureKind::TimedOut, format!("it was not read to its end within {LONGEST:?}"))),
     }

@@ -2,5 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the world")]
 
+mod facts;
 mod manners;
 mod mockups;
+mod replay;
