@@ -64,6 +64,7 @@ const ROOMS: &[(&str, bool, &[&str])] = &[
             "git",
             "store",
             "http",
+            "simulate",
             "reconcile",
         ],
     ),

@@ -12,6 +12,7 @@ mod hosted;
 mod schema;
 mod serve;
 mod show;
+mod simulate;
 mod source;
 mod status;
 
@@ -35,6 +36,7 @@ enum Command {
     Show(show::Show),
     Serve(serve::Serve),
     Status(status::Status),
+    Simulate(simulate::Simulate),
     Schema(schema::Schema),
 }
 
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Show(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Status(command) => command.run(),
+        Command::Simulate(command) => command.run(),
         Command::Schema(command) => command.run(),
     };
     match result {
