@@ -152,7 +152,8 @@ pub fn adapters(view: &View<'_>, machine: &Machine, chassis: &str, path: &[&str]
                 });
             }
             if let Some(Guid(guid)) = nic.guid {
-                let text = guid.map(|byte| format!("{byte:02X}")).join(":");
+                let text =
+                    guid.chunks(2).map(|pair| format!("{:02X}{:02X}", pair[0], pair[1])).collect::<Vec<_>>().join(":");
                 told["InfiniBand"] = json!({ "NodeGUID": text, "PermanentNodeGUID": text, "PermanentPortGUID": text });
             }
             Some(told)
