@@ -40,6 +40,7 @@ boot = "live"
 [defaults.bmc]
 credentials = "rack"
 //- boot/live.toml
+kind = "live"
 kernel = "http://images.example/vmlinuz"
 //- nodes/all.toml
 [[bmc]]
