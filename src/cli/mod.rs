@@ -36,7 +36,7 @@ enum Command {
     Show(show::Show),
     Serve(serve::Serve),
     Status(status::Status),
-    Simulate(simulate::Simulate),
+    Simulate(Box<simulate::Simulate>),
     Schema(schema::Schema),
 }
 

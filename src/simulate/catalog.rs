@@ -45,7 +45,7 @@ pub fn bios(count: usize) -> BiosSettings {
                 4 => "Auto".into(),
                 5 => "MaxPerformance".into(),
                 6 => (number / 9 % 256).into(),
-                7 => (number / 9 % 2 == 0).into(),
+                7 => (number / 9).is_multiple_of(2).into(),
                 _ => "Gen4".into(),
             };
             (name, value)

@@ -1,5 +1,6 @@
 //! What a fleet writes for others: names and passwords, this host's settings, the list of planted differences.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
@@ -63,11 +64,15 @@ pub fn write_settings(path: &Path, running: &Running, names: &[Box<str>]) -> io:
         files.push(ca);
     }
     let _ = writeln!(text, "credentials_file = {}\n\n[bmc.rewrite]", quoted(&credentials.display().to_string()));
+    // Two BMCs at one origin cannot be told apart by it: the first counts.
+    let mut origins = BTreeMap::new();
     for at in 0..running.len() {
-        let (_, url) = running.bmc(at);
-        if let Ok(url) = url::Url::parse(&url) {
-            let _ = writeln!(text, "{} = {}", quoted(&url.origin().ascii_serialization()), quoted(&running.origin(at)));
+        if let Ok(url) = url::Url::parse(&running.bmc(at).1) {
+            origins.entry(url.origin().ascii_serialization()).or_insert(at);
         }
+    }
+    for (origin, at) in origins {
+        let _ = writeln!(text, "{} = {}", quoted(&origin), quoted(&running.origin(at)));
     }
     write_private(&credentials, &secrets(running.credentials(), names))?;
     fs::write(path, text)?;

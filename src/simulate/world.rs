@@ -114,12 +114,15 @@ fn declared(desired: &Desired) -> Addresses {
     Addresses { taken, next: 0 }
 }
 
+/// What the machines of one class and model share: how they are built, and what is expected of them.
+type Made = (Arc<Build>, Arc<BTreeMap<String, Free>>);
+
 /// What is needed to make machines.
 struct Makes<'r> {
     resolved: &'r Resolved,
     choices: &'r Choices,
     /// By class and model.
-    builds: BTreeMap<(u32, Model), (Arc<Build>, Arc<BTreeMap<String, Free>>)>,
+    builds: BTreeMap<(u32, Model), Made>,
     addresses: Addresses,
 }
 
@@ -207,7 +210,7 @@ impl Makes<'_> {
         }
     }
 
-    fn build(&mut self, class: u32, model: Model) -> (Arc<Build>, Arc<BTreeMap<String, Free>>) {
+    fn build(&mut self, class: u32, model: Model) -> Made {
         let of = &self.resolved.classes[class as usize];
         let made = self.builds.entry((class, model)).or_insert_with(|| {
             let build = Build::new(model, of.arch.value, &of.expect, self.choices.surplus);
@@ -219,7 +222,7 @@ impl Makes<'_> {
 }
 
 /// Tells whether a quirk would hide what git states of a machine. A model has none of those; a forced quirk may.
-pub(super) fn hides_wish(machine: &Machine, quirk: Quirk) -> bool {
+fn hides_wish(machine: &Machine, quirk: Quirk) -> bool {
     let wished = &machine.wished;
     wished.expect.keys().any(|path| hides(quirk, path))
         || (wished.serial && hides(quirk, "serial"))

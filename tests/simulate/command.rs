@@ -62,3 +62,29 @@ fn nothing_but_loopback_can_be_asked_for() {
     assert_eq!(out.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&out.stderr).contains("is not on loopback"));
 }
+
+#[test]
+fn the_example_runs_over_https() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = dir.path().join("settings.toml");
+    let mut command = muster();
+    command.arg("simulate").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/cluster-example"));
+    command.args(["--tls", "--dead", "2", "--quirk", "odd-dates"]).arg("--settings-out").arg(&settings);
+    let mut running = Running(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(running.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("89 BMCs, 123 systems on https://127.64.0.1:"), "{line}");
+    let settings: toml::Table = fs::read_to_string(settings).unwrap().parse().unwrap();
+    assert_eq!(settings["bmc"]["rewrite"].as_table().unwrap().len(), 89);
+    let ca = fs::read(settings["bmc"]["ca"][0].as_str().unwrap()).unwrap();
+    let ca = reqwest::Certificate::from_pem(&ca).unwrap();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([ca]).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut dead = 0;
+    for (_, origin) in settings["bmc"]["rewrite"].as_table().unwrap() {
+        let url = format!("{}/redfish/v1/", origin.as_str().unwrap());
+        let asked = client.get(url).timeout(std::time::Duration::from_secs(5));
+        dead += usize::from(runtime.block_on(async { asked.send().await }).is_err());
+    }
+    assert_eq!(dead, 2);
+}
