@@ -14,11 +14,12 @@ case $target in /*) ;; *) target=$root/$target ;; esac
 parts=$target/test-parts
 venv=$target/test-venv
 npm=$target/test-npm
+schemas=$parts/redfish-schemas
 log=$parts/setup.log
 mkdir -p "$parts" "$npm"
 : >"$log"
 
-all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo"
+all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo redfish-validator"
 
 # ---- is it here? ---------------------------------------------------------------------------------------------------
 
@@ -36,6 +37,7 @@ found() {
     clustershell) [ -x "$venv/bin/nodeset" ] ;;
     check-jsonschema) [ -x "$venv/bin/check-jsonschema" ] ;;
     taplo) [ -x "$npm/node_modules/.bin/taplo" ] && have node ;;
+    redfish-validator) [ -x "$venv/bin/rf_service_validator" ] && [ -e "$schemas/ComputerSystem_v1.xml" ] ;;
     *) return 1 ;;
     esac
 }
@@ -168,6 +170,23 @@ install_taplo() {
     npm install --prefix "$npm" --no-audit --no-fund --loglevel=error @taplo/cli >>"$log" 2>&1 || fail "$(last_error)"
 }
 
+# The validator, and DMTF's schemas: it would fetch them from the network, a crate of the registry holds them.
+install_redfish_validator() {
+    install_python redfish-validator redfish-service-validator==3.1.8 || return 1
+    [ ! -e "$schemas/ComputerSystem_v1.xml" ] || return 0
+    crate=$parts/redfish-schema-crate
+    rm -rf "$crate" && mkdir -p "$crate/src" "$schemas" && : >"$crate/src/lib.rs"
+    printf '[package]\nname = "schemas"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n[dependencies]\nnv-redfish-schema = "=0.22.1"\n' \
+        >"$crate/Cargo.toml"
+    say "cargo vendor nv-redfish-schema"
+    (cd "$crate" && cargo vendor --quiet vendor) >>"$log" 2>&1 || { fail "cargo vendor nv-redfish-schema failed, see setup.log"; return 1; }
+    # DMTF's own come last: SNIA's bundle has some of the same names.
+    for folder in swordfish-csdl/csdl-schema redfish-csdl/csdl; do
+        cp "$crate"/vendor/nv-redfish-schema/"$folder"/*.xml "$schemas/" >>"$log" 2>&1 || { fail "the crate holds no $folder"; return 1; }
+    done
+    rm -rf "$crate"
+}
+
 # ---- the run -------------------------------------------------------------------------------------------------------
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -189,6 +208,7 @@ done
 found kernel || install_kernel || not_installed kernel "$reason"
 found clustershell || install_python clustershell ClusterShell || not_installed clustershell "$reason"
 found check-jsonschema || install_python check-jsonschema check-jsonschema || not_installed check-jsonschema "$reason"
+found redfish-validator || install_redfish_validator || not_installed redfish-validator "$reason"
 found taplo || install_taplo || not_installed taplo "$reason"
 
 installed=

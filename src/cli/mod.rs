@@ -15,6 +15,7 @@ mod observations;
 mod schema;
 mod serve;
 mod show;
+mod simulate;
 mod source;
 mod status;
 
@@ -40,6 +41,7 @@ enum Command {
     Drift(drift::Drift),
     Serve(serve::Serve),
     Status(status::Status),
+    Simulate(Box<simulate::Simulate>),
     Schema(schema::Schema),
 }
 
@@ -79,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Drift(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Status(command) => command.run(),
+        Command::Simulate(command) => command.run(),
         Command::Schema(command) => command.run(),
     };
     match result {

@@ -121,7 +121,7 @@ fn the_apis_socket_is_for_the_group_and_goes_with_the_server() {
             runtime.block_on(async {
                 let listener = ApiListener::bind(&address).unwrap();
                 bound.0.send(listener.local_addr()).unwrap();
-                listener.serve(shared, token).await;
+                listener.serve(shared, tokio::sync::mpsc::channel(1).0, token).await;
             });
         }
     });

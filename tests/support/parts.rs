@@ -29,6 +29,8 @@ pub enum Part {
     Taplo,
     /// The path of `shellcheck`.
     Shellcheck,
+    /// DMTF's Redfish service validator: the path of the program; its schemas are in `redfish-schemas/` of [`folder`].
+    RedfishValidator,
 }
 
 impl Part {
@@ -45,6 +47,7 @@ impl Part {
             Part::CheckJsonschema => "check-jsonschema",
             Part::Taplo => "taplo",
             Part::Shellcheck => "shellcheck",
+            Part::RedfishValidator => "redfish-validator",
         }
     }
 
@@ -61,6 +64,9 @@ impl Part {
             Part::CheckJsonschema => "run tests/setup.sh: it installs PyPI check-jsonschema into target/test-venv",
             Part::Taplo => "run tests/setup.sh: it installs npm @taplo/cli into target/test-npm",
             Part::Shellcheck => "run tests/setup.sh, or apt-get install shellcheck",
+            Part::RedfishValidator => {
+                "run tests/setup.sh: it installs PyPI redfish-service-validator and the schemas of crate nv-redfish-schema"
+            }
         }
     }
 
@@ -92,6 +98,10 @@ impl Part {
             Part::CheckJsonschema => file(target().join("test-venv/bin/check-jsonschema")),
             Part::Taplo => program("node").and_then(|_| file(target().join("test-npm/node_modules/.bin/taplo"))),
             Part::Shellcheck => program("shellcheck"),
+            Part::RedfishValidator => {
+                file(folder().join("redfish-schemas/ComputerSystem_v1.xml"))?;
+                file(target().join("test-venv/bin/rf_service_validator"))
+            }
         }
     }
 }
