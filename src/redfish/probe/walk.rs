@@ -1,6 +1,7 @@
 //! A walk through one BMC's resources: each read once, what failed and what was odd noted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -49,7 +50,7 @@ pub struct Walk<'c> {
     client: &'c Client,
     known: Mutex<BTreeMap<Box<str>, Arc<OnceCell<Answer>>>>,
     notes: Mutex<Notes>,
-    expands: bool,
+    expands: AtomicBool,
 }
 
 #[derive(Default)]
@@ -90,7 +91,7 @@ impl<'c> Walk<'c> {
         let offered = at(root, "ProtocolFeaturesSupported/ExpandQuery");
         let evidence = Evidence { root: root.clone(), ..Evidence::default() };
         let expands = flag(offered, "NoLinks") == Some(true) && !expand_drops_fields(&evidence);
-        Self { client, known: Mutex::default(), notes: Mutex::default(), expands }
+        Self { client, known: Mutex::default(), notes: Mutex::default(), expands: expands.into() }
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -210,7 +211,7 @@ impl<'c> Walk<'c> {
     /// Reads the members of a collection that a resource links to; absent where it has no such link.
     pub async fn members_of(&self, owner: &Doc, key: &str) -> Reading<Members> {
         // Where the service expands soundly, the collection comes with its members in one answer.
-        if self.expands
+        if self.expands.load(Ordering::Relaxed)
             && let Some(link) = link(at(&owner.body, key))
             && let Some(members) = self.expanded(&link).await
         {
@@ -228,11 +229,28 @@ impl<'c> Walk<'c> {
     }
 
     /// Asks for a collection with its members; nothing where the answer is not whole.
+    ///
+    /// A service that once answers otherwise than it offers is not asked so again.
     async fn expanded(&self, uri: &str) -> Option<Members> {
-        if self.notes().noted.contains(&Noted::ExpandIncomplete) {
+        let asked = format!("{}?$expand=.($levels=1)", uri.trim_end_matches('/'));
+        let members = match self.client.get(&asked).await {
+            Ok(body) => self.inlined(&body),
+            // A dead link says nothing of how the service expands.
+            Err(failure) if failure.kind == FailureKind::Missing => return None,
+            Err(_) => None,
+        };
+        let Some(members) = members else {
+            self.expands.store(false, Ordering::Relaxed);
             return None;
-        }
-        let body = self.client.get(&format!("{}?$expand=.($levels=1)", uri.trim_end_matches('/'))).await.ok()?;
+        };
+        // A body that names another resource (NVIDIA BlueField) does not say by which URI it was found.
+        let place = format!("{}/", uri.trim_end_matches('/').to_ascii_lowercase());
+        let is_here = |doc: &Doc| doc.uri.to_ascii_lowercase().starts_with(&place);
+        members.found.iter().all(is_here).then_some(members)
+    }
+
+    /// Reads the members in an expanded collection; nothing where one is a mere link, or lacks what every resource has.
+    fn inlined(&self, body: &Value) -> Option<Members> {
         let list = body.get("Members")?.as_array()?;
         let is_link = |member: &Value| member.as_object().is_some_and(|member| member.len() == 1);
         if list.iter().any(is_link) || body.get("Members@odata.nextLink").is_some() {
@@ -242,7 +260,7 @@ impl<'c> Walk<'c> {
         let is_whole = |member: &Value| {
             ["@odata.id", "@odata.type", "Id", "Name"].iter().all(|key| member.get(key).is_some_and(Value::is_string))
         };
-        let is_counted = number(&body, "Members@odata.count").is_none_or(|count| count == list.len() as u64);
+        let is_counted = number(body, "Members@odata.count").is_none_or(|count| count == list.len() as u64);
         if !is_counted || !list.iter().all(is_whole) {
             self.note(Noted::ExpandIncomplete);
             return None;
@@ -251,7 +269,8 @@ impl<'c> Walk<'c> {
         for member in list {
             let uri: Box<str> = member.get("@odata.id")?.as_str()?.into();
             notice(&uri, member, &mut self.notes().noted);
-            members.found.push(Doc { uri, body: Arc::new(member.clone()) });
+            let body = Arc::new(member.clone());
+            members.found.push(Doc { uri, body });
         }
         Some(members)
     }
