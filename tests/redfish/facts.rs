@@ -119,7 +119,7 @@ fn unwrap(value: Value, shared: &Shared, key: &str) -> Value {
                 (key, value)
             });
             let mut all: Map<String, Value> = all.collect();
-            if key == "" && !all.contains_key("count") {
+            if matches!(key, "" | "bios_pending") && !all.contains_key("count") {
                 all.insert("count".into(), all.len().into());
             }
             Value::Object(all)

@@ -2,6 +2,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the world")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod facts;
 mod manners;
 mod mockups;

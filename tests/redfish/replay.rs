@@ -26,9 +26,23 @@ pub enum Harm {
     Body(String),
 }
 
+/// What a replay makes of `$expand`, which the trees know nothing of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expand {
+    /// It answers as if nothing were asked.
+    Ignored,
+    /// It puts the members into the collection.
+    Sound,
+    /// It puts the members in without their names.
+    DropsFields,
+    /// It answers with 501.
+    Refused,
+}
+
 struct Shop {
     tree: PathBuf,
     harm: BTreeMap<String, Harm>,
+    expand: Expand,
     asked: Mutex<Vec<(Method, String)>>,
 }
 
@@ -42,7 +56,12 @@ pub struct Replay {
 impl Replay {
     /// Serves `TREE/redfish/v1/…/index.json` on a loopback port; `harm` is by path, without a slash at its end.
     pub async fn start(tree: &Path, harm: BTreeMap<String, Harm>) -> Self {
-        let shop = Arc::new(Shop { tree: tree.into(), harm, asked: Mutex::default() });
+        Self::expanding(tree, harm, Expand::Ignored).await
+    }
+
+    /// Serves a tree, and expands collections in one way.
+    pub async fn expanding(tree: &Path, harm: BTreeMap<String, Harm>, expand: Expand) -> Self {
+        let shop = Arc::new(Shop { tree: tree.into(), harm, expand, asked: Mutex::default() });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a loopback port is free");
         let address = listener.local_addr().expect("a bound socket has an address");
         let app = Router::new().fallback(answer).with_state(Arc::clone(&shop));
@@ -78,6 +97,11 @@ async fn answer(State(shop): State<Arc<Shop>>, method: Method, uri: Uri) -> Resp
     let path = uri.path().trim_end_matches('/');
     let (status, body) =
         shop.answer(path).unwrap_or_else(|| (404, r#"{"error": {"code": "Base.1.8.ResourceMissingAtURI"}}"#.into()));
+    let (status, body) = match (shop.expand, uri.query().is_some_and(|query| query.contains("$expand"))) {
+        (Expand::Refused, true) => (501, "{}".into()),
+        (Expand::Sound | Expand::DropsFields, true) if status == 200 => (200, shop.expanded(&body)),
+        _ => (status, body),
+    };
     let status = StatusCode::from_u16(status).expect("trees hold real statuses");
     Response::builder().status(status).header("content-type", "application/json").body(Body::from(body)).unwrap()
 }
@@ -99,6 +123,21 @@ impl Shop {
             None => {}
         }
         self.file(path)
+    }
+
+    fn expanded(&self, body: &str) -> String {
+        let mut body: Value = serde_json::from_str(body).expect("trees hold JSON");
+        let Some(members) = body.get_mut("Members").and_then(Value::as_array_mut) else { return body.to_string() };
+        for member in members {
+            let path = member["@odata.id"].as_str().unwrap_or_default().trim_end_matches('/').to_owned();
+            if let Some((200, whole)) = self.answer(&path) {
+                *member = serde_json::from_str(&whole).expect("trees hold JSON");
+            }
+            if let (Expand::DropsFields, Some(member)) = (self.expand, member.as_object_mut()) {
+                member.remove("Name");
+            }
+        }
+        body.to_string()
     }
 
     fn file(&self, path: &str) -> Option<(u16, String)> {

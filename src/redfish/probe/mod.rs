@@ -3,6 +3,7 @@
 //! One bad resource costs that resource and the part of the machine that it bears on. It never makes a list shorter that
 //! then looks whole.
 
+mod expand;
 mod gather;
 mod inventory;
 mod nics;

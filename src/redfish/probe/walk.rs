@@ -1,6 +1,7 @@
 //! A walk through one BMC's resources: each read once, what failed and what was odd noted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -46,15 +47,15 @@ type Answer = Result<Arc<Value>, Failure>;
 
 /// A walk.
 pub struct Walk<'c> {
-    client: &'c Client,
+    pub(super) client: &'c Client,
     known: Mutex<BTreeMap<Box<str>, Arc<OnceCell<Answer>>>>,
     notes: Mutex<Notes>,
-    expands: bool,
+    pub(super) expands: AtomicBool,
 }
 
 #[derive(Default)]
-struct Notes {
-    noted: BTreeSet<Noted>,
+pub(super) struct Notes {
+    pub(super) noted: BTreeSet<Noted>,
     unread: BTreeMap<Box<str>, Failure>,
 }
 
@@ -90,10 +91,10 @@ impl<'c> Walk<'c> {
         let offered = at(root, "ProtocolFeaturesSupported/ExpandQuery");
         let evidence = Evidence { root: root.clone(), ..Evidence::default() };
         let expands = flag(offered, "NoLinks") == Some(true) && !expand_drops_fields(&evidence);
-        Self { client, known: Mutex::default(), notes: Mutex::default(), expands }
+        Self { client, known: Mutex::default(), notes: Mutex::default(), expands: expands.into() }
     }
 
-    fn notes(&self) -> MutexGuard<'_, Notes> {
+    pub(super) fn notes(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -210,7 +211,7 @@ impl<'c> Walk<'c> {
     /// Reads the members of a collection that a resource links to; absent where it has no such link.
     pub async fn members_of(&self, owner: &Doc, key: &str) -> Reading<Members> {
         // Where the service expands soundly, the collection comes with its members in one answer.
-        if self.expands
+        if self.expands.load(Ordering::Relaxed)
             && let Some(link) = link(at(&owner.body, key))
             && let Some(members) = self.expanded(&link).await
         {
@@ -225,35 +226,6 @@ impl<'c> Walk<'c> {
             Reading::Failed(failure) => Reading::Failed(failure),
             Reading::Unasked => Reading::Unasked,
         }
-    }
-
-    /// Asks for a collection with its members; nothing where the answer is not whole.
-    async fn expanded(&self, uri: &str) -> Option<Members> {
-        if self.notes().noted.contains(&Noted::ExpandIncomplete) {
-            return None;
-        }
-        let body = self.client.get(&format!("{}?$expand=.($levels=1)", uri.trim_end_matches('/'))).await.ok()?;
-        let list = body.get("Members")?.as_array()?;
-        let is_link = |member: &Value| member.as_object().is_some_and(|member| member.len() == 1);
-        if list.iter().any(is_link) || body.get("Members@odata.nextLink").is_some() {
-            return None;
-        }
-        // Every resource has these (DSP0266, section 9.6); a service that leaves them out leaves out more.
-        let is_whole = |member: &Value| {
-            ["@odata.id", "@odata.type", "Id", "Name"].iter().all(|key| member.get(key).is_some_and(Value::is_string))
-        };
-        let is_counted = number(&body, "Members@odata.count").is_none_or(|count| count == list.len() as u64);
-        if !is_counted || !list.iter().all(is_whole) {
-            self.note(Noted::ExpandIncomplete);
-            return None;
-        }
-        let mut members = Members::default();
-        for member in list {
-            let uri: Box<str> = member.get("@odata.id")?.as_str()?.into();
-            notice(&uri, member, &mut self.notes().noted);
-            members.found.push(Doc { uri, body: Arc::new(member.clone()) });
-        }
-        Some(members)
     }
 
     /// Reads the members of a collection, page by page.
