@@ -7,8 +7,25 @@ use std::sync::Arc;
 use super::machine::{Boot, Nic};
 use crate::desired::Free;
 
-/// The boot targets of the schema that our machines offer (DSP0268, ComputerSystem BootSource).
-pub const TARGETS: [&str; 8] = ["None", "Pxe", "Cd", "Usb", "Hdd", "BiosSetup", "UefiTarget", "UefiHttp"];
+/// The boot targets of the schema (DSP0268, ComputerSystem BootSource).
+pub const TARGETS: [&str; 16] = [
+    "None",
+    "Pxe",
+    "Floppy",
+    "Cd",
+    "Usb",
+    "Hdd",
+    "BiosSetup",
+    "Utilities",
+    "Diags",
+    "UefiShell",
+    "UefiTarget",
+    "SDCard",
+    "UefiHttp",
+    "RemoteDrive",
+    "UefiBootNext",
+    "Recovery",
+];
 
 /// The states of a boot override (DSP0268, ComputerSystem BootSourceOverrideEnabled).
 pub const ENABLED: [&str; 3] = ["Disabled", "Once", "Continuous"];
@@ -71,9 +88,12 @@ impl Boot {
             Some(Free::Text(text)) => spelled(text, words).unwrap_or_else(|| text.as_str().into()),
             Some(_) | None => otherwise.into(),
         };
+        let target = word("boot.target", &TARGETS, "None");
+        // A target without an override boots nothing.
+        let otherwise = if &*target == "None" { "Disabled" } else { "Continuous" };
         Self {
-            enabled: word("boot.override", &ENABLED, "Disabled"),
-            target: word("boot.target", &TARGETS, "None"),
+            enabled: word("boot.override", &ENABLED, otherwise),
+            target,
             mode: word("boot.mode", &MODES, "UEFI"),
             http_uri: Box::default(),
             options: Arc::from(options),
@@ -91,5 +111,45 @@ fn free(options: &[(Box<str>, Box<str>)], wished: &[&str]) -> Box<str> {
             return reference.into();
         }
         at += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::MacAddr;
+
+    fn boot(wished: &[(&str, Free)]) -> Boot {
+        let nic = |last| Nic { name: None, mac: Some(MacAddr([2, 0, 0, 0, 0, last])), guid: None, declared: true };
+        let expect = wished.iter().map(|(path, value)| ((*path).to_owned(), value.clone())).collect();
+        Boot::new(&[nic(1), nic(2)], &expect)
+    }
+
+    fn text(text: &str) -> Free {
+        Free::Text(text.into())
+    }
+
+    #[test]
+    fn what_is_wished_of_a_boot_is_true() {
+        let order = Free::List(vec![text("Boot0007"), text("Linux"), text("Boot0001")]);
+        let made = boot(&[("boot.order", order), ("boot.target", text("uefihttp")), ("boot.mode", text("legacy"))]);
+        assert_eq!((&*made.enabled, &*made.target, &*made.mode), ("Continuous", "UefiHttp", "Legacy"));
+        let name =
+            |reference: &str| made.options.iter().find(|(other, _)| **other == *reference).map(|(_, name)| &**name);
+        assert_eq!(made.order.len(), 3);
+        assert_eq!((&*made.order[0], &*made.order[2]), ("Boot0007", "Boot0001"));
+        assert_eq!(name(&made.order[1]), Some("Linux"));
+        assert!(made.order.iter().all(|reference| name(reference).is_some()));
+        let mut references: Vec<&str> = made.options.iter().map(|(reference, _)| &**reference).collect();
+        references.sort_unstable();
+        references.dedup();
+        assert_eq!(references.len(), made.options.len());
+    }
+
+    #[test]
+    fn without_wishes_the_menu_is_tried_in_its_order() {
+        let made = boot(&[]);
+        assert_eq!((&*made.enabled, &*made.target), ("Disabled", "None"));
+        assert_eq!(made.order.len(), made.options.len());
     }
 }

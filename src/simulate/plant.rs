@@ -131,12 +131,13 @@ fn change(bmc: &mut Bmc, at: usize, path: &str, chance: u64) -> Option<(Value, V
 fn change_boot(machine: &mut Machine, path: &str) -> Option<(Value, Value)> {
     let boot = &mut machine.boot;
     let turn = |word: &mut Box<str>, words: &[&str]| {
-        let at = words.iter().position(|other| **other == **word)?;
-        let was = std::mem::replace(word, words[(at + 1) % words.len()].into());
+        let next = words.iter().position(|other| **other == **word).map_or(0, |at| (at + 1) % words.len());
+        let was = std::mem::replace(word, words[next].into());
         Some((Value::from(&*was), Value::from(&**word)))
     };
     match path {
-        "boot.override" => turn(&mut boot.enabled, &boot::ENABLED),
+        // Never to none, for then target and mode would say nothing either.
+        "boot.override" => turn(&mut boot.enabled, &boot::ENABLED[1..]),
         "boot.target" => turn(&mut boot.target, &boot::TARGETS[1..]),
         "boot.mode" => turn(&mut boot.mode, &boot::MODES),
         "boot.order" if boot.order.len() > 1 && boot.order[0] != boot.order[1] => {
