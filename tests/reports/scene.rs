@@ -1,8 +1,6 @@
 //! A small cluster, and comparisons of it made by hand.
 
-use muster::drift::{
-    Class, Coverage, Drift, Excused, Finding, NodeDrift, Settling, Standing, Subject, Verdict,
-};
+use muster::drift::{Class, Coverage, Drift, Excused, Finding, NodeDrift, Settling, Standing, Subject, Verdict};
 use muster::model::{Code, Diagnostic, FileId, Layer, Origin, Place, Revision, Tree};
 use muster::report::{DriftReport, Format};
 use muster::snapshot::{self, Snapshot};
@@ -47,8 +45,7 @@ pub struct Scene {
 impl Scene {
     pub fn new() -> Self {
         let tree = Tree::from_fixture(WISHES);
-        let (snapshot, findings) =
-            snapshot::build(&tree, Revision::commit("0123456789abcdef0123456789abcdef01234567"));
+        let (snapshot, findings) = snapshot::build(&tree, Revision::commit("0123456789abcdef0123456789abcdef01234567"));
         Self { snapshot: snapshot.unwrap_or_else(|| panic!("the fixture builds: {findings:#?}")), tree }
     }
 
@@ -123,11 +120,18 @@ impl Scene {
         all.push(moved);
         for at in [5, 6] {
             let why = "its BMC did not answer within 10 s".into();
-            let mut silent = finding(node(at), "", Verdict::Unknown { why, since: hours(30) }, (None, None), Some(table));
+            let mut silent =
+                finding(node(at), "", Verdict::Unknown { why, since: hours(30) }, (None, None), Some(table));
             silent.observed = None;
             all.push(silent);
         }
-        all.push(finding(node(7), "bios.attributes.LogicalProc", Verdict::Pending, (Some("Disabled"), Some("Enabled")), Some(bios)));
+        all.push(finding(
+            node(7),
+            "bios.attributes.LogicalProc",
+            Verdict::Pending,
+            (Some("Disabled"), Some("Enabled")),
+            Some(bios),
+        ));
         let settling = Verdict::Settling(Settling::Unconfirmed { surveys: 1, of: 3 });
         all.push(finding(node(8), "memory_gib", settling, (Some("512"), Some("496")), Some(memory)));
         let until = jiff::civil::date(2026, 12, 31);
@@ -149,7 +153,8 @@ impl Scene {
         drift.nodes[4].seen = None;
         let place = self.snapshot.desired().sources.place(memory);
         let warning = Diagnostic::new(Code::FileNotRead, place, "the exception excuses nothing");
-        drift.warnings = vec![warning, Diagnostic::new(Code::FileNotRead, Place::file("policy.toml"), "nothing reads it")];
+        drift.warnings =
+            vec![warning, Diagnostic::new(Code::FileNotRead, Place::file("policy.toml"), "nothing reads it")];
         drift
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fold::{Fold, Times};
-use crate::drift::{Coverage, Drift, Excused, Finding, Settling, Standing, Subject, Verdict};
+use crate::drift::{Class, Coverage, Drift, Excused, Finding, Settling, Standing, Subject, Verdict};
 
 /// How many characters before the first difference of two long values are shown.
 const BEFORE_DIFFERENCE: usize = 12;
@@ -69,6 +69,7 @@ pub fn change(finding: &Finding, most: usize) -> String {
     match values(finding, most) {
         (Some(wished), Some(seen)) => format!("{wished} -> {seen}"),
         (Some(wished), None) => format!("{wished} -> not seen"),
+        (None, Some(seen)) if finding.class == Class::Presence => format!("not declared -> {seen}"),
         (None, Some(seen)) => format!("nothing wished -> {seen}"),
         (None, None) => String::new(),
     }
