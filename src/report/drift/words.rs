@@ -99,12 +99,11 @@ pub fn sentence(fold: &Fold<'_>, at: i64) -> String {
 /// Tells what a finding found in one bounded line: attribute, values, why.
 pub fn what(finding: &Finding) -> String {
     let attribute = if finding.attribute.is_empty() { finding.class.as_str() } else { &finding.attribute };
-    let mut parts = vec![cut(&shown(attribute), MAX_SENTENCE)];
-    parts.push(change(finding, MAX_SENTENCE / 2));
-    parts.push(cut(&why(&finding.verdict), MAX_SENTENCE));
+    let mut parts = vec![change(finding, MAX_SENTENCE / 2), cut(&why(&finding.verdict), MAX_SENTENCE)];
     parts.push(finding.note.as_deref().map(|note| cut(&shown(note), MAX_SENTENCE)).unwrap_or_default());
     parts.retain(|part| !part.is_empty());
-    parts.join("; ")
+    let attribute = cut(&shown(attribute), MAX_SENTENCE);
+    if parts.is_empty() { attribute } else { format!("{attribute}: {}", parts.join("; ")) }
 }
 
 /// Counts whom a fold is about: `8 nodes`.
