@@ -36,13 +36,12 @@ pub const NASTY: [&str; 24] = [
 
 /// A comparison that says a text in every place that a BMC or a person can fill.
 pub fn saying(scene: &Scene, text: &str) -> Drift {
-    let origin = Some(scene.origin("groups/compute.toml", "\"Disabled\""));
+    let origin = scene.origin("groups/compute.toml", "\"Disabled\"");
     let text: Box<str> = text.into();
     let mut all = Vec::new();
     let until = jiff::civil::date(2026, 12, 31);
     let owner = text.clone();
-    let excused =
-        Excused::Exception { owner, reason: Some(text.clone()), until, origin: origin.expect("there is one") };
+    let excused = Excused::Exception { owner, reason: Some(text.clone()), until, origin };
     let verdicts = [
         Verdict::Drifted { since: Some(AT) },
         Verdict::Unknown { why: text.clone(), since: None },
@@ -54,7 +53,7 @@ pub fn saying(scene: &Scene, text: &str) -> Drift {
         let system = Subject::System { bmc: text.clone(), system: text.clone() };
         for subject in [node(1), Subject::Node(text.clone()), Subject::Bmc(text.clone()), system] {
             for values in [(None, Some(&*text)), (Some(&*text), Some("x")), (Some(&*text), None)] {
-                let mut one = finding(subject.clone(), &text, verdict.clone(), values, origin);
+                let mut one = finding(subject.clone(), &text, verdict.clone(), values, Some(origin));
                 one.class = Class::Bios;
                 one.note = Some(text.clone());
                 all.push(one);
