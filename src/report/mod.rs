@@ -8,4 +8,4 @@ mod diagnostics;
 mod drift;
 
 pub use diagnostics::{count, text};
-pub use drift::{DriftReport, Fold, Format, MAX_MARKDOWN_BYTES, MAX_SARIF_RESULTS, UnknownFormat, fold};
+pub use drift::{DriftReport, Fold, Format, MAX_MARKDOWN_BYTES, MAX_SARIF_RESULTS, Times, UnknownFormat, fold};

@@ -76,6 +76,51 @@ fn junit_is_what_jenkins_takes() {
     assert_eq!(judge(&[broken.display().to_string()]).0, Some(3), "the validator takes anything");
 }
 
+/// What GitHub's reader makes of a comment: our tables, with all else in `<code>`, where nothing becomes a link or mention.
+#[test]
+fn markdown_is_what_github_reads() {
+    const NAME: &str = "validators::markdown_is_what_github_reads";
+    const RENDER: &str = "import sys, cmarkgfm\nfor path in sys.argv[1:]:\n    \
+        text = open(path, encoding='utf-8', newline='').read()\n    \
+        open(path + '.html', 'w', encoding='utf-8').write(cmarkgfm.github_flavored_markdown_to_html(text, \
+        cmarkgfm.cmark.Options.CMARK_OPT_UNSAFE))\n";
+    let Some(python) = parts::require(NAME, Part::Cmarkgfm) else { return };
+    let (_folder, paths) = written(Format::Markdown);
+    let (code, text) = said(Command::new(python).arg("-c").arg(RENDER).args(&paths));
+    assert_eq!(code, Some(0), "{text}");
+    let tags = [
+        "h2",
+        "h3",
+        "p",
+        "strong",
+        "code",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "ul",
+        "li",
+        "td align=\"right\"",
+        "th align=\"right\"",
+    ];
+    for path in paths {
+        let html = fs::read_to_string(format!("{path}.html")).expect("the page can be read");
+        for tag in html.split('<').skip(1).map(|rest| rest.split('>').next().unwrap_or_default()) {
+            assert!(tags.contains(&tag.trim_start_matches('/')), "<{tag}> in {html}");
+        }
+        let source = fs::read_to_string(&path).expect("it can be read");
+        let rows = source.lines().filter(|line| line.starts_with("| ")).count();
+        assert_eq!(html.matches("<tr>").count(), rows, "{html}");
+        let cells = html.split("<tr>").skip(1).map(|row| row.matches("<td").count() + row.matches("<th>").count());
+        let cells: Vec<usize> = cells.collect();
+        assert!(cells.iter().all(|cells| [1, 2, 6].contains(cells)), "{cells:?}");
+        let outside: String = html.split("<code>").map(|part| part.rsplit("</code>").next().unwrap_or(part)).collect();
+        assert!(!outside.contains(['@', '&', '[', '`']), "{outside}");
+    }
+}
+
 #[test]
 fn json_is_what_our_schema_says() {
     let (name, text) = DriftView::schema();

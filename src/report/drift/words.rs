@@ -151,12 +151,14 @@ pub fn age(at: i64, time: i64) -> String {
 /// Writes when something was, against the time of the comparison: `3 h ago`, `2 min to 3 h ago`.
 pub fn ago(at: i64, times: Times) -> String {
     let (newest, oldest) = (age(at, times.newest), age(at, times.oldest));
-    match (times.newest > at, times.oldest > at) {
-        (false, false) if newest == oldest => format!("{oldest} ago"),
-        (false, false) => format!("{newest} to {oldest} ago"),
-        (true, true) => format!("{oldest} after the time of this report"),
-        (true, false) => format!("from {oldest} ago to {newest} after the time of this report"),
-        (false, true) => unreachable!("the oldest time is not after the newest"),
+    if times.oldest > at {
+        format!("{oldest} after the time of this report")
+    } else if times.newest > at {
+        format!("from {oldest} ago to {newest} after the time of this report")
+    } else if newest == oldest {
+        format!("{oldest} ago")
+    } else {
+        format!("{newest} to {oldest} ago")
     }
 }
 
