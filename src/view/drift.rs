@@ -1,7 +1,8 @@
 //! Drift, as strangers see it.
 
-use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::DiagnosticView;
@@ -28,7 +29,7 @@ pub struct DriftView {
     pub nodes: Vec<NodeDriftView>,
     /// Everything that is not in sync: gravest first, then what concerns most, then by class and attribute.
     pub findings: Vec<FindingView>,
-    /// What is odd about the comparison itself, such as exceptions that excuse nothing.
+    /// What is odd about the comparison itself, such as exceptions that excuse nothing; paths are from the git root.
     pub warnings: Vec<DiagnosticView>,
 }
 
@@ -208,9 +209,16 @@ impl DriftView {
     /// It lets in keys that it does not name, since a version gains fields.
     #[must_use]
     pub fn schema() -> (&'static str, String) {
-        let settings = SchemaSettings::draft07().for_serialize();
+        let settings = SchemaSettings::draft07().for_serialize().with_transform(RecursiveTransform(plain_numbers));
         let mut schema = settings.into_generator().into_root_schema_for::<Self>();
         schema.insert("title".into(), "Drift: muster drift --format json".into());
         ("drift.schema.json", format!("{:#}\n", schema.to_value()))
+    }
+}
+
+/// Takes away the formats of Rust's numbers, which no validator knows.
+fn plain_numbers(schema: &mut Schema) {
+    if schema.get("format").and_then(|format| format.as_str()).is_some_and(|format| format.starts_with("uint")) {
+        schema.remove("format");
     }
 }

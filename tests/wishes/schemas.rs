@@ -21,7 +21,10 @@ fn the_committed_schemas_are_fresh() {
         all.iter().for_each(|(name, text)| fs::write(folder.join(name), text).expect("the schema can be written"));
     }
     let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
-    assert_eq!(files_below(&folder), names);
+    let mut committed = files_below(&folder);
+    // Of what muster prints; tests/reports judges it.
+    committed.retain(|name| name != "drift.schema.json");
+    assert_eq!(committed, names);
     for (name, text) in &all {
         let committed = fs::read_to_string(folder.join(name)).expect("the schema can be read");
         assert!(committed == *text, "schemas/{name} is stale: UPDATE=1 cargo test --test wishes schemas");

@@ -25,7 +25,6 @@ pub fn write(report: &DriftReport<'_>) -> String {
     }
     let cluster = words::shown(&drift.cluster);
     let mut junit = Report::new(format!("muster drift {cluster}"));
-    junit.timestamp = super::json::time(drift.at).parse().ok();
     let mut suite = suite(report, format!("nodes of {cluster}"));
     for node in &drift.nodes {
         let found = nodes.get(&*node.name).map_or(&[][..], Vec::as_slice);
@@ -35,7 +34,10 @@ pub fn write(report: &DriftReport<'_>) -> String {
     if !others.is_empty() {
         junit.add_test_suite(of_others(report, &cluster, &others));
     }
-    junit.to_string().expect("text is written to memory")
+    let text = junit.to_string().expect("text is written to memory");
+    // Jenkins' schema (junit-10.xsd) knows this attribute on each suite, and not on all of them together. The first is
+    // that one: quotes in a name are escaped.
+    text.replacen(&format!(" skipped=\"{}\"", junit.skipped), "", 1)
 }
 
 fn suite(report: &DriftReport<'_>, name: String) -> TestSuite {

@@ -17,7 +17,7 @@ mod words;
 use std::fmt;
 use std::str::FromStr;
 
-pub use fold::{Fold, fold};
+pub use fold::{Fold, Times, fold};
 pub use markdown::MAX_BYTES as MAX_MARKDOWN_BYTES;
 pub use sarif::MAX_RESULTS as MAX_SARIF_RESULTS;
 

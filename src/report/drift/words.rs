@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fold::{Fold, Times};
-use crate::drift::{Coverage, Drift, Excused, Finding, Settling, Standing, Subject, Verdict};
+use crate::drift::{Class, Coverage, Drift, Excused, Finding, Settling, Standing, Subject, Verdict};
 
 /// How many characters before the first difference of two long values are shown.
 const BEFORE_DIFFERENCE: usize = 12;
@@ -69,6 +69,7 @@ pub fn change(finding: &Finding, most: usize) -> String {
     match values(finding, most) {
         (Some(wished), Some(seen)) => format!("{wished} -> {seen}"),
         (Some(wished), None) => format!("{wished} -> not seen"),
+        (None, Some(seen)) if finding.class == Class::Presence => format!("not declared -> {seen}"),
         (None, Some(seen)) => format!("nothing wished -> {seen}"),
         (None, None) => String::new(),
     }
@@ -98,12 +99,11 @@ pub fn sentence(fold: &Fold<'_>, at: i64) -> String {
 /// Tells what a finding found in one bounded line: attribute, values, why.
 pub fn what(finding: &Finding) -> String {
     let attribute = if finding.attribute.is_empty() { finding.class.as_str() } else { &finding.attribute };
-    let mut parts = vec![cut(&shown(attribute), MAX_SENTENCE)];
-    parts.push(change(finding, MAX_SENTENCE / 2));
-    parts.push(cut(&why(&finding.verdict), MAX_SENTENCE));
+    let mut parts = vec![change(finding, MAX_SENTENCE / 2), cut(&why(&finding.verdict), MAX_SENTENCE)];
     parts.push(finding.note.as_deref().map(|note| cut(&shown(note), MAX_SENTENCE)).unwrap_or_default());
     parts.retain(|part| !part.is_empty());
-    parts.join("; ")
+    let attribute = cut(&shown(attribute), MAX_SENTENCE);
+    if parts.is_empty() { attribute } else { format!("{attribute}: {}", parts.join("; ")) }
 }
 
 /// Counts whom a fold is about: `8 nodes`.
@@ -151,12 +151,14 @@ pub fn age(at: i64, time: i64) -> String {
 /// Writes when something was, against the time of the comparison: `3 h ago`, `2 min to 3 h ago`.
 pub fn ago(at: i64, times: Times) -> String {
     let (newest, oldest) = (age(at, times.newest), age(at, times.oldest));
-    match (times.newest > at, times.oldest > at) {
-        (false, false) if newest == oldest => format!("{oldest} ago"),
-        (false, false) => format!("{newest} to {oldest} ago"),
-        (true, true) => format!("{oldest} after the time of this report"),
-        (true, false) => format!("from {oldest} ago to {newest} after the time of this report"),
-        (false, true) => unreachable!("the oldest time is not after the newest"),
+    if times.oldest > at {
+        format!("{oldest} after the time of this report")
+    } else if times.newest > at {
+        format!("from {oldest} ago to {newest} after the time of this report")
+    } else if newest == oldest {
+        format!("{oldest} ago")
+    } else {
+        format!("{newest} to {oldest} ago")
     }
 }
 
