@@ -1,6 +1,7 @@
 #!/bin/sh
-# Shows muster at work: a bare git repository and a clone of it with a copy of cluster-example/ in a temporary folder, and
-# `muster serve` on the bare one. Says what to try, and goes on until Ctrl-C; then everything it made is gone again.
+# Shows muster at work: a bare git repository and a clone of it with a copy of cluster-example/ in a temporary folder,
+# simulated BMCs for all that it declares, and `muster serve` on the bare one. Says what to try, and goes on until Ctrl-C;
+# then everything it made is gone again.
 #
 # Run by `make run`, which builds muster first. PORT=8271 make run takes another port than 8270.
 set -eu
@@ -30,14 +31,14 @@ curl -s -o /dev/null --max-time 2 "$url/" || answer=$?
 [ "$answer" = 7 ] || trouble "port $port is in use: take another, as in  make run PORT=$((port + 1))"
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/muster-demo.XXXXXX")
-server=''
+server='' fleet=''
 # shellcheck disable=SC2317  # the traps reach it
 clean_up() {
     trap - EXIT INT TERM HUP
-    if [ -n "$server" ]; then
-        kill "$server" 2>/dev/null || :
-        wait "$server" 2>/dev/null || :
-    fi
+    for process in $server $fleet; do
+        kill "$process" 2>/dev/null || :
+        wait "$process" 2>/dev/null || :
+    done
     rm -rf "$dir"
 }
 trap clean_up EXIT
@@ -58,11 +59,27 @@ git -C "$clone" add --all
 git -C "$clone" commit -q -m "the example"
 git -C "$clone" push -q -u origin main
 
+# ---- the machines --------------------------------------------------------------------------------------------------
+
+# Each BMC on a loopback address of its own, over TLS; four things are not as the example says.
+"$muster" simulate "$clone" --tls --models generic=60,idrac=15,ilo=15,openbmc=10 --drift 4 --seed 7 \
+    --settings-out "$dir/muster.toml" >"$dir/fleet.log" 2>&1 &
+fleet=$!
+tries=0
+until [ -s "$dir/fleet.log" ]; do
+    tries=$((tries + 1))
+    if ! kill -0 "$fleet" 2>/dev/null || [ "$tries" -gt 150 ]; then
+        cat "$dir/fleet.log" >&2
+        trouble "muster simulate is not ready; above is what it said"
+    fi
+    sleep 0.2
+done
+
 # ---- the server ----------------------------------------------------------------------------------------------------
 
 # On a terminal its log goes there, as text; else it is kept for the case that the server does not come up.
 if [ -t 2 ]; then log=/dev/stderr; else log=$dir/serve.log; fi
-"$muster" serve --repo "$dir/wishes.git" --listen "127.0.0.1:$port" --store "$dir/muster.redb" 2>"$log" &
+"$muster" serve --config "$dir/muster.toml" --repo "$dir/wishes.git" --listen "127.0.0.1:$port" --store "$dir/muster.redb" 2>"$log" &
 server=$!
 tries=0
 until curl -s -f -o /dev/null --max-time 2 "$url/readyz"; do
@@ -113,6 +130,13 @@ Give all nodes one more kernel parameter, push, and ask again:
     curl '$url/boot/v1/bootscript?mac=$mac'
     muster show $node --blame | grep ^param
 
+The BMCs that the example declares are simulated: $(cat "$dir/fleet.log").
+The server surveys them. Four things are not as git says; see which, and on which line of git (exit code 1):
+
+    muster drift --store ../muster.redb
+    muster drift --store ../muster.redb --format markdown
+    muster show --bmc x1000c0s0b0 --store ../muster.redb
+
 Push something broken: the last good commit stays, and status says why:
 
     sed -i 's/^kernel/kernal/' boot/rocky9.toml
@@ -125,7 +149,7 @@ Take it back:
     git revert --no-edit HEAD && git push
     muster status --store ../muster.redb
 
-Ctrl-C here stops the server and removes $dir.
+Ctrl-C here stops the server and the machines, and removes $dir.
 END
 
 code=0

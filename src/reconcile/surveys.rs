@@ -206,7 +206,7 @@ impl Surveyor {
 
     fn tell(&self, last: Option<i64>) {
         let among = |set: &BTreeSet<Box<str>>| self.targets.keys().filter(|name| set.contains(*name)).count() as u64;
-        let last = last.map(clock::rfc3339);
+        let last = last.map(clock::rfc3339).or_else(|| self.told.load().last.clone());
         let (seen, failing) = (among(&self.seen), among(&self.failing));
         self.told.store(Arc::new(SurveyView { bmcs: self.targets.len() as u64, seen, failing, last }));
     }

@@ -107,6 +107,15 @@ impl Build {
         }
     }
 
+    /// Takes away what a row of the BIOS settings or of the firmware says.
+    pub(super) fn lacks(&mut self, path: &str) {
+        if let Some(name) = path.strip_prefix("bios.attributes.") {
+            Arc::make_mut(&mut self.bios).remove(name);
+        } else if let Some(name) = path.strip_prefix("firmware.") {
+            Arc::make_mut(&mut self.firmware).remove(name);
+        }
+    }
+
     /// Returns the memory in GiB.
     #[must_use]
     pub fn memory_gib(&self) -> u64 {

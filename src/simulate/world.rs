@@ -115,7 +115,10 @@ fn declared(desired: &Desired) -> Addresses {
 }
 
 /// What the machines of one class and model share: how they are built, and what is expected of them.
-type Made = (Arc<Build>, Arc<BTreeMap<String, Free>>);
+type Made = (Arc<Build>, Expected);
+
+/// Values by attribute path.
+type Expected = Arc<BTreeMap<String, Free>>;
 
 /// What is needed to make machines.
 struct Makes<'r> {
@@ -169,7 +172,7 @@ impl Makes<'_> {
         let resolved = self.resolved;
         let desired = &resolved.desired;
         let node = &desired.nodes[at];
-        let (build, expect) = self.build(node.class, model);
+        let (build, shown, wished) = self.shown(at, model);
         let seed = self.choices.seed;
         let mut nics: Vec<Nic> = Vec::new();
         for (spec, nic) in desired.nics(node) {
@@ -185,7 +188,7 @@ impl Makes<'_> {
         if !nics.iter().any(|nic| nic.mac.is_some()) {
             nics.push(Nic { name: None, mac: Some(self.addresses.take()), guid: None, declared: false });
         }
-        let text = |path: &str| match expect.get(path) {
+        let text = |path: &str| match shown.get(path) {
             Some(Free::Text(text)) => Some(text.as_str()),
             Some(_) | None => None,
         };
@@ -200,14 +203,42 @@ impl Makes<'_> {
                 .as_ref()
                 .map_or_else(|| serial_of(seed, &["node", &node.name]), |serial| serial.value.clone()),
             uuid: node.uuid.as_ref().map_or_else(|| uuid_of(seed, &["node", &node.name]), |uuid| uuid.value),
-            boot: Boot::new(&nics, &expect),
+            boot: Boot::new(&nics, &shown),
             nics,
             build,
             phase: if text("power") == Some("off") { Phase::Off } else { Phase::On },
-            secure_boot: matches!(expect.get("secure_boot"), Some(Free::Boolean(true))),
-            wished: Wished { serial: node.serial.is_some(), uuid: node.uuid.is_some(), expect },
+            secure_boot: matches!(shown.get("secure_boot"), Some(Free::Boolean(true))),
+            wished: Wished { serial: node.serial.is_some(), uuid: node.uuid.is_some(), expect: wished },
             staged: super::machine::Staged::default(),
         }
+    }
+
+    /// Makes what a node shows: what its class expects, but for what an exception says was seen in its place. The third are
+    /// the wishes that it fulfils.
+    fn shown(&mut self, at: usize, model: Model) -> (Arc<Build>, Expected, Expected) {
+        let resolved = self.resolved;
+        let class = resolved.desired.nodes[at].class;
+        let (build, expect) = self.build(class, model);
+        let excepted = resolved.desired.exceptions.iter().filter(|exception| exception.nodes.contains(&(at as u32)));
+        let excepted: Vec<_> = excepted.filter(|exception| expect.contains_key(&*exception.attribute)).collect();
+        if excepted.is_empty() {
+            return (build, Arc::clone(&expect), expect);
+        }
+        let (of, mut stated) = (&resolved.classes[class as usize], resolved.classes[class as usize].expect.clone());
+        let mut wished = (*expect).clone();
+        for exception in &excepted {
+            wished.remove(&*exception.attribute);
+            match (&exception.seen, stated.get_mut(&*exception.attribute)) {
+                (Some(seen), Some(stated)) => stated.value = seen.clone(),
+                (None, _) | (_, None) => drop(stated.remove(&*exception.attribute)),
+            }
+        }
+        let mut build = Build::new(model, of.arch.value, &stated, self.choices.surplus);
+        for exception in excepted.iter().filter(|exception| exception.seen.is_none()) {
+            build.lacks(&exception.attribute);
+        }
+        let shown = stated.into_iter().map(|(path, stated)| (path, stated.value)).collect();
+        (Arc::new(build), Arc::new(shown), Arc::new(wished))
     }
 
     fn build(&mut self, class: u32, model: Model) -> Made {

@@ -1,10 +1,14 @@
 //! `muster show`.
 
+mod bmc;
+
 use std::io::Write;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::hosted::Hosted;
+use super::observations::Seen;
 use super::source::Source;
 use super::{Failure, Format, Outcome};
 use crate::cloudinit::Document;
@@ -21,6 +25,13 @@ pub struct Show {
     nodes: String,
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    hosted: Hosted,
+    #[command(flatten)]
+    seen: Seen,
+    /// The names are those of BMCs: show what surveys saw of them, which quirks they have, and what changed
+    #[arg(long, conflicts_with_all = ["blame", "script", "cloud_init"])]
+    bmc: bool,
     /// Say where each value was stated: file, line and layer
     #[arg(long)]
     blame: bool,
@@ -38,6 +49,9 @@ pub struct Show {
 impl Show {
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
+        if self.bmc {
+            return self.bmcs();
+        }
         let wishes = self.source.read(None)?;
         let snapshot = wishes.built()?;
         let selection = snapshot.select(&self.nodes).map_err(|error| bad_set(&self.nodes, &error))?;
@@ -67,6 +81,15 @@ impl Show {
             let _ = writeln!(anstream::stderr(), "{count} node{}", if count == 1 { "" } else { "s" });
         }
         Ok(Outcome::AsWished)
+    }
+
+    fn bmcs(&self) -> Result<Outcome, Failure> {
+        let observed = self.seen.read(&self.hosted)?;
+        let printed = bmc::print(&observed, &self.nodes, self.format, &mut anstream::stdout().lock())?;
+        let missing = printed.map_err(|error| bad_set(&self.nodes, &error))?;
+        let Some(first) = missing.first() else { return Ok(Outcome::AsWished) };
+        let near = crate::desired::did_you_mean(first, observed.bmcs.keys().map(|name| &**name));
+        Err(Failure::new(format!("nothing was seen of a BMC `{first}`")).hint(near))
     }
 
     fn text(&self, snapshot: &Snapshot, node: usize, out: &mut impl Write) -> Result<(), Failure> {
