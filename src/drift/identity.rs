@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::canonical;
 use super::look::View;
 use crate::desired::{Desired, Node};
-use crate::model::{MacAddr, NodeSet, Origin, Quirk};
+use crate::model::{MacAddr, NodeSet, Origin};
 use crate::observed::{BmcRecord, Claim, Observed, Reading, System};
 
 /// What one declared fact of identity comes to.
@@ -70,8 +70,8 @@ impl<'o> Whereabouts<'o> {
     }
 
     /// Finds where the machine of a node is, if it is in one place that is not this one.
-    pub fn elsewhere(&self, desired: &Desired, node: &'o Node, here: Place<'_>) -> Option<Place<'o>> {
-        let places = declared_keys(desired, node).filter_map(|key| self.by_key.get(&key).copied().flatten());
+    pub fn elsewhere(&self, node: &'o Node, here: Place<'_>) -> Option<Place<'o>> {
+        let places = declared_keys(node).filter_map(|key| self.by_key.get(&key).copied().flatten());
         agreed(places).filter(|place| *place != here)
     }
 }
@@ -81,7 +81,7 @@ impl<'d> Roster<'d> {
     pub fn of(desired: &'d Desired) -> Self {
         let mut by_key = HashMap::new();
         for (node, at) in desired.nodes.iter().zip(0_u32..) {
-            for key in declared_keys(desired, node) {
+            for key in declared_keys(node) {
                 by_key
                     .entry(key)
                     .and_modify(|known: &mut Option<u32>| *known = known.filter(|known| *known == at))
@@ -103,13 +103,14 @@ fn agreed<T: PartialEq>(mut all: impl Iterator<Item = T>) -> Option<T> {
 }
 
 fn keys_of(system: &System) -> impl Iterator<Item = Key<'_>> {
-    let serial = system.facts.serial.as_deref().map(Key::Serial);
-    let uuid = system.facts.uuid.map(Key::Uuid);
+    let facts = &system.facts;
+    let serials = [facts.serial.as_deref(), facts.sku.as_deref()].into_iter().flatten().map(Key::Serial);
+    let uuid = facts.uuid.map(Key::Uuid);
     let macs = system.nics.seen().into_iter().flatten().filter_map(|nic| nic.mac.map(Key::Mac));
-    serial.into_iter().chain(uuid).chain(macs)
+    serials.chain(uuid).chain(macs)
 }
 
-fn declared_keys<'d>(_: &Desired, node: &'d Node) -> impl Iterator<Item = Key<'d>> {
+fn declared_keys<'d>(node: &'d Node) -> impl Iterator<Item = Key<'d>> {
     let serial = node.serial.as_ref().map(|serial| Key::Serial(&serial.value));
     let uuid = node.uuid.map(|uuid| Key::Uuid(uuid.value));
     let macs = node.nics.iter().filter_map(|nic| nic.mac.map(|mac| Key::Mac(mac.value)));
@@ -127,8 +128,8 @@ pub fn compare(
     let mut all = Vec::new();
     let facts = &view.system.facts;
     if let Some(serial) = &node.serial {
-        let seen =
-            [facts.serial.as_deref(), facts.sku.as_deref().filter(|_| view.service.quirks.contains(&Quirk::TagInSku))];
+        // Dell's service tag stands in the SKU; whoever else writes it there means it too.
+        let seen = [facts.serial.as_deref(), facts.sku.as_deref()];
         let is_same = seen.iter().flatten().any(|seen| canonical::same_text(&serial.value, seen));
         let answer = answer(is_same, facts.serial.as_deref(), "the BMC tells no serial number");
         all.push(Told { attribute: "serial".into(), wished: serial.value.clone(), origin: serial.origin, answer });

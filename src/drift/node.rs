@@ -103,7 +103,7 @@ impl<'a> Judge<'a, '_> {
         let note = format!("BMC {bmc}: {unfound}");
         match unfound {
             Unfound::None => {
-                let elsewhere = self.world.whereabouts.elsewhere(self.world.desired, self.node, (bmc, ""));
+                let elsewhere = self.world.whereabouts.elsewhere(self.node, (bmc, ""));
                 self.judged += 1;
                 match elsewhere {
                     Some(place) => self.moved((bmc, ""), Some(place), None, origin, record),
@@ -156,7 +156,7 @@ impl<'a> Judge<'a, '_> {
             return false;
         }
         let here = (&*record.bmc, &*view.system.id);
-        let elsewhere = self.world.whereabouts.elsewhere(self.world.desired, self.node, here);
+        let elsewhere = self.world.whereabouts.elsewhere(self.node, here);
         let owner = self.world.roster.owner(view.system).filter(|owner| *owner != self.at);
         if elsewhere.is_none() && owner.is_none() {
             return false;

@@ -205,6 +205,7 @@ fn systems_that_are_not_there_are_presence() {
     world.survey("b3", |service, _| {
         let Reading::Seen(systems) = &mut service.systems else { unreachable!() };
         systems[1].id = "Node7".into();
+        systems[1].uri = "/redfish/v1/Systems/Node7".into();
         systems[1].facts.serial = Some("SN77".into());
         systems[1].nics = Reading::Seen(Vec::new());
     });
