@@ -9,13 +9,17 @@
 //! git commit --> Tree --> Desired --> Resolved --> scripts     = Snapshot (one per commit, immutable)
 //!                bytes    checked     merged       text            |
 //!                                                                  +--> HTTP: MAC -> bytes
-//!                claims -----------------------------> Roll ------+
-//!                redb <-- last good inputs and scripts, boot fetches <-+
+//!                claims -----------------------------> Roll -------+
+//!                   ^                                              |
+//! BMCs --> Observation per BMC --> Observed -----------------------+--> compare --> Drift --> reports
+//!                                     |
+//!                                   redb   (beside last good inputs and scripts, boot fetches, claims)
 //! ```
 //!
 //! Each arrow is crossed once, and nothing calls back upstream. Every command is a cut through the same river:
-//! `muster check` builds the whole [`snapshot::Snapshot`] and drops it, `muster show` stops at some nodes, `muster serve`
-//! keeps it flowing. There is no second code path for the daemon.
+//! `muster check` builds the whole [`snapshot::Snapshot`] and drops it, `muster show` stops at some nodes, `muster discover`
+//! fills [`observed::Observed`], `muster drift` compares the two, `muster adopt` turns what was seen into wishes, and
+//! `muster serve` keeps it all flowing. There is no second code path for the daemon.
 //!
 //! # The house
 //!
@@ -31,8 +35,10 @@
 //! | [`cloudinit`] | meta-data, user-data, vendor-data, network-config |
 //! | [`snapshot`] | all that follows from one commit, and the ways to find a node in it |
 //! | [`roll`] | which machine is which node by what BMCs reported, and which addresses are held, and why |
+//! | [`pace`] | politeness towards BMCs as a scheduler of plain numbers |
+//! | [`drift`] | desired against observed: a verdict for every managed attribute of every node |
 //! | [`view`] | the JSON that is promised to strangers |
-//! | [`report`] | findings as text for people |
+//! | [`report`] | diagnostics for people; drift in six formats, for people and for CI |
 //!
 //! Bank rooms touch the world:
 //!
@@ -40,9 +46,12 @@
 //! |---|---|
 //! | [`settings`] | this host's settings |
 //! | [`git`] | folders and commits to trees; the mirror; the watch |
-//! | [`store`] | redb: accepted commits, last good inputs and scripts, boot fetches |
-//! | [`http`] | two listeners: boot (scripts, cloud-init) and api (status) |
-//! | [`reconcile`] | the loop: git to Snapshot, what is seen to the store; the only one that writes the store |
+//! | [`redfish`] | one BMC: a polite client, a probe that makes one observation, quirks as a table |
+//! | [`survey`] | many BMCs side by side: whom to ask, with which account, and the run that asks them |
+//! | [`store`] | redb: accepted commits, last good inputs and scripts, boot fetches, observations, claims |
+//! | [`http`] | two listeners: boot (scripts, cloud-init) and api (status, what was seen) |
+//! | [`simulate`] | a fleet of simulated BMCs: stateful, seeded, with faults and quirks as switches |
+//! | [`reconcile`] | the loops: git to Snapshot, BMCs to observations and claims; the only one that writes the store |
 //! | [`cli`] | one file per command |
 //!
 //! `tests/layers.rs` holds which room may use which, and fails on any other edge.
@@ -53,14 +62,17 @@
 //!    and the claims ([`observed::Claim`]), nothing else.
 //! 2. A commit is taken whole or not at all. On any error the last good Snapshot stays, and status says why.
 //! 3. Serving never waits on git or disk. It starts from the last good inputs in the store when git is away.
-//! 4. Unknown is not absent, stale is not fresh.
+//! 4. Unknown is not absent, stale is not fresh: what a BMC did not tell is never in sync. An older observation stays, with
+//!    its age, and judges nothing once the BMC cannot be read.
 //! 5. Wake-ups carry no data. Every pass starts from the latest state.
 //! 6. Wishes are TOML, in git. The store holds only what we alone saw; losing it loses history, never intent.
 //! 7. What a person wrote ([`desired::file`]) and what it means ([`desired::Desired`]) are two types. serde derives live
 //!    only where bytes come in or go out.
 //! 8. Snapshot bytes hold typed holes ([`ipxe::Hole`]) for what differs per request. `muster show` prints them as `<name>`.
-//! 9. The daemon never writes to the repository of wishes.
-//! 10. Git beats reality: what is declared is never contested by what was seen.
+//! 9. The daemon never writes to the repository of wishes. Tools print or write files; people commit.
+//! 10. Git beats reality: what is declared is never contested by what was seen; the contradiction is drift.
+//! 11. Accounts are named in git and read on the host. The type that holds a password prints as dots; one that a BMC refused
+//!     is not tried again until a person says so.
 //!
 //! # Where this house differs from its plan
 //!
@@ -70,6 +82,12 @@
 //!   files and the environment, which a pure room must not.
 //! - Boot keys by MAC are looked up in the Snapshot, and only then in the [`roll::Roll`]: what is declared stays there, so
 //!   that nothing that was seen can stand before it.
+//! - The survey is a room of its own ([`survey`]), since `muster discover` runs it without a server; and so is politeness
+//!   ([`pace`]), since it is pure.
+//! - Observations carry serde derives themselves: they are records whose purpose is to come in and go out (the store, the
+//!   export, the api), and a second set of types would say the same again.
+//! - The Redfish client is reqwest and lenient readers of plain JSON, not the nv-redfish crates: their typed model refuses a
+//!   whole resource for one odd field, their bodies are unbounded, and their client sits on another major version of reqwest.
 
 pub mod cli;
 pub mod cloudinit;
