@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{Failure, Outcome};
 use crate::desired::schema;
-use crate::view::DriftView;
+use crate::view::{DriftView, ObservedFile};
 
 /// Print the JSON schemas of the files of wishes and of reports, or write them where editors find them
 ///
@@ -55,10 +55,11 @@ impl Schema {
     }
 }
 
-/// Returns every schema: of the files of wishes, and of what `muster drift --format json` prints.
+/// Returns every schema: of the files of wishes, of what `muster drift --format json` prints, and of what
+/// `muster discover --export` writes.
 fn all() -> Vec<(&'static str, String)> {
     let mut all = schema::all();
-    all.push(DriftView::schema());
+    all.extend([DriftView::schema(), ObservedFile::schema()]);
     all.sort_unstable();
     all
 }

@@ -1,9 +1,9 @@
 //! Drift, as strangers see it.
 
-use schemars::generate::SchemaSettings;
-use schemars::transform::RecursiveTransform;
-use schemars::{JsonSchema, Schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::schema::published;
 
 use super::DiagnosticView;
 
@@ -209,16 +209,6 @@ impl DriftView {
     /// It lets in keys that it does not name, since a version gains fields.
     #[must_use]
     pub fn schema() -> (&'static str, String) {
-        let settings = SchemaSettings::draft07().for_serialize().with_transform(RecursiveTransform(plain_numbers));
-        let mut schema = settings.into_generator().into_root_schema_for::<Self>();
-        schema.insert("title".into(), "Drift: muster drift --format json".into());
-        ("drift.schema.json", format!("{:#}\n", schema.to_value()))
-    }
-}
-
-/// Takes away the formats of Rust's numbers, which no validator knows.
-fn plain_numbers(schema: &mut Schema) {
-    if schema.get("format").and_then(|format| format.as_str()).is_some_and(|format| format.starts_with("uint")) {
-        schema.remove("format");
+        published::<Self>("drift.schema.json", "Drift: muster drift --format json")
     }
 }

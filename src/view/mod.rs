@@ -6,6 +6,7 @@
 mod drift;
 mod node;
 mod observed;
+mod schema;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::API_VERSION;
+use super::schema::published;
 use crate::observed::{Observation, Observed};
 
 /// All that a store remembers of its BMCs: what `muster discover --export` writes, `/api/v1/observed` answers and
@@ -54,6 +55,12 @@ pub struct SurveyView {
 }
 
 impl ObservedFile {
+    /// Returns the JSON schema of the document: the name of its file, and its text.
+    #[must_use]
+    pub fn schema() -> (&'static str, String) {
+        published::<Self>("observed.schema.json", "Observations: muster discover --export")
+    }
+
     /// Describes what is remembered; `at` is RFC 3339.
     #[must_use]
     pub fn new(observed: Observed, at: String) -> Self {
