@@ -31,6 +31,7 @@
 //! | [`cloudinit`] | meta-data, user-data, vendor-data, network-config |
 //! | [`snapshot`] | all that follows from one commit, and the ways to find a node in it |
 //! | [`roll`] | which machine is which node by what BMCs reported, and which addresses are held, and why |
+//! | [`adopt`] | what was seen and is not declared, as edits of the wishes |
 //! | [`view`] | the JSON that is promised to strangers |
 //! | [`report`] | findings as text for people |
 //!
@@ -71,6 +72,7 @@
 //! - Boot keys by MAC are looked up in the Snapshot, and only then in the [`roll::Roll`]: what is declared stays there, so
 //!   that nothing that was seen can stand before it.
 
+pub mod adopt;
 pub mod cli;
 pub mod cloudinit;
 pub mod desired;

@@ -55,8 +55,13 @@ impl Hosted {
 
     /// Finds the status listener of a running server.
     pub fn api(&self) -> Result<ApiAddress, Failure> {
-        let given = Given { repo: Some(PathBuf::new()), listen: None, ..self.given()? };
-        Ok(given.complete(advertise_fault)?.api)
+        Ok(self.reach()?.api)
+    }
+
+    /// Completes what a command without a server needs: the store's file, and how BMCs are reached and surveyed.
+    pub fn reach(&self) -> Result<Settings, Failure> {
+        let given = Given { repo: Some(PathBuf::new()), listen: None, advertise: None, ..self.given()? };
+        Ok(given.complete(advertise_fault)?)
     }
 
     /// Completes the settings of the server.

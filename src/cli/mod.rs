@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: commands meet the terminal and the clock")]
 
+mod adopt;
 mod api;
 mod check;
 mod failure;
@@ -35,6 +36,7 @@ enum Command {
     Show(show::Show),
     Serve(serve::Serve),
     Status(status::Status),
+    Adopt(adopt::Adopt),
     Schema(schema::Schema),
 }
 
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Show(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Status(command) => command.run(),
+        Command::Adopt(command) => command.run(),
         Command::Schema(command) => command.run(),
     };
     match result {

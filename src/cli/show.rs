@@ -255,7 +255,7 @@ fn shown(snapshot: &Snapshot, node: usize, document: Document) -> Option<String>
     Some(text.replace(SERVER_MARK, "<server>"))
 }
 
-fn bad_set(text: &str, error: &NodeSetError) -> Failure {
+pub fn bad_set(text: &str, error: &NodeSetError) -> Failure {
     let at = error.at();
     let under = format!("{}{}", " ".repeat(text[..at.start].chars().count()), "^".repeat((at.end - at.start).max(1)));
     Failure::new(format!("{error}\n  {text}\n  {under}")).hint(error.hint())
