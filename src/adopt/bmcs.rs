@@ -87,7 +87,11 @@ impl<'a> Ground<'a> {
             self.taken.insert(key, record.bmc.to_string());
         }
         let network = network.filter(|network| self.network.as_ref() != Some(network));
-        Ok(Reached { url: record.url.trim_end_matches('/').to_owned(), network, tls: self.needs_pin.then_some("verify") })
+        Ok(Reached {
+            url: record.url.trim_end_matches('/').to_owned(),
+            network,
+            tls: self.needs_pin.then_some("verify"),
+        })
     }
 
     /// Finds the network of an address: the default one where that has it, else the only one that has.
@@ -129,8 +133,7 @@ fn taken(world: &World<'_>) -> BTreeMap<(Option<String>, IpAddr), String> {
 /// Returns a BMC's own address, where it tells of one alone and nobody else has it.
 pub fn mac(service: &Service, keys: &Keys<'_>) -> Option<MacAddr> {
     let managers = service.managers.seen()?;
-    let mut macs: Vec<MacAddr> =
-        managers.iter().filter_map(|manager| manager.macs.seen()).flatten().copied().collect();
+    let mut macs: Vec<MacAddr> = managers.iter().filter_map(|manager| manager.macs.seen()).flatten().copied().collect();
     macs.sort_unstable();
     macs.dedup();
     let [one] = macs.as_slice() else { return None };
@@ -142,7 +145,6 @@ pub fn mac(service: &Service, keys: &Keys<'_>) -> Option<MacAddr> {
 pub fn name_of(record: &BmcRecord) -> String {
     let url = Url::parse(&record.url).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or(&record.bmc);
-    let plain: String =
-        host.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
+    let plain: String = host.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
     format!("bmc-{}", plain.trim_matches('-'))
 }

@@ -96,9 +96,13 @@ fn product(items: &[&str]) -> Option<String> {
 fn list(values: &[&str]) -> String {
     let mut parts = Vec::new();
     let mut at = 0;
+    // Where numbers repeat, a range of two hides the repeats.
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    let repeats = sorted.windows(2).any(|pair| pair[0] == pair[1]);
     while at < values.len() {
         let (length, step) = even(&values[at..]);
-        if length > 2 || (length == 2 && step == 1) {
+        if length > 2 || (length == 2 && step == 1 && !repeats) {
             let range = format!("{}-{}", values[at], values[at + length - 1]);
             parts.push(if step == 1 { range } else { format!("{range}/{step}") });
             at += length;

@@ -1,5 +1,7 @@
 //! Rows of facts files: where they go, and which cells are empty.
 
+use std::collections::BTreeMap;
+
 use super::Unfit;
 use super::edits::{Splice, text_of};
 use crate::model::{Span, Tree};
@@ -47,8 +49,7 @@ impl Rows {
     /// Writes the rows for a file of this text, with a header where it has none.
     pub fn lines(&self, text: &str) -> String {
         let known = header(text);
-        let columns: Vec<&str> =
-            known.as_ref().map_or_else(|| self.columns(), |(_, columns)| columns[1..].to_vec());
+        let columns: Vec<&str> = known.as_ref().map_or_else(|| self.columns(), |(_, columns)| columns[1..].to_vec());
         let mut lines = String::new();
         if known.is_none() {
             lines = format!("name,{}\n", columns.join(","));
@@ -87,22 +88,36 @@ pub fn file_for(rows: &Rows, tree: &Tree, into: &str) -> Result<String, Unfit> {
     Err(Unfit::Facts(into.to_owned()))
 }
 
-/// Finds an empty cell for a fact in a row that a machine has.
-pub fn empty_cell(tree: &Tree, name: &str, column: &str) -> Option<(String, Span)> {
-    for (path, _) in tree.blobs().filter(|(path, _)| path.ends_with(".facts.csv")) {
-        let Ok(Some(text)) = text_of(tree, path) else { continue };
-        let Some((first, columns)) = header(text) else { continue };
-        let Some(at) = columns.iter().position(|other| *other == column) else { continue };
-        for (start, line) in lines(text).filter(|(start, _)| *start > first) {
-            let mut cells = cells(start, line);
-            let is_it = cells.next().is_some_and(|span| text[span.start..span.end].trim() == name);
-            let Some(span) = cells.nth(at - 1).filter(|_| is_it) else { continue };
-            if text[span.start..span.end].trim().is_empty() {
-                return Some((path.to_owned(), span));
+/// The cells of rows that state nothing yet, by the machine's name.
+#[derive(Debug, Default)]
+pub struct EmptyCells<'t> {
+    by_name: BTreeMap<&'t str, Vec<(&'t str, &'t str, Span)>>,
+}
+
+impl<'t> EmptyCells<'t> {
+    /// Reads all facts files.
+    pub fn of(tree: &'t Tree) -> Self {
+        let mut all = Self::default();
+        for (path, _) in tree.blobs().filter(|(path, _)| path.ends_with(".facts.csv")) {
+            let Ok(Some(text)) = text_of(tree, path) else { continue };
+            let Some((first, columns)) = header(text) else { continue };
+            for (start, line) in lines(text).filter(|(start, _)| *start > first) {
+                let mut cells = cells(start, line);
+                let Some(name) = cells.next() else { continue };
+                let own = all.by_name.entry(text[name.start..name.end].trim()).or_default();
+                let named = columns[1..].iter().zip(cells);
+                let empty = named.filter(|(_, span)| text[span.start..span.end].trim().is_empty());
+                own.extend(empty.map(|(column, span)| (*column, path, span)));
             }
         }
+        all
     }
-    None
+
+    /// Makes an edit of an empty cell for a fact, in a row that the machine has.
+    pub fn fill(&self, name: &str, column: &str, value: &str) -> Option<Splice> {
+        let (_, path, span) = self.by_name.get(name)?.iter().find(|(other, ..)| *other == column)?;
+        Some(Splice { path: (*path).to_owned(), span: *span, text: value.to_owned() })
+    }
 }
 
 /// Makes an edit of the cell whose value begins at a byte.

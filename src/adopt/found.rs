@@ -153,7 +153,10 @@ pub fn machines<'a>(world: &World<'a>, keys: &Keys<'a>, draft: &mut Draft) -> Ve
 /// Returns what a BMC shows, where it was seen when it was last asked.
 pub fn answering<'a>(record: &'a BmcRecord, draft: &mut Draft) -> Option<&'a Service> {
     if let Some(failure) = &record.failure {
-        draft.note(format!("BMC {}: not adopted, since it did not answer when it was last asked: {failure}", record.bmc));
+        draft.note(format!(
+            "BMC {}: not adopted, since it did not answer when it was last asked: {failure}",
+            record.bmc
+        ));
         return None;
     }
     record.service()
@@ -201,7 +204,11 @@ fn machine<'a>(
         named_system: (!is_alone).then_some(&*system.id),
         serial: serial.filter(|serial| super::facts::fits(serial)),
         uuid: system.facts.uuid.filter(|uuid| !uuid.is_nil() && keys.is_free(&Key::Uuid(*uuid))),
-        macs: nics::boot_first(world, system, ethernet.into_iter().filter(|mac| keys.is_free(&Key::Mac(*mac))).collect()),
+        macs: nics::boot_first(
+            world,
+            system,
+            ethernet.into_iter().filter(|mac| keys.is_free(&Key::Mac(*mac))).collect(),
+        ),
         guids: infiniband.filter(|guid| keys.is_free(&Key::Guid(*guid))).collect(),
         arch: super::arch::of(system, inventory),
     })

@@ -139,7 +139,9 @@ pub fn adopt(
         return Ok(first);
     }
     let mut spare = compose(snapshot, observed, drift, tree, options, Some("spare"))?;
-    spare.notes.push("the layers give the new nodes nothing to boot, so they are spares; name a boot configuration".into());
+    spare
+        .notes
+        .push("the layers give the new nodes nothing to boot, so they are spares; name a boot configuration".into());
     Ok(spare)
 }
 

@@ -162,7 +162,8 @@ fn write_bmcs(bmcs: &[NewBmc], ground: &Ground<'_>, draft: &mut Draft) {
             && columns::pattern(&urls).is_some()
             && columns::pattern(&names).is_some()
     };
-    let stem = |bmc: &NewBmc| format!("{:?} {} {}", common(bmc), columns::stem(&bmc.reached.url), columns::stem(&bmc.name));
+    let stem =
+        |bmc: &NewBmc| format!("{:?} {} {}", common(bmc), columns::stem(&bmc.reached.url), columns::stem(&bmc.name));
     for run in columns::runs(bmcs, &fits, &stem) {
         let mut table = Table::new("[[bmc]]");
         table.column("name", &run.iter().map(|bmc| &bmc.name).collect::<Vec<_>>());
@@ -218,9 +219,8 @@ impl New<'_, '_> {
 
 /// Tells whether nodes can share one table: each of their columns is a pattern.
 fn fits(run: &[New<'_, '_>]) -> bool {
-    let is_pattern = |of: &dyn Fn(&New<'_, '_>) -> String| {
-        columns::pattern(&run.iter().map(of).collect::<Vec<_>>()).is_some()
-    };
+    let is_pattern =
+        |of: &dyn Fn(&New<'_, '_>) -> String| columns::pattern(&run.iter().map(of).collect::<Vec<_>>()).is_some();
     is_pattern(&|new| new.name.to_owned())
         && is_pattern(&|new| new.bmc().to_owned())
         && is_pattern(&|new| new.machine.named_system.unwrap_or_default().to_owned())

@@ -41,8 +41,7 @@ impl Base {
     /// Merges what the defaults and the groups of new nodes say.
     pub fn of(world: &World<'_>) -> Self {
         let desired = world.snapshot.desired();
-        let mut groups: Vec<_> =
-            world.options.groups.iter().filter_map(|name| desired.group(name)).collect();
+        let mut groups: Vec<_> = world.options.groups.iter().filter_map(|name| desired.group(name)).collect();
         groups.sort_by_key(|group| group.rank);
         let mut base = Self::default();
         base.lay(&desired.defaults);
@@ -81,7 +80,8 @@ impl Base {
     }
 
     fn names(&self, kind: NicKind, prefix: &str, count: usize) -> Vec<String> {
-        let mut known: Vec<&(String, NicKind, bool)> = self.nics.iter().filter(|(_, other, _)| *other == kind).collect();
+        let mut known: Vec<&(String, NicKind, bool)> =
+            self.nics.iter().filter(|(_, other, _)| *other == kind).collect();
         known.sort_by_key(|(.., boot)| !*boot);
         let mut names: Vec<String> = known.into_iter().take(count).map(|(name, ..)| name.clone()).collect();
         let mut number = 0;

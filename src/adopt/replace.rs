@@ -64,7 +64,10 @@ fn node(world: &World<'_>, keys: &Keys<'_>, node: &Node, findings: &[&Finding], 
     let Some(service) = record.service() else { return };
     if let Some(finding) = findings.iter().find(|finding| &*finding.attribute == "place") {
         let place = finding.seen.as_deref().unwrap_or("nowhere that was seen");
-        draft.note(format!("{}: its machine is at {place}; say so in its `bmc`, or swap the rows: a move is not adopted", node.name));
+        draft.note(format!(
+            "{}: its machine is at {place}; say so in its `bmc`, or swap the rows: a move is not adopted",
+            node.name
+        ));
         return;
     }
     let Ok(system) = roll::system_of(node.system.as_deref(), service) else { return };
@@ -95,11 +98,12 @@ fn whole(world: &World<'_>, keys: &Keys<'_>, seen: &Seen<'_>, attribute: &str, o
         "serial" => {
             let tag = told.sku.as_deref().filter(|_| seen.service.quirks.contains(&Quirk::TagInSku));
             let serial = tag.or(told.serial.as_deref());
-            let is_shared = told.serial.as_deref().is_some_and(|serial| {
-                !keys.is_own(&Key::Serial(serial.to_ascii_lowercase()))
-            });
+            let is_shared =
+                told.serial.as_deref().is_some_and(|serial| !keys.is_own(&Key::Serial(serial.to_ascii_lowercase())));
             if is_shared {
-                draft.note(format!("{name}: its new serial number is that of other machines too, so it is not declared"));
+                draft.note(format!(
+                    "{name}: its new serial number is that of other machines too, so it is not declared"
+                ));
                 return;
             }
             serial.map(str::to_owned)
@@ -119,13 +123,7 @@ fn whole(world: &World<'_>, keys: &Keys<'_>, seen: &Seen<'_>, attribute: &str, o
 }
 
 /// Takes in new addresses where it is clear which interface each is of.
-fn replaced_macs(
-    world: &World<'_>,
-    keys: &Keys<'_>,
-    seen: &Seen<'_>,
-    missing: &[(&str, Origin)],
-    draft: &mut Draft,
-) {
+fn replaced_macs(world: &World<'_>, keys: &Keys<'_>, seen: &Seen<'_>, missing: &[(&str, Origin)], draft: &mut Draft) {
     if missing.is_empty() {
         return;
     }
@@ -178,7 +176,10 @@ fn unsure(node: &str, missing: &[(&str, Origin)], strange: &[MacAddr]) -> String
         return format!("{node}: the address of {nics} is gone, and no other that is free is there in its place");
     }
     let macs = strange.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    format!("{node}: the address of {nics} is gone, and {macs} came; say which is which with `--nic {}=MAC`", missing[0].0)
+    format!(
+        "{node}: the address of {nics} is gone, and {macs} came; say which is which with `--nic {}=MAC`",
+        missing[0].0
+    )
 }
 
 /// Finds the address of the interface that the BMC calls what it called the one with the old address.
@@ -210,7 +211,10 @@ fn replaced_guids(world: &World<'_>, keys: &Keys<'_>, seen: &Seen<'_>, missing: 
         }
         _ => {
             let nics = missing.iter().map(|(nic, _)| *nic).collect::<Vec<_>>().join(", ");
-            draft.note(format!("{}: the GUID of {nics} is another now, and which cannot be told; write it yourself", seen.node.name));
+            draft.note(format!(
+                "{}: the GUID of {nics} is another now, and which cannot be told; write it yourself",
+                seen.node.name
+            ));
         }
     }
 }
@@ -220,7 +224,9 @@ fn bmc_mac(world: &World<'_>, keys: &Keys<'_>, name: &str, finding: &Finding, dr
     let mac = service.and_then(|service| super::bmcs::mac(service, keys));
     match (mac, finding.origin) {
         (Some(mac), Some(origin)) => put(world, name, "bmc.mac", origin, &mac.to_string(), draft),
-        _ => draft.note(format!("BMC {name}: it tells of several addresses of its own, or of another's; write the right one yourself")),
+        _ => draft.note(format!(
+            "BMC {name}: it tells of several addresses of its own, or of another's; write the right one yourself"
+        )),
     }
 }
 
@@ -253,7 +259,8 @@ fn literal(world: &World<'_>, origin: Origin, value: &str) -> Option<Splice> {
     let place = desired.sources.place(origin);
     let span = place.span?;
     let text = super::edits::text_of(world.tree, &place.file).ok().flatten()?.get(span.start..span.end)?;
-    let is_plain = text.len() > 1 && text.starts_with(['"', '\'']) && !text.contains(['[', ']', '\\']) && !text.contains("\"\"\"");
+    let is_plain =
+        text.len() > 1 && text.starts_with(['"', '\'']) && !text.contains(['[', ']', '\\']) && !text.contains("\"\"\"");
     (is_plain && stated_by(world, origin) == 1).then(|| Splice {
         path: place.file.to_string(),
         span,

@@ -173,7 +173,12 @@ fn prove(wishes: &Wishes, adoption: &Adoption, observed: Observed, before: &Drif
 fn differs(finding: &Finding) -> Option<String> {
     let Subject::Node(node) = &finding.subject else { return None };
     let text = |value: &Option<Box<str>>| value.as_deref().unwrap_or("nothing").to_owned();
-    Some(format!("{node}: {} is wished to be {} and is {}", finding.attribute, text(&finding.wished), text(&finding.seen)))
+    Some(format!(
+        "{node}: {} is wished to be {} and is {}",
+        finding.attribute,
+        text(&finding.wished),
+        text(&finding.seen)
+    ))
 }
 
 /// How many lines are printed of what new nodes differ in; `muster drift` tells all.

@@ -73,17 +73,16 @@ bmc    = "x[1,1,3,3]-bmc"
 system = "Node[0,1,0,1]"
 nics   = [{ name = "eth0", boot = true }]
 "#
-        .replace("name   = \"x[1-4]\"\n", "name   = \"x[1-4]\"\nnid    = \"[1-4]\"\n")
-        .replace("nid    = \"[1-4]\"\n", "")
     );
 }
 
 #[test]
 fn a_second_system_behind_a_declared_bmc_is_a_node_of_it() {
-    let mut world = World::new().edit("bmc = { url = \"https://10.1.0.[1-2]\" }", "bmc = \"b[1-2]\"\nsystem = \"1\"").edit(
-        "//- nodes/n.facts.csv",
-        "[[bmc]]\nname = \"b[1-2]\"\nurl = \"https://10.1.0.[1-2]\"\n//- nodes/n.facts.csv",
-    );
+    let mut world =
+        World::new().edit("bmc = { url = \"https://10.1.0.[1-2]\" }", "bmc = \"b[1-2]\"\nsystem = \"1\"").edit(
+            "//- nodes/n.facts.csv",
+            "[[bmc]]\nname = \"b[1-2]\"\nurl = \"https://10.1.0.[1-2]\"\n//- nodes/n.facts.csv",
+        );
     world.observed.bmcs.clear();
     world.survey("b1", "https://10.1.0.1", vec![system("1", Some("SN1"), &[mac(1)]), system("2", None, &[])]);
     let adoption = world.adopted(&options());
@@ -100,7 +99,10 @@ fn what_several_machines_show_is_written_for_none() {
         world.stranger(&format!("https://10.1.0.{at}"), vec![system("1", Some("0123456789"), &shared)]);
     }
     let text = texts(&world.adopted(&options()));
-    assert!(!text.contains("0123456789") && !text.contains("c8") && text.contains(":03\n") && text.contains(":04\n"), "{text}");
+    assert!(
+        !text.contains("0123456789") && !text.contains("c8") && text.contains(":03\n") && text.contains(":04\n"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -120,18 +122,23 @@ fn the_address_that_asked_or_is_first_in_the_boot_order_is_the_boot_interface() 
 
 #[test]
 fn interfaces_that_layers_name_keep_their_names() {
-    let mut world = World::new().edit("vars = { a = \"b\" }", "nics = [{ name = \"hsn0\", boot = true }, { name = \"ib9\", kind = \"infiniband\" }]");
+    let mut world = World::new().edit("eth0\", boot = true", "eth0\"").edit(
+        "vars = { a = \"b\" }",
+        "nics = [{ name = \"hsn0\", boot = true }, { name = \"ib9\", kind = \"infiniband\" }]",
+    );
     let mut machine = system("1", None, &[mac(10), mac(11)]);
     let guid = crate::model::Guid::parse("0c42a10300a1b2c3").unwrap();
-    let infiniband =
-        SeenNic { mac: None, guid: Some(guid), kind: NicKind::Infiniband, ..nic("ib", mac(1)) };
+    let infiniband = SeenNic { mac: None, guid: Some(guid), kind: NicKind::Infiniband, ..nic("ib", mac(1)) };
     let link = SeenNic { kind: NicKind::HostToBmc, ..nic("usb", mac(99)) };
     if let Reading::Seen(nics) = &mut machine.nics {
         nics.extend([infiniband, link]);
     }
     world.stranger("https://10.1.0.3", vec![machine]);
     let text = texts(&world.adopted(&Options { groups: vec!["g".into()], ..options() }));
-    assert!(text.contains("nics   = [{ name = \"hsn0\" }, { name = \"eth0\" }, { name = \"ib9\", kind = \"infiniband\" }]"), "{text}");
+    assert!(
+        text.contains("nics   = [{ name = \"hsn0\" }, { name = \"eth0\" }, { name = \"ib9\", kind = \"infiniband\" }]"),
+        "{text}"
+    );
     assert!(text.contains("name,nics.eth0.mac,nics.hsn0.mac,nics.ib9.guid"), "{text}");
     assert!(!text.contains(":63"), "{text}");
 }
@@ -142,7 +149,7 @@ fn a_bmc_without_servers_is_declared_and_one_that_is_silent_is_not() {
     world.stranger("https://10.1.0.40", Vec::new());
     world.stranger("https://10.1.0.41", Vec::new());
     world.stranger("https://10.1.0.50", vec![system("1", None, &[mac(50)])]);
-    let failure = Failure::new(FailureKind::Timeout, "no answer in 10 s");
+    let failure = Failure::new(FailureKind::TimedOut, "no answer in 10 s");
     world.observe("https://10.1.0.50", "https://10.1.0.50", Outcome::Failed(failure));
     let adoption = world.adopted(&options());
     assert_eq!(
@@ -168,7 +175,9 @@ fn a_machine_that_moved_is_not_adopted() {
 
 #[test]
 fn nodes_that_would_boot_nothing_are_spares() {
-    let mut world = World::new().edit("boot = \"b\"\n[defaults.bmc]", "[defaults.bmc]").edit("vars = { a = \"b\" }", "boot = \"b\"");
+    let mut world = World::new()
+        .edit("boot = \"b\"\n[defaults.bmc]", "[defaults.bmc]")
+        .edit("vars = { a = \"b\" }", "boot = \"b\"");
     world.stranger("https://10.1.0.3", vec![system("1", None, &[mac(3)])]);
     let adoption = world.adopted(&options());
     assert!(texts(&adoption).contains("state = \"spare\""), "{}", texts(&adoption));
@@ -188,7 +197,8 @@ fn files_that_are_there_are_added_to() {
     assert_eq!(added, "nid0003,02:00:00:00:00:03,,SN3,\n");
     assert!(tables.after.starts_with(tables.before.as_deref().unwrap()));
     // A column that the file lacks makes another file.
-    let lacking = world.edit("name,nics.eth0.mac,nics.eth1.mac, serial,uuid", "name,nics.eth0.mac,nics.eth1.mac,nid,uuid");
+    let lacking =
+        world.edit("name,nics.eth0.mac,nics.eth1.mac, serial,uuid", "name,nics.eth0.mac,nics.eth1.mac,nid,uuid");
     let lacking = World { wishes: lacking.wishes.replace(",SN1,", ",,").replace(", SN2 ,", ",,"), ..lacking };
     let adoption = lacking.adopted(&into);
     assert_eq!(adoption.edits[0].path, "nodes/n-2.facts.csv", "{}", texts(&adoption));
@@ -196,9 +206,10 @@ fn files_that_are_there_are_added_to() {
 
 #[test]
 fn addresses_must_lie_where_the_wishes_say() {
-    let mut world = World::new()
-        .edit("[defaults.bmc]", "[defaults.bmc]\nnetwork = \"bmc\"")
-        .edit("//- boot/b.toml", "//- networks/bmc.toml\ncidr = \"10.1.0.0/24\"\n//- networks/far.toml\ncidr = \"10.2.0.0/24\"\n//- boot/b.toml");
+    let mut world = World::new().edit("[defaults.bmc]", "[defaults.bmc]\nnetwork = \"bmc\"").edit(
+        "//- boot/b.toml",
+        "//- networks/bmc.toml\ncidr = \"10.1.0.0/24\"\n//- networks/far.toml\ncidr = \"10.2.0.0/24\"\n//- boot/b.toml",
+    );
     world.stranger("https://10.1.0.3", vec![system("1", None, &[mac(3)])]);
     world.stranger("https://10.2.0.3", vec![system("1", None, &[mac(4)])]);
     world.stranger("https://10.3.0.3", vec![system("1", None, &[mac(5)])]);

@@ -37,11 +37,9 @@ fn a_replaced_card_is_found_by_its_slot_or_because_it_is_the_only_one() {
     world.survey("nid0001", "https://10.1.0.1", vec![system("1", Some("SN1"), &[MacAddr([2, 0, 0, 0, 9, 3])])]);
     let adoption = world.adopted(&options());
     let [edit] = adoption.edits.as_slice() else { panic!("{}", texts(&adoption)) };
-    let lines: Vec<String> = changed(edit.before.as_deref().unwrap(), &edit.after).into_iter().map(|line| line.2).collect();
-    assert_eq!(
-        lines,
-        ["nid0001,02:00:00:00:09:03,,SN1,", "nid0002,02:00:00:00:09:02,02:00:00:00:09:01, SN2 ,"]
-    );
+    let lines: Vec<String> =
+        changed(edit.before.as_deref().unwrap(), &edit.after).into_iter().map(|line| line.2).collect();
+    assert_eq!(lines, ["nid0001,02:00:00:00:09:03,,SN1,", "nid0002,02:00:00:00:09:02,02:00:00:00:09:01, SN2 ,"]);
     let only = Options { scope: Scope::Nodes(vec![0]), ..options() };
     let adoption = world.adopt(&only).unwrap();
     assert_eq!(changed(adoption.edits[0].before.as_deref().unwrap(), &adoption.edits[0].after).len(), 1);
@@ -57,11 +55,8 @@ fn cards_that_cannot_be_told_apart_are_asked_for() {
     world.survey("nid0002", "https://10.1.0.2", vec![machine]);
     let adoption = world.adopted(&options());
     assert!(adoption.edits.is_empty() && adoption.notes[0].contains("--nic"), "{adoption:?}");
-    let named = Options {
-        scope: Scope::Nodes(vec![1]),
-        nics: vec![("eth1".into(), MacAddr([2, 0, 0, 0, 9, 1]))],
-        ..options()
-    };
+    let named =
+        Options { scope: Scope::Nodes(vec![1]), nics: vec![("eth1".into(), MacAddr([2, 0, 0, 0, 9, 1]))], ..options() };
     let adoption = world.adopted(&Options { scope: Scope::Nodes(vec![1]), ..named });
     // The other one is the only one left.
     assert!(texts(&adoption).contains("nid0002,02:00:00:00:09:02,02:00:00:00:09:01, SN2 ,"), "{}", texts(&adoption));
@@ -71,7 +66,8 @@ fn cards_that_cannot_be_told_apart_are_asked_for() {
 fn a_literal_of_one_node_is_replaced_and_a_pattern_of_several_is_not() {
     let facts = "name,nics.eth0.mac,nics.eth1.mac, serial,uuid\n\nnid0001,02:00:00:00:00:01,,SN1,\nnid0002,02:00:00:00:00:02,02:00:00:00:01:02, SN2 ,\n";
     let several = World::new().edit(facts, "name,uuid\n").edit("nid = \"[1-2]\"", "serial = \"SN[1-2]\"");
-    let replace = |world: &mut World| world.survey("nid0001", "https://10.1.0.1", vec![system("1", Some("SN\"9"), &[mac(1)])]);
+    let replace =
+        |world: &mut World| world.survey("nid0001", "https://10.1.0.1", vec![system("1", Some("SN\"9"), &[mac(1)])]);
     let mut world = several.clone();
     replace(&mut world);
     let adoption = world.adopted(&options());
@@ -101,7 +97,8 @@ fn claimed_addresses_become_facts_in_the_empty_cells() {
     let mut world = World::new().edit("[defaults]\n", "[defaults]\nmacs = \"from-bmc\"\n");
     let wishes = world.wishes.replace("nid0001,02:00:00:00:00:01,,", "nid0001,,,");
     world.wishes = wishes;
-    let claim = |node: &str, macs: Vec<MacAddr>| Claim { node: node.into(), bmc: node.into(), system: "1".into(), macs, at: 1 };
+    let claim =
+        |node: &str, macs: Vec<MacAddr>| Claim { node: node.into(), bmc: node.into(), system: "1".into(), macs, at: 1 };
     world.observed.claims = vec![claim("nid0001", vec![mac(1)])];
     assert!(world.adopted(&options()).edits.is_empty());
     let adoption = world.adopted(&Options { macs: true, ..options() });

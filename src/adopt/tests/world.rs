@@ -46,7 +46,7 @@ const T0: i64 = 1_780_300_800_000;
 pub struct World {
     pub wishes: String,
     pub observed: Observed,
-    now: i64,
+    pub now: i64,
 }
 
 impl World {
@@ -137,7 +137,8 @@ fn compare(snapshot: &Snapshot, observed: &Observed, at: i64) -> Drift {
 pub fn build(tree: &Tree) -> Snapshot {
     let (snapshot, findings) = snapshot::build(tree, Revision::work_tree());
     snapshot.unwrap_or_else(|| {
-        let files: Vec<_> = tree.blobs().map(|(path, text)| format!("//- {path}\n{}", String::from_utf8_lossy(text))).collect();
+        let files: Vec<_> =
+            tree.blobs().map(|(path, text)| format!("//- {path}\n{}", String::from_utf8_lossy(text))).collect();
         panic!("{findings:#?}\n{}", files.concat())
     })
 }

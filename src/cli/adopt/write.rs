@@ -25,11 +25,11 @@ pub fn diff(path: &str, edit: &Edit) -> String {
 /// read.
 pub fn write(prefix: &str, edits: &[Edit]) -> Result<(), Failure> {
     let mut ready: Vec<(PathBuf, PathBuf)> = Vec::with_capacity(edits.len());
-    let failed = |path: &Path, error: io::Error| Failure::new(format!("{}: cannot be written: {error}", path.display()));
+    let failed =
+        |path: &Path, error: io::Error| Failure::new(format!("{}: cannot be written: {error}", path.display()));
     for edit in edits {
         let path = PathBuf::from(format!("{prefix}{}", edit.path));
-        let temporary =
-            unchanged(&path, edit).and_then(|()| beside(&path, edit).map_err(|error| failed(&path, error)));
+        let temporary = unchanged(&path, edit).and_then(|()| beside(&path, edit).map_err(|error| failed(&path, error)));
         match temporary {
             Ok(temporary) => ready.push((temporary, path)),
             Err(failure) => {
