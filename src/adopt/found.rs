@@ -187,7 +187,8 @@ fn machine<'a>(
     let is_alone = !has_nodes && roll::system_of(None, service).is_ok();
     let is_told = roll::system_of(Some(&system.id), service).is_ok_and(|found| std::ptr::eq(found, system));
     let can_be_written = super::columns::pattern(&[&system.id]).is_some();
-    if !is_alone && !(is_told && can_be_written) {
+    let is_found = is_alone || (is_told && can_be_written);
+    if !is_found {
         return Err(format!("{who}: not adopted, since its id does not tell it from the others"));
     }
     let nics = system.nics.seen().into_iter().flatten();

@@ -24,12 +24,11 @@ pub struct Base {
 /// that its boot order names first.
 pub fn boot_first(world: &World<'_>, system: &System, mut macs: Vec<MacAddr>) -> Vec<MacAddr> {
     let asked = |mac: &MacAddr| world.observed.unknown.iter().any(|unknown| unknown.mac == *mac);
-    let settings = system.boot.seen();
-    let ordered = settings.into_iter().flat_map(|boot| {
-        let option = |reference: &Box<str>| boot.options.iter().find(|option| option.reference == *reference);
-        boot.order.iter().filter_map(move |reference| option(reference)?.mac)
+    let mut ordered = system.boot.seen().into_iter().flat_map(|boot| {
+        let options = boot.order.iter().map(|reference| boot.options.iter().find(|it| it.reference == *reference));
+        options.filter_map(|option| option?.mac)
     });
-    let ordered = ordered.into_iter().find_map(|mac| macs.iter().position(|other| *other == mac));
+    let ordered = ordered.find_map(|mac| macs.iter().position(|other| *other == mac));
     if let Some(at) = macs.iter().position(asked).or(ordered) {
         let boot = macs.remove(at);
         macs.insert(0, boot);

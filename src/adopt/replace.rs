@@ -26,8 +26,9 @@ pub fn replaced(world: &World<'_>, draft: &mut Draft) {
     for finding in world.drift.findings.iter().filter(|finding| is_identity(finding)) {
         match &finding.subject {
             Subject::Node(name) => {
-                let at = world.snapshot.by_name(name).filter(|at| is_selected(world, *at));
-                at.map(|at| by_node.entry(at).or_default().push(finding));
+                if let Some(at) = world.snapshot.by_name(name).filter(|at| is_selected(world, *at)) {
+                    by_node.entry(at).or_default().push(finding);
+                }
             }
             Subject::Bmc(name) if world.options.scope == Scope::All => bmc_mac(world, &keys, name, finding, draft),
             Subject::Bmc(_) | Subject::System { .. } | Subject::Mac(_) => {}

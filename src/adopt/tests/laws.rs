@@ -8,8 +8,8 @@ use super::world::{World, mac, options, system, texts};
 use crate::adopt::{Options, Scope};
 use crate::observed::System;
 
-/// A BMC that nobody declares: two numbers of its address, and its Systems.
-type Stranger = ((u8, u8), Vec<Shown>);
+/// A BMC that nobody declares: three numbers of its address, and its Systems.
+type Stranger = ((u8, u8, u8), Vec<Shown>);
 
 /// What a System shows: a serial number and addresses, out of few, so that many are shared.
 type Shown = (Option<u8>, Vec<u8>, bool);
@@ -17,7 +17,15 @@ type Shown = (Option<u8>, Vec<u8>, bool);
 fn strangers() -> impl Strategy<Value = Vec<Stranger>> {
     let shown = (prop::option::of(10_u8..40), prop::collection::vec(10_u8..60, 0..3), any::<bool>());
     let systems = prop_oneof![6 => prop::collection::vec(shown.clone(), 1..2), 2 => prop::collection::vec(shown, 0..4)];
-    prop::collection::vec(((2_u8..5, 1_u8..30), systems), 0..12)
+    prop::collection::vec(((0_u8..6, 2_u8..5, 1_u8..30), systems), 0..12)
+}
+
+fn url((kind, a, b): (u8, u8, u8)) -> String {
+    match kind {
+        0 => format!("https://[fd00::{a:x}:{b:x}]"),
+        1 => format!("https://{}-{a}.bmc.example:8443", char::from(b'a' + b % 26)),
+        _ => format!("https://10.{}.{a}.{b}", kind / 4 + 1),
+    }
 }
 
 fn systems(shown: &[Shown]) -> Vec<System> {
@@ -42,9 +50,9 @@ proptest! {
         expect in any::<bool>(),
     ) {
         let mut world = World::new();
-        let strangers: BTreeMap<(u8, u8), Vec<Shown>> = strangers.into_iter().collect();
-        for ((third, fourth), shown) in &strangers {
-            world.stranger(&format!("https://10.1.{third}.{fourth}"), systems(shown));
+        let strangers: BTreeMap<String, Vec<Shown>> = strangers.into_iter().map(|(at, shown)| (url(at), shown)).collect();
+        for (url, shown) in &strangers {
+            world.stranger(url, systems(shown));
         }
         let asked = Options { expect, groups: vec!["g".into()], ..options() };
         let adoption = world.adopted(&asked);

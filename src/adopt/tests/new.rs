@@ -1,7 +1,7 @@
 //! Machines that nobody declares.
 
 use super::world::{World, mac, nic, options, service, system, texts};
-use crate::adopt::{Options, Unfit};
+use crate::adopt::{Broken, Options, Unfit, proven};
 use crate::observed::{BootOption, BootSettings, Failure, FailureKind, Manager, NicKind, Outcome, Reading, SeenNic};
 
 #[test]
@@ -237,4 +237,36 @@ fn what_does_not_fit_is_told() {
     assert_eq!(told(&|options| options.into = "groups/x.toml".into()), Unfit::Into("groups/x.toml".into()));
     assert_eq!(told(&|options| options.nics = vec![("eth0".into(), mac(9))]), Unfit::NicOfMany(2));
     assert!(matches!(told(&|options| options.names = Some("x[".into())), Unfit::Names { .. }));
+}
+
+#[test]
+fn line_ends_stay_as_they_are() {
+    let mut world = World::new();
+    let at = world.wishes.find("//- nodes/n.toml").unwrap();
+    let last =
+        world.wishes[at..].trim_end().replace('\n', "\r\n").replace("csv\r\n", "csv\n").replace("toml\r\n", "toml\n");
+    world.wishes.replace_range(at.., &last);
+    world.stranger("https://10.1.0.3", vec![system("1", Some("SN3"), &[mac(3)])]);
+    let adoption = world.adopted(&Options { into: "nodes/n.toml".into(), ..options() });
+    for edit in &adoption.edits {
+        let before = edit.before.as_deref().unwrap();
+        assert!(edit.after.starts_with(before), "{}", edit.after);
+        assert_eq!(edit.after.matches('\n').count(), edit.after.matches("\r\n").count(), "{:?}", edit.after);
+    }
+}
+
+#[test]
+fn an_adoption_that_does_not_say_what_was_seen_is_refused() {
+    let mut world = World::new();
+    world.stranger("https://10.1.0.3", vec![system("1", Some("SN3"), &[mac(3)])]);
+    let sound = world.adopted(&options());
+    let broken = |from: &str, to: &str| {
+        let mut adoption = sound.clone();
+        adoption.edits.iter_mut().for_each(|edit| edit.after = edit.after.replace(from, to));
+        assert_ne!(adoption, sound);
+        let (before, after) = world.drifts(&adoption);
+        proven(&adoption, &before, &after).unwrap_err()
+    };
+    assert!(matches!(broken("SN3", "SN4"), Broken::Stays(_)));
+    assert!(matches!(broken("10.1.0.3", "10.1.0.4"), Broken::Stays(_)));
 }
