@@ -147,7 +147,13 @@ fn strangers() -> Vec<Observation> {
     (3..=4).map(one).collect()
 }
 
-const NEW: &str = "# R1\n[[node]]\nname = \"n[03-04]\"\nbmc  = { url = \"https://10.1.0.[3-4]\" }\nnics = [{ name = \"eth0\", boot = true }]\n";
+const NEW: &str = r#"# No credential is named in [defaults.bmc]: add `credentials = "NAME"` to the BMCs.
+# R1
+[[node]]
+name = "n[03-04]"
+bmc  = { url = "https://10.1.0.[3-4]" }
+nics = [{ name = "eth0", boot = true }]
+"#;
 
 #[test]
 fn new_machines_are_printed_and_then_written() {
