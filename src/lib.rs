@@ -37,6 +37,7 @@
 //! | [`roll`] | which machine is which node by what BMCs reported, and which addresses are held, and why |
 //! | [`pace`] | politeness towards BMCs as a scheduler of plain numbers |
 //! | [`drift`] | desired against observed: a verdict for every managed attribute of every node |
+//! | [`adopt`] | what was seen and is not declared, as edits of the wishes |
 //! | [`view`] | the JSON that is promised to strangers |
 //! | [`report`] | diagnostics for people; drift in six formats, for people and for CI |
 //!
@@ -89,6 +90,7 @@
 //! - The Redfish client is reqwest and lenient readers of plain JSON, not the nv-redfish crates: their typed model refuses a
 //!   whole resource for one odd field, their bodies are unbounded, and their client sits on another major version of reqwest.
 
+pub mod adopt;
 pub mod cli;
 pub mod cloudinit;
 pub mod desired;

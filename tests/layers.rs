@@ -25,7 +25,7 @@ const ROOMS: &[(&str, bool, &[&str])] = &[
     ("snapshot", true, &["model", "desired", "resolve", "ipxe", "cloudinit"]),
     ("roll", true, &["model", "desired", "resolve", "snapshot", "observed"]),
     ("drift", true, &["model", "desired", "resolve", "observed", "snapshot", "roll"]),
-    ("adopt", true, &["model", "desired", "observed", "snapshot", "roll"]),
+    ("adopt", true, &["model", "desired", "observed", "snapshot", "roll", "drift"]),
     ("view", true, &["model", "desired", "observed", "resolve", "ipxe", "cloudinit", "snapshot", "roll", "drift"]),
     (
         "report",

@@ -15,6 +15,7 @@ use super::{Failure, Outcome};
 use crate::desired::FailOn;
 use crate::drift::{self, Exit, Options};
 use crate::report::{self, DriftReport, Format};
+use crate::roll;
 use crate::snapshot::Snapshot;
 
 /// Compare machines as they are with machines as they are wished
@@ -73,7 +74,7 @@ impl Drift {
         let wishes = self.source.read(None)?;
         let snapshot = wishes.built()?;
         let nodes = self.nodes.as_deref().map(|set| selected(&snapshot, set)).transpose()?;
-        let observed = self.seen.read(&self.hosted)?;
+        let observed = roll::declared(&snapshot, self.seen.read(&self.hosted)?);
         let at = self.at.unwrap_or_else(Timestamp::now).as_millisecond();
         let drift = drift::compare(&snapshot, &observed, at, &Options { confirm: self.confirm, nodes });
         let report = DriftReport { drift: &drift, snapshot: &snapshot, tree: &wishes.tree, prefix: &wishes.from_root };

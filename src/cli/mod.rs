@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: commands meet the terminal and the clock")]
 
+mod adopt;
 mod api;
 mod check;
 mod discover;
@@ -42,6 +43,7 @@ enum Command {
     Serve(serve::Serve),
     Status(status::Status),
     Simulate(Box<simulate::Simulate>),
+    Adopt(adopt::Adopt),
     Schema(schema::Schema),
 }
 
@@ -82,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Serve(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Simulate(command) => command.run(),
+        Command::Adopt(command) => command.run(),
         Command::Schema(command) => command.run(),
     };
     match result {

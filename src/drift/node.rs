@@ -140,7 +140,8 @@ impl<'a> Judge<'a, '_> {
     /// The claim that the node boots by, where its layers let it claim.
     fn claim(&self) -> Option<(&'a Claim, Origin)> {
         let class = &self.world.snapshot.resolved().classes[self.node.class as usize];
-        if class.macs.value != crate::desired::MacSource::FromBmc {
+        let rests = roll::boots_as_declared(self.world.desired, self.node);
+        if rests || class.macs.value != crate::desired::MacSource::FromBmc {
             return None;
         }
         let claims = &self.world.observed.claims;

@@ -6,6 +6,7 @@
 //! that two nodes claim is held, and boots neither. This room does not know how a BMC is asked, where claims are kept, or
 //! what a machine is answered.
 
+mod declared;
 mod held;
 mod make;
 mod system;
@@ -17,6 +18,7 @@ use crate::model::MacAddr;
 use crate::observed::Claim;
 use crate::snapshot::Snapshot;
 
+pub use declared::{declared, origin};
 pub use held::{Held, Why};
 pub use make::claims;
 pub use system::{Unfound, system_of};
@@ -144,8 +146,15 @@ fn worth(snapshot: &Snapshot, claim: &Claim) -> Worth {
     match (is_of(desired, node, claim), snapshot.resolved().class(at).macs.value) {
         (false, _) => Worth::Void,
         (true, MacSource::Declared) => Worth::Rests,
+        (true, MacSource::FromBmc) if boots_as_declared(desired, node) => Worth::Rests,
         (true, MacSource::FromBmc) => Worth::Counts(at),
     }
+}
+
+/// Tells whether git states the address that a node boots by: then nothing that was seen stands beside it, and a claim rests.
+#[must_use]
+pub fn boots_as_declared(desired: &Desired, node: &Node) -> bool {
+    desired.boot_nic(node).is_some_and(|(_, nic)| nic.mac.is_some())
 }
 
 /// Tells whether a claim was made from what is a node's BMC and System now.

@@ -120,12 +120,18 @@ fn what_git_declares_is_not_contested() {
 }
 
 #[test]
-fn a_nodes_own_addresses_stand_beside_its_claim() {
-    let own = "//- nodes/n.toml\n[[node]]\nname = \"n1\"\nbmc = \"b1\"\nnics = [{ name = \"eth0\", mac = \"02:00:00:00:00:01\" }]\n";
-    let snapshot = snapshot_of(own);
-    let roll = Roll::call(&snapshot, &[claim("n1", "b1", &[1, 2])]);
-    assert!(roll.held().is_empty());
-    assert_eq!((snapshot.by_mac(mac(1)), roll.by_mac(mac(2))), (Some(0), Some(0)));
+fn a_claim_rests_where_git_states_the_address_that_boots() {
+    let of = |nics: &str| {
+        let own = format!("//- nodes/n.toml\n[[node]]\nname = \"n1\"\nbmc = \"b1\"\nnics = [{nics}]\n");
+        let snapshot = snapshot_of(&own);
+        let roll = Roll::call(&snapshot, &[claim("n1", "b1", &[1, 2])]);
+        assert!(roll.held().is_empty());
+        (snapshot.by_mac(mac(1)), roll.by_mac(mac(2)))
+    };
+    let first = r#"{ name = "eth0", mac = "02:00:00:00:00:01" }"#;
+    assert_eq!(of(first), (Some(0), None));
+    let other = r#"{ name = "eth0", boot = true }, { name = "eth1", mac = "02:00:00:00:00:01" }"#;
+    assert_eq!(of(other), (Some(0), Some(0)), "it stands beside the node's other addresses");
 }
 
 #[test]

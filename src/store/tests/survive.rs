@@ -45,9 +45,15 @@ fn no_acknowledged_survey_is_lost_by_being_killed() {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         assert!(lines.by_ref().any(|line| line.contains("opened")), "the child did not open it");
+        // Every other kill comes after a write, however slow the machine.
+        let first = if round % 2 == 0 { lines.next() } else { None };
         std::thread::sleep(Duration::from_micros(round * 7_919 % 23_000));
         child.kill().unwrap();
-        let told = lines.filter_map(|line| Some(line.split_once("done ")?.1.parse::<u64>().unwrap())).last();
+        let told = first
+            .into_iter()
+            .chain(lines)
+            .filter_map(|line| Some(line.split_once("done ")?.1.parse::<u64>().unwrap()))
+            .last();
         child.wait().unwrap();
 
         let (store, opened) = place.open();
@@ -65,7 +71,7 @@ fn no_acknowledged_survey_is_lost_by_being_killed() {
         taken = found;
     }
     eprintln!("{KILLS} kills, {taken} batches, {cut_short} stored and not yet acknowledged");
-    assert!(taken > KILLS / 2, "{taken} batches: most kills met no write");
+    assert!(taken >= KILLS / 2, "{taken} batches: most kills met no write");
     let all: Vec<Observation> = (0..taken).flat_map(batch).collect();
     assert_eq!(place.open().0.observed().unwrap(), in_memory(&all), "no set is left over");
 }

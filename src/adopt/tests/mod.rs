@@ -1,0 +1,7 @@
+//! Worlds with machines that nobody declares, and what is adopted of them.
+
+mod columns;
+mod laws;
+mod new;
+mod replaced;
+mod world;

@@ -1,0 +1,241 @@
+//! `muster adopt`.
+
+mod write;
+
+use std::io::{IsTerminal, Write};
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::hosted::Hosted;
+use super::observations::Seen;
+use super::show::bad_set;
+use super::source::{Source, Wishes};
+use super::{Failure, Format, Outcome};
+use crate::adopt::{self, Adoption, INTO, Options, Scope, Unfit};
+use crate::desired::did_you_mean;
+use crate::drift::{self, Drift, Finding, Subject};
+use crate::model::{MacAddr, Revision};
+use crate::observed::Observed;
+use crate::report;
+use crate::roll;
+use crate::snapshot::{self, Snapshot};
+
+/// Declare what was seen and is not declared: new machines, and parts that were replaced
+///
+/// Prints what it would add to the wishes as a diff, or writes it into the files with --write; committing is yours. New
+/// machines get names, patterns where addresses are regular, and rows in a facts file; a replaced mainboard or network
+/// card changes the one value that states the old one. What cannot be told for sure is said on stderr and left alone.
+/// What would not check, or would differ from what was seen, is not written. Exit code: 0 nothing to adopt, or written;
+/// 1 there is something to adopt and it was only printed; 2 trouble.
+#[derive(Debug, Args)]
+pub struct Adopt {
+    /// Follow replaced parts of these nodes only: a name, or a node set such as 'nid[0001-0008]' or '@compute'
+    #[arg(conflicts_with = "new")]
+    nodes: Option<String>,
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    hosted: Hosted,
+    #[command(flatten)]
+    seen: Seen,
+    /// Declare new machines only, and follow no replaced parts
+    #[arg(long)]
+    new: bool,
+    /// Call the new nodes so: a pattern such as 'nid[0101-0108]', in the order of their BMCs' addresses
+    #[arg(long, value_name = "PATTERN")]
+    name: Option<String>,
+    /// Put the new nodes into these groups
+    #[arg(long, value_name = "GROUPS", value_delimiter = ',')]
+    groups: Vec<String>,
+    /// Also wish what was seen of the new machines: memory, processors, accelerators, drives, BIOS version
+    #[arg(long)]
+    expect: bool,
+    /// Add new tables to this file; their facts go beside it
+    #[arg(long, value_name = "FILE", default_value = INTO)]
+    into: String,
+    /// Also declare the addresses that BMCs reported for nodes with macs = "from-bmc"
+    #[arg(long)]
+    macs: bool,
+    /// Say which address an interface of the one selected node has now, such as eth0=02:00:00:00:00:01
+    #[arg(long, value_name = "NIC=MAC", value_parser = nic, requires = "nodes")]
+    nic: Vec<(String, MacAddr)>,
+    /// Write the files instead of printing what would change
+    #[arg(long, conflicts_with = "rev")]
+    write: bool,
+    /// Print text or JSON
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// What is printed for programs.
+#[derive(Serialize)]
+struct Report<'a> {
+    written: bool,
+    edits: Vec<EditView<'a>>,
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct EditView<'a> {
+    path: String,
+    before: Option<&'a str>,
+    after: &'a str,
+}
+
+impl Adopt {
+    /// Runs the command.
+    pub fn run(self) -> Result<Outcome, Failure> {
+        let wishes = self.source.read(None)?;
+        let snapshot = wishes.built()?;
+        let options = self.options(&snapshot)?;
+        let seen = self.seen.read(&self.hosted)?;
+        let at = Timestamp::now().as_millisecond();
+        let observed = roll::declared(&snapshot, seen);
+        let before = drift::compare(&snapshot, &observed, at, &drift::Options::default());
+        let adoption = adopt::adopt(&snapshot, &observed, &before, &wishes.tree, &options)?;
+        let differs = prove(&wishes, &adoption, observed, &before)?;
+        if self.write {
+            write::write(&wishes.prefix, &adoption.edits)?;
+        }
+        self.print(&wishes, &adoption)?;
+        talk(&adoption, &differs)?;
+        let is_done = self.write || adoption.edits.is_empty();
+        Ok(if is_done { Outcome::AsWished } else { Outcome::Findings })
+    }
+
+    fn options(&self, snapshot: &Snapshot) -> Result<Options, Failure> {
+        let scope = match &self.nodes {
+            Some(set) => Scope::Nodes(selected(snapshot, set)?),
+            None if self.new => Scope::New,
+            None => Scope::All,
+        };
+        Ok(Options {
+            names: self.name.clone(),
+            groups: self.groups.clone(),
+            expect: self.expect,
+            into: self.into.clone(),
+            macs: self.macs,
+            scope,
+            nics: self.nic.clone(),
+        })
+    }
+
+    fn print(&self, wishes: &Wishes, adoption: &Adoption) -> Result<(), Failure> {
+        let mut out = anstream::stdout().lock();
+        let path = |path: &str| format!("{}{path}", wishes.prefix);
+        if self.format == Format::Json {
+            let edits = adoption.edits.iter();
+            let edits = edits.map(|edit| EditView {
+                path: path(&edit.path),
+                before: edit.before.as_deref(),
+                after: &edit.after,
+            });
+            let report = Report { written: self.write, edits: edits.collect(), notes: &adoption.notes };
+            serde_json::to_writer_pretty(&mut out, &report).map_err(std::io::Error::from)?;
+            writeln!(out)?;
+            return Ok(());
+        }
+        for edit in &adoption.edits {
+            if self.write {
+                writeln!(out, "wrote {}", path(&edit.path))?;
+            } else {
+                write!(out, "{}", write::diff(&path(&edit.path), edit))?;
+            }
+        }
+        writeln!(out, "{}", last_line(adoption))?;
+        Ok(())
+    }
+}
+
+/// Makes sure that the edits check, and that drift finds nothing of what they declare.
+///
+/// Returns what the new nodes differ in from what their layers wish, one line each.
+fn prove(wishes: &Wishes, adoption: &Adoption, observed: Observed, before: &Drift) -> Result<Vec<String>, Failure> {
+    let refused = |why: String| {
+        let hint = "nothing was written; this is a mistake of muster's, and --new or a node set may go round it";
+        Failure::new(format!("adopting would break the wishes: {why}")).hint(Some(hint.into()))
+    };
+    let tree = adoption.applied(&wishes.tree);
+    let (after, findings) = snapshot::build(&tree, Revision::work_tree());
+    let Some(after) = after else {
+        let colour = std::io::stderr().is_terminal();
+        write!(anstream::stderr(), "{}", report::text(&findings, &tree, &wishes.prefix, colour))?;
+        return Err(refused(report::count(&findings)));
+    };
+    let observed = roll::declared(&after, observed);
+    let drift = drift::compare(&after, &observed, before.at, &drift::Options::default());
+    let came = adopt::proven(adoption, before, &drift).map_err(|broken| refused(broken.to_string()))?;
+    Ok(came.into_iter().filter_map(differs).collect())
+}
+
+fn differs(finding: &Finding) -> Option<String> {
+    let Subject::Node(node) = &finding.subject else { return None };
+    let text = |value: &Option<Box<str>>| value.as_deref().unwrap_or("nothing").to_owned();
+    Some(format!(
+        "{node}: {} is wished to be {} and is {}",
+        finding.attribute,
+        text(&finding.wished),
+        text(&finding.seen)
+    ))
+}
+
+/// How many lines are printed of what new nodes differ in; `muster drift` tells all.
+const DIFFERENCES_PRINTED: usize = 10;
+
+fn talk(adoption: &Adoption, differs: &[String]) -> Result<(), Failure> {
+    let mut talk = anstream::stderr().lock();
+    for note in &adoption.notes {
+        writeln!(talk, "note: {note}")?;
+    }
+    for line in differs.iter().take(DIFFERENCES_PRINTED) {
+        writeln!(talk, "note: {line}")?;
+    }
+    if differs.len() > DIFFERENCES_PRINTED {
+        writeln!(talk, "note: and {} more differences from what the layers wish", differs.len() - DIFFERENCES_PRINTED)?;
+    }
+    Ok(())
+}
+
+fn last_line(adoption: &Adoption) -> String {
+    let (nodes, bmcs, values) = adoption.counts();
+    let count = |number: usize, what: &str| {
+        let s = if number == 1 { "" } else { "s" };
+        (number > 0).then(|| format!("{number} {what}{s}"))
+    };
+    let parts = [count(nodes, "new node"), count(bmcs, "new BMC"), count(values, "changed value")];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "nothing to adopt".into() } else { parts.join(", ") }
+}
+
+fn selected(snapshot: &Snapshot, set: &str) -> Result<Vec<usize>, Failure> {
+    let selection = snapshot.select(set).map_err(|error| bad_set(set, &error))?;
+    match selection.missing.first() {
+        None => Ok(selection.nodes),
+        Some(first) => {
+            let near = did_you_mean(first, snapshot.nodes().iter().map(|node| &*node.name));
+            Err(Failure::new(format!("no node is called `{first}`")).hint(near))
+        }
+    }
+}
+
+fn nic(text: &str) -> Result<(String, MacAddr), String> {
+    let (name, mac) = text.split_once('=').ok_or("write NIC=MAC, such as eth0=02:00:00:00:00:01")?;
+    Ok((name.to_owned(), MacAddr::parse(mac).map_err(|error| error.to_string())?))
+}
+
+impl From<Unfit> for Failure {
+    fn from(unfit: Unfit) -> Self {
+        let hint = match &unfit {
+            Unfit::Names { .. } => "write a pattern such as 'nid[0101-0108]'",
+            Unfit::NameCount { .. } => "name each machine once; without --name the output shows which they are",
+            Unfit::NameTaken(_) => "choose names that no node and no BMC has",
+            Unfit::Group(_) => "make the group first: groups/NAME.toml",
+            Unfit::Into(_) => "name a file such as nodes/rack7.toml",
+            Unfit::Facts(_) | Unfit::Unreadable(_) => "name another file with --into",
+            Unfit::NicOfMany(_) => "name the one node: muster adopt NODE --nic eth0=MAC",
+        };
+        Self::from_error(&unfit).hint(Some(hint.into()))
+    }
+}
