@@ -4,7 +4,7 @@ use super::exceptions::Exceptions;
 use super::identity::{self, Answer, Roster, Told, Whereabouts};
 use super::look::{Judgement, View};
 use super::{Class, Excused, Finding, NodeDrift, Settling, Standing, Subject, Verdict, canonical};
-use crate::desired::{Desired, Free, Node, NodeState, Protocol};
+use crate::desired::{Desired, Free, MacSource, Node, NodeState, Protocol};
 use crate::model::{Origin, Quirk, Stated};
 use crate::observed::{BmcRecord, Claim, Observed, PowerState};
 use crate::roll::{self, Unfound};
@@ -131,6 +131,7 @@ impl<'a> Judge<'a, '_> {
         for told in told {
             self.identity(told, view, record);
         }
+        self.unclaimed(claim.is_some());
         let class = &self.world.snapshot.resolved().classes[self.node.class as usize];
         for (attribute, wish) in &class.expect {
             self.attribute(attribute, wish, view, record);
@@ -139,14 +140,26 @@ impl<'a> Judge<'a, '_> {
 
     /// The claim that the node boots by, where its layers let it claim.
     fn claim(&self) -> Option<(&'a Claim, Origin)> {
-        let class = &self.world.snapshot.resolved().classes[self.node.class as usize];
-        let rests = roll::boots_as_declared(self.world.desired, self.node);
-        if rests || class.macs.value != crate::desired::MacSource::FromBmc {
-            return None;
-        }
+        let origin = self.claims_by()?;
         let claims = &self.world.observed.claims;
-        let claim = claims.iter().find(|claim| *claim.node == *self.node.name)?;
-        Some((claim, class.macs.origin))
+        claims.iter().find(|claim| *claim.node == *self.node.name).map(|claim| (claim, origin))
+    }
+
+    /// Where git says that the node boots by the addresses that its BMC reports, if it does and states none itself.
+    fn claims_by(&self) -> Option<Origin> {
+        let class = &self.world.snapshot.resolved().classes[self.node.class as usize];
+        let is_from_bmc = class.macs.value == MacSource::FromBmc;
+        let is_free = !roll::boots_as_declared(self.world.desired, self.node);
+        (is_from_bmc && is_free).then_some(class.macs.origin)
+    }
+
+    /// Tells that a node waits for the first survey that can be believed: it cannot boot by an address until then.
+    fn unclaimed(&mut self, has_claim: bool) {
+        let Some(origin) = self.claims_by().filter(|_| !has_claim) else { return };
+        self.judged += 1;
+        let why = "no survey over verified or pinned TLS has reported its addresses yet".into();
+        let finding = self.finding("macs", Verdict::Unknown { why, since: None }, origin);
+        self.push(finding);
     }
 
     /// Tells of a machine that stands in another's place in one finding; what else differs follows from that.

@@ -7,7 +7,7 @@ use super::{Class, Finding, Subject, Verdict};
 use crate::desired::Protocol;
 use crate::model::MacAddr;
 use crate::observed::{BmcRecord, Reading, System};
-use crate::roll;
+use crate::roll::{self, Roll};
 
 /// How many addresses that asked to boot are told; the newest tell the story.
 const MAX_MACS: usize = 1_000;
@@ -17,6 +17,7 @@ pub fn findings(world: &World<'_>) -> Vec<Finding> {
     let mut all = silent_bmcs(world);
     all.extend(undeclared(world));
     all.extend(bmc_macs(world));
+    all.extend(held_macs(world));
     all.extend(unknown_macs(world));
     all
 }
@@ -145,6 +146,17 @@ fn bmc_macs(world: &World<'_>) -> Vec<Finding> {
         });
     }
     all
+}
+
+/// Addresses that claims contradict each other or git about.
+fn held_macs(world: &World<'_>) -> Vec<Finding> {
+    let roll = Roll::call(world.snapshot, &world.observed.claims);
+    let told = |held: &roll::Held| Finding {
+        class: Class::Identity,
+        attribute: "macs".into(),
+        ..finding(Subject::Mac(held.mac), Verdict::Drifted { since: None }, held.to_string(), None)
+    };
+    roll.held().iter().map(told).collect()
 }
 
 /// Addresses that asked to boot and that nobody declares or claims.

@@ -32,6 +32,9 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How long accounts are kept before this host's files are read again.
 const ACCOUNTS: Duration = Duration::from_secs(60);
 
+/// How long the server waits at its end for BMCs to take leave of their sessions.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// How many observations may wait to be written; past it surveys wait.
 const WAITING: usize = 1024;
 
@@ -108,7 +111,9 @@ impl Surveyor {
             }
         }
         running.close();
-        running.wait().await;
+        if tokio::time::timeout(FAREWELL, running.wait()).await.is_err() {
+            info!("some sessions on BMCs are left to expire: their BMCs do not answer");
+        }
         while let Ok(observation) = told.try_recv() {
             self.take(observation);
         }

@@ -117,7 +117,13 @@ impl Discover {
         if self.retry_logins {
             keeper.retry_logins(&targets)?;
         }
+        let addresses: Vec<String> =
+            targets.iter().map(|target| target.endpoint.origin.origin().ascii_serialization()).collect();
         let summary = self.survey(&settings, targets, &keeper, snapshot.as_ref(), is_strange)?;
+        if let (Keeper::Store(store), false) = (&keeper, is_strange) {
+            // What was surveyed by its address before it was declared goes by its name from now on.
+            store.forget_bmcs(&addresses.iter().map(String::as_str).collect::<Vec<_>>())?;
+        }
         if let Some(file) = &self.export {
             keeper.export(file)?;
         }

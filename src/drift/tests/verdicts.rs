@@ -200,6 +200,28 @@ fn claimed_addresses_that_change_are_drift() {
 }
 
 #[test]
+fn a_node_without_its_claim_is_unknown_and_two_claims_on_one_address_are_drift() {
+    let mut world =
+        World::new().edit(r#"nics = [{ name = "eth0", mac = "02:00:00:00:00:0[1-2]" }]"#, r#"macs = "from-bmc""#);
+    let why = "unknown (no survey over verified or pinned TLS has reported its addresses yet)";
+    assert_eq!(told(&world.drift().findings), [format!("n1 macs: {why}"), format!("n2 macs: {why}")]);
+    let claim = |node: &str, bmc: &str, macs: Vec<_>| Claim {
+        node: node.into(),
+        bmc: bmc.into(),
+        system: "1".into(),
+        macs,
+        at: T0,
+    };
+    world.observed.claims = vec![claim("n1", "b1", vec![mac(1), mac(9)]), claim("n2", "b2", vec![mac(2), mac(9)])];
+    let told = told(&world.drift().findings);
+    let last = told.last().unwrap();
+    assert!(
+        last.starts_with("02:00:00:00:00:09 macs: drifted; ") && last.contains("n1") && last.contains("n2"),
+        "{last}"
+    );
+}
+
+#[test]
 fn systems_that_are_not_there_are_presence() {
     let mut world = World::new();
     world.survey("b3", |service, _| {
