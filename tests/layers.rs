@@ -37,7 +37,7 @@ const ROOMS: &[(&str, bool, &[&str])] = &[
     ("simulate", false, &["model", "desired", "observed", "resolve"]),
     ("git", false, &["model"]),
     ("store", false, &["model", "observed"]),
-    ("survey", false, &["model", "desired", "observed", "redfish", "settings"]),
+    ("survey", false, &["model", "desired", "observed", "pace", "redfish", "settings"]),
     (
         "http",
         false,

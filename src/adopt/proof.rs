@@ -17,7 +17,7 @@ pub enum Broken {
 /// Compares drift before and after an adoption, and returns what else the new nodes differ in from their layers.
 ///
 /// Both comparisons are of the same observations at the same time; the second knows BMCs by their new names (see
-/// [`super::declared`]).
+/// [`crate::roll::declared()`]).
 ///
 /// # Errors
 /// Something adopted still differs, or who a machine is differs that did not.

@@ -3,7 +3,7 @@
 use super::suggest::did_you_mean;
 use super::values;
 
-/// The paths that are whole; beside them stand those of [`NAMED`] with a name.
+/// The paths that are whole; beside them stand those that end in a name which the BMC gives.
 pub const ATTRIBUTES: [&str; 22] = [
     "accelerators.cores",
     "accelerators.count",

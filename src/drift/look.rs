@@ -245,14 +245,14 @@ const TITLE: &str = " (";
 
 /// Writes a boot order with the titles of its entries.
 fn named(boot: &BootSettings, order: &[Box<str>]) -> String {
-    let entry = |reference: &Box<str>| {
-        let option = boot.options.iter().find(|option| option.reference == *reference);
+    let entry = |reference: &str| {
+        let option = boot.options.iter().find(|option| *option.reference == *reference);
         match option.and_then(|option| option.name.as_deref()) {
             Some(title) => format!("{reference}{TITLE}{})", title.replace(',', " ")),
-            None => reference.to_string(),
+            None => reference.to_owned(),
         }
     };
-    order.iter().map(entry).collect::<Vec<_>>().join(SEPARATOR)
+    order.iter().map(|reference| entry(reference)).collect::<Vec<_>>().join(SEPARATOR)
 }
 
 fn of<T>(reading: &Reading<T>, f: impl FnOnce(&T) -> Look) -> Look {

@@ -1,6 +1,6 @@
 //! Desired against observed: a verdict for every managed attribute of every node.
 //!
-//! [`compare`] is a pure function of a Snapshot, what was observed, and a time. Values are compared in canonical form
+//! [`compare()`] is a pure function of a Snapshot, what was observed, and a time. Values are compared in canonical form
 //! ([`mod@canonical`]); what could not be read is unknown and never in sync; what is not managed is not judged. This room
 //! does not know where observations come from, how a report looks, or what would be done about drift.
 

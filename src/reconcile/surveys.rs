@@ -178,7 +178,8 @@ impl Surveyor {
         let batch: Vec<Observation> = self.unwritten.values().cloned().collect();
         let last = batch.iter().map(|observation| observation.at).max();
         let snapshot = self.shared.load().snapshot.clone().filter(|_| may_claim);
-        let credentials: BTreeMap<Box<str>, Box<str>> = self.targets.iter().filter_map(credential_name).collect();
+        let credentials: BTreeMap<Box<str>, Box<str>> =
+            self.targets.iter().filter_map(|(bmc, target)| Some((bmc.clone(), credential_name(target)?))).collect();
         let store = Arc::clone(&self.store);
         let write = move || {
             let claims = keep::keep(&store, snapshot.as_deref(), &batch)?;
@@ -319,9 +320,8 @@ impl Surveyor {
     }
 }
 
-fn credential_name((bmc, target): (&Box<str>, &Target)) -> Option<(Box<str>, Box<str>)> {
-    let credential = target.credential.as_ref().ok()?.as_ref()?;
-    Some((bmc.clone(), credential.name.clone()))
+fn credential_name(target: &Target) -> Option<Box<str>> {
+    Some(target.credential.as_ref().ok()?.as_ref()?.name.clone())
 }
 
 /// Lists the BMCs of nodes that boot by the addresses that their BMC reports and have none yet.

@@ -238,7 +238,7 @@ fn the_first_survey_that_can_be_believed_claims() {
     let machine = || service(vec![system("Self", &[4, 1])]);
     let made = claims(&snapshot, &record("b1", machine()), &[]);
     let expected = Claim { system: "Self".into(), at: 100, ..claim("n1", "b1", &[1, 4]) };
-    assert_eq!(made, [expected.clone()]);
+    assert_eq!(made, std::slice::from_ref(&expected));
     assert_eq!(claims(&snapshot, &record("undeclared", machine()), &[]), []);
     // Sticky: another machine behind the BMC is for drift to tell.
     let other = record("b1", service(vec![system("Self", &[8])]));
@@ -318,7 +318,8 @@ fn only_a_whole_view_of_the_interfaces_claims() {
         service.unread = vec![unread("/redfish/v1/Systems/1/Memory/2", ill); Service::MAX_UNREAD];
     };
     assert_eq!(claims_with(&many), 0);
-    let states: [(Option<Quirk>, fn(&mut System), usize); 6] = [
+    type OfSystem = fn(&mut System);
+    let states: [(Option<Quirk>, OfSystem, usize); 6] = [
         (Some(Quirk::NicsVanishInPost), |s| s.in_post = Some(true), 0),
         (None, |s| s.in_post = Some(true), 1),
         (Some(Quirk::NicsVanishInPost), |s| s.power = Reading::Seen(PowerState::PoweringOn), 0),

@@ -25,7 +25,13 @@ pub struct Summary {
     silent: usize,
     models: BTreeMap<String, u64>,
     systems: u64,
-    failures: BTreeMap<FailureKind, Vec<(Box<str>, Box<str>)>>,
+    failures: BTreeMap<FailureKind, Vec<Failed>>,
+}
+
+/// A BMC that could not be read, and why.
+struct Failed {
+    bmc: Box<str>,
+    why: Box<str>,
 }
 
 impl Summary {
@@ -52,7 +58,10 @@ impl Summary {
         }
         match &observation.outcome {
             Seen::Failed(failure) => {
-                self.failures.entry(failure.kind).or_default().push((observation.bmc.clone(), failure.why.clone()));
+                self.failures
+                    .entry(failure.kind)
+                    .or_default()
+                    .push(Failed { bmc: observation.bmc.clone(), why: failure.why.clone() });
             }
             Seen::Seen(service) => {
                 self.seen.push(observation.bmc.clone());
@@ -123,9 +132,9 @@ impl Summary {
             writeln!(out, "{count:>7}  {model}")?;
         }
         for (kind, all) in &self.failures {
-            let set = shown(all.iter().map(|(bmc, _)| bmc));
+            let set = shown(all.iter().map(|failed| &failed.bmc));
             writeln!(out, "{:>7}  not read, {kind}: {set}", all.len())?;
-            if let Some((bmc, why)) = all.first() {
+            if let Some(Failed { bmc, why }) = all.first() {
                 writeln!(out, "         {bmc}: {why}")?;
             }
             writeln!(out, "         hint: {}", kind.hint())?;
@@ -151,7 +160,9 @@ impl Summary {
         let failures: Vec<_> = self
             .failures
             .iter()
-            .flat_map(|(kind, all)| all.iter().map(move |(bmc, why)| json!({ "bmc": bmc, "kind": kind, "why": why })))
+            .flat_map(|(kind, all)| {
+                all.iter().map(move |failed| json!({ "bmc": failed.bmc, "kind": kind, "why": failed.why }))
+            })
             .collect();
         json!({
             "api_version": crate::view::API_VERSION,
