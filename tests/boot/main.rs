@@ -7,6 +7,7 @@ mod support;
 #[path = "../vm/mod.rs"]
 mod vm;
 
+mod from_bmc;
 mod judge;
 mod machines;
 mod site;
