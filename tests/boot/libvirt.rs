@@ -81,9 +81,9 @@ fn a_machine_that_redfish_powers_on_boots_what_git_says() {
 }
 
 struct Lab {
-    wishes: Wishes,
+    _host: Host,
     muster: Served,
-    host: Child,
+    wishes: Wishes,
 }
 
 impl Lab {
@@ -110,7 +110,7 @@ impl Lab {
         write(at("credentials.toml"), b"[lab]\nusername = \"admin\"\npassword = \"any\"\n");
         let only_ours = fs::Permissions::from_mode(0o600);
         fs::set_permissions(at("credentials.toml"), only_ours).expect("the file is ours");
-        let host = start(wishes.root());
+        let host = Host::start(wishes.root());
         let more = [
             "--listen",
             "172.31.77.1:8270",
@@ -119,11 +119,9 @@ impl Lab {
             "--config",
             &at("settings.toml").display().to_string(),
         ];
-        let mut host = Some(host);
-        wait_for(&at("ready"), host.as_mut().expect("it was started"), wishes.root());
         let muster = Served::start(&wishes.bare(), &at("served.redb"), &more);
         muster.wait_for("the wishes are served", |fields| fields["message"] == "commit accepted");
-        Lab { wishes, muster, host: host.expect("it was started") }
+        Lab { wishes, muster, _host: host }
     }
 
     /// Surveys, and returns what the drift report makes of it: `on` as wished, or what was seen instead.
@@ -178,41 +176,39 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
-    fn drop(&mut self) {
-        end(&mut self.host);
-    }
-}
+/// The host of machines; it ends, with all that it started, when this is dropped.
+struct Host(Child);
 
-/// Starts the host of machines; it ends, with all that it started, when `unshare` does.
-fn start(dir: &Path) -> Child {
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "sh"]);
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/libvirt.sh")).arg(dir);
-    command.arg(Part::Sushy.find().expect("the part was required"));
-    command.arg(Part::Libvirt.find().expect("the part was required"));
-    let log = fs::File::create(dir.join("host.log")).expect("the file can be made");
-    command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file has two names")).stderr(log);
-    command.spawn().expect("unshare starts")
-}
-
-fn wait_for(ready: &Path, host: &mut Child, dir: &Path) {
-    let begin = Instant::now();
-    while !ready.exists() || TcpStream::connect(SocketAddr::from(REDFISH)).is_err() {
-        let has_ended = host.try_wait().expect("our child can be waited for").is_some();
-        if has_ended || begin.elapsed() > PATIENCE {
-            end(host);
-            panic!("the host of machines does not come up:\n{}", told(dir));
+impl Host {
+    /// Starts it, and waits until it is up.
+    fn start(dir: &Path) -> Host {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--", "unshare"]);
+        command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "sh"]);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/libvirt.sh")).arg(dir);
+        command.arg(Part::Sushy.find().expect("the part was required"));
+        command.arg(Part::Libvirt.find().expect("the part was required"));
+        let log = fs::File::create(dir.join("host.log")).expect("the file can be made");
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file has two names")).stderr(log);
+        let mut host = Host(command.spawn().expect("setpriv starts"));
+        let begin = Instant::now();
+        while !dir.join("ready").exists() || TcpStream::connect(SocketAddr::from(REDFISH)).is_err() {
+            let has_ended = host.0.try_wait().expect("our child can be waited for").is_some();
+            let is_late = has_ended || begin.elapsed() > PATIENCE;
+            assert!(!is_late, "the host of machines does not come up:\n{}", told(dir));
+            thread::sleep(Duration::from_millis(100));
         }
-        thread::sleep(Duration::from_millis(100));
+        println!("the host of machines is up after {:?}", begin.elapsed());
+        host
     }
-    println!("the host of machines is up after {:?}", begin.elapsed());
 }
 
-fn end(host: &mut Child) {
-    // Both fail only where it has ended already.
-    let _ = host.kill();
-    let _ = host.wait();
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Both fail only where it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Returns all that the host of machines wrote.
