@@ -3,10 +3,10 @@
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 PARTS := $(TARGET)/test-parts
 
-.PHONY: help run test bench fmt lint
+.PHONY: help run test test-vm bench fmt lint
 
 help: ## says what there is to make
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 run: ## builds, serves a copy of cluster-example/ from a git repository, and says what to try (PORT=8270)
 	cargo build --locked
@@ -16,6 +16,13 @@ test: ## installs what the tests need (Debian packages, PyPI, npm), runs all of 
 	@sh tests/setup.sh
 	@rm -f $(PARTS)/skipped
 	@MUSTER_TEST_REQUIRE=$$(cat $(PARTS)/installed) cargo test --locked --no-fail-fast; status=$$?; \
+	touch $(PARTS)/skipped; sort -u $(PARTS)/skipped; \
+	echo "$$(sort -u $(PARTS)/skipped | wc -l) skipped"; exit $$status
+
+test-vm: ## as root, for acceptance: libvirt machines that Redfish powers on boot from `muster serve`
+	@sh tests/setup.sh libvirt
+	@rm -f $(PARTS)/skipped
+	@MUSTER_TEST_REQUIRE=$$(cat $(PARTS)/installed) cargo test --locked --test boot -- --ignored --nocapture; status=$$?; \
 	touch $(PARTS)/skipped; sort -u $(PARTS)/skipped; \
 	echo "$$(sort -u $(PARTS)/skipped | wc -l) skipped"; exit $$status
 

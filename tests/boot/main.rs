@@ -7,6 +7,8 @@ mod support;
 #[path = "../vm/mod.rs"]
 mod vm;
 
+mod from_bmc;
 mod judge;
+mod libvirt;
 mod machines;
 mod site;

@@ -6,6 +6,9 @@ use crate::support::stub::Stub;
 use crate::support::wishes::Wishes;
 use crate::vm::{self, guest_url};
 use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// The port of muster's boot listener; in a network namespace every port is free.
 const PORT: u16 = 8270;
@@ -23,18 +26,34 @@ pub struct Site {
     pub wishes: Wishes,
     pub muster: Served,
     pub images: Stub,
+    /// This host's settings, where there are any.
+    settings: Option<PathBuf>,
 }
 
 impl Site {
     /// Commits the wishes, pushes them, and serves them.
     pub fn open() -> Site {
+        Site::configured(|_| None)
+    }
+
+    /// Does the same after `prepare`, which may add to the wishes, and may write this host's settings and name their file.
+    pub fn configured(prepare: impl FnOnce(&Wishes) -> Option<PathBuf>) -> Site {
         let images = Stub::files([("/vmlinuz", vm::kernel()), ("/initramfs.img", vm::initramfs::build())]);
         let wishes = Wishes::of(&files(images.addr().port()).each_ref().map(|(path, text)| (*path, text.as_str())));
-        let (listen, advertise) = (format!("127.0.0.1:{PORT}"), guest_url(PORT, ""));
-        let store = wishes.root().join("muster.redb");
-        let muster = Served::start(&wishes.bare(), &store, &["--listen", &listen, "--advertise", &advertise]);
-        let site = Site { wishes, muster, images };
+        let settings = prepare(&wishes);
+        let muster = serve(&wishes, settings.as_deref());
+        let site = Site { wishes, muster, images, settings };
         site.wait_for("the first commit", "commit accepted", &site.wishes.git(&["rev-parse", "HEAD"]));
+        site
+    }
+
+    /// Stops the server, and starts it again with what the settings say now.
+    pub fn restarted(self) -> Site {
+        let Site { wishes, muster, images, settings } = self;
+        muster.stop();
+        let muster = serve(&wishes, settings.as_deref());
+        let site = Site { wishes, muster, images, settings };
+        site.wait_for("it serves again", "serving the last good commit", &site.wishes.git(&["rev-parse", "HEAD"]));
         site
     }
 
@@ -51,12 +70,32 @@ impl Site {
         });
     }
 
+    /// Waits until something is so.
+    ///
+    /// # Panics
+    /// When it is not in a minute; the message holds `what` and the log.
+    pub fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !is_so() {
+            assert!(Instant::now() < deadline, "{what} does not come:\n{}", self.muster.log().join("\n"));
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Returns what the api says at a path.
     pub fn api(&self, path: &str) -> Value {
         let answer = self.muster.get_api(path);
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         serde_json::from_str(answer.text()).expect("the api answers with JSON")
     }
+}
+
+fn serve(wishes: &Wishes, settings: Option<&Path>) -> Served {
+    let (listen, advertise) = (format!("127.0.0.1:{PORT}"), guest_url(PORT, ""));
+    let mut more = vec!["--listen", &listen, "--advertise", &advertise];
+    let settings = settings.map(|file| file.display().to_string());
+    more.extend(settings.iter().flat_map(|file| ["--config", file]));
+    Served::start(&wishes.bare(), &wishes.root().join("muster.redb"), &more)
 }
 
 fn files(images: u16) -> [(&'static str, String); 6] {

@@ -9,3 +9,5 @@ mod facts;
 mod manners;
 mod mockups;
 mod replay;
+mod sushy;
+mod sushy_clients;

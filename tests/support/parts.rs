@@ -42,6 +42,10 @@ pub enum Part {
     Cmarkgfm,
     /// The XML schema that Jenkins judges JUnit files by: the path of the file.
     JunitSchema,
+    /// sushy-tools, an emulator of Redfish: the path of the program; `python` beside it has the clients sushy and redfish.
+    Sushy,
+    /// libvirt with its driver for QEMU, and dnsmasq: the folder of its bindings for the `python` of [`Part::Sushy`].
+    Libvirt,
 }
 
 impl Part {
@@ -64,6 +68,8 @@ impl Part {
             Part::SarifSchema => "sarif-schema",
             Part::JunitSchema => "junit-schema",
             Part::Cmarkgfm => "cmarkgfm",
+            Part::Sushy => "sushy",
+            Part::Libvirt => "libvirt",
         }
     }
 
@@ -88,6 +94,10 @@ impl Part {
             Part::SarifSchema => "run tests/setup.sh: it takes the schema out of the crate serde-sarif",
             Part::Cmarkgfm => "run tests/setup.sh: it installs PyPI cmarkgfm into target/test-venv",
             Part::JunitSchema => "run tests/setup.sh: it takes the schema out of the source of PyPI pytest",
+            Part::Sushy => "run tests/setup.sh: it installs PyPI sushy-tools, sushy and redfish into target/test-venv",
+            Part::Libvirt => {
+                "run make test-vm: it installs libvirt-daemon, its driver for QEMU, python3-libvirt and dnsmasq-base"
+            }
         }
     }
 
@@ -135,6 +145,17 @@ impl Part {
                 status.is_ok_and(|status| status.success()).then_some(python)
             }
             Part::JunitSchema => file(folder().join("junit-10.xsd")),
+            Part::Sushy => {
+                let emulator = file(target().join("test-venv/bin/sushy-emulator"))?;
+                let clients = Command::new(emulator.with_file_name("python"))
+                    .args(["-c", "import importlib.util as u, sys; sys.exit(not (u.find_spec('sushy') and u.find_spec('redfish')))"])
+                    .status();
+                clients.is_ok_and(|status| status.success()).then_some(emulator)
+            }
+            Part::Libvirt => {
+                program("libvirtd").and(program("dnsmasq"))?;
+                file(folder().join("libvirt-python/libvirt.py")).and(file(folder().join("libvirt-python")))
+            }
         }
     }
 }
