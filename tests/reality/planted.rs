@@ -1,0 +1,74 @@
+//! Drift finds what was planted, all of it, and nothing else.
+
+use std::collections::BTreeSet;
+
+use super::{Found, Plan, Site, Value, found};
+use ::muster::drift::canonical;
+use ::muster::simulate::Options;
+
+/// Every model, and how many differences its machines bear.
+const MODELS: [&str; 9] = ["generic", "idrac", "ilo", "ami", "cray", "openbmc", "supermicro", "gh200", "lenovo"];
+
+/// Writes a value of the list of planted differences as a report would.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(all) => all.iter().map(text).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+fn places(found: &[Found]) -> BTreeSet<(&str, &str)> {
+    found.iter().map(|(node, attribute, ..)| (&**node, &**attribute)).collect()
+}
+
+/// Compares the report with the list of planted differences, values and all.
+#[track_caller]
+fn assert_exactly(site: &Site, report: &Value, what: &str) {
+    let drifted = found(report, "drifted");
+    let planted: BTreeSet<(&str, &str)> = site.planted.iter().map(|one| (&*one.node, &*one.attribute)).collect();
+    let seen = places(&drifted);
+    let missing: Vec<_> = planted.difference(&seen).collect();
+    let surplus: Vec<_> = seen.difference(&planted).collect();
+    assert!(missing.is_empty() && surplus.is_empty(), "{what}: not found {missing:?}; not planted {surplus:?}");
+    for (node, attribute, wished, seen) in &drifted {
+        let one = site.planted.iter().find(|one| (&*one.node, &*one.attribute) == (node, attribute));
+        let one = one.expect("the sets are equal");
+        assert!(canonical::same_text(wished, &text(&one.wished)), "{what}: {one:?} is wished to be {wished}");
+        assert!(canonical::same_text(seen, &text(&one.planted)), "{what}: {one:?} is seen as {seen}");
+    }
+}
+
+fn survey_and_compare(plan: Plan) {
+    let what = format!("{} BMCs of {}, seed {}, tls {}", plan.nodes, plan.models, plan.seed, plan.options.tls);
+    let drift = plan.drift;
+    let site = plan.site();
+    site.discover(&[]).exits(0);
+    let said = site.drift(&["--format", "json"]).exits(i32::from(drift > 0));
+    assert_exactly(&site, &said.json(), &what);
+    let unknown = found(&said.json(), "unknown");
+    assert_eq!(unknown, [], "{what}: a sound BMC tells all that is managed");
+}
+
+#[test]
+fn every_model_shows_what_was_planted_and_nothing_else() {
+    for (at, models) in MODELS.into_iter().enumerate() {
+        let (seed, tls) = (at as u64, at % 3 == 0);
+        survey_and_compare(Plan { nodes: 12, models, seed, drift: 25, options: Options { tls, ..Options::default() } });
+    }
+}
+
+#[test]
+fn a_fleet_as_wished_has_no_drift() {
+    for (at, models) in MODELS.into_iter().enumerate() {
+        survey_and_compare(Plan { nodes: 4, models, seed: 40 + at as u64, ..Plan::default() });
+    }
+}
+
+#[test]
+fn sixty_machines_over_tls_show_what_was_planted_whatever_the_seed() {
+    for seed in 1..=3 {
+        let options = Options { tls: true, ..Options::default() };
+        survey_and_compare(Plan { nodes: 60, models: "generic", seed, drift: 40, options });
+    }
+}
