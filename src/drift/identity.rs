@@ -127,10 +127,11 @@ pub fn compare(
     let mut all = Vec::new();
     let facts = &view.system.facts;
     if let Some(serial) = &node.serial {
-        let seen =
-            [facts.serial.as_deref(), facts.sku.as_deref().filter(|_| view.service.quirks.contains(&Quirk::TagInSku))];
+        // The service tag is what stands on the machine; its board's number is as good a wish.
+        let tag = facts.sku.as_deref().filter(|_| view.service.quirks.contains(&Quirk::TagInSku));
+        let seen = [tag, facts.serial.as_deref()];
         let is_same = seen.iter().flatten().any(|seen| canonical::same_text(&serial.value, seen));
-        let answer = answer(is_same, facts.serial.as_deref(), "the BMC tells no serial number");
+        let answer = answer(is_same, tag.or(facts.serial.as_deref()), "the BMC tells no serial number");
         all.push(Told { attribute: "serial".into(), wished: serial.value.clone(), origin: serial.origin, answer });
     }
     if let Some(uuid) = node.uuid {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -86,10 +87,13 @@ impl Surveyor {
         let (tell, mut told) = mpsc::channel(WAITING);
         let running = TaskTracker::new();
         self.restore().await;
+        // One that begins anew with each command would never end while somebody asks all the time.
+        let mut look = tokio::time::interval(EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(EVERY) => {}
+                _ = look.tick() => {}
                 Some(command) = commands.recv() => {
                     self.command(command).await;
                     continue;
@@ -206,7 +210,7 @@ impl Surveyor {
 
     fn tell(&self, last: Option<i64>) {
         let among = |set: &BTreeSet<Box<str>>| self.targets.keys().filter(|name| set.contains(*name)).count() as u64;
-        let last = last.map(clock::rfc3339);
+        let last = last.map(clock::rfc3339).or_else(|| self.told.load().last.clone());
         let (seen, failing) = (among(&self.seen), among(&self.failing));
         self.told.store(Arc::new(SurveyView { bmcs: self.targets.len() as u64, seen, failing, last }));
     }

@@ -8,11 +8,19 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod exceptions;
+mod kills;
+mod logins;
 mod planted;
+mod same;
+mod secrets;
+mod serving;
+mod strangers;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ::muster::model::{File, Revision, Secret, Tree};
 use ::muster::simulate::{
@@ -20,12 +28,15 @@ use ::muster::simulate::{
 };
 use ::muster::snapshot;
 use serde_json::Value;
-use support::muster;
+use support::muster::{self, Served};
 use support::wishes::Wishes;
 use tokio::runtime::Runtime;
 
+/// Longer than a busy machine takes for anything here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The password of every BMC: nothing else that is written looks like it.
-const PASSWORD: &str = "Zq7-vexed.Okapi&91";
+const PASSWORD: &str = "Zq7-vexed.Okapi_91";
 
 /// The few BIOS settings and firmware rows that machines here show beside those of the wishes.
 const FEW: Surplus = Surplus { bios_attributes: 12, firmware_rows: 4 };
@@ -37,7 +48,6 @@ struct Site {
     runtime: Runtime,
     names: Vec<Box<str>>,
     planted: Vec<Planted>,
-    runs: AtomicUsize,
 }
 
 /// How a command ended, and what it said.
@@ -112,7 +122,7 @@ impl Plan {
             Fleet::start(world, Options { credentials, ..self.options }).expect("loopback has free ports")
         };
         let wishes = Wishes::of(files);
-        let site = Site { wishes, running: Some(running), runtime, names, planted, runs: AtomicUsize::new(0) };
+        let site = Site { wishes, running: Some(running), runtime, names, planted };
         write_settings(&site.settings(), site.fleet(), &site.names).expect("the folder is writable");
         site
     }
@@ -150,7 +160,6 @@ impl Site {
     }
 
     fn run(&self, args: &[&str]) -> Said {
-        self.runs.fetch_add(1, Ordering::Relaxed);
         Said::of(self.command(args).output().expect("muster starts"))
     }
 
@@ -160,6 +169,29 @@ impl Site {
 
     fn drift(&self, more: &[&str]) -> Said {
         self.run(&[&["drift"], more].concat())
+    }
+
+    /// Runs a command that knows nothing of this host's settings.
+    fn run_plain(&self, args: &[&str]) -> Said {
+        Said::of(muster::run(&self.wishes.clone_dir(), args))
+    }
+
+    /// States how often a server surveys.
+    fn loops(&self, text: &str) {
+        let settings = std::fs::read_to_string(self.settings()).expect("it is there");
+        std::fs::write(self.settings(), format!("{settings}\n[survey]\n{text}")).expect("it can be written");
+    }
+
+    /// Serves the wishes and surveys the fleet.
+    fn serve(&self) -> Served {
+        let settings = self.settings().display().to_string();
+        Served::start(&self.wishes.bare(), &self.store(), &["--config", &settings])
+    }
+
+    /// Waits until the status is as wanted; returns it.
+    #[track_caller]
+    fn until(&self, served: &Served, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        until(|| served.get_api("/api/v1/status").text().to_owned(), what, wanted)
     }
 
     /// Compares, and returns the report for programs.
@@ -176,6 +208,21 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         self.stop_fleet();
+    }
+}
+
+/// Asks until the answer is as wanted; returns it.
+#[track_caller]
+fn until(ask: impl Fn() -> String, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let text = ask();
+        let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        if wanted(&value) {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "it never said: {what}. It says:\n{text}");
+        thread::sleep(Duration::from_millis(50));
     }
 }
 
