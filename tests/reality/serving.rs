@@ -93,11 +93,8 @@ fn what_is_handed_over_claims_nothing() {
     };
     // This server surveys nobody by itself.
     let own = fs::read_to_string(site.settings()).unwrap();
-    fs::write(
-        site.settings(),
-        own.replace("10.128.0.", "10.129.0.") + "\n[survey]\nsweep = \"never\"\ndeep = \"never\"\n",
-    )
-    .unwrap();
+    fs::write(site.settings(), own.replace("10.128.0.", "10.129.0.") + "\n[survey]\nsweep = \"off\"\ndeep = \"off\"\n")
+        .unwrap();
     let served = site.serve();
     site.until(&served, "it serves", |status| status["state"] == "serving");
     fs::write(site.settings(), &own).unwrap();
@@ -128,9 +125,9 @@ fn a_server_sees_what_changes_and_is_gentle() {
     site.drift(&[]).exits(0);
     assert!(site.fleet().power("nid000003", false));
     until_found(&site, "it is off", &[("nid000003", "power")]);
-    let bios = site.run(&["show", "nid000005", "--format", "json"]).out;
-    assert!(bios.contains("bios.attributes."), "{bios}");
-    let path = bios.split('"').find(|word| word.starts_with("bios.attributes.")).unwrap().to_owned();
+    let group = site.wishes.read("groups/idrac.toml");
+    let (_, attributes) = group.split_once("[expect.bios.attributes]\n").unwrap();
+    let path = format!("bios.attributes.{}", attributes.split(" = ").next().unwrap());
     assert!(site.fleet().plant("nid000005", &path, 7).is_some());
     until_found(&site, "its BIOS is another", &[("nid000003", "power"), ("nid000005", &path)]);
     assert!(site.fleet().power("nid000003", true));

@@ -23,9 +23,9 @@ use crate::observed::{Depth, FailureKind, Observation, Outcome as Seen};
 use crate::reconcile::keep;
 use crate::settings::{Credentials, Settings};
 use crate::snapshot::Snapshot;
-use crate::store::{Store, StoreError};
+use crate::store::{RefusedLogin, Store, StoreError};
 use crate::survey::{self, Stranger, Target};
-use crate::view::{Observations, ObservedFile, RetryLogins, Taken};
+use crate::view::{Observations, ObservedFile, RefusedLoginView, RefusedLogins, RetryLogins, Taken};
 
 use summary::Summary;
 use watch::Watch;
@@ -185,11 +185,9 @@ impl Discover {
         is_strange: bool,
     ) -> Result<Summary, Failure> {
         let grounds = survey::grounds(&settings.bmc).map_err(|error| Failure::from_error(&error))?;
-        if let Keeper::Store(store) = keeper {
-            for refused in store.refused_logins()? {
-                if let Some(target) = targets.iter().find(|target| target.endpoint.name == refused.bmc) {
-                    grounds.gate().refuse_login(target.asked(), &refused.credential);
-                }
+        for refused in keeper.refused_logins()? {
+            if let Some(target) = targets.iter().find(|target| target.endpoint.name == refused.bmc) {
+                grounds.gate().refuse_login(target.asked(), &refused.credential);
             }
         }
         let names = targets.iter().filter_map(|target| {
@@ -275,6 +273,16 @@ impl Keeper {
                 Ok(Self::Server(settings.api.clone()))
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    fn refused_logins(&self) -> Result<Vec<RefusedLoginView>, Failure> {
+        match self {
+            Self::Store(store) => {
+                let view = |RefusedLogin { bmc, credential, at: _ }| RefusedLoginView { bmc, credential };
+                Ok(store.refused_logins()?.into_iter().map(view).collect())
+            }
+            Self::Server(server) => Ok(api::get::<RefusedLogins>(server, "/api/v1/logins/refused")?.refused),
         }
     }
 
