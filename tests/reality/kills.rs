@@ -13,8 +13,9 @@ use ::muster::store::Store;
 /// How often `muster discover` is killed.
 const KILLS: usize = 200;
 
-/// How often `muster serve` is.
-const SERVER_KILLS: usize = 20;
+/// How many servers are killed, each so often.
+const SERVERS: usize = 5;
+const SERVER_KILLS: usize = 5;
 
 /// Reads all that the store remembers.
 ///
@@ -86,16 +87,24 @@ fn a_survey_that_is_killed_loses_nothing_that_was_remembered() {
 
 #[test]
 fn a_server_that_is_killed_in_its_surveys_loses_nothing_that_was_remembered() {
-    let site = Plan::default().site();
-    site.loops("sweep = \"50ms\"\ndeep = \"300ms\"\n");
-    let mut known = Times::new();
-    for _ in 0..SERVER_KILLS {
-        let served = site.serve();
-        thread::sleep(Duration::from_millis(fastrand::u64(0..1_800)));
-        served.kill();
-        let now = times(&remembered(&site));
-        assert_kept(&known, &now);
-        known = now;
-    }
-    assert_eq!(known.len(), 8, "surveys were in progress");
+    let killed = || {
+        let site = Plan::default().site();
+        site.loops("sweep = \"50ms\"\ndeep = \"300ms\"\n");
+        let mut known = Times::new();
+        for _ in 0..SERVER_KILLS {
+            let served = site.serve();
+            // Its first observations are written in its third second.
+            thread::sleep(Duration::from_millis(fastrand::u64(1_000..4_000)));
+            served.kill();
+            let now = times(&remembered(&site));
+            assert_kept(&known, &now);
+            known = now;
+        }
+        known.len()
+    };
+    let known: Vec<usize> = thread::scope(|scope| {
+        let all: Vec<_> = (0..SERVERS).map(|_| scope.spawn(killed)).collect();
+        all.into_iter().map(|one| one.join().expect("nothing was lost")).collect()
+    });
+    assert!(known.contains(&8), "surveys were in progress: {known:?}");
 }

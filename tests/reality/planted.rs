@@ -1,8 +1,11 @@
 //! Drift finds what was planted, all of it, and nothing else.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
 
-use super::{Found, Plan, Site, Value, found};
+use super::{Found, Plan, Said, Site, Value, found, muster};
 use ::muster::drift::canonical;
 use ::muster::simulate::{Faults, Options};
 
@@ -102,4 +105,41 @@ fn faults_make_attributes_unknown_and_never_wrong() {
         }
     }
     assert!(unread > 0, "the faults did something");
+}
+
+/// A fleet in a process of its own.
+struct Simulated(Child);
+
+impl Drop for Simulated {
+    fn drop(&mut self) {
+        // Both fail only where it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_fleet_of_its_own_process_shows_what_its_list_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = muster::command(dir.path());
+    command.args(["simulate", "--nodes", "130", "--models", "generic=50,ilo=25,cray=25", "--seed", "11", "--tls"]);
+    command.args(["--drift", "30", "--drift-out", "planted.json", "--settings-out", "muster.toml"]);
+    let mut child = command.args(["--wishes-out", "wishes"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let _fleet = Simulated(child);
+    assert!(line.contains("130 systems") && line.contains("30 differences planted"), "{line}");
+    let run = |args: &[&str]| {
+        let more = ["--repo", "wishes", "--config", "muster.toml", "--store", "seen.redb"];
+        Said::of(muster::run(dir.path(), &[args, &more].concat()))
+    };
+    run(&["discover"]).exits(0);
+    let report = run(&["drift", "--format", "json"]).exits(1).json();
+    let planted: Vec<Value> = serde_json::from_slice(&fs::read(dir.path().join("planted.json")).unwrap()).unwrap();
+    let of = |one: &Value, key: &str| one[key].as_str().unwrap().to_owned();
+    let planted: BTreeSet<_> = planted.iter().map(|one| (of(one, "node"), of(one, "attribute"))).collect();
+    let drifted = found(&report, "drifted");
+    let drifted: BTreeSet<_> = drifted.into_iter().map(|(node, attribute, ..)| (node, attribute)).collect();
+    assert_eq!(planted.len(), 30);
+    assert_eq!(drifted, planted);
 }
