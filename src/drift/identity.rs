@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::canonical;
 use super::look::View;
 use crate::desired::{Desired, Node};
-use crate::model::{MacAddr, NodeSet, Origin};
+use crate::model::{MacAddr, NodeSet, Origin, Quirk};
 use crate::observed::{BmcRecord, Claim, Observed, Reading, System};
 
 /// What one declared fact of identity comes to.
@@ -129,9 +129,10 @@ pub fn compare(
     let facts = &view.system.facts;
     if let Some(serial) = &node.serial {
         // Dell's service tag stands in the SKU; whoever else writes it there means it too.
-        let seen = [facts.serial.as_deref(), facts.sku.as_deref()];
+        let tag = facts.sku.as_deref().filter(|_| view.service.quirks.contains(&Quirk::TagInSku));
+        let seen = [facts.sku.as_deref(), facts.serial.as_deref()];
         let is_same = seen.iter().flatten().any(|seen| canonical::same_text(&serial.value, seen));
-        let answer = answer(is_same, facts.serial.as_deref(), "the BMC tells no serial number");
+        let answer = answer(is_same, tag.or(facts.serial.as_deref()), "the BMC tells no serial number");
         all.push(Told { attribute: "serial".into(), wished: serial.value.clone(), origin: serial.origin, answer });
     }
     if let Some(uuid) = node.uuid {

@@ -84,6 +84,10 @@ fn undeclared(world: &World<'_>) -> Vec<Finding> {
             .map(|system| &*system.id)
             .collect();
         for system in systems.iter().filter(|system| !taken.contains(&*system.id)) {
+            if roll::unread_of(service, system).is_some() {
+                // Nobody knows whether it is a server, or there at all.
+                continue;
+            }
             if is_declared && nodes.iter().any(Option::is_none) {
                 // Which of the Systems the node is cannot be told; the node's own finding says so.
                 continue;

@@ -46,6 +46,7 @@ impl Api {
         let seen = Router::new()
             .route("/api/v1/observed", get(observed))
             .route("/api/v1/observations", post(take).layer(DefaultBodyLimit::max(MAX_OBSERVATIONS)))
+            .route("/api/v1/logins/refused", get(refused_logins))
             .route("/api/v1/logins/retry", post(retry_logins))
             .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD,POST").map(Body::new))
             .with_state(commands);
@@ -98,6 +99,13 @@ async fn take(State(commands): Commands, Json(told): Json<Observations>) -> Resp
     let count = told.observations.len();
     match ask(&commands, |reply| Command::Take(told.observations, reply)).await {
         Ok(()) => json(&Taken { taken: count as u64 }),
+        Err(answer) => answer,
+    }
+}
+
+async fn refused_logins(State(commands): Commands) -> Response<Body> {
+    match ask(&commands, Command::RefusedLogins).await {
+        Ok(refused) => json(&refused),
         Err(answer) => answer,
     }
 }

@@ -75,14 +75,16 @@ pub fn refused(
     observations: &[Observation],
     credential_of: impl Fn(&str) -> Option<Box<str>>,
 ) -> Result<(), StoreError> {
-    for observation in observations {
-        let Outcome::Failed(failure) = &observation.outcome else { continue };
-        if failure.kind != FailureKind::Unauthorised {
-            continue;
-        }
+    for observation in observations.iter().filter(|observation| is_refusal(observation)) {
         if let Some(credential) = credential_of(&observation.bmc) {
             store.set_refused_login(&RefusedLogin { bmc: observation.bmc.clone(), credential, at: observation.at })?;
         }
     }
     Ok(())
+}
+
+/// Tells whether a survey ended because the BMC refused the credential.
+#[must_use]
+pub fn is_refusal(observation: &Observation) -> bool {
+    matches!(&observation.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Unauthorised)
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -22,9 +23,9 @@ use crate::redfish::Grounds;
 use crate::roll;
 use crate::settings::{Credentials, Settings};
 use crate::snapshot::Snapshot;
-use crate::store::{Store, StoreError};
+use crate::store::{RefusedLogin, Store, StoreError};
 use crate::survey::{self, Target};
-use crate::view::{ObservedFile, SurveyView};
+use crate::view::{API_VERSION, ObservedFile, RefusedLoginView, RefusedLogins, SurveyView};
 
 /// How often it is looked who is due, and how often what was seen is written.
 const EVERY: Duration = Duration::from_secs(1);
@@ -89,10 +90,13 @@ impl Surveyor {
         let (tell, mut told) = mpsc::channel(WAITING);
         let running = TaskTracker::new();
         self.restore().await;
+        // One that begins anew with each command would never end while somebody asks all the time.
+        let mut look = tokio::time::interval(EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(EVERY) => {}
+                _ = look.tick() => {}
                 Some(command) = commands.recv() => {
                     self.command(command).await;
                     continue;
@@ -288,10 +292,13 @@ impl Surveyor {
                 let _ = reply.send(told);
             }
             Command::Take(observations, reply) => {
+                let _ = reply.send(self.take_over(observations).await);
+            }
+            Command::RefusedLogins(reply) => {
                 let store = Arc::clone(&self.store);
-                let taken = tokio::task::spawn_blocking(move || keep::keep(&store, None, &observations)).await;
-                let _ = reply.send(match taken {
-                    Ok(Ok(_)) => Ok(()),
+                let read = tokio::task::spawn_blocking(move || store.refused_logins()).await;
+                let _ = reply.send(match read {
+                    Ok(Ok(refused)) => Ok(told_refused(refused)),
                     Ok(Err(error)) => Err(chain(&error)),
                     Err(error) => Err(error.to_string()),
                 });
@@ -299,6 +306,28 @@ impl Surveyor {
             Command::RetryLogins(bmcs, reply) => {
                 let _ = reply.send(self.retry_logins(bmcs).await);
             }
+        }
+    }
+
+    /// Takes in what a survey elsewhere found; a login that was refused there is not tried here either.
+    async fn take_over(&self, observations: Vec<Observation>) -> Result<(), String> {
+        let credentials: BTreeMap<Box<str>, Box<str>> = self.targets.iter().filter_map(credential_name).collect();
+        for observation in &observations {
+            if let (true, Some(target), Some(credential)) =
+                (keep::is_refusal(observation), self.targets.get(&observation.bmc), credentials.get(&observation.bmc))
+            {
+                self.grounds.gate().refuse_login(target.asked(), credential);
+            }
+        }
+        let store = Arc::clone(&self.store);
+        let write = move || {
+            keep::keep(&store, None, &observations)?;
+            keep::refused(&store, &observations, |bmc| credentials.get(bmc).cloned())
+        };
+        match tokio::task::spawn_blocking(write).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(chain(&error)),
+            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -318,6 +347,11 @@ impl Surveyor {
         }
         Ok(retried.len() as u64)
     }
+}
+
+fn told_refused(refused: Vec<RefusedLogin>) -> RefusedLogins {
+    let view = |RefusedLogin { bmc, credential, at: _ }| RefusedLoginView { bmc, credential };
+    RefusedLogins { api_version: API_VERSION.into(), refused: refused.into_iter().map(view).collect() }
 }
 
 fn credential_name(target: &Target) -> Option<Box<str>> {

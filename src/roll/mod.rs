@@ -21,7 +21,7 @@ use crate::snapshot::Snapshot;
 pub use declared::{declared, origin};
 pub use held::{Held, Why};
 pub use make::claims;
-pub use system::{Unfound, system_of};
+pub use system::{Unfound, system_of, unread_of};
 
 /// The nodes by the MAC addresses that their BMCs reported.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

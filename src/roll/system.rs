@@ -1,6 +1,6 @@
 //! Which System behind a BMC is a node.
 
-use crate::observed::{Failure, FailureKind, Reading, Service, System};
+use crate::observed::{Failure, FailureKind, Reading, Service, System, Unread};
 
 /// Why a node's System was not found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,11 +35,16 @@ pub fn system_of<'o>(wanted: Option<&str>, service: &'o Service) -> Result<&'o S
     let unread = || service.unread.iter().find(|unread| is_system(&unread.uri));
     let missing = || unread().map_or(Unfound::None, |unread| Unfound::Unread(unread.failure.clone()));
     let Some(wanted) = wanted else {
-        return match (&**systems, unread()) {
-            ([_, _, ..], _) => Err(Unfound::Several),
-            ([one], None) => Ok(one),
-            ([_], Some(unread)) => Err(Unfound::Unread(unread.failure.clone())),
-            ([], _) => Err(missing()),
+        // Some services list what is not there (quirk dead-members); what fails in other ways may be a server.
+        let mut there = systems.iter().filter(|system| unread_of(service, system).is_none());
+        let is_open = |unread: &&Unread| {
+            is_system(&unread.uri) && (systems.len() == 1 || unread.failure.kind != FailureKind::Missing)
+        };
+        return match (there.next(), there.next(), service.unread.iter().find(is_open)) {
+            (Some(_), Some(_), _) => Err(Unfound::Several),
+            (_, None, Some(open)) => Err(Unfound::Unread(open.failure.clone())),
+            (Some(one), None, None) => Ok(one),
+            (None, _, _) => Err(missing()),
         };
     };
     let ways: [&dyn Fn(&System) -> bool; 3] =
@@ -55,6 +60,14 @@ pub fn system_of<'o>(wanted: Option<&str>, service: &'o Service) -> Result<&'o S
         }
     }
     Err(missing())
+}
+
+/// Says why a System is listed and could not be read, so that nothing of it is known; none where it was read.
+#[must_use]
+pub fn unread_of<'o>(service: &'o Service, system: &System) -> Option<&'o Failure> {
+    let plain = |uri: &str| uri.trim_end_matches('/').to_ascii_lowercase();
+    let unread = service.unread.iter().find(|unread| plain(&unread.uri) == plain(&system.uri));
+    unread.map(|unread| &unread.failure)
 }
 
 fn last_part(uri: &str) -> &str {

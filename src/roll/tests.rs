@@ -388,6 +388,13 @@ fn a_system_is_found_or_it_is_said_why_not() {
         (id(None, &one), id(Some("2"), &one), id(Some("1"), &one)),
         (unread.clone(), unread.clone(), Ok("1".into()))
     );
+    let mut listed = service(vec![system("1", &[]), system("Capabilities", &[])]);
+    let dead =
+        |kind| Unread { uri: "/redfish/v1/Systems/Capabilities".into(), failure: Failure::new(kind, "it failed") };
+    listed.unread = vec![dead(FailureKind::Missing)];
+    assert_eq!((id(None, &listed), id(Some("1"), &listed)), (Ok("1".into()), Ok("1".into())));
+    listed.unread = vec![dead(FailureKind::ServerError)];
+    assert_eq!(id(None, &listed), unread);
     let with = |systems| Service { systems, ..service(vec![]) };
     assert_eq!(id(None, &with(Reading::Failed(failure))), unread);
     assert_eq!(id(Some("1"), &with(Reading::Absent)), Err(Unfound::None));

@@ -10,7 +10,7 @@ use super::build::{Build, Parts};
 use super::chance;
 use super::machine::{Machine, Phase};
 use super::world::{Bmc, World, hides};
-use crate::model::MacAddr;
+use crate::model::{MacAddr, Quirk};
 
 /// One difference that was planted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -104,6 +104,7 @@ fn change(bmc: &mut Bmc, at: usize, path: &str, chance: u64) -> Option<(Value, V
         return Some((was.to_string().into(), now.to_string().into()));
     }
     match path {
+        "serial" if bmc.quirks.has(Quirk::TagInSku) => return Some(retag(&mut machine.serial)),
         "serial" => return Some(retext(&mut machine.serial)),
         "uuid" => {
             let was = machine.uuid;
@@ -196,6 +197,14 @@ fn retext(text: &mut Box<str>) -> (Value, Value) {
     let was = std::mem::take(text);
     *text = format!("{was}-X9").into();
     (Value::from(&*was), Value::from(&**text))
+}
+
+/// Makes another service tag, as long as it was.
+fn retag(tag: &mut Box<str>) -> (Value, Value) {
+    let was = std::mem::take(tag);
+    let letter = if was.starts_with('X') { "Y" } else { "X" };
+    *tag = format!("{letter}{}", was.get(1..).unwrap_or_default()).into();
+    (Value::from(&*was), Value::from(&**tag))
 }
 
 /// Returns a value that a BIOS could have in the place of another.

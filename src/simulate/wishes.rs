@@ -132,7 +132,12 @@ impl Rack {
             let [_, _, _, _, _, b, c, d] = node.to_be_bytes();
             let mac = format!("02:00:00:{b:02x}:{c:02x}:{d:02x}");
             let chance = chance::number(seed, &["facts", &name]);
-            let serial = if quirks.has(Quirk::PlaceholderIdentity) { String::new() } else { format!("SN{node:08}") };
+            let serial = match () {
+                () if quirks.has(Quirk::PlaceholderIdentity) => String::new(),
+                // A service tag has seven characters.
+                () if quirks.has(Quirk::TagInSku) => format!("{node:07}"),
+                () => format!("SN{node:08}"),
+            };
             let uuid = if quirks.has(Quirk::EmptyUuid) {
                 String::new()
             } else {

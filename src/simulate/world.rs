@@ -257,7 +257,13 @@ fn hides_wish(machine: &Machine, quirk: Quirk) -> bool {
     let wished = &machine.wished;
     wished.expect.keys().any(|path| hides(quirk, path))
         || (wished.serial && hides(quirk, "serial"))
+        || (wished.serial && quirk == Quirk::TagInSku && !is_tag(&machine.serial))
         || (wished.uuid && hides(quirk, "uuid"))
+}
+
+/// Tells whether a serial number could be a Dell service tag: seven letters and digits.
+fn is_tag(serial: &str) -> bool {
+    serial.len() == 7 && serial.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Tells whether a quirk hides an attribute, so that a difference in it could not be seen, or not alone.

@@ -1,6 +1,6 @@
 //! Whom to ask, how far to trust, and with which account.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use url::Url;
 
@@ -95,13 +95,10 @@ impl Target {
 }
 
 impl Stranger {
-    /// Writes the origin of an address, such as `https://10.1.0.1` or `https://[fd00::1]`.
+    /// Writes the origin of an address, such as `https://10.1.0.1` or `https://[fd00::1]:8443`.
     #[must_use]
-    pub fn origin_of(address: IpAddr) -> Url {
-        let host = match address {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("[{address}]"),
-        };
-        Url::parse(&format!("https://{host}")).expect("an address is a host")
+    pub fn origin_of(address: IpAddr, port: u16) -> Url {
+        let origin = format!("https://{}", SocketAddr::new(address, port));
+        Url::parse(&origin).expect("an address with a port is the authority of a URL")
     }
 }

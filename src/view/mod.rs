@@ -16,7 +16,7 @@ pub use drift::{
     StandingView, SubjectKind, TimesView, VerdictView,
 };
 pub use node::{BootView, ClaimView, CloudInitView, NodeCounts, NodeList, NodeView, hex};
-pub use observed::{Observations, ObservedFile, RetryLogins, SurveyView, Taken};
+pub use observed::{Observations, ObservedFile, RefusedLoginView, RefusedLogins, RetryLogins, SurveyView, Taken};
 
 use crate::model::{Diagnostic, File, Revision, Severity, Tree};
 

@@ -35,6 +35,23 @@ pub struct RetryLogins {
     pub bmcs: Vec<Box<str>>,
 }
 
+/// Which credentials BMCs refused, so that nobody tries them again until a person says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedLogins {
+    /// The version of this document: `v1`.
+    pub api_version: String,
+    pub refused: Vec<RefusedLoginView>,
+}
+
+/// One credential that one BMC refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedLoginView {
+    /// The name of the BMC.
+    pub bmc: Box<str>,
+    /// The name of the credential, never its value.
+    pub credential: Box<str>,
+}
+
 /// How many things a server took in or forgot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Taken {

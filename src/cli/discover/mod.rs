@@ -23,9 +23,9 @@ use crate::observed::{Depth, FailureKind, Observation, Outcome as Seen};
 use crate::reconcile::keep;
 use crate::settings::{Credentials, Settings};
 use crate::snapshot::Snapshot;
-use crate::store::{Store, StoreError};
+use crate::store::{RefusedLogin, Store, StoreError};
 use crate::survey::{self, Stranger, Target};
-use crate::view::{Observations, ObservedFile, RetryLogins, Taken};
+use crate::view::{Observations, ObservedFile, RefusedLoginView, RefusedLogins, RetryLogins, Taken};
 
 use summary::Summary;
 use watch::Watch;
@@ -55,6 +55,9 @@ pub struct Discover {
     /// Survey the undeclared BMCs of a network, such as 10.1.0.0/24
     #[arg(long, value_name = "NET")]
     cidr: Vec<String>,
+    /// The port of the BMCs of --range and --cidr
+    #[arg(long, value_name = "PORT", default_value_t = HTTPS, value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
     /// The name of the credential for undeclared BMCs; it is sent over verified TLS only
     #[arg(long, value_name = "NAME", conflicts_with = "insecure")]
     credential: Option<String>,
@@ -83,6 +86,9 @@ pub struct Discover {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
+
+/// The port of https (RFC 9110, section 4.2.2).
+const HTTPS: u16 = 443;
 
 /// Where what is seen is kept.
 enum Keeper {
@@ -131,6 +137,12 @@ impl Discover {
         Ok(summary.outcome())
     }
 
+    /// Lists the origins of the addresses that are named one by one.
+    fn named(&self) -> BTreeSet<Box<str>> {
+        let origins = self.bmc.iter().filter_map(|text| origin(text).ok());
+        origins.map(|url| url.origin().ascii_serialization().into()).collect()
+    }
+
     fn addresses(&self) -> Result<Vec<Url>, Failure> {
         let mut all = Vec::new();
         for text in &self.bmc {
@@ -138,7 +150,7 @@ impl Discover {
         }
         for text in self.range.iter().chain(&self.cidr) {
             let addresses = survey::addresses(text).map_err(|error| Failure::from_error(&error))?;
-            all.extend(addresses.into_iter().map(Stranger::origin_of));
+            all.extend(addresses.into_iter().map(|address| Stranger::origin_of(address, self.port)));
         }
         let mut seen = BTreeSet::new();
         all.retain(|url| seen.insert(url.clone()));
@@ -179,11 +191,9 @@ impl Discover {
         is_strange: bool,
     ) -> Result<Summary, Failure> {
         let grounds = survey::grounds(&settings.bmc).map_err(|error| Failure::from_error(&error))?;
-        if let Keeper::Store(store) = keeper {
-            for refused in store.refused_logins()? {
-                if let Some(target) = targets.iter().find(|target| target.endpoint.name == refused.bmc) {
-                    grounds.gate().refuse_login(target.asked(), &refused.credential);
-                }
+        for refused in keeper.refused_logins()? {
+            if let Some(target) = targets.iter().find(|target| target.endpoint.name == refused.bmc) {
+                grounds.gate().refuse_login(target.asked(), &refused.credential);
             }
         }
         let names = targets.iter().filter_map(|target| {
@@ -192,7 +202,7 @@ impl Discover {
         });
         let names: std::collections::BTreeMap<Box<str>, Box<str>> = names.collect();
         let depth = if self.sweep { Depth::Sweep } else { Depth::Deep };
-        let mut summary = Summary::new(targets.len(), is_strange);
+        let mut summary = Summary::new(targets.len(), is_strange, self.named());
         let watch = Watch::new(targets.len());
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
@@ -233,7 +243,7 @@ impl Discover {
 /// Reads an address or a URL as an origin.
 fn origin(text: &str) -> Result<Url, Failure> {
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(Stranger::origin_of(address));
+        return Ok(Stranger::origin_of(address, HTTPS));
     }
     let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("https://{text}")) };
     let url = url.ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -269,6 +279,16 @@ impl Keeper {
                 Ok(Self::Server(settings.api.clone()))
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    fn refused_logins(&self) -> Result<Vec<RefusedLoginView>, Failure> {
+        match self {
+            Self::Store(store) => {
+                let view = |RefusedLogin { bmc, credential, at: _ }| RefusedLoginView { bmc, credential };
+                Ok(store.refused_logins()?.into_iter().map(view).collect())
+            }
+            Self::Server(server) => Ok(api::get::<RefusedLogins>(server, "/api/v1/logins/refused")?.refused),
         }
     }
 

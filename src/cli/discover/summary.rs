@@ -1,6 +1,6 @@
 //! What a survey came to: by model, and by what kept BMCs from being read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use super::is_nobody;
 use crate::cli::{Failure, Format, Outcome};
 use crate::model::NodeSet;
 use crate::observed::{FailureKind, Observation, Outcome as Seen, Reading, Service};
+use crate::roll;
 
 /// The longest set of names that is shown, in characters.
 const MAX_SET: usize = 200;
@@ -23,6 +24,8 @@ pub struct Summary {
     seen: Vec<Box<str>>,
     partial: Vec<Box<str>>,
     silent: usize,
+    /// Addresses that a person named one by one: somebody should be there.
+    named: BTreeSet<Box<str>>,
     models: BTreeMap<String, u64>,
     systems: u64,
     failures: BTreeMap<FailureKind, Vec<Failed>>,
@@ -36,7 +39,7 @@ struct Failed {
 
 impl Summary {
     /// Begins a survey of so many targets.
-    pub fn new(targets: usize, is_strange: bool) -> Self {
+    pub fn new(targets: usize, is_strange: bool, named: BTreeSet<Box<str>>) -> Self {
         Self {
             targets,
             is_strange,
@@ -44,6 +47,7 @@ impl Summary {
             seen: Vec::new(),
             partial: Vec::new(),
             silent: 0,
+            named,
             models: BTreeMap::new(),
             systems: 0,
             failures: BTreeMap::new(),
@@ -52,7 +56,8 @@ impl Summary {
 
     /// Counts one observation; false where there is nothing to remember, since nobody lives at the address.
     pub fn add(&mut self, observation: &Observation) -> bool {
-        if self.is_strange && is_nobody(observation) {
+        let is_nobody = self.is_strange && is_nobody(observation);
+        if is_nobody && !self.named.contains(&*observation.url) {
             self.silent += 1;
             return false;
         }
@@ -71,7 +76,7 @@ impl Summary {
                 self.count_models(service);
             }
         }
-        true
+        !is_nobody
     }
 
     fn count_models(&mut self, service: &Service) {
@@ -79,8 +84,10 @@ impl Summary {
             Reading::Seen(systems) => systems.as_slice(),
             Reading::Absent | Reading::Failed(_) | Reading::Unasked => &[],
         };
+        // What is listed and could not be read may be none.
+        let systems: Vec<_> = systems.iter().filter(|system| roll::unread_of(service, system).is_none()).collect();
         self.systems += systems.len() as u64;
-        for system in systems {
+        for system in &systems {
             let facts = &system.facts;
             let words = [facts.manufacturer.as_deref(), facts.model.as_deref()];
             let model = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
