@@ -98,16 +98,16 @@ async fn connection(address: String, nodes: usize, seed: u64, until: Instant) ->
     report
 }
 
-fn request(mac: &str) -> String {
+pub fn request(mac: &str) -> String {
     format!("GET /boot/v1/bootscript?mac={mac} HTTP/1.1\r\nHost: muster\r\nUser-Agent: iPXE/1.21.1\r\n\r\n")
 }
 
-struct Answer {
-    status: u16,
-    body: std::ops::Range<usize>,
+pub struct Answer {
+    pub status: u16,
+    pub body: std::ops::Range<usize>,
 }
 
-async fn ask(stream: &mut TcpStream, request: &str, buffer: &mut Vec<u8>) -> Option<Answer> {
+pub async fn ask(stream: &mut TcpStream, request: &str, buffer: &mut Vec<u8>) -> Option<Answer> {
     stream.write_all(request.as_bytes()).await.ok()?;
     buffer.clear();
     loop {

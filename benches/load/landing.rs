@@ -95,7 +95,7 @@ fn wait(muster: &Muster, turn: usize, started: Instant) -> Duration {
     started.elapsed()
 }
 
-fn git(folder: &Path, arguments: &[&str]) {
+pub fn git(folder: &Path, arguments: &[&str]) {
     let identity = ["-c", "user.name=bench", "-c", "user.email=bench@example", "-c", "commit.gpgsign=false"];
     let status = Command::new("git").args(identity).args(arguments).current_dir(folder).status();
     assert!(status.expect("git runs").success(), "git {arguments:?}");

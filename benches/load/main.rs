@@ -8,10 +8,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bare;
 mod client;
+mod fleet;
 mod landing;
+mod observed;
 mod process;
 mod reference;
+mod steady;
+mod survey;
 mod swap;
 mod table;
 
@@ -32,6 +37,8 @@ fn main() {
         ["as-client", address, nodes, millis] => client::main(address, nodes, millis),
         ["as-reference", body] => reference::main(body),
         ["as-swap", nodes] => swap::main(nodes),
+        ["as-bare", settings, paths, at_once] => bare::main(settings, paths, at_once),
+        ["as-steady", address] => steady::main(address),
         // cargo adds --bench; a further word measures one part only.
         words => run(words.iter().find(|word| !word.starts_with("--")).copied()),
     }
@@ -69,6 +76,18 @@ fn run(only: Option<&str>) {
     }
     if wanted("swap") {
         swapping(10_000, &mut rows);
+    }
+    if wanted("survey") {
+        survey::deep(folder.path(), &mut rows);
+    }
+    if wanted("sweep") {
+        survey::sweep(folder.path(), &mut rows);
+    }
+    if wanted("observed-memory") || wanted("drift") {
+        observed::measure(folder.path(), wanted("observed-memory"), wanted("drift"), &mut rows);
+    }
+    if wanted("boots-under-survey") {
+        steady::measure(folder.path(), &mut rows);
     }
     table::print(&rows);
     assert!(rows.iter().all(|row| row.errors == 0), "a request failed or an answer mixed two commits");

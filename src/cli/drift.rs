@@ -71,10 +71,11 @@ struct Exceptions {
 impl Drift {
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
-        let wishes = self.source.read(None)?;
-        let snapshot = wishes.built()?;
+        // Side by side: neither keeps all cores busy.
+        let (wished, observed) = rayon::join(|| self.wished(), || self.seen.read(&self.hosted));
+        let (wishes, snapshot) = wished?;
         let nodes = self.nodes.as_deref().map(|set| selected(&snapshot, set)).transpose()?;
-        let observed = roll::declared(&snapshot, self.seen.read(&self.hosted)?);
+        let observed = roll::declared(&snapshot, observed?);
         let at = self.at.unwrap_or_else(Timestamp::now).as_millisecond();
         let drift = drift::compare(&snapshot, &observed, at, &Options { confirm: self.confirm, nodes });
         let report = DriftReport { drift: &drift, snapshot: &snapshot, tree: &wishes.tree, prefix: &wishes.from_root };
@@ -95,6 +96,12 @@ impl Drift {
             Exit::Findings => Outcome::Findings,
             Exit::Unjudged => Outcome::Unjudged,
         })
+    }
+
+    fn wished(&self) -> Result<(Wishes, Snapshot), Failure> {
+        let wishes = self.source.read(None)?;
+        let snapshot = wishes.built()?;
+        Ok((wishes, snapshot))
     }
 }
 

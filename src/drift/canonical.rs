@@ -32,6 +32,9 @@ pub fn same(wish: &Free, seen: &str) -> bool {
 /// Tells whether two texts mean the same.
 #[must_use]
 pub fn same_text(one: &str, other: &str) -> bool {
+    if one == other {
+        return true;
+    }
     let (one, other) = (word(one), word(other));
     if one == other {
         return true;
@@ -52,7 +55,7 @@ pub fn same_version(one: &str, other: &str) -> bool {
         let rest = text.strip_prefix('v').filter(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
         rest.map_or_else(|| text.clone(), str::to_owned)
     };
-    bare(one) == bare(other)
+    one == other || bare(one) == bare(other)
 }
 
 /// Writes a wish as a person would read it.
@@ -70,6 +73,9 @@ pub fn text(wish: &Free) -> String {
 
 /// Lower case, one blank between words, nothing invisible.
 fn word(text: &str) -> String {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return text.to_ascii_lowercase();
+    }
     let visible = |c: &char| c.is_whitespace() || !(c.is_control() || is_invisible(*c));
     let visible: String = text.chars().filter(visible).collect();
     visible.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()

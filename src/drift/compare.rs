@@ -24,12 +24,13 @@ pub struct Options {
 pub fn compare(snapshot: &Snapshot, observed: &Observed, now: i64, options: &Options) -> Drift {
     let desired = &**snapshot.desired();
     let exceptions = Exceptions::of(desired, now);
+    let (whereabouts, roster) = rayon::join(|| Whereabouts::of(observed), || Roster::of(desired));
     let world = World {
         snapshot,
         desired,
         observed,
-        whereabouts: Whereabouts::of(observed),
-        roster: Roster::of(desired),
+        whereabouts,
+        roster,
         exceptions: &exceptions,
         confirm: options.confirm.unwrap_or_else(|| u32::from(desired.policy.confirm)),
     };

@@ -40,6 +40,9 @@ pub struct Roster<'d> {
     by_key: HashMap<Key<'d>, Option<u32>>,
 }
 
+/// How many keys a machine has as a rule: serial number, UUID, and two addresses.
+const KEYS: usize = 4;
+
 /// A BMC's name and a System's id.
 pub type Place<'o> = (&'o str, &'o str);
 
@@ -53,7 +56,7 @@ enum Key<'a> {
 impl<'o> Whereabouts<'o> {
     /// Notes every System of every BMC that was seen.
     pub fn of(observed: &'o Observed) -> Self {
-        let mut by_key = HashMap::new();
+        let mut by_key = HashMap::with_capacity(observed.bmcs.len() * KEYS);
         for record in observed.bmcs.values() {
             let systems = record.service().and_then(|service| service.systems.seen());
             for system in systems.into_iter().flatten() {
@@ -79,7 +82,7 @@ impl<'o> Whereabouts<'o> {
 impl<'d> Roster<'d> {
     /// Notes every node that is declared.
     pub fn of(desired: &'d Desired) -> Self {
-        let mut by_key = HashMap::new();
+        let mut by_key = HashMap::with_capacity(desired.nodes.len() * KEYS);
         for (node, at) in desired.nodes.iter().zip(0_u32..) {
             for key in declared_keys(node) {
                 by_key

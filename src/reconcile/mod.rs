@@ -115,7 +115,8 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let settings = Settings { repo: repository, ..settings };
     let grounds = survey::grounds(&settings.bmc)?;
     let follower = Follower::new(&settings, Arc::clone(&store), Arc::clone(&shared), standing);
-    let surveys = (grounds, surveyed);
+    let surveying = surveying().map_err(system("start the threads of the surveys"))?;
+    let surveys = (grounds, surveyed, surveying.handle().clone());
     runtime.block_on(run(settings, store, shared, follower, Unknown::new(unknown), surveys))
 }
 
@@ -125,6 +126,23 @@ fn allow_open_files() {
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
         warn!(%error, "the limit of open files cannot be raised; it bounds how many machines are served at once");
     }
+}
+
+/// By how much the surveys' threads stand back (nice(2)): beside a thread that never rests they have a tenth of a core.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+/// Starts the threads in which BMCs are surveyed. They stand back behind those that boot machines.
+fn surveying() -> io::Result<tokio::runtime::Runtime> {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    threads.thread_name("survey").enable_all();
+    // On Linux alone this is of one thread; elsewhere it would be of the whole process.
+    #[cfg(target_os = "linux")]
+    threads.on_thread_start(|| {
+        // Where it fails, surveys are as urgent as boots.
+        let _ = rustix::process::setpriority_process(None, NICE);
+    });
+    threads.build()
 }
 
 /// Finds the repository's own folder, so that a store knows it however it was named.
@@ -206,7 +224,7 @@ async fn run(
     shared: Arc<ArcSwap<Serving>>,
     follower: Follower,
     mut unknown: Unknown,
-    (grounds, surveyed): (Arc<Grounds>, Arc<ArcSwap<SurveyView>>),
+    (grounds, surveyed, threads): (Arc<Grounds>, Arc<ArcSwap<SurveyView>>, tokio::runtime::Handle),
 ) -> Result<(), ServeError> {
     // Before anybody can know that we listen: a signal from then on is a wish, not an accident.
     let mut signals = Signals::listen()?;
@@ -228,6 +246,12 @@ async fn run(
     let unheard = CancellationToken::new();
     let (order, orders) = mpsc::channel(COMMANDS_WAITING);
     let surveyor = Surveyor::new(settings, Arc::clone(&store), Arc::clone(&shared), grounds, surveyed);
+    let surveys = threads.spawn(surveyor.run(orders, stop.clone()));
+    let surveys = async {
+        if let Err(error) = surveys.await {
+            error!(%error, "the surveys ended early; this is a fault of muster");
+        }
+    };
     let listeners = async {
         let boots = boot_listener.serve(Arc::new(boot), stop.clone());
         let api = api_listener.serve(Arc::clone(&shared), order, stop.clone());
@@ -243,7 +267,7 @@ async fn run(
         signals.next().await
     };
     tokio::select! {
-        ((), (), ()) = async { tokio::join!(listeners, intake, surveyor.run(orders, stop.clone())) } => {}
+        ((), (), ()) = async { tokio::join!(listeners, intake, surveys) } => {}
         signal = told_twice => {
             warn!(signal, "told again; ending at once");
             return Ok(());

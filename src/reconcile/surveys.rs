@@ -311,7 +311,8 @@ impl Surveyor {
 
     /// Takes in what a survey elsewhere found; a login that was refused there is not tried here either.
     async fn take_over(&self, observations: Vec<Observation>) -> Result<(), String> {
-        let credentials: BTreeMap<Box<str>, Box<str>> = self.targets.iter().filter_map(credential_name).collect();
+        let named = self.targets.iter().filter_map(|(bmc, target)| Some((bmc.clone(), credential_name(target)?)));
+        let credentials: BTreeMap<Box<str>, Box<str>> = named.collect();
         for observation in &observations {
             if let (true, Some(target), Some(credential)) =
                 (keep::is_refusal(observation), self.targets.get(&observation.bmc), credentials.get(&observation.bmc))

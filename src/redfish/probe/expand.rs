@@ -17,7 +17,7 @@ impl Walk<'_> {
     pub(super) async fn expanded(&self, uri: &str) -> Option<Members> {
         let asked = format!("{}?$expand=.($levels=1)", uri.trim_end_matches('/'));
         let members = match self.client.get(&asked).await {
-            Ok(body) => self.inlined(&body),
+            Ok(body) => self.inlined(body),
             // A dead link says nothing of how the service expands.
             Err(failure) if failure.kind == FailureKind::Missing => return None,
             Err(_) => None,
@@ -33,8 +33,8 @@ impl Walk<'_> {
     }
 
     /// Reads the members in an expanded collection; nothing where one is a mere link, or lacks what every resource has.
-    fn inlined(&self, body: &Value) -> Option<Members> {
-        let list = body.get("Members")?.as_array()?;
+    fn inlined(&self, mut body: Value) -> Option<Members> {
+        let Value::Array(list) = body.get_mut("Members")?.take() else { return None };
         let is_link = |member: &Value| member.as_object().is_some_and(|member| member.len() == 1);
         if list.iter().any(is_link) || body.get("Members@odata.nextLink").is_some() {
             return None;
@@ -43,7 +43,7 @@ impl Walk<'_> {
         let is_whole = |member: &Value| {
             ["@odata.id", "@odata.type", "Id", "Name"].iter().all(|key| member.get(key).is_some_and(Value::is_string))
         };
-        let is_counted = number(body, "Members@odata.count").is_none_or(|count| count == list.len() as u64);
+        let is_counted = number(&body, "Members@odata.count").is_none_or(|count| count == list.len() as u64);
         if !is_counted || !list.iter().all(is_whole) {
             self.note(Noted::ExpandIncomplete);
             return None;
@@ -51,9 +51,8 @@ impl Walk<'_> {
         let mut members = Members::default();
         for member in list {
             let uri: Box<str> = member.get("@odata.id")?.as_str()?.into();
-            notice(&uri, member, &mut self.notes().noted);
-            let body = Arc::new(member.clone());
-            members.found.push(Doc { uri, body });
+            notice(&uri, &member, &mut self.notes().noted);
+            members.found.push(Doc { uri, body: Arc::new(member) });
         }
         Some(members)
     }

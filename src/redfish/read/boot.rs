@@ -69,8 +69,13 @@ pub fn option(value: &Value, uri: &str) -> BootOption {
 /// Some services (HPE Cray EX nC) write an object with the current value in it.
 pub fn attributes(bios: &Value) -> Option<BTreeMap<Box<str>, Box<str>>> {
     let attributes = at(bios, "Attributes").as_object()?;
-    let told = attributes.iter().filter(|(name, _)| !name.to_ascii_lowercase().ends_with("password"));
+    let told = attributes.iter().filter(|(name, _)| !is_password(name));
     Some(told.filter_map(|(name, value)| Some((name.as_str().into(), attribute(value)?))).collect())
+}
+
+fn is_password(name: &str) -> bool {
+    const WORD: &[u8] = b"password";
+    name.len().checked_sub(WORD.len()).is_some_and(|at| name.as_bytes()[at..].eq_ignore_ascii_case(WORD))
 }
 
 fn attribute(value: &Value) -> Option<Box<str>> {
