@@ -19,6 +19,9 @@ impl Coverage {
         self.nodes += 1;
         if managed > 0 {
             self.managed_nodes += 1;
+        }
+        // What nobody has seen is covered by nothing.
+        if managed > 0 && attributes > 0 {
             self.attributes += attributes.max(managed);
             self.managed_attributes += managed;
         }
@@ -48,5 +51,7 @@ mod tests {
         coverage.add(100, 61);
         coverage.add(400, 0);
         assert_eq!((coverage.node_percent(), coverage.attribute_percent()), (Some(50), Some(61)));
+        coverage.add(0, 1);
+        assert_eq!((coverage.node_percent(), coverage.attribute_percent()), (Some(66), Some(61)));
     }
 }

@@ -18,7 +18,7 @@ pub fn settings(system: &Value) -> Reading<BootSettings> {
         enabled: told(boot, "BootSourceOverrideEnabled"),
         target: told(boot, "BootSourceOverrideTarget"),
         mode: told(boot, "BootSourceOverrideMode"),
-        http_uri: told(boot, "HttpBootUri"),
+        http_uri: fact(boot, "HttpBootUri"),
         order: order(boot).unwrap_or_default(),
         options: Vec::new(),
         pending: None,
