@@ -10,8 +10,9 @@ use ::muster::observed::Observed;
 use ::muster::simulate::{Options, Timing};
 use ::muster::store::Store;
 
-/// How often `muster discover` is killed.
-const KILLS: usize = 200;
+/// How many surveys are killed at a time, and how often each.
+const SURVEYS: usize = 3;
+const KILLS: usize = 80;
 
 /// How many servers are killed, each so often.
 const SERVERS: usize = 5;
@@ -54,6 +55,10 @@ fn assert_kept(before: &Times, after: &Times) {
 
 #[test]
 fn a_survey_that_is_killed_loses_nothing_that_was_remembered() {
+    thread::scope(|scope| (0..SURVEYS).for_each(|_| drop(scope.spawn(kill_surveys))));
+}
+
+fn kill_surveys() {
     // A BMC's sessions outlive who opened them, and there are few.
     let timing = Timing { session_idle: 500, ..Timing::default() };
     let site = Plan { options: Options { timing, ..Options::default() }, ..Plan::default() }.site();
@@ -72,7 +77,7 @@ fn a_survey_that_is_killed_loses_nothing_that_was_remembered() {
         assert_kept(&known, &now);
         grown += usize::from(now != known);
         known = now;
-        if round % 50 == 49 {
+        if round % 30 == 29 {
             // From nothing again: the first commits are others than the later ones.
             std::fs::remove_file(site.store()).expect("it is there");
             known.clear();
