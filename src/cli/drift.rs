@@ -83,12 +83,12 @@ impl Drift {
             let failed = |error| Failure::new(format!("{}: cannot be written: {error}", file.display()));
             std::fs::write(file, report.write(*format, false)).map_err(failed)?;
         }
+        self.exceptions.write(&wishes, &drift)?;
         let stdout = anstream::stdout();
         let colour = std::io::stdout().is_terminal();
         // A person opens the files from here; a program, from the root of the repository.
         let prefix = if self.format == Format::Text { &wishes.prefix } else { &wishes.from_root };
         stdout.lock().write_all(DriftReport { prefix, ..report }.write(self.format, colour).as_bytes())?;
-        self.exceptions.write(&wishes, &drift)?;
         let policy = &snapshot.desired().policy;
         let conditions = if self.fail_on.is_empty() { &policy.fail_on } else { &self.fail_on };
         Ok(match drift::exit(&drift, conditions, policy.stale_after) {

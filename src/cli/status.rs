@@ -89,15 +89,6 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
     let last = survey.last.as_deref().unwrap_or("never");
     writeln!(out, "BMCs      {} ({} read, {} not read; the last {last})", survey.bmcs, survey.seen, survey.failing)?;
     writeln!(out, "boots     {} since the start; {} unknown machines asked", status.boots, status.unknown_macs)?;
-    let survey = &status.survey;
-    if survey.bmcs > 0 {
-        let last = survey.last.as_deref().unwrap_or("never");
-        writeln!(
-            out,
-            "bmcs      {} ({} seen, {} failing; last survey {last})",
-            survey.bmcs, survey.seen, survey.failing
-        )?;
-    }
     if status.unknown_dropped > 0 {
         writeln!(out, "! {} requests of unknown machines came too fast to be noted", status.unknown_dropped)?;
     }

@@ -1,32 +1,29 @@
 //! `muster discover`.
 
+mod keeper;
 mod summary;
 mod watch;
 
-use std::collections::BTreeSet;
-use std::io::Write;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::hosted::Hosted;
 use super::source::Source;
-use super::{Failure, Format, Outcome, api};
-use crate::model::{ApiAddress, NodeSet};
+use super::{Failure, Format, Outcome};
+use crate::model::NodeSet;
 use crate::observed::{Depth, FailureKind, Observation, Outcome as Seen};
-use crate::reconcile::keep;
 use crate::settings::{Credentials, Settings};
 use crate::snapshot::Snapshot;
-use crate::store::{RefusedLogin, Store, StoreError};
 use crate::survey::{self, Stranger, Target};
-use crate::view::{Observations, ObservedFile, RefusedLoginView, RefusedLogins, RetryLogins, Taken};
 
+use keeper::Keeper;
 use summary::Summary;
 use watch::Watch;
 
@@ -90,12 +87,6 @@ pub struct Discover {
 /// The port of https (RFC 9110, section 4.2.2).
 const HTTPS: u16 = 443;
 
-/// Where what is seen is kept.
-enum Keeper {
-    Store(Box<Store>),
-    Server(ApiAddress),
-}
-
 impl Discover {
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
@@ -120,15 +111,15 @@ impl Discover {
             let hint = "declare them with [[bmc]], or name addresses with --bmc, --range or --cidr";
             return Err(Failure::new("there is no BMC to survey").hint(Some(hint.into())));
         }
-        if self.retry_logins {
-            keeper.retry_logins(&targets)?;
-        }
         let addresses: Vec<String> =
             targets.iter().map(|target| target.endpoint.origin.origin().ascii_serialization()).collect();
         let summary = self.survey(&settings, targets, &keeper, snapshot.as_ref(), is_strange)?;
         if let (Keeper::Store(store), false) = (&keeper, is_strange) {
             // What was surveyed by its address before it was declared goes by its name from now on.
             store.forget_bmcs(&addresses.iter().map(String::as_str).collect::<Vec<_>>())?;
+        }
+        if self.retry_logins {
+            keeper.forget_refusals(summary.seen().to_vec())?;
         }
         if let Some(file) = &self.export {
             keeper.export(file)?;
@@ -191,7 +182,8 @@ impl Discover {
         is_strange: bool,
     ) -> Result<Summary, Failure> {
         let grounds = survey::grounds(&settings.bmc).map_err(|error| Failure::from_error(&error))?;
-        for refused in keeper.refused_logins()? {
+        let refused = if self.retry_logins { Vec::new() } else { keeper.refused_logins()? };
+        for refused in refused {
             if let Some(target) = targets.iter().find(|target| target.endpoint.name == refused.bmc) {
                 grounds.gate().refuse_login(target.asked(), &refused.credential);
             }
@@ -200,7 +192,7 @@ impl Discover {
             let credential = target.credential.as_ref().ok()?.as_ref()?;
             Some((target.endpoint.name.clone(), credential.name.clone()))
         });
-        let names: std::collections::BTreeMap<Box<str>, Box<str>> = names.collect();
+        let names: BTreeMap<Box<str>, Box<str>> = names.collect();
         let depth = if self.sweep { Depth::Sweep } else { Depth::Deep };
         let mut summary = Summary::new(targets.len(), is_strange, self.named());
         let watch = Watch::new(targets.len());
@@ -225,7 +217,8 @@ impl Discover {
                 while told.recv_many(&mut batch, BATCH).await > 0 {
                     batch.retain(|observation| summary.add(observation));
                     watch.show(&summary);
-                    keeper.keep(snapshot, &batch, &names)?;
+                    // What cannot be kept need not be seen.
+                    keeper.keep(snapshot, &batch, &names).inspect_err(|_| stop.cancel())?;
                     batch.clear();
                 }
                 Ok::<_, Failure>(())
@@ -259,83 +252,6 @@ fn origin(text: &str) -> Result<Url, Failure> {
     url.set_query(None);
     url.set_fragment(None);
     Ok(url)
-}
-
-impl Keeper {
-    fn open(settings: &Settings, server: Option<&str>) -> Result<Self, Failure> {
-        if let Some(server) = server {
-            return Ok(Self::Server(super::observations::address(server)?));
-        }
-        match Store::open_any(&settings.store, Timestamp::now().as_second()) {
-            Ok((store, _)) => Ok(Self::Store(Box::new(store))),
-            Err(StoreError::Held { path, by }) => {
-                let by = by.map_or_else(|| "another process".into(), |holder| holder.to_string());
-                let _ = writeln!(
-                    anstream::stderr(),
-                    "{} is held by {by}; what is seen is handed to the server at {}",
-                    path.display(),
-                    settings.api
-                );
-                Ok(Self::Server(settings.api.clone()))
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn refused_logins(&self) -> Result<Vec<RefusedLoginView>, Failure> {
-        match self {
-            Self::Store(store) => {
-                let view = |RefusedLogin { bmc, credential, at: _ }| RefusedLoginView { bmc, credential };
-                Ok(store.refused_logins()?.into_iter().map(view).collect())
-            }
-            Self::Server(server) => Ok(api::get::<RefusedLogins>(server, "/api/v1/logins/refused")?.refused),
-        }
-    }
-
-    fn retry_logins(&self, targets: &[Target]) -> Result<(), Failure> {
-        let bmcs: Vec<Box<str>> = targets.iter().map(|target| target.endpoint.name.clone()).collect();
-        match self {
-            Self::Store(store) => keep::retry_logins(store, &bmcs).map(drop).map_err(Into::into),
-            Self::Server(server) => api::post::<Taken>(server, "/api/v1/logins/retry", &RetryLogins { bmcs }).map(drop),
-        }
-    }
-
-    fn keep(
-        &self,
-        snapshot: Option<&Snapshot>,
-        batch: &[Observation],
-        credentials: &std::collections::BTreeMap<Box<str>, Box<str>>,
-    ) -> Result<(), Failure> {
-        match self {
-            Self::Store(store) => {
-                keep::keep(store, snapshot, batch)?;
-                keep::refused(store, batch, |bmc| credentials.get(bmc).cloned())?;
-                Ok(())
-            }
-            Self::Server(server) => {
-                // The client blocks, and so does a store.
-                let told = Observations::new(batch.to_vec());
-                let server = server.clone();
-                let send = move || api::post::<Taken>(&server, "/api/v1/observations", &told);
-                std::thread::spawn(send).join().map_err(|_| Failure::new("handing over ended early"))?.map(drop)
-            }
-        }
-    }
-
-    fn export(&self, file: &std::path::Path) -> Result<(), Failure> {
-        let observed = match self {
-            Self::Store(store) => ObservedFile::new(store.observed()?, now()),
-            Self::Server(server) => api::get(server, "/api/v1/observed")?,
-        };
-        let failed = |error: std::io::Error| Failure::new(format!("{}: cannot be written: {error}", file.display()));
-        let text = serde_json::to_vec_pretty(&observed).map_err(|error| Failure::from_error(&error))?;
-        std::fs::write(file, text).map_err(failed)
-    }
-}
-
-/// Returns the time in RFC 3339, in seconds.
-fn now() -> String {
-    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default().to_string()
 }
 
 /// Tells whether an address of a range is silent: nobody's BMC, so that nothing is remembered of it.

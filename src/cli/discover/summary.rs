@@ -23,6 +23,8 @@ pub struct Summary {
     started: Instant,
     seen: Vec<Box<str>>,
     partial: Vec<Box<str>>,
+    /// Whether all that could not be read are links of BMCs that lead nowhere: no other survey would read more.
+    is_all_there_is: bool,
     silent: usize,
     /// Addresses that a person named one by one: somebody should be there.
     named: BTreeSet<Box<str>>,
@@ -46,6 +48,7 @@ impl Summary {
             started: Instant::now(),
             seen: Vec::new(),
             partial: Vec::new(),
+            is_all_there_is: true,
             silent: 0,
             named,
             models: BTreeMap::new(),
@@ -72,6 +75,8 @@ impl Summary {
                 self.seen.push(observation.bmc.clone());
                 if !service.unread.is_empty() {
                     self.partial.push(observation.bmc.clone());
+                    self.is_all_there_is &=
+                        service.unread.iter().all(|unread| unread.failure.kind == FailureKind::Missing);
                 }
                 self.count_models(service);
             }
@@ -100,6 +105,11 @@ impl Summary {
         }
     }
 
+    /// Lists the BMCs that were read.
+    pub fn seen(&self) -> &[Box<str>] {
+        &self.seen
+    }
+
     /// Counts the targets that are done with.
     pub fn done(&self) -> usize {
         self.seen.len() + self.silent + self.failed()
@@ -117,7 +127,7 @@ impl Summary {
         if self.seen.is_empty() && self.silent == 0 && tried.sum::<usize>() == 0 {
             return Outcome::Trouble;
         }
-        let is_whole = self.failed() == 0 && self.partial.is_empty() && self.done() == self.targets;
+        let is_whole = self.failed() == 0 && self.is_all_there_is && self.done() == self.targets;
         if is_whole { Outcome::AsWished } else { Outcome::Unjudged }
     }
 

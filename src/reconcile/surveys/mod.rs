@@ -20,7 +20,7 @@ use super::due::Due;
 use super::words::chain;
 use super::{clock, keep};
 use crate::http::{Command, Serving};
-use crate::observed::{Claim, Observation, Outcome};
+use crate::observed::{Claim, Depth, Observation, Outcome};
 use crate::redfish::Grounds;
 use crate::roll;
 use crate::settings::{Credentials, Settings};
@@ -53,8 +53,8 @@ pub struct Surveyor {
     /// The Snapshot that `targets` and `due` are of, and when the accounts were read.
     known: Option<(Arc<Snapshot>, Instant)>,
     targets: BTreeMap<Box<str>, Target>,
-    /// What is not written yet, the newest of each BMC.
-    unwritten: BTreeMap<Box<str>, Observation>,
+    /// What is not written yet, in the order of time: of each BMC the last deep survey and the last of all.
+    unwritten: BTreeMap<Box<str>, Vec<Observation>>,
     failing: BTreeSet<Box<str>>,
     seen: BTreeSet<Box<str>>,
     is_stuck: bool,
@@ -173,7 +173,11 @@ impl Surveyor {
             }
             self.seen.insert(bmc.clone());
         }
-        self.unwritten.insert(bmc, observation);
+        let waiting = self.unwritten.entry(bmc).or_default();
+        let is_deep = |one: &Observation| one.depth == Depth::Deep && matches!(one.outcome, Outcome::Seen(_));
+        let is_newer = is_deep(&observation);
+        waiting.retain(|older| is_deep(older) && !is_newer);
+        waiting.push(observation);
     }
 
     /// Writes what was seen, and publishes the claims that follow from it.
@@ -181,7 +185,7 @@ impl Surveyor {
         if self.unwritten.is_empty() {
             return;
         }
-        let batch: Vec<Observation> = self.unwritten.values().cloned().collect();
+        let batch: Vec<Observation> = self.unwritten.values().flatten().cloned().collect();
         let last = batch.iter().map(|observation| observation.at).max();
         let snapshot = self.shared.load().snapshot.clone().filter(|_| may_claim);
         let credentials: BTreeMap<Box<str>, Box<str>> =
