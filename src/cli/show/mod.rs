@@ -14,6 +14,7 @@ use super::{Failure, Format, Outcome};
 use crate::cloudinit::Document;
 use crate::desired::template::SERVER_MARK;
 use crate::model::{Layer, NodeSetError, Origin};
+use crate::roll;
 use crate::snapshot::{Answer, Snapshot};
 
 /// Show nodes resolved: facts, parameters, script and cloud-init, as `muster serve` would send them
@@ -84,7 +85,13 @@ impl Show {
     }
 
     fn bmcs(&self) -> Result<Outcome, Failure> {
-        let observed = self.seen.read(&self.hosted)?;
+        let mut observed = self.seen.read(&self.hosted)?;
+        // What was surveyed by its address goes by the name that the wishes give it since, where there are wishes here.
+        if let Ok(wishes) = self.source.read(None)
+            && let (Some(snapshot), _) = wishes.build()
+        {
+            observed = roll::declared(&snapshot, observed);
+        }
         let printed = bmc::print(&observed, &self.nodes, self.format, &mut anstream::stdout().lock())?;
         let missing = printed.map_err(|error| bad_set(&self.nodes, &error))?;
         let Some(first) = missing.first() else { return Ok(Outcome::AsWished) };
