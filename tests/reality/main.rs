@@ -15,6 +15,7 @@ mod planted;
 mod same;
 mod secrets;
 mod serving;
+mod shown;
 mod strangers;
 
 use std::path::{Path, PathBuf};
@@ -169,6 +170,10 @@ impl Site {
 
     fn drift(&self, more: &[&str]) -> Said {
         self.run(&[&["drift"], more].concat())
+    }
+
+    fn show(&self, bmcs: &str, more: &[&str]) -> Said {
+        self.run(&[&["show", "--bmc", bmcs], more].concat())
     }
 
     /// Runs a command that knows nothing of this host's settings.

@@ -154,7 +154,13 @@ impl Summary {
             if let Some(Failed { bmc, why }) = all.first() {
                 writeln!(out, "         {bmc}: {why}")?;
             }
-            writeln!(out, "         hint: {}", kind.hint())?;
+            let hint = match kind {
+                FailureKind::Forbidden if self.is_strange => {
+                    "name an account with --credential, and a CA that vouches for it"
+                }
+                kind => kind.hint(),
+            };
+            writeln!(out, "         hint: {hint}")?;
         }
         if !self.partial.is_empty() {
             writeln!(out, "{:>7}  read in part: {}", self.partial.len(), shown(self.partial.iter()))?;
