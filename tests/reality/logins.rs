@@ -1,6 +1,7 @@
 //! Accounts: one per BMC, tried once, and never locked by us.
 
 use std::fs;
+use std::time::Duration;
 
 use super::{PASSWORD, Plan, Site, Value};
 use ::muster::simulate::Counts;
@@ -35,9 +36,16 @@ fn a_name_that_this_host_lacks_makes_its_bmcs_unknown_and_nothing_is_sent() {
     assert_eq!(report["summary"]["unknown"], 8);
     // A commit is no worse for it.
     site.run_plain(&["check"]).exits(0);
+    site.loops("sweep = \"1s\"\n");
     let served = site.serve();
     site.until(&served, "it serves", |status| status["state"] == "serving");
-    site.until(&served, "it knows", |status| status["survey"]["failing"] == 8);
+    let known = site
+        .until(&served, "it knows", |status| status["survey"]["failing"] == 8 && !status["survey"]["last"].is_null());
+    std::thread::sleep(Duration::from_secs(4));
+    let later = site.until(&served, "it still knows", |status| status["survey"]["failing"] == 8);
+    assert_eq!(later["survey"]["last"], known["survey"]["last"], "what is not asked is not written again and again");
+    let told = |text: &str| served.log().iter().filter(|line| line.contains(text)).count();
+    assert_eq!((told("no account for some BMCs"), told("cannot be surveyed")), (1, 0), "{:#?}", served.log());
     assert!(counts(&site).iter().all(|counts| counts.requests == 0));
 }
 

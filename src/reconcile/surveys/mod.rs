@@ -20,7 +20,7 @@ use super::due::Due;
 use super::words::chain;
 use super::{clock, keep};
 use crate::http::{Command, Serving};
-use crate::observed::{Claim, Depth, Observation, Outcome};
+use crate::observed::{Claim, Depth, FailureKind, Observation, Outcome};
 use crate::redfish::Grounds;
 use crate::roll;
 use crate::settings::{Credentials, Settings};
@@ -57,6 +57,8 @@ pub struct Surveyor {
     unwritten: BTreeMap<Box<str>, Vec<Observation>>,
     failing: BTreeSet<Box<str>>,
     seen: BTreeSet<Box<str>>,
+    /// The BMCs of which it was told that this host has no account for them.
+    without_account: BTreeSet<Box<str>>,
     is_stuck: bool,
 }
 
@@ -82,6 +84,7 @@ impl Surveyor {
             unwritten: BTreeMap::new(),
             failing: BTreeSet::new(),
             seen: BTreeSet::new(),
+            without_account: BTreeSet::new(),
             is_stuck: false,
         }
     }
@@ -109,8 +112,7 @@ impl Surveyor {
             }
             self.write(true).await;
             self.refresh().await;
-            for (depth, names) in self.due.take(Instant::now()) {
-                let targets: Vec<Target> = names.iter().filter_map(|name| self.targets.get(name).cloned()).collect();
+            for (depth, targets) in self.take_due() {
                 let (grounds, places, stop, tell) =
                     (Arc::clone(&self.grounds), Arc::clone(&places), stop.clone(), tell.clone());
                 running.spawn(async move { survey::run(&grounds, targets, depth, &places, &stop, &tell).await });
@@ -124,6 +126,27 @@ impl Surveyor {
             self.take(observation);
         }
         self.write(true).await;
+    }
+
+    /// Takes the BMCs that are due. One that this host has no account for is told once, and not written again and again.
+    fn take_due(&mut self) -> Vec<(Depth, Vec<Target>)> {
+        let now = Instant::now();
+        let mut all = Vec::new();
+        for (depth, names) in self.due.take(now) {
+            let mut targets = Vec::new();
+            for name in names {
+                match self.targets.get(&name) {
+                    Some(target) if target.credential.is_ok() || !self.without_account.contains(&name) => {
+                        targets.push(target.clone());
+                    }
+                    Some(_) | None => self.due.done(&name, depth, false, now),
+                }
+            }
+            if !targets.is_empty() {
+                all.push((depth, targets));
+            }
+        }
+        all
     }
 
     /// Takes up what was remembered before the server started.
@@ -162,8 +185,12 @@ impl Surveyor {
         let bmc = observation.bmc.clone();
         let is_seen = matches!(observation.outcome, Outcome::Seen(_));
         self.due.done(&bmc, observation.depth, is_seen, Instant::now());
+        self.without_account.remove(&bmc);
         if let Outcome::Failed(failure) = &observation.outcome {
-            if self.failing.insert(bmc.clone()) {
+            if failure.kind == FailureKind::NoCredential {
+                self.without_account.insert(bmc.clone());
+                self.failing.insert(bmc.clone());
+            } else if self.failing.insert(bmc.clone()) {
                 warn!(bmc = %bmc, kind = %failure.kind, "a BMC cannot be surveyed: {}", failure.why);
             }
             self.seen.remove(&bmc);
@@ -244,6 +271,10 @@ impl Surveyor {
         match read.await {
             Ok(Ok(targets)) => {
                 self.targets = targets.into_iter().map(|target| (target.endpoint.name.clone(), target)).collect();
+                let count = self.targets.values().filter(|target| target.credential.is_err()).count();
+                if is_new && count > 0 {
+                    warn!(bmcs = count, "this host has no account for some BMCs; they are not asked, and unknown");
+                }
             }
             Ok(Err(error)) => {
                 warn!(error = %chain(&error), "this host's accounts cannot be read; the ones before are used")
