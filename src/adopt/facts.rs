@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Unfit;
 use super::edits::{Splice, text_of};
+use crate::desired::facts_lines;
 use crate::model::{Span, Tree};
 
 /// How many facts files beside one TOML file are looked at for one with the right columns.
@@ -101,7 +102,7 @@ impl<'t> EmptyCells<'t> {
         for (path, _) in tree.blobs().filter(|(path, _)| path.ends_with(".facts.csv")) {
             let Ok(Some(text)) = text_of(tree, path) else { continue };
             let Some((first, columns)) = header(text) else { continue };
-            for (start, line) in lines(text).filter(|(start, _)| *start > first) {
+            for (start, line) in facts_lines(text).filter(|(start, _)| *start > first) {
                 let mut cells = cells(start, line);
                 let Some(name) = cells.next() else { continue };
                 let own = all.by_name.entry(text[name.start..name.end].trim()).or_default();
@@ -131,18 +132,7 @@ pub fn cell_at(tree: &Tree, path: &str, at: usize, value: &str) -> Option<Splice
 
 /// Returns the names of a file's columns, and where the line begins that has them.
 fn header(text: &str) -> Option<(usize, Vec<&str>)> {
-    lines(text).next().map(|(start, line)| (start, line.split(',').map(str::trim).collect()))
-}
-
-/// Iterates over the lines that count, as the facts files of wishes are read.
-fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut start = text.len() - text.trim_start_matches('\u{feff}').len();
-    text[start..].split('\n').filter_map(move |line| {
-        let at = start;
-        start += line.len() + 1;
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        (!line.trim().is_empty() && !line.starts_with('#')).then_some((at, line))
-    })
+    facts_lines(text).next().map(|(start, line)| (start, line.split(',').map(str::trim).collect()))
 }
 
 fn cells(start: usize, line: &str) -> impl Iterator<Item = Span> {

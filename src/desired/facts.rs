@@ -191,8 +191,8 @@ impl<'t> FactsFile<'t> {
     }
 }
 
-/// Iterates over the lines that count, each with the byte at which it begins.
-fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+/// Iterates over the lines of a facts file that count, each with the byte at which it begins.
+pub fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut start = text.len() - text.trim_start_matches('\u{feff}').len();
     text[start..].split('\n').filter_map(move |line| {
         let at = start;

@@ -46,6 +46,7 @@ pub use at::{At, Free, FreeTable, OneOrMany};
 pub use attribute::{ATTRIBUTES, attribute_fault};
 pub use check::tidy;
 pub use cluster::no_such_boot;
+pub use facts::lines as facts_lines;
 pub use fail_on::{Condition, FailOn, Over};
 pub use file::{BmcKind, BootKind, LayerTable, MacSource, NicKind, NodeState, Protocol, Tls};
 pub use load::load;

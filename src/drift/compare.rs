@@ -4,10 +4,11 @@ use rayon::prelude::*;
 
 use super::coverage::Coverage;
 use super::exceptions::Exceptions;
-use super::identity::{Roster, Whereabouts};
+use super::identity::{self, Roster, Whereabouts};
 use super::node::{self, Judged, World};
 use super::{Drift, presence};
 use crate::observed::Observed;
+use crate::roll::Roll;
 use crate::snapshot::Snapshot;
 
 /// What a comparison is told beside what it compares.
@@ -31,6 +32,8 @@ pub fn compare(snapshot: &Snapshot, observed: &Observed, now: i64, options: &Opt
         observed,
         whereabouts,
         roster,
+        roll: Roll::call(snapshot, &observed.claims),
+        behind: identity::behind(desired),
         exceptions: &exceptions,
         confirm: options.confirm.unwrap_or_else(|| u32::from(desired.policy.confirm)),
     };

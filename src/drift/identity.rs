@@ -252,12 +252,24 @@ fn list(macs: &[MacAddr]) -> String {
     macs.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
+/// The nodes behind each BMC, by the BMC's name.
+pub type Behind<'d> = HashMap<&'d str, Vec<&'d Node>>;
+
+/// Notes behind which BMC each node is.
+pub fn behind(desired: &Desired) -> Behind<'_> {
+    let mut all = Behind::new();
+    for node in &desired.nodes {
+        if let Some(bmc) = node.bmc {
+            all.entry(&desired.bmcs[bmc.value as usize].name).or_default().push(node);
+        }
+    }
+    all
+}
+
 /// Says where a machine is.
-pub fn place(place: Place<'_>, desired: &Desired) -> String {
-    let owners = desired.nodes.iter().filter(|node| {
-        let bmc = node.bmc.map(|bmc| &*desired.bmcs[bmc.value as usize].name);
-        bmc == Some(place.0) && node.system.as_deref().is_none_or(|system| system == place.1)
-    });
+pub fn place(place: Place<'_>, behind: &Behind<'_>) -> String {
+    let nodes = behind.get(place.0).into_iter().flatten();
+    let owners = nodes.filter(|node| node.system.as_deref().is_none_or(|system| system == place.1));
     let set = NodeSet::from_names(owners.map(|node| &*node.name));
     let whose = if set.is_empty() { String::new() } else { format!(", declared for {set}") };
     format!("System {} of BMC {}{whose}", place.1, place.0)

@@ -1,13 +1,13 @@
 //! One node: which System it is, and a verdict for each of its managed attributes.
 
 use super::exceptions::Exceptions;
-use super::identity::{self, Answer, Roster, Told, Whereabouts};
+use super::identity::{self, Answer, Behind, Roster, Told, Whereabouts};
 use super::look::{Judgement, View};
 use super::{Class, Excused, Finding, NodeDrift, Settling, Standing, Subject, Verdict, canonical};
 use crate::desired::{Desired, Free, MacSource, Node, NodeState, Protocol};
 use crate::model::{Origin, Quirk, Stated};
 use crate::observed::{BmcRecord, Claim, Observed, PowerState};
-use crate::roll::{self, Unfound};
+use crate::roll::{self, Roll, Unfound};
 use crate::snapshot::Snapshot;
 
 /// What all nodes of one comparison share.
@@ -17,6 +17,9 @@ pub struct World<'a> {
     pub observed: &'a Observed,
     pub whereabouts: Whereabouts<'a>,
     pub roster: Roster<'a>,
+    pub roll: Roll,
+    /// The nodes behind each BMC, by the BMC's name.
+    pub behind: Behind<'a>,
     pub exceptions: &'a Exceptions<'a>,
     /// How many surveys must show a difference before it counts.
     pub confirm: u32,
@@ -69,7 +72,7 @@ struct Judge<'a, 'w> {
     settling: Option<Settling>,
 }
 
-impl<'a> Judge<'a, '_> {
+impl<'a, 'w> Judge<'a, 'w> {
     /// Judges all of the node; a standing where its findings do not tell it.
     fn all(&mut self) -> Option<Standing> {
         let bmc = self.node.bmc.map(|bmc| (&self.world.desired.bmcs[bmc.value as usize], bmc.origin));
@@ -139,10 +142,9 @@ impl<'a> Judge<'a, '_> {
     }
 
     /// The claim that the node boots by, where its layers let it claim.
-    fn claim(&self) -> Option<(&'a Claim, Origin)> {
+    fn claim(&self) -> Option<(&'w Claim, Origin)> {
         let origin = self.claims_by()?;
-        let claims = &self.world.observed.claims;
-        claims.iter().find(|claim| *claim.node == *self.node.name).map(|claim| (claim, origin))
+        self.world.roll.claim_of(self.at).map(|claim| (claim, origin))
     }
 
     /// Where git says that the node boots by the addresses that its BMC reports, if it does and states none itself.
@@ -189,7 +191,7 @@ impl<'a> Judge<'a, '_> {
         record: &BmcRecord,
     ) {
         let desired = self.world.desired;
-        let seen = elsewhere.map(|place| identity::place(place, desired).into());
+        let seen = elsewhere.map(|place| identity::place(place, &self.world.behind).into());
         let note = owner.map(|owner| format!("the machine here is that of {}", desired.nodes[owner].name).into());
         let wished = match here {
             (bmc, "") => format!("BMC {bmc}"),

@@ -1,13 +1,13 @@
 //! What is there and nobody declares: machines, BMCs, addresses that asked to boot; and BMCs of no node that are silent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::node::World;
 use super::{Class, Finding, Subject, Verdict};
 use crate::desired::Protocol;
 use crate::model::MacAddr;
 use crate::observed::{BmcRecord, Reading, System};
-use crate::roll::{self, Roll};
+use crate::roll;
 
 /// How many addresses that asked to boot are told; the newest tell the story.
 const MAX_MACS: usize = 1_000;
@@ -38,15 +38,9 @@ fn finding(subject: Subject, verdict: Verdict, note: String, observed: Option<i6
 
 /// Declared BMCs that no node is behind, and that could not be read.
 fn silent_bmcs(world: &World<'_>) -> Vec<Finding> {
-    let behind: BTreeSet<u32> = world.desired.nodes.iter().filter_map(|node| node.bmc.map(|bmc| bmc.value)).collect();
-    let lonely = world
-        .desired
-        .bmcs
-        .iter()
-        .zip(0_u32..)
-        .filter(|(bmc, at)| bmc.protocol != Protocol::None && !behind.contains(at));
+    let lonely = world.desired.bmcs.iter().filter(|bmc| !world.behind.contains_key(&*bmc.name));
     let mut all = Vec::new();
-    for (bmc, _) in lonely {
+    for bmc in lonely.filter(|bmc| bmc.protocol != Protocol::None) {
         let record = world.observed.bmcs.get(&bmc.name);
         let (why, since): (Box<str>, _) = match record {
             None => ("it was never surveyed".into(), None),
@@ -65,22 +59,16 @@ fn silent_bmcs(world: &World<'_>) -> Vec<Finding> {
 
 /// Systems that no node is, and BMCs that nobody declares.
 fn undeclared(world: &World<'_>) -> Vec<Finding> {
-    let mut nodes_of: BTreeMap<&str, Vec<Option<&str>>> = BTreeMap::new();
-    for node in &world.desired.nodes {
-        if let Some(bmc) = node.bmc {
-            nodes_of.entry(&world.desired.bmcs[bmc.value as usize].name).or_default().push(node.system.as_deref());
-        }
-    }
     let declared: BTreeSet<&str> = world.desired.bmcs.iter().map(|bmc| &*bmc.name).collect();
     let mut all = Vec::new();
     for record in world.observed.bmcs.values() {
         let is_declared = declared.contains(&*record.bmc);
         let Some(service) = record.service() else { continue };
         let Reading::Seen(systems) = &service.systems else { continue };
-        let nodes = nodes_of.get(&*record.bmc).map(Vec::as_slice).unwrap_or_default();
+        let nodes = world.behind.get(&*record.bmc).map(Vec::as_slice).unwrap_or_default();
         let taken: BTreeSet<&str> = nodes
             .iter()
-            .filter_map(|wanted| roll::system_of(*wanted, service).ok())
+            .filter_map(|node| roll::system_of(node.system.as_deref(), service).ok())
             .map(|system| &*system.id)
             .collect();
         for system in systems.iter().filter(|system| !taken.contains(&*system.id)) {
@@ -88,7 +76,7 @@ fn undeclared(world: &World<'_>) -> Vec<Finding> {
                 // Nobody knows whether it is a server, or there at all.
                 continue;
             }
-            if is_declared && nodes.iter().any(Option::is_none) {
+            if is_declared && nodes.iter().any(|node| node.system.is_none()) {
                 // Which of the Systems the node is cannot be told; the node's own finding says so.
                 continue;
             }
@@ -154,13 +142,12 @@ fn bmc_macs(world: &World<'_>) -> Vec<Finding> {
 
 /// Addresses that claims contradict each other or git about.
 fn held_macs(world: &World<'_>) -> Vec<Finding> {
-    let roll = Roll::call(world.snapshot, &world.observed.claims);
     let told = |held: &roll::Held| Finding {
         class: Class::Identity,
         attribute: "macs".into(),
         ..finding(Subject::Mac(held.mac), Verdict::Drifted { since: None }, held.to_string(), None)
     };
-    roll.held().iter().map(told).collect()
+    world.roll.held().iter().map(told).collect()
 }
 
 /// Addresses that asked to boot and that nobody declares or claims.

@@ -1,4 +1,4 @@
-//! The words of the field as plain values: MAC addresses, xnames, architectures, node sets, patterns,
+//! The words of the field as plain values: MAC addresses, xnames, architectures, boot targets, node sets, patterns,
 //! revisions, trees of files, origins and diagnostics.
 //!
 //! This room knows no other room, no file, no clock and no network. Whatever it parses, it parses from text
@@ -7,6 +7,7 @@
 mod address;
 mod api_address;
 mod arch;
+mod boot_target;
 mod diagnostic;
 mod duration;
 mod nodeset;
@@ -21,6 +22,7 @@ mod xname;
 pub use address::{AddressError, Guid, MacAddr};
 pub use api_address::{ApiAddress, NotAnAddress};
 pub use arch::Arch;
+pub use boot_target::BOOT_TARGETS;
 pub use diagnostic::{Code, Diagnostic, Place, Severity, Span};
 pub use duration::{format_duration, parse_duration};
 pub use nodeset::{GroupName, MAX_NODES, NodeSet, NodeSetError};

@@ -21,20 +21,22 @@ pub fn keep(
 ) -> Result<Option<Vec<Claim>>, StoreError> {
     store.record_observations(observations)?;
     let Some(snapshot) = snapshot else { return Ok(None) };
-    let mut claims = None;
-    for bmc in claiming(snapshot, observations) {
-        let Some(record) = store.bmc_record(&bmc)? else { continue };
-        let existing = match claims.take() {
-            Some(claims) => claims,
-            None => store.claims()?,
-        };
-        let new = roll::claims(snapshot, &record, &existing);
-        if !new.is_empty() {
-            store.put_claims(&new)?;
-        }
-        claims = Some(if new.is_empty() { existing } else { store.claims()? });
+    let bmcs = claiming(snapshot, observations);
+    if bmcs.is_empty() {
+        return Ok(None);
     }
-    Ok(claims)
+    let existing = store.claims()?;
+    let mut new = Vec::new();
+    for bmc in bmcs {
+        let Some(record) = store.bmc_record(&bmc)? else { continue };
+        // A node is behind one BMC, so that what another's survey claims changes nothing here.
+        new.extend(roll::claims(snapshot, &record, &existing));
+    }
+    if new.is_empty() {
+        return Ok(None);
+    }
+    store.put_claims(&new)?;
+    store.claims().map(Some)
 }
 
 /// Lists the BMCs behind which a node boots by the addresses that its BMC reports.

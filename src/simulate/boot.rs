@@ -6,26 +6,7 @@ use std::sync::Arc;
 
 use super::machine::{Boot, Nic};
 use crate::desired::Free;
-
-/// The boot targets of the schema (DSP0268, ComputerSystem BootSource).
-pub const TARGETS: [&str; 16] = [
-    "None",
-    "Pxe",
-    "Floppy",
-    "Cd",
-    "Usb",
-    "Hdd",
-    "BiosSetup",
-    "Utilities",
-    "Diags",
-    "UefiShell",
-    "UefiTarget",
-    "SDCard",
-    "UefiHttp",
-    "RemoteDrive",
-    "UefiBootNext",
-    "Recovery",
-];
+use crate::model::BOOT_TARGETS;
 
 /// The states of a boot override (DSP0268, ComputerSystem BootSourceOverrideEnabled).
 pub const ENABLED: [&str; 3] = ["Disabled", "Once", "Continuous"];
@@ -88,7 +69,7 @@ impl Boot {
             Some(Free::Text(text)) => spelled(text, words).unwrap_or_else(|| text.as_str().into()),
             Some(_) | None => otherwise.into(),
         };
-        let target = word("boot.target", &TARGETS, "None");
+        let target = word("boot.target", &BOOT_TARGETS, "None");
         // A target without an override boots nothing.
         let otherwise = if &*target == "None" { "Disabled" } else { "Continuous" };
         Self {

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::boot::{ENABLED, MODES, TARGETS, spelled};
+use super::boot::{ENABLED, MODES, spelled};
 use super::live::Live;
 use super::machine::{Boot, Machine, Phase};
 use super::reply::Reply;
 use super::resource::RESETS;
 use super::service::Rules;
-use crate::model::Quirk;
+use crate::model::{BOOT_TARGETS, Quirk};
 
 /// Does what a PATCH says.
 pub fn patch(live: &mut Live, path: &[&str], wished: &Value) -> Reply {
@@ -78,7 +78,7 @@ fn boot(from: &Boot, wished: &Value, quirks: super::Quirks) -> Result<Boot, Repl
             // Such services refuse all of it (ironcore-dev/metal-operator#982).
             "BootSourceOverrideMode" if quirks.has(Quirk::SchemalessTargets) => return Err(not_writable(key)),
             "BootSourceOverrideEnabled" => boot.enabled = spelled(text, &ENABLED).ok_or_else(|| wrong(key, text))?,
-            "BootSourceOverrideTarget" => boot.target = spelled(text, &TARGETS).ok_or_else(|| wrong(key, text))?,
+            "BootSourceOverrideTarget" => boot.target = spelled(text, &BOOT_TARGETS).ok_or_else(|| wrong(key, text))?,
             "BootSourceOverrideMode" => boot.mode = spelled(text, &MODES).ok_or_else(|| wrong(key, text))?,
             "HttpBootUri" => boot.http_uri = text.into(),
             "BootOrder" => {

@@ -10,7 +10,7 @@ use super::build::{Build, Parts};
 use super::chance;
 use super::machine::{Machine, Phase};
 use super::world::{Bmc, World, hides};
-use crate::model::{MacAddr, Quirk};
+use crate::model::{BOOT_TARGETS, MacAddr, Quirk};
 
 /// One difference that was planted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -139,7 +139,7 @@ fn change_boot(machine: &mut Machine, path: &str) -> Option<(Value, Value)> {
     match path {
         // Never to none, for then target and mode would say nothing either.
         "boot.override" => turn(&mut boot.enabled, &boot::ENABLED[1..]),
-        "boot.target" => turn(&mut boot.target, &boot::TARGETS[1..]),
+        "boot.target" => turn(&mut boot.target, &BOOT_TARGETS[1..]),
         "boot.mode" => turn(&mut boot.mode, &boot::MODES),
         "boot.order" if boot.order.len() > 1 && boot.order[0] != boot.order[1] => {
             let text = |order: &[Box<str>]| order.iter().map(|item| Value::from(&**item)).collect();

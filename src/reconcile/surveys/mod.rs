@@ -110,7 +110,7 @@ impl Surveyor {
             while let Ok(observation) = told.try_recv() {
                 self.take(observation);
             }
-            self.write(true).await;
+            self.write().await;
             self.refresh().await;
             for (depth, targets) in self.take_due() {
                 let (grounds, places, stop, tell) =
@@ -125,7 +125,7 @@ impl Surveyor {
         while let Ok(observation) = told.try_recv() {
             self.take(observation);
         }
-        self.write(true).await;
+        self.write().await;
     }
 
     /// Takes the BMCs that are due. One that this host has no account for is told once, and not written again and again.
@@ -208,13 +208,13 @@ impl Surveyor {
     }
 
     /// Writes what was seen, and publishes the claims that follow from it.
-    async fn write(&mut self, may_claim: bool) {
+    async fn write(&mut self) {
         if self.unwritten.is_empty() {
             return;
         }
         let batch: Vec<Observation> = self.unwritten.values().flatten().cloned().collect();
         let last = batch.iter().map(|observation| observation.at).max();
-        let snapshot = self.shared.load().snapshot.clone().filter(|_| may_claim);
+        let snapshot = self.shared.load().snapshot.clone();
         let credentials: BTreeMap<Box<str>, Box<str>> =
             self.targets.iter().filter_map(|(bmc, target)| Some((bmc.clone(), credential_name(target)?))).collect();
         let store = Arc::clone(&self.store);

@@ -13,7 +13,7 @@ pub use notice::{Noted, notice, resource};
 
 use super::read::boot::reference;
 use super::read::words::{at, fact, is_placeholder, told, uuid};
-use crate::model::Quirk;
+use crate::model::{BOOT_TARGETS, Quirk};
 
 /// What was seen of one BMC.
 #[derive(Debug, Clone, Default)]
@@ -182,28 +182,9 @@ fn shared_serial(evidence: &Evidence) -> bool {
 }
 
 fn schemaless_targets(evidence: &Evidence) -> bool {
-    // DSP0268, ComputerSystem v1.22, BootSource.
-    const TARGETS: [&str; 16] = [
-        "None",
-        "Pxe",
-        "Floppy",
-        "Cd",
-        "Usb",
-        "Hdd",
-        "BiosSetup",
-        "Utilities",
-        "Diags",
-        "UefiShell",
-        "UefiTarget",
-        "SDCard",
-        "UefiHttp",
-        "RemoteDrive",
-        "UefiBootNext",
-        "Recovery",
-    ];
     let path = "Boot/BootSourceOverrideTarget@Redfish.AllowableValues";
     let told = evidence.systems.iter().filter_map(|system| at(system, path).as_array());
-    told.flatten().filter_map(Value::as_str).any(|target| !TARGETS.contains(&target))
+    told.flatten().filter_map(Value::as_str).any(|target| !BOOT_TARGETS.contains(&target))
 }
 
 fn invalid_json(evidence: &Evidence) -> bool {

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::boot::{ENABLED, MODES, TARGETS};
+use super::super::boot::{ENABLED, MODES};
 use super::super::machine::{Boot, Machine, Phase};
 use super::{BASEBOARD, View, fine, link, power, status, without_interfaces};
-use crate::model::Quirk;
+use crate::model::{BOOT_TARGETS, Quirk};
 
 /// The resets that a machine takes (DSP0268, Resource ResetType).
 pub const RESETS: [&str; 7] =
@@ -132,7 +132,7 @@ fn boot(view: &View<'_>, machine: &Machine, boot: &Boot) -> Value {
         all.remove("BootSourceOverrideMode");
         all.remove("BootSourceOverrideMode@Redfish.AllowableValues");
     } else {
-        put("BootSourceOverrideTarget", &boot.target, &TARGETS);
+        put("BootSourceOverrideTarget", &boot.target, &BOOT_TARGETS);
         all.insert("HttpBootUri".into(), if boot.http_uri.is_empty() { Value::Null } else { (&*boot.http_uri).into() });
     }
     all.into()

@@ -110,6 +110,24 @@ fn child(test: &str, file: &Path) -> std::process::Command {
     child
 }
 
+/// Runs a test of the list of ignored ones on a file system of 8 MB of its own, where the system lets a test mount one.
+fn on_a_small_file_system(test: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let mount = "mount -t tmpfs -o size=8m tmpfs \"$0\" || exit 77; exec \"$@\"";
+    let child = child(test, &folder.path().join("muster.redb"));
+    let mut inside = std::process::Command::new("unshare");
+    inside.args(["--map-root-user", "--mount", "sh", "-c", mount]).arg(folder.path());
+    inside.arg(child.get_program()).args(child.get_args());
+    inside.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let out = inside.output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    if out.status.code() == Some(77) || said.contains("unshare failed") {
+        eprintln!("SKIPPED: no file system can be mounted here: {said}");
+        return;
+    }
+    assert!(out.status.success() && said.contains("1 passed"), "{said}");
+}
+
 /// In a child: the file it was told of.
 fn told() -> PathBuf {
     std::env::var_os("MUSTER_TEST_STORE").expect("run by another test").into()
