@@ -10,7 +10,7 @@ use crate::model::{File, Revision, Tree};
 /// The kinds of a tree entry, by git's file modes.
 pub(super) const MODE_KIND: i32 = 0o170_000;
 pub(super) const MODE_FOLDER: i32 = 0o040_000;
-const MODE_LINK: i32 = 0o120_000;
+pub(super) const MODE_LINK: i32 = 0o120_000;
 pub(super) const MODE_SUBMODULE: i32 = 0o160_000;
 
 pub(super) fn read(repo: &Repo, revision: &Revision, sub: &str) -> Result<Tree, GitError> {

@@ -54,6 +54,12 @@ pub enum GitError {
     /// HEAD names a commit and no branch.
     #[error("{path}: HEAD is detached, so there is no branch to follow")]
     Detached { path: PathBuf },
+    /// Nothing says which branch work is meant for.
+    #[error("{path}: there is neither origin/HEAD, nor an upstream of this branch, nor `main`")]
+    NoTarget { path: PathBuf },
+    /// Two sides of a merge changed the same lines.
+    #[error("{path}: both sides changed {}", files.join(", "))]
+    Conflict { path: PathBuf, files: Vec<String> },
     /// A revision names nothing.
     #[error("{path}: there is no revision `{rev}`")]
     NoSuchRevision { path: PathBuf, rev: String, near: Vec<String> },
@@ -108,6 +114,10 @@ impl GitError {
             }
             Self::HomeConfig { .. } => Some("set HOME to a folder that this user may enter, or unset it".into()),
             Self::Detached { .. } => Some("name a branch with --branch".into()),
+            Self::NoTarget { .. } => Some("name the branch or commit to compare with".into()),
+            Self::Conflict { .. } => {
+                Some("merge or rebase first: what a merge with conflicts yields, nobody knows".into())
+            }
             Self::NoSuchRevision { near, .. } => nearest(near)
                 .or_else(|| Some("it may be a branch, a tag, a commit id, or an expression such as HEAD~1".into())),
             Self::BadRevision { .. } => Some("give more digits of the id, or a branch or tag that is a commit".into()),

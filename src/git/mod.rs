@@ -11,6 +11,7 @@ mod commit_tree;
 mod error;
 mod folder;
 mod locate;
+mod merge;
 mod mirror;
 mod repo;
 mod transfer;
