@@ -17,9 +17,10 @@
 //! ```
 //!
 //! Each arrow is crossed once, and nothing calls back upstream. Every command is a cut through the same river:
-//! `muster check` builds the whole [`snapshot::Snapshot`] and drops it, `muster show` stops at some nodes, `muster discover`
-//! fills [`observed::Observed`], `muster drift` compares the two, `muster adopt` turns what was seen into wishes, and
-//! `muster serve` keeps it all flowing. There is no second code path for the daemon.
+//! `muster check` builds the whole [`snapshot::Snapshot`] and drops it, `muster show` stops at some nodes, `muster diff`
+//! compares two of them ([`mod@change`]), `muster discover` fills [`observed::Observed`], `muster drift` compares it with the
+//! Snapshot, `muster adopt` turns what was seen into wishes, and `muster serve` keeps it all flowing. There is no second
+//! code path for the daemon.
 //!
 //! # The house
 //!
@@ -34,12 +35,13 @@
 //! | [`ipxe`] | what a node boots, as script text with holes |
 //! | [`cloudinit`] | meta-data, user-data, vendor-data, network-config |
 //! | [`snapshot`] | all that follows from one commit, and the ways to find a node in it |
+//! | [`change`] | the difference of two Snapshots, machine by machine, and folded |
 //! | [`roll`] | which machine is which node by what BMCs reported, and which addresses are held, and why |
 //! | [`pace`] | politeness towards BMCs as a scheduler of plain numbers |
 //! | [`drift`] | desired against observed: a verdict for every managed attribute of every node |
 //! | [`adopt`] | what was seen and is not declared, as edits of the wishes |
 //! | [`view`] | the JSON that is promised to strangers |
-//! | [`report`] | diagnostics for people; drift in six formats, for people and for CI |
+//! | [`report`] | diagnostics and changes for people; drift in six formats, for people and for CI |
 //!
 //! Bank rooms touch the world:
 //!
@@ -91,6 +93,7 @@
 //!   whole resource for one odd field, their bodies are unbounded, and their client sits on another major version of reqwest.
 
 pub mod adopt;
+pub mod change;
 pub mod cli;
 pub mod cloudinit;
 pub mod desired;

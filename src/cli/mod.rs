@@ -8,6 +8,7 @@
 mod adopt;
 mod api;
 mod check;
+mod diff;
 mod discover;
 mod drift;
 mod failure;
@@ -40,6 +41,7 @@ struct Muster {
 enum Command {
     Check(check::Check),
     Show(show::Show),
+    Diff(diff::Diff),
     Discover(Box<discover::Discover>),
     Drift(drift::Drift),
     Serve(Box<serve::Serve>),
@@ -82,6 +84,7 @@ pub fn main() -> ExitCode {
     let result = match muster.command {
         Command::Check(command) => command.run(),
         Command::Show(command) => command.run(),
+        Command::Diff(command) => command.run(),
         Command::Discover(command) => command.run(),
         Command::Drift(command) => command.run(),
         Command::Serve(command) => command.run(),

@@ -74,6 +74,12 @@ impl Repo {
         &self.dirs.root
     }
 
+    /// Tells whether there is no work tree.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.inner.is_bare()
+    }
+
     /// Returns where the opened folder lies inside the repository: "" at its root, else such as `clusters/west`.
     #[must_use]
     pub fn prefix(&self) -> &str {

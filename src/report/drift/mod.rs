@@ -11,8 +11,8 @@ mod markdown;
 mod sarif;
 mod sarif_log;
 mod spot;
-mod text;
-mod words;
+pub(super) mod text;
+pub(super) mod words;
 
 use std::fmt;
 use std::str::FromStr;

@@ -163,7 +163,7 @@ fn tail(report: &DriftReport<'_>, page: &mut Page) {
 }
 
 /// Breaks a text after separators into lines of so many characters; what has no separator stays whole.
-fn wrap(text: &str, width: usize, separator: char) -> Vec<String> {
+pub fn wrap(text: &str, width: usize, separator: char) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut length = 0;
     for part in text.split_inclusive(separator) {

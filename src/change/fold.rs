@@ -1,0 +1,310 @@
+//! Equal changes once, under all machines that they are equal for.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::lines::{self, Part};
+use super::mask::{self, Identity, Mask};
+use super::{Change, Fate, MachineChange, Reach, Side, Subject, Value, ValueChange};
+use crate::model::NodeSet;
+
+/// How many lines before and after a change are told with it.
+const AROUND: usize = 2;
+
+/// The bytes of a digest that are told: enough that no two changes of a site's life share one.
+const DIGEST_BYTES: usize = 8;
+
+/// An equal change of some machines.
+///
+/// What belongs to each machine alone stands in its texts as a hole, `<name>` once
+/// [`with_holes`](super::with_holes) has written it; of a fold of one machine nothing does.
+#[derive(Debug)]
+pub struct Fold<'c> {
+    /// In natural order of their names.
+    pub machines: Vec<&'c MachineChange>,
+    /// Their names, folded.
+    pub set: String,
+    /// The first digits of a SHA-256 over what changes, for whom, and to which values of its own. It does not depend on
+    /// lines or commits, so a squash or a rebase that changes the same has the same.
+    pub digest: String,
+    pub values: Vec<FoldedValue>,
+    pub patches: Vec<(Part, Vec<MaskedHunk>)>,
+}
+
+/// One value of a fold; the places are those of its first machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoldedValue {
+    pub change: ValueChange,
+    /// How many other places state it for the other machines.
+    pub more_places: usize,
+}
+
+/// What stands in the place of some lines, and the lines around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaskedHunk {
+    /// Lines of the first machine that stay.
+    pub before: Vec<String>,
+    pub removed: Vec<String>,
+    pub added: Vec<String>,
+    pub after: Vec<String>,
+}
+
+/// One machine's change with its own values covered, and whether it can be told from that again.
+struct Masked {
+    old: Mask,
+    /// Without the lines around.
+    content: Content,
+    key: [u8; 32],
+    /// Its own values that are not the same on both sides.
+    own: Vec<u8>,
+}
+
+#[derive(Clone)]
+struct Content {
+    values: Vec<ValueChange>,
+    patches: Vec<(Part, Vec<(Vec<String>, Vec<String>)>)>,
+}
+
+/// Folds a change: nodes first, most machines first, then by fate and name. Every machine is in exactly one fold.
+#[must_use]
+pub fn fold(change: &Change) -> Vec<Fold<'_>> {
+    let masked: Vec<Masked> = change.machines.par_iter().map(|machine| Masked::of(change, machine)).collect();
+    let mut equal: BTreeMap<[u8; 32], Vec<usize>> = BTreeMap::new();
+    for (at, masked) in masked.iter().enumerate() {
+        equal.entry(masked.key).or_default().push(at);
+    }
+    let mut groups: Vec<Vec<usize>> = equal.into_values().collect();
+    groups.sort_by_key(|places| {
+        let first = &change.machines[places[0]];
+        (first.subject, Reverse(places.len()), rank(&first.fate), places[0])
+    });
+    groups.par_iter().map(|places| one(change, &masked, places)).collect()
+}
+
+/// The gravest first.
+const fn rank(fate: &Fate) -> u8 {
+    match fate {
+        Fate::Removed => 0,
+        Fate::Changed => 1,
+        Fate::Renamed { .. } => 2,
+        Fate::Added => 3,
+    }
+}
+
+fn one<'c>(change: &'c Change, masked: &[Masked], places: &[usize]) -> Fold<'c> {
+    let machines: Vec<&MachineChange> = places.iter().map(|at| &change.machines[*at]).collect();
+    let first = machines[0];
+    let set = NodeSet::from_names(machines.iter().map(|machine| &*machine.name)).to_string();
+    let mut digest = Sha256::new_with_prefix(masked[places[0]].key);
+    digest.update(&set);
+    places.iter().for_each(|at| digest.update(&masked[*at].own));
+    let digest = digest.finalize().iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    // One machine has nothing to be equal to.
+    let content = if machines.len() == 1 { Content::exact(first) } else { masked[places[0]].content.clone() };
+    let values = content.values.into_iter().enumerate();
+    let values = values.map(|(at, change)| FoldedValue { more_places: more_places(&machines, at), change }).collect();
+    let covers = (machines.len() > 1).then(|| &masked[places[0]]);
+    let patches = content.patches.into_iter();
+    let patches = patches.map(|(part, hunks)| (part, around(change, first, part, hunks, covers))).collect();
+    Fold { machines, set, digest, values, patches }
+}
+
+fn more_places(machines: &[&MachineChange], at: usize) -> usize {
+    let place = |value: &Option<Value>| {
+        let spot = value.as_ref().and_then(|value| value.spot.as_ref());
+        spot.map(|spot| (spot.path.clone(), spot.line))
+    };
+    let places = machines.iter().map(|machine| &machine.values[at]);
+    let places: BTreeSet<_> = places.map(|value| (place(&value.old), place(&value.new))).collect();
+    places.len() - 1
+}
+
+/// Adds the lines around each hunk, from the old text of the first machine.
+fn around(
+    change: &Change,
+    machine: &MachineChange,
+    part: Part,
+    hunks: Vec<(Vec<String>, Vec<String>)>,
+    covers: Option<&Masked>,
+) -> Vec<MaskedHunk> {
+    let text = change.text(machine, part, Side::Base);
+    let old = lines::lines(part, &text);
+    let exact = &machine.patch(part).expect("the fold is made of it").hunks;
+    let cover = |line: &&str| covers.map_or_else(|| (*line).to_owned(), |masked| masked.old.cover(line));
+    let mut all = Vec::with_capacity(hunks.len());
+    for (at, (removed, added)) in hunks.into_iter().enumerate() {
+        let start = exact[at].before as usize;
+        let end = start + exact[at].removed.len();
+        let limit = at.checked_sub(1).map_or(0, |last| exact[last].before as usize + exact[last].removed.len());
+        // What stands between two hunks is told once, before the second.
+        let next = exact.get(at + 1).map_or(old.len(), |next| (next.before as usize).saturating_sub(AROUND));
+        let before = old[start.saturating_sub(AROUND).max(limit)..start].iter().map(cover).collect();
+        let after = old[end..(end + AROUND).min(next.max(end)).min(old.len())].iter().map(cover).collect();
+        all.push(MaskedHunk { before, removed, added, after });
+    }
+    all
+}
+
+impl Content {
+    fn exact(machine: &MachineChange) -> Self {
+        let owned = |lines: &[Box<str>]| lines.iter().map(|line| line.to_string()).collect();
+        let patches = machine.patches.iter().map(|patch| {
+            let hunks = patch.hunks.iter().map(|hunk| (owned(&hunk.removed), owned(&hunk.added)));
+            (patch.part, hunks.collect())
+        });
+        Self { values: machine.values.clone(), patches: patches.collect() }
+    }
+
+    fn covered(machine: &MachineChange, old: &Mask, new: &Mask) -> Self {
+        let cover = |lines: &[Box<str>], mask: &Mask| lines.iter().map(|line| mask.cover(line)).collect();
+        let value = |value: &Option<Value>, key: &str, mask: &Mask| {
+            value
+                .as_ref()
+                .map(|value| Value { text: mask.cover_whole(key, &value.text).into(), spot: value.spot.clone() })
+        };
+        let values = machine.values.iter().map(|change| ValueChange {
+            key: change.key.clone(),
+            old: value(&change.old, &change.key, old),
+            new: value(&change.new, &change.key, new),
+        });
+        let patches = machine.patches.iter().map(|patch| {
+            let hunks = patch.hunks.iter().map(|hunk| (cover(&hunk.removed, old), cover(&hunk.added, new)));
+            (patch.part, hunks.collect())
+        });
+        Self { values: values.collect(), patches: patches.collect() }
+    }
+
+    /// Puts a machine's own values back.
+    fn filled(&self, old: &Mask, new: &Mask) -> Self {
+        let fill = |lines: &[String], mask: &Mask| lines.iter().map(|line| mask.fill(line)).collect();
+        let value = |value: &Option<Value>, mask: &Mask| {
+            value.as_ref().map(|value| Value { text: mask.fill(&value.text).into(), spot: value.spot.clone() })
+        };
+        let values = self.values.iter().map(|change| ValueChange {
+            key: change.key.clone(),
+            old: value(&change.old, old),
+            new: value(&change.new, new),
+        });
+        let patches = self.patches.iter().map(|(part, hunks)| {
+            let hunks = hunks.iter().map(|(removed, added)| (fill(removed, old), fill(added, new)));
+            (*part, hunks.collect())
+        });
+        Self { values: values.collect(), patches: patches.collect() }
+    }
+
+    /// Adds all but the places of values to a digest, each text with its length.
+    fn feed(&self, digest: &mut Sha256) {
+        let mut put = |text: &str| {
+            digest.update((text.len() as u64).to_le_bytes());
+            digest.update(text);
+        };
+        for change in &self.values {
+            put(&change.key);
+            for value in [&change.old, &change.new] {
+                put(if value.is_some() { "+" } else { "-" });
+                put(value.as_ref().map_or("", |value| &value.text));
+            }
+        }
+        for (part, hunks) in &self.patches {
+            put(part.as_str());
+            for (removed, added) in hunks {
+                for (which, lines) in [("-", removed), ("+", added)] {
+                    put(which);
+                    put(&lines.len().to_string());
+                    lines.iter().for_each(|line| put(line));
+                }
+            }
+        }
+    }
+}
+
+impl Masked {
+    fn of(change: &Change, machine: &MachineChange) -> Self {
+        let (base, head) = identities(change, machine);
+        let (old, new) = Mask::both(&base, &head);
+        let mut content = Content::covered(machine, &old, &new);
+        let mut digest = Sha256::new();
+        digest.update([machine.subject as u8, rank(&machine.fate)]);
+        let (mut one, mut other) = (Sha256::new(), Sha256::new());
+        content.filled(&old, &new).feed(&mut one);
+        Content::exact(machine).feed(&mut other);
+        if one.finalize() != other.finalize() {
+            // Something in it only looks like a hole: it stays as it is, and alone.
+            content = Content::exact(machine);
+            digest.update(machine.name.as_bytes());
+        }
+        content.feed(&mut digest);
+        Self { content, key: digest.finalize().into(), own: own(&base, &head), old }
+    }
+}
+
+fn identities(change: &Change, machine: &MachineChange) -> (Vec<Identity>, Vec<Identity>) {
+    let list = |snapshot, at: Option<usize>| match (machine.subject, at) {
+        (Subject::Node, Some(at)) => mask::identities(snapshot, at),
+        (Subject::Bmc, Some(at)) => mask::bmc_identities(snapshot, at),
+        (Subject::Unknown, _) | (_, None) => Vec::new(),
+    };
+    (list(&change.base, machine.base), list(&change.head, machine.head))
+}
+
+fn masks(change: &Change, machine: &MachineChange) -> (Mask, Mask) {
+    let (base, head) = identities(change, machine);
+    Mask::both(&base, &head)
+}
+
+/// Writes the values of one machine that are not the same on both sides.
+fn own(base: &[Identity], head: &[Identity]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for (which, side, other) in [("old", base, head), ("new", head, base)] {
+        for identity in side.iter().filter(|identity| !other.contains(identity)) {
+            text.extend(format!("{which}\0{}\0{}\0", identity.what, identity.value).into_bytes());
+        }
+    }
+    text
+}
+
+impl Fold<'_> {
+    /// Returns what the machines are to the wishes.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        self.machines[0].subject
+    }
+
+    /// Returns what becomes of the machines; of renamed ones, of the first.
+    #[must_use]
+    pub fn fate(&self) -> &Fate {
+        &self.machines[0].fate
+    }
+
+    /// Tells how the change gets to the machines.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        self.machines[0].reach()
+    }
+
+    /// Returns the values of one machine that stand as holes in the texts of the fold, by the names of the holes.
+    ///
+    /// With them in their place, the fold's lines are the machine's own to the byte.
+    #[must_use]
+    pub fn holes(&self, change: &Change, machine: &MachineChange) -> BTreeMap<String, String> {
+        if self.machines.len() == 1 {
+            return BTreeMap::new();
+        }
+        let lines = self.patches.iter().flat_map(|(_, hunks)| hunks);
+        let lines =
+            lines.flat_map(|hunk| hunk.before.iter().chain(&hunk.removed).chain(&hunk.added).chain(&hunk.after));
+        let values = self.values.iter().flat_map(|value| [&value.change.old, &value.change.new]).flatten();
+        let mut texts = lines.map(String::as_str).chain(values.map(|value| &*value.text));
+        let (old, new) = masks(change, machine);
+        let all: BTreeMap<&str, &str> = old.holes().chain(new.holes()).collect();
+        let mut used: BTreeMap<String, String> = BTreeMap::new();
+        for text in texts.by_ref().filter(|text| mask::has_holes(text)) {
+            let found = all.iter().filter(|(hole, _)| text.contains(**hole));
+            used.extend(found.map(|(hole, value)| (mask::name_of(hole), (*value).to_owned())));
+        }
+        used
+    }
+}

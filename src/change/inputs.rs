@@ -1,0 +1,114 @@
+//! What of two Snapshots is equal, so that no document has to be written to know that it is.
+//!
+//! A document is a function of its class (variables, groups, architecture, boot configuration, server), of the files under
+//! `cloud-init/`, of the cluster and its networks, and of the node's own values. Where all of these are equal, so is it.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use sha2::{Digest, Sha256};
+
+use super::values::{self, Spot, Value, ValueChange};
+use crate::desired::CloudInitFile;
+use crate::snapshot::Snapshot;
+
+/// What the two sides as wholes have in common, and each pair of classes once.
+pub struct Inputs<'s> {
+    base: &'s Snapshot,
+    head: &'s Snapshot,
+    /// What differs of the cluster and its networks.
+    pub cluster: Vec<ValueChange>,
+    /// The files under `cloud-init/` that differ.
+    pub files: Vec<ValueChange>,
+    classes: Mutex<HashMap<(u32, u32), ClassPair>>,
+}
+
+/// What two classes have in common.
+#[derive(Clone)]
+pub struct ClassPair {
+    /// What differs and matters by itself.
+    pub values: std::sync::Arc<[ValueChange]>,
+    /// What differs and may reach documents.
+    pub of_documents: std::sync::Arc<[ValueChange]>,
+    /// Whether documents are equal where the node's own values are.
+    pub is_same: bool,
+}
+
+impl<'s> Inputs<'s> {
+    /// Compares what is not about one node.
+    pub fn new(base: &'s Snapshot, head: &'s Snapshot) -> Self {
+        let old = values::of_cluster(base.desired(), base);
+        let cluster = values::differences(old, values::of_cluster(head.desired(), head));
+        Self { base, head, cluster, files: files(base, head), classes: Mutex::default() }
+    }
+
+    /// Compares two classes.
+    ///
+    /// # Panics
+    /// Never: nothing under the lock does.
+    pub fn classes(&self, base: u32, head: u32) -> ClassPair {
+        let known = self.classes.lock().expect("nobody panics with it").get(&(base, head)).cloned();
+        known.unwrap_or_else(|| {
+            let pair = self.compare(base, head);
+            self.classes.lock().expect("nobody panics with it").insert((base, head), pair.clone());
+            pair
+        })
+    }
+
+    fn compare(&self, old: u32, new: u32) -> ClassPair {
+        let (base, head) = (self.base, self.head);
+        let values = values::differences(values::of_class(base, old), values::of_class(head, new));
+        let of_documents = values::differences(values::of_documents(base, old), values::of_documents(head, new));
+        let (one, other) = (&base.resolved().classes[old as usize], &head.resolved().classes[new as usize]);
+        // Leaves tell numbers from texts, values tell an empty table from none.
+        let tables =
+            one.vars.to_value() == other.vars.to_value() && one.meta_data.to_value() == other.meta_data.to_value();
+        let groups = |snapshot: &Snapshot, class: u32| -> Vec<Box<str>> {
+            let desired = snapshot.desired();
+            let groups = &desired.classes[class as usize].groups;
+            groups.iter().map(|at| desired.groups[usize::from(*at)].name.clone()).collect()
+        };
+        let is_same = self.cluster.is_empty()
+            && self.files.is_empty()
+            && of_documents.is_empty()
+            && tables
+            && one.arch.value == other.arch.value
+            // As templates see them: in their order.
+            && groups(base, old) == groups(head, new)
+            && values::server(base, old) == values::server(head, new)
+            // Interfaces of the class; expectations reach no document.
+            && values.iter().all(|change| change.key.starts_with("expect."));
+        ClassPair { values: values.into(), of_documents: of_documents.into(), is_same }
+    }
+}
+
+/// Lists the files under `cloud-init/` whose texts differ, each with the first line that does.
+fn files(base: &Snapshot, head: &Snapshot) -> Vec<ValueChange> {
+    let (old, new) = (&base.desired().templates, &head.desired().templates);
+    let names: std::collections::BTreeSet<&str> = old.keys().chain(new.keys()).map(|name| &**name).collect();
+    let mut changes = Vec::new();
+    for name in names {
+        let (one, other) = (old.get(name), new.get(name));
+        if let (Some(one), Some(other)) = (one, other)
+            && one.text == other.text
+            && one.is_template == other.is_template
+        {
+            continue;
+        }
+        let text = |file: Option<&CloudInitFile>| file.map(|file| &*file.text).unwrap_or_default().to_owned();
+        let (was, is) = (text(one), text(other));
+        let line = was.lines().zip(is.lines()).take_while(|(a, b)| a == b).count() + 1;
+        let value = |file: &CloudInitFile| {
+            let digest = Sha256::digest(file.text.as_bytes());
+            let hex: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+            let path = format!("cloud-init/{name}").into();
+            Value { text: hex.into(), spot: Some(Spot { path, line: line as u32, layer: "file".into() }) }
+        };
+        changes.push(ValueChange {
+            key: format!("cloud-init/{name}").into(),
+            old: one.map(value),
+            new: other.map(value),
+        });
+    }
+    changes
+}

@@ -1,0 +1,295 @@
+//! A change for a terminal of 80 columns: most nodes first, the last line a count.
+
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+
+use super::words;
+use super::{ChangeReport, MAX_SHOWN};
+use crate::change::{Fate, Fold, FoldedValue, MaskedHunk, Part, Value};
+use crate::report::drift::text::wrap;
+use crate::report::drift::words::{plural, shown};
+
+/// The columns that lines are wrapped at; lines of scripts and documents stay whole.
+const WIDTH: usize = 80;
+
+/// The lines of a node set; of a longer one the JSON tells the rest.
+const MAX_SET_LINES: usize = 4;
+
+/// The nodes whose own values are told, where a fold covers them.
+const MAX_EXAMPLES: usize = 3;
+
+const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
+const BOLD: &str = "\x1b[1m";
+const DIM: &str = "\x1b[2m";
+const OFF: &str = "\x1b[0m";
+const REVERSED: &str = "\x1b[7m";
+const NOT_REVERSED: &str = "\x1b[27m";
+
+/// The text so far.
+struct Page {
+    out: String,
+    colour: bool,
+}
+
+impl Page {
+    fn line(&mut self, indent: usize, text: &str) {
+        if !text.is_empty() {
+            self.out.push_str(&" ".repeat(indent));
+            self.out.push_str(text.trim_end());
+        }
+        self.out.push('\n');
+    }
+
+    fn wrapped(&mut self, indent: usize, text: &str) {
+        for line in wrap(text, WIDTH - indent, ' ') {
+            self.line(indent, &line);
+        }
+    }
+
+    fn paint(&self, colour: &str, text: &str) -> String {
+        if self.colour { format!("{colour}{text}{OFF}") } else { text.to_owned() }
+    }
+}
+
+pub fn write(report: &ChangeReport<'_>, colour: bool) -> String {
+    let mut page = Page { out: String::new(), colour };
+    head(report, &mut page);
+    for fold in &report.folds {
+        one(report, fold, &mut page);
+    }
+    tail(report, &mut page);
+    page.out
+}
+
+/// Writes one line for each fold.
+pub fn write_stat(report: &ChangeReport<'_>, colour: bool) -> String {
+    let mut page = Page { out: String::new(), colour };
+    head(report, &mut page);
+    for fold in &report.folds {
+        let headline = words::headline(fold);
+        page.line(0, &format!("{}: {}", page.paint(BOLD, &headline), words::parts(fold)));
+        set(fold, &mut page);
+    }
+    if !report.folds.is_empty() {
+        page.line(0, "");
+    }
+    tail(report, &mut page);
+    page.out
+}
+
+fn head(report: &ChangeReport<'_>, page: &mut Page) {
+    let cluster = &report.change.head.desired().cluster.name;
+    page.wrapped(0, &format!("{}: {} -> {}", shown(cluster), report.base, report.head));
+    page.line(0, "");
+}
+
+fn set(fold: &Fold<'_>, page: &mut Page) {
+    let lines = wrap(&words::who(fold), WIDTH - 2, ',');
+    for line in lines.iter().take(MAX_SET_LINES) {
+        page.line(2, line);
+    }
+    if lines.len() > MAX_SET_LINES {
+        page.line(2, "… (--format json names each)");
+    }
+}
+
+fn one(report: &ChangeReport<'_>, fold: &Fold<'_>, page: &mut Page) {
+    let headline = words::headline(fold);
+    let gap = WIDTH.saturating_sub(headline.chars().count() + fold.digest.len() + 2).max(1);
+    let digest = page.paint(DIM, &format!("[{}]", fold.digest));
+    page.line(0, &format!("{}{}{digest}", page.paint(BOLD, &headline), " ".repeat(gap)));
+    set(fold, page);
+    page.wrapped(2, words::reach(fold));
+    for value in &fold.values {
+        one_value(value, page);
+    }
+    let examples = words::examples(report.change, fold, MAX_EXAMPLES);
+    let count = examples.len();
+    for example in examples {
+        page.wrapped(4, &example);
+    }
+    if count > 0 && fold.machines.len() > count {
+        page.line(4, &format!("… and {}", plural(fold.machines.len() - count, "more node")));
+    }
+    for (part, hunks) in &fold.patches {
+        patch(fold, *part, hunks, page);
+    }
+    page.line(0, "");
+}
+
+fn one_value(value: &FoldedValue, page: &mut Page) {
+    let change = &value.change;
+    let text = |value: &Option<Value>| value.as_ref().map(|value| words::line(&value.text));
+    let key = words::line(&change.key);
+    let (old, new) = (text(&change.old), text(&change.new));
+    let whole = match (&old, &new) {
+        (Some(old), Some(new)) => format!("{key}: {old} -> {new}"),
+        (Some(old), None) => format!("{key}: {old} -> none"),
+        (None, Some(new)) => format!("{key}: none -> {new}"),
+        (None, None) => key.clone(),
+    };
+    // Of a machine that comes or goes each value has one side only.
+    if whole.chars().count() <= WIDTH - 4 {
+        page.line(4, &whole);
+    } else {
+        page.line(4, &format!("{key}:"));
+        let painted = emphasised(&[old.clone().unwrap_or_default()], &[new.clone().unwrap_or_default()], page.colour);
+        for ((sign, colour, value), painted) in [("-", RED, old), ("+", GREEN, new)].into_iter().zip(painted) {
+            if value.is_some() {
+                page.line(6, &page.paint(colour, &format!("{sign} {}", painted.concat())));
+            }
+        }
+    }
+    let places = places(value);
+    if !places.is_empty() {
+        let painted: Vec<String> = wrap(&places, WIDTH - 6, ' ');
+        for line in painted {
+            page.line(6, &page.paint(DIM, line.trim_end()));
+        }
+    }
+}
+
+/// Says where a value is and was stated.
+fn places(value: &FoldedValue) -> String {
+    let spot = |value: &Option<Value>| {
+        let spot = value.as_ref().and_then(|value| value.spot.as_ref())?;
+        Some(format!("{}:{} ({})", shown(&spot.path), spot.line, shown(&spot.layer)))
+    };
+    let mut text = match (spot(&value.change.old), spot(&value.change.new)) {
+        (Some(old), Some(new)) if old == new => format!("at {new}"),
+        (Some(old), Some(new)) => format!("at {new}, was at {old}"),
+        (Some(old), None) => format!("was at {old}"),
+        (None, Some(new)) => format!("at {new}"),
+        (None, None) => String::new(),
+    };
+    if value.more_places > 0 {
+        text.push_str(&format!(" and {}", plural(value.more_places, "more place")));
+    }
+    text
+}
+
+fn patch(fold: &Fold<'_>, part: Part, hunks: &[MaskedHunk], page: &mut Page) {
+    let sides = |lines: fn(&MaskedHunk) -> usize| hunks.iter().map(lines).sum::<usize>();
+    let (removed, added) = (sides(|hunk| hunk.removed.len()), sides(|hunk| hunk.added.len()));
+    let is_whole = match fold.fate() {
+        Fate::Added => part != Part::Script,
+        Fate::Removed => true,
+        Fate::Renamed { .. } | Fate::Changed => false,
+    };
+    let lines = match (removed, added) {
+        (0, added) => format!("+{added}"),
+        (removed, 0) => format!("-{removed}"),
+        (removed, added) => format!("-{removed} +{added}"),
+    };
+    page.line(2, &page.paint(BOLD, &format!("{} ({lines})", part.as_str())));
+    if is_whole {
+        return;
+    }
+    let mut told = 0;
+    for (at, hunk) in hunks.iter().enumerate() {
+        if told > MAX_SHOWN {
+            page.line(4, &format!("… and {} (--format json tells all)", plural(hunks.len() - at, "more place")));
+            return;
+        }
+        if at > 0 && hunk.before.len() == 2 && hunks[at - 1].after.len() == 2 {
+            page.line(4, &page.paint(DIM, "…"));
+        }
+        told += one_hunk(hunk, page);
+    }
+}
+
+fn one_hunk(hunk: &MaskedHunk, page: &mut Page) -> usize {
+    let [removed, added] = emphasised(&hunk.removed, &hunk.added, page.colour);
+    let context = |page: &mut Page, lines: &[String]| {
+        for line in lines {
+            page.line(4, &format!("  {}", words::line(line)));
+        }
+    };
+    context(page, &hunk.before);
+    for (sign, colour, lines) in [("-", RED, &removed), ("+", GREEN, &added)] {
+        for line in lines.iter().take(MAX_SHOWN) {
+            page.line(4, &page.paint(colour, &format!("{sign} {line}")));
+        }
+        if lines.len() > MAX_SHOWN {
+            page.line(
+                4,
+                &format!("{sign} … {} (--format json tells all)", plural(lines.len() - MAX_SHOWN, "more line")),
+            );
+        }
+    }
+    context(page, &hunk.after);
+    removed.len() + added.len()
+}
+
+/// Writes lines for people; where both sides have as many, with what differs in each standing out.
+fn emphasised(removed: &[String], added: &[String], colour: bool) -> [Vec<String>; 2] {
+    let plain = |lines: &[String]| lines.iter().map(|line| words::line(line)).collect::<Vec<_>>();
+    let (mut old, mut new) = (plain(removed), plain(added));
+    if colour && old.len() == new.len() {
+        for (one, other) in old.iter_mut().zip(&mut new) {
+            let (left, right) = (pieces(one), pieces(other));
+            let ops = capture_diff_slices(Algorithm::Myers, &left, &right);
+            let is_alike = ops.iter().any(|op| matches!(op, DiffOp::Equal { .. }));
+            if is_alike {
+                let marked = |pieces: &[&str], range: &dyn Fn(&DiffOp) -> std::ops::Range<usize>| -> String {
+                    ops.iter()
+                        .map(|op| {
+                            let text = pieces[range(op)].concat();
+                            match op {
+                                DiffOp::Equal { .. } => text,
+                                _ if text.is_empty() => text,
+                                DiffOp::Delete { .. } | DiffOp::Insert { .. } | DiffOp::Replace { .. } => {
+                                    format!("{REVERSED}{text}{NOT_REVERSED}")
+                                }
+                            }
+                        })
+                        .collect()
+                };
+                let (marked_old, marked_new) = (marked(&left, &DiffOp::old_range), marked(&right, &DiffOp::new_range));
+                (*one, *other) = (marked_old, marked_new);
+            }
+        }
+    }
+    [old, new]
+}
+
+/// Splits a line into words and what stands between them.
+fn pieces(line: &str) -> Vec<&str> {
+    let mut all = Vec::new();
+    let mut from = 0;
+    let mut last: Option<bool> = None;
+    for (at, c) in line.char_indices() {
+        let is_word = c.is_alphanumeric();
+        if at > from && (last != Some(is_word) || !is_word) {
+            all.push(&line[from..at]);
+            from = at;
+        }
+        last = Some(is_word);
+    }
+    all.push(&line[from..]);
+    all
+}
+
+fn tail(report: &ChangeReport<'_>, page: &mut Page) {
+    if let Some(names) = words::removed(report.change) {
+        for line in wrap(&format!("removed: {names}"), WIDTH, ',') {
+            page.line(0, &line);
+        }
+    }
+    page.line(0, &words::count(report.change));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{emphasised, pieces};
+
+    #[test]
+    fn what_differs_in_a_line_stands_out() {
+        assert_eq!(pieces("a-12 b"), ["a", "-", "12", " ", "b"]);
+        let lines = |text: &str| vec![text.to_owned()];
+        let [old, new] = emphasised(&lines(" a=1"), &lines(" a=2"), true);
+        assert_eq!((old, new), (lines(" a=\x1b[7m1\x1b[27m"), lines(" a=\x1b[7m2\x1b[27m")));
+        assert_eq!(emphasised(&lines("x"), &lines("y"), true), [lines("x"), lines("y")]);
+        assert_eq!(emphasised(&lines("a 1"), &lines("a 2"), false), [lines("a 1"), lines("a 2")]);
+    }
+}

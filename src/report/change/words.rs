@@ -1,0 +1,216 @@
+//! The words that the formats of a change share.
+
+use std::collections::BTreeMap;
+
+use crate::change::{Change, Fate, Fold, MachineChange, Part, Reach, Subject, with_holes};
+use crate::report::drift::words::plural;
+
+/// How many names of removed machines are told on the last line.
+const MAX_NAMES: usize = 200;
+
+/// Writes a line of a text so that nothing in it is invisible, without its line break.
+pub fn line(masked: &str) -> String {
+    let text = with_holes(masked.strip_suffix('\n').unwrap_or(masked));
+    let mut shown = String::with_capacity(text.len());
+    let ends_blank = text.len() - text.trim_end_matches(' ').len();
+    for (at, c) in text.char_indices() {
+        match c {
+            // A blank at the end is as much a change as any other.
+            ' ' if at >= text.len() - ends_blank => shown.push_str("\\u{20}"),
+            '"' | '\'' | '\\' => shown.push(c),
+            other => shown.extend(other.escape_debug()),
+        }
+    }
+    shown
+}
+
+/// Says in words what a fold does and to how many: `512 nodes change`.
+pub fn headline(fold: &Fold<'_>) -> String {
+    let count = fold.machines.len();
+    let word = match fold.subject() {
+        Subject::Node => "node",
+        Subject::Bmc => "BMC",
+        Subject::Unknown => return "machines that nobody declares".into(),
+    };
+    let does = match (fold.fate(), count) {
+        (Fate::Added, 1) => "is added",
+        (Fate::Added, _) => "are added",
+        (Fate::Removed, 1) => "is removed",
+        (Fate::Removed, _) => "are removed",
+        (Fate::Renamed { .. }, 1) => "is renamed",
+        (Fate::Renamed { .. }, _) => "are renamed",
+        (Fate::Changed, 1) => "changes",
+        (Fate::Changed, _) => "change",
+    };
+    format!("{} {does}", plural(count, word))
+}
+
+/// Says whom a fold is about.
+pub fn who(fold: &Fold<'_>) -> String {
+    match fold.subject() {
+        Subject::Node | Subject::Bmc => line(&fold.set),
+        Subject::Unknown => {
+            let asks = fold.machines.iter().map(|machine| match &*machine.name {
+                "?" => "before they said their architecture".to_owned(),
+                arch => arch.to_owned(),
+            });
+            asks.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+/// Says how a fold gets to its machines; nothing for those that are gone.
+pub fn reach(fold: &Fold<'_>) -> &'static str {
+    match (fold.fate(), fold.reach(), fold.subject()) {
+        (Fate::Removed, _, Subject::Bmc) => "it is asked no more",
+        (Fate::Removed, _, Subject::Node | Subject::Unknown) => "served no more: they boot as machines nobody declares",
+        (Fate::Added | Fate::Renamed { .. } | Fate::Changed, Reach::NextBoot, _) => {
+            "reaches the machine at its next boot"
+        }
+        (Fate::Added | Fate::Renamed { .. } | Fate::Changed, Reach::Compared, _) => {
+            "no byte that is served: only what muster compares and asks"
+        }
+    }
+}
+
+/// Lists the parts that a fold changes, in words.
+pub fn parts(fold: &Fold<'_>) -> String {
+    let parts: Vec<&str> = fold.patches.iter().map(|(part, _)| part.as_str()).collect();
+    if parts.is_empty() { "nothing served".into() } else { parts.join(", ") }
+}
+
+/// What a change comes to, in numbers of nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub added: usize,
+    pub removed: usize,
+    pub renamed: usize,
+    /// Of nodes that stay: those with any difference, and what of it reaches them.
+    pub changed: usize,
+    pub kernel: usize,
+    pub params: usize,
+    pub other_script: usize,
+    pub cloud_init: usize,
+    pub not_served: usize,
+    /// Machines that are no nodes.
+    pub bmcs: usize,
+    pub unknown: usize,
+}
+
+impl Counts {
+    /// Counts the machines of a change.
+    pub fn of(change: &Change) -> Self {
+        let mut counts = Self::default();
+        for machine in &change.machines {
+            match machine.subject {
+                Subject::Node => counts.node(machine),
+                Subject::Bmc => counts.bmcs += 1,
+                Subject::Unknown => counts.unknown += 1,
+            }
+        }
+        counts
+    }
+
+    fn node(&mut self, machine: &MachineChange) {
+        match machine.fate {
+            Fate::Added => self.added += 1,
+            Fate::Removed => self.removed += 1,
+            Fate::Renamed { .. } => self.renamed += 1,
+            Fate::Changed => self.changed += 1,
+        }
+        if matches!(machine.fate, Fate::Added | Fate::Removed) {
+            return;
+        }
+        let has = |start: &str| machine.values.iter().any(|change| change.key.starts_with(start));
+        let script = machine.patch(Part::Script).is_some();
+        let kernel = script && (has("kernel") || has("initrd") || has("boot.kind"));
+        let params = script && has("params.");
+        self.kernel += usize::from(kernel);
+        self.params += usize::from(params);
+        self.other_script += usize::from(script && !kernel && !params);
+        self.cloud_init += usize::from(machine.patches.iter().any(|patch| patch.part != Part::Script));
+        self.not_served += usize::from(machine.patches.is_empty());
+    }
+}
+
+/// Writes the line that a report ends with.
+pub fn count(change: &Change) -> String {
+    let nodes = plural(change.head.nodes().len(), "node");
+    if change.is_empty() {
+        return format!("{nodes}: no machine changes");
+    }
+    let counts = Counts::of(change);
+    let rows = [
+        (counts.changed, "changed"),
+        (counts.renamed, "renamed"),
+        (counts.added, "added"),
+        (counts.removed, "removed"),
+        (counts.kernel, "with another kernel"),
+        (counts.params, "with other parameters"),
+        (counts.other_script, "with another script"),
+        (counts.cloud_init, "with other cloud-init"),
+        (counts.not_served, "in nothing that is served"),
+    ];
+    let mut parts: Vec<String> =
+        rows.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")).collect();
+    if counts.bmcs > 0 {
+        parts.push(plural(counts.bmcs, "BMC"));
+    }
+    if counts.unknown > 0 {
+        parts.push("machines that nobody declares".into());
+    }
+    format!("{nodes}: {}", parts.join(", "))
+}
+
+/// Names the nodes that are removed, folded and cut; nothing where none is.
+pub fn removed(change: &Change) -> Option<String> {
+    let gone =
+        change.machines.iter().filter(|machine| machine.subject == Subject::Node && machine.fate == Fate::Removed);
+    let set = crate::model::NodeSet::from_names(gone.map(|machine| &*machine.name));
+    if set.is_empty() {
+        return None;
+    }
+    let text = set.to_string();
+    Some(match text.char_indices().nth(MAX_NAMES) {
+        None => text,
+        Some((end, _)) => format!("{},… ({} in all)", &text[..text[..end].rfind(',').unwrap_or(end)], set.len()),
+    })
+}
+
+/// Lists up to so many machines of a fold with a value of their own each, for the values that change.
+pub fn examples(change: &Change, fold: &Fold<'_>, most: usize) -> Vec<String> {
+    let mut all = Vec::new();
+    for machine in fold.machines.iter().take(most) {
+        let holes = fold.holes(change, machine);
+        let mut pairs: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
+        for (hole, value) in &holes {
+            if let Some(what) = hole.strip_prefix("old ") {
+                pairs.entry(what).or_default().0 = value;
+            } else if let Some(what) = hole.strip_prefix("new ") {
+                pairs.entry(what).or_default().1 = value;
+            }
+        }
+        let none = |text: &str| if text.is_empty() { "none".to_owned() } else { line(text) };
+        // Other spellings of an address say nothing more.
+        let pairs = pairs.iter().filter(|(what, _)| !what.contains(".mac-"));
+        let pairs: Vec<String> =
+            pairs.map(|(what, (old, new))| format!("{what} {} -> {}", none(old), none(new))).collect();
+        if !pairs.is_empty() {
+            all.push(format!("{}: {}", line(&machine.name), pairs.join(", ")));
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+
+    #[test]
+    fn nothing_in_a_line_is_invisible() {
+        assert_eq!(line(" quiet\n"), " quiet");
+        assert_eq!(line("a  \n"), "a\\u{20}\\u{20}");
+        assert_eq!(line("a\tb\u{1b}[0m\u{202e}\r\n"), "a\\tb\\u{1b}[0m\\u{202e}\\r");
+        assert_eq!(line("\u{3}name\u{4} \"\u{1}server\u{2}\""), "<name> \"<server>\"");
+    }
+}
