@@ -1,0 +1,211 @@
+//! The promise: a fold tells exactly what differs, of exactly the machines that differ.
+
+use super::site::{Site, edits, sites};
+use muster::change::{self, Change, Fate, Fold, MachineChange, Part, Reach, Side, Subject};
+use muster::cloudinit::Document;
+use muster::model::{Revision, Tree};
+use muster::snapshot::{self, Answer, Snapshot};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::sync::Arc;
+
+/// The pairs of trees; `MUSTER_LAWS` asks for more.
+fn cases() -> u32 {
+    env::var("MUSTER_LAWS").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
+}
+
+pub fn build(tree: &Tree) -> Arc<Snapshot> {
+    let (snapshot, findings) = snapshot::build(tree, Revision::work_tree());
+    let said: Vec<&str> = findings.iter().map(|finding| &*finding.message).collect();
+    Arc::new(snapshot.unwrap_or_else(|| panic!("{said:#?}\n{tree:?}")))
+}
+
+fn between(base: &Site, head: &Site) -> Change {
+    change::compare(&build(&base.tree()), &build(&head.tree()), None)
+}
+
+/// All that each node is served, by its name, straight from the Snapshot.
+fn served(snapshot: &Snapshot) -> BTreeMap<String, Vec<Option<String>>> {
+    let all = snapshot.nodes().iter().enumerate().map(|(at, node)| {
+        let script = match snapshot.answer(at) {
+            Answer::Script(prepared) => Some(prepared.script.marked().to_owned()),
+            Answer::Retired | Answer::Nothing => None,
+        };
+        let document = |document| snapshot.document(at, document).expect("it was written at build");
+        let mut texts = vec![script];
+        texts.extend(Document::ALL.map(|kind| if snapshot.is_retired(at) { None } else { document(kind) }));
+        (node.name.to_string(), texts)
+    });
+    all.collect()
+}
+
+/// The nodes whose bytes differ, by their names on the side of the head, with every text of both sides.
+type Texts = Vec<Option<String>>;
+
+fn differing(change: &Change) -> BTreeMap<String, (Texts, Texts)> {
+    let (mut old, new) = (served(&change.base), served(&change.head));
+    let nothing = || vec![None; 5];
+    let renamed: BTreeMap<&str, &str> = change
+        .machines
+        .iter()
+        .filter_map(|machine| match &machine.fate {
+            Fate::Renamed { from } => Some((&*machine.name, &**from)),
+            Fate::Added | Fate::Removed | Fate::Changed => None,
+        })
+        .collect();
+    let mut all = BTreeMap::new();
+    for (name, texts) in new {
+        let from = renamed.get(name.as_str()).copied().unwrap_or(name.as_str()).to_owned();
+        all.insert(name, (old.remove(&from).unwrap_or_else(nothing), texts));
+    }
+    all.extend(old.into_iter().map(|(name, texts)| (name, (texts, nothing()))));
+    all.retain(|_, (old, new)| old != new);
+    all
+}
+
+/// Puts a machine's own values into the lines of a fold.
+fn filled(lines: &[String], holes: &BTreeMap<String, String>) -> Vec<String> {
+    let fill = |line: &String| {
+        holes.iter().fold(line.clone(), |line, (hole, value)| line.replace(&format!("\u{3}{hole}\u{4}"), value))
+    };
+    lines.iter().map(fill).collect()
+}
+
+/// Puts the lines that a fold tells in the place of those that it takes away.
+fn applied(change: &Change, fold: &Fold<'_>, machine: &MachineChange, part: Part, old: &str) -> String {
+    let holes = fold.holes(change, machine);
+    let (_, told) = fold.patches.iter().find(|(other, _)| *other == part).expect("the fold tells of the part");
+    let places = &machine.patch(part).expect("the machine differs in it").hunks;
+    assert_eq!(told.len(), places.len());
+    let old = change::lines(part, old);
+    let (mut text, mut from) = (String::new(), 0);
+    for (hunk, place) in told.iter().zip(places.iter()) {
+        let start = place.before as usize;
+        text.push_str(&old[from..start].concat());
+        let removed = filled(&hunk.removed, &holes);
+        assert_eq!(old[start..start + removed.len()], removed, "{} of {}", part.as_str(), machine.name);
+        text.push_str(&filled(&hunk.added, &holes).concat());
+        from = start + removed.len();
+    }
+    text.push_str(&old[from..].concat());
+    text
+}
+
+/// Takes the line between parts out of a message; it follows from the parts.
+fn without_boundary(text: &str) -> String {
+    let boundary =
+        text.strip_prefix("Content-Type: multipart/mixed; boundary=\"").and_then(|rest| rest.split('"').next());
+    boundary.map_or_else(|| text.to_owned(), |boundary| text.replace(boundary, "\u{3}boundary\u{4}"))
+}
+
+fn judge(change: &Change) -> Result<(), TestCaseError> {
+    let folds = change::fold(change);
+    let mut told: BTreeMap<&str, (&Fold<'_>, &MachineChange)> = BTreeMap::new();
+    for fold in &folds {
+        for machine in fold.machines.iter().filter(|machine| machine.subject == Subject::Node) {
+            prop_assert!(told.insert(&machine.name, (fold, machine)).is_none(), "{} is in one fold", machine.name);
+            prop_assert_eq!(machine.reach(), fold.reach());
+        }
+    }
+    let want = differing(change);
+    let reached = told.iter().filter(|(_, (_, machine))| machine.reach() == Reach::NextBoot);
+    let reached: BTreeSet<&str> = reached.map(|(name, _)| *name).collect();
+    prop_assert_eq!(reached, want.keys().map(String::as_str).collect::<BTreeSet<_>>());
+    for (name, (old, new)) in &want {
+        let (fold, machine) = told[name.as_str()];
+        for (at, part) in Part::ALL.into_iter().enumerate() {
+            prop_assert_eq!(machine.patch(part).is_some(), old[at] != new[at], "{} of {}", part.as_str(), name);
+            if old[at] == new[at] {
+                continue;
+            }
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let (old, new) = (text(&old[at]), text(&new[at]));
+            let (old, new) = match part {
+                Part::Script => (old, new),
+                Part::Document(_) => (without_boundary(&old), without_boundary(&new)),
+            };
+            prop_assert_eq!(&old, &change.text(machine, part, Side::Base));
+            prop_assert_eq!(new, applied(change, fold, machine, part, &old));
+        }
+    }
+    let at_rest = told.iter().filter(|(name, _)| !want.contains_key(**name));
+    for (name, (_, machine)) in at_rest {
+        prop_assert!(machine.fate != Fate::Changed || !machine.values.is_empty(), "nothing is told of {}", name);
+    }
+    Ok(())
+}
+
+fn digests(change: &Change) -> BTreeMap<String, String> {
+    change::fold(change).into_iter().map(|fold| (fold.digest, fold.set)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn folds_tell_exactly_what_differs(site in sites(), edits in edits()) {
+        let head = site.edited(&edits);
+        let change = between(&site, &head);
+        judge(&change)?;
+        if change.is_empty() {
+            prop_assert_eq!(served(&change.base), served(&change.head));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The way back tells the same machines.
+    #[test]
+    fn nothing_is_lost_on_the_way_back(site in sites(), edits in edits()) {
+        let head = site.edited(&edits);
+        let names = |change: &Change| -> BTreeSet<String> {
+            let both = change.machines.iter().flat_map(|machine| {
+                let from = match &machine.fate {
+                    Fate::Renamed { from } => Some(from.to_string()),
+                    Fate::Added | Fate::Removed | Fate::Changed => None,
+                };
+                from.into_iter().chain([machine.name.to_string()])
+            });
+            both.collect()
+        };
+        prop_assert_eq!(names(&between(&site, &head)), names(&between(&head, &site)));
+    }
+
+    /// A digest is of what changes: neither of lines, nor of the commits between.
+    #[test]
+    fn a_digest_survives_what_moves_lines(site in sites(), edits in edits(), comments in 1..4usize) {
+        let head = site.edited(&edits);
+        let moved = |site: &Site| Site { comments: site.comments + comments, ..site.clone() };
+        let first = digests(&between(&site, &head));
+        prop_assert_eq!(&first, &digests(&between(&moved(&site), &moved(&head))));
+        prop_assert_eq!(&first, &digests(&between(&site, &moved(&head))));
+    }
+
+    /// Files that are called otherwise, and comments, change no machine.
+    #[test]
+    fn a_refactoring_changes_nothing(site in sites(), file in 0..3u8, comments in 0..4usize) {
+        let mut head = Site { comments, ..site.clone() };
+        head.nodes.iter_mut().for_each(|node| node.file = file);
+        prop_assert!(between(&site, &head).is_empty());
+    }
+}
+
+/// Two changes that differ in one value of one machine have no digest in common.
+#[test]
+fn a_digest_fits_no_other_change() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut site = sites().new_tree(&mut runner).expect("there is one").current();
+    site.nodes.truncate(1);
+    let with = |number: u8| {
+        let mut head = site.clone();
+        head.nodes[0].number = number;
+        digests(&between(&site, &head))
+    };
+    let (one, other) = (with(101), with(102));
+    assert!(!one.is_empty() && one.keys().all(|digest| !other.contains_key(digest)), "{one:?} {other:?}");
+    assert_eq!(one, with(101));
+}

@@ -1,0 +1,12 @@
+//! What a change means: laws over made-up pairs of trees, whole texts over edits of the example, and the command as a
+//! reviewer runs it, on real repositories.
+
+#![allow(clippy::disallowed_methods, reason = "tests touch the world")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod command;
+mod golden;
+mod laws;
+mod site;
