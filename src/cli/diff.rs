@@ -36,8 +36,8 @@ pub struct Diff {
     /// Compare these nodes only: a name, or a node set such as 'nid[0001-0008]' or '@compute', by either side
     #[arg(long, value_name = "NODESET")]
     nodes: Option<String>,
-    /// Print one line for each change, and nothing of what it is
-    #[arg(long)]
+    /// Say of each change only whom it concerns and what it touches
+    #[arg(long, conflicts_with = "format")]
     stat: bool,
     /// Print text or JSON
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -73,12 +73,11 @@ impl Diff {
     fn print(&self, change: &Change, base: &str, head: &str) -> Result<(), Failure> {
         let report = ChangeReport { change, folds: change::fold(change), base, head };
         let mut out = anstream::stdout().lock();
-        match self.format {
-            Format::Text | Format::Json => {
-                let text = report.text(self.stat, std::io::stdout().is_terminal());
-                out.write_all(text.as_bytes())?;
-            }
-        }
+        let text = match self.format {
+            Format::Text => report.text(self.stat, std::io::stdout().is_terminal()),
+            Format::Json => report.json(),
+        };
+        out.write_all(text.as_bytes())?;
         Ok(())
     }
 
@@ -105,12 +104,12 @@ impl Diff {
             }
             None if repo.is_bare() => {
                 let revision = repo.resolve("HEAD")?;
-                let label = format!("{} with {} merged", name, called("HEAD", &revision));
+                let label = format!("{}, merged into {name}", called("HEAD", &revision));
                 (repo.merged(&base, &revision, &inside)?, revision, label)
             }
             None => {
                 let work = git::work_tree(&self.repo, sub)?;
-                let label = format!("{name} with the files as they stand merged");
+                let label = format!("the files as they stand, merged into {name}");
                 (repo.merged_work(&base, &work, &inside)?, Revision::work_tree(), label)
             }
         };

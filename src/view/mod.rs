@@ -1,8 +1,9 @@
-//! The JSON that we promise to strangers: status, nodes, revisions and drift, versioned as a whole by [`API_VERSION`].
+//! The JSON that we promise to strangers: status, nodes, revisions, drift and changes, versioned as a whole by [`API_VERSION`].
 //!
 //! Fields are added, never renamed or taken away, within a version. Times are RFC 3339 in UTC, in seconds. This room does
 //! not know how a value came to be, who reads it, or how the store keeps it.
 
+mod change;
 mod drift;
 mod node;
 mod observed;
@@ -11,6 +12,10 @@ mod schema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use change::{
+    ChangedMachine, ChangedSubject, ChangedText, ChangedValue, DiffCounts, DiffView, FateView, FoldView, HunkView,
+    ReachView, StatedValue,
+};
 pub use drift::{
     ClassView, CoverageView, DriftView, ExceptionView, FindingView, NodeDriftView, NodeFindingView, StandingCounts,
     StandingView, SubjectKind, TimesView, VerdictView,

@@ -1,9 +1,11 @@
 //! What a change means, for a terminal, for scripts and for a pull request: the same folds in the same order.
 
+mod json;
 mod text;
 mod words;
 
 use crate::change::{Change, Fold};
+use crate::view::DiffView;
 
 /// The lines of one hunk, and about those of one text, that are told for people; JSON tells all.
 const MAX_SHOWN: usize = 60;
@@ -22,5 +24,17 @@ impl ChangeReport<'_> {
     #[must_use]
     pub fn text(&self, stat: bool, colour: bool) -> String {
         if stat { text::write_stat(self, colour) } else { text::write(self, colour) }
+    }
+
+    /// Writes the change as JSON.
+    #[must_use]
+    pub fn json(&self) -> String {
+        json::write(self)
+    }
+
+    /// Describes the change as [`Self::json`] does.
+    #[must_use]
+    pub fn view(&self) -> DiffView {
+        json::view(self)
     }
 }

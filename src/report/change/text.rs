@@ -6,7 +6,7 @@ use super::words;
 use super::{ChangeReport, MAX_SHOWN};
 use crate::change::{Fate, Fold, FoldedValue, MaskedHunk, Part, Value};
 use crate::report::drift::text::wrap;
-use crate::report::drift::words::{plural, shown};
+use crate::report::drift::words::{cut, plural, shown};
 
 /// The columns that lines are wrapped at; lines of scripts and documents stay whole.
 const WIDTH: usize = 80;
@@ -16,6 +16,9 @@ const MAX_SET_LINES: usize = 4;
 
 /// The nodes whose own values are told, where a fold covers them.
 const MAX_EXAMPLES: usize = 3;
+
+/// The characters of one side of a value.
+const MAX_VALUE: usize = 200;
 
 const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
@@ -100,8 +103,9 @@ fn one(report: &ChangeReport<'_>, fold: &Fold<'_>, page: &mut Page) {
     page.line(0, &format!("{}{}{digest}", page.paint(BOLD, &headline), " ".repeat(gap)));
     set(fold, page);
     page.wrapped(2, words::reach(fold));
+    let is_whole = matches!(fold.fate(), Fate::Added | Fate::Removed);
     for value in &fold.values {
-        one_value(value, page);
+        one_value(value, is_whole, page);
     }
     let examples = words::examples(report.change, fold, MAX_EXAMPLES);
     let count = examples.len();
@@ -117,36 +121,63 @@ fn one(report: &ChangeReport<'_>, fold: &Fold<'_>, page: &mut Page) {
     page.line(0, "");
 }
 
-fn one_value(value: &FoldedValue, page: &mut Page) {
+/// Writes one value; of a machine that comes or goes as a whole, it has one side.
+fn one_value(value: &FoldedValue, is_whole: bool, page: &mut Page) {
     let change = &value.change;
     let text = |value: &Option<Value>| value.as_ref().map(|value| words::line(&value.text));
     let key = words::line(&change.key);
     let (old, new) = (text(&change.old), text(&change.new));
     let whole = match (&old, &new) {
         (Some(old), Some(new)) => format!("{key}: {old} -> {new}"),
+        (Some(old), None) if is_whole => format!("{key}: {old}"),
+        (None, Some(new)) if is_whole => format!("{key}: {new}"),
         (Some(old), None) => format!("{key}: {old} -> none"),
         (None, Some(new)) => format!("{key}: none -> {new}"),
         (None, None) => key.clone(),
     };
-    // Of a machine that comes or goes each value has one side only.
     if whole.chars().count() <= WIDTH - 4 {
         page.line(4, &whole);
-    } else {
-        page.line(4, &format!("{key}:"));
-        let painted = emphasised(&[old.clone().unwrap_or_default()], &[new.clone().unwrap_or_default()], page.colour);
-        for ((sign, colour, value), painted) in [("-", RED, old), ("+", GREEN, new)].into_iter().zip(painted) {
-            if value.is_some() {
-                page.line(6, &page.paint(colour, &format!("{sign} {}", painted.concat())));
-            }
+    } else if let (Some(old), Some(new)) = (&old, &new) {
+        let (old, new) = around_difference(old, new);
+        let whole = format!("{key}: {old} -> {new}");
+        if whole.chars().count() <= WIDTH - 4 {
+            page.line(4, &whole);
+        } else {
+            page.line(4, &format!("{key}:"));
+            page.line(6, &page.paint(RED, &format!("- {}", cut(&old, MAX_VALUE))));
+            page.line(6, &page.paint(GREEN, &format!("+ {}", cut(&new, MAX_VALUE))));
         }
+    } else {
+        page.wrapped(4, &cut(&whole, MAX_VALUE));
     }
-    let places = places(value);
+    let places = if is_whole { String::new() } else { places(value) };
     if !places.is_empty() {
         let painted: Vec<String> = wrap(&places, WIDTH - 6, ' ');
         for line in painted {
             page.line(6, &page.paint(DIM, line.trim_end()));
         }
     }
+}
+
+/// Cuts what two values have in common at both ends, at what keeps parts of a URL or a list apart.
+fn around_difference(old: &str, new: &str) -> (String, String) {
+    const BETWEEN: [char; 5] = ['/', ' ', ',', '=', '?'];
+    let start: usize = old.chars().zip(new.chars()).take_while(|(a, b)| a == b).map(|(c, _)| c.len_utf8()).sum();
+    let start = old[..start].rfind(BETWEEN).unwrap_or(0);
+    let (left, right) = (&old[start..], &new[start..]);
+    let end: usize =
+        left.chars().rev().zip(right.chars().rev()).take_while(|(a, b)| a == b).map(|(c, _)| c.len_utf8()).sum();
+    // Not over what the start keeps.
+    let end = end.min(left.len().min(right.len()).saturating_sub(1));
+    let tail = left.get(left.len() - end..).unwrap_or_default();
+    let kept = tail.find(BETWEEN).map_or(tail.len(), |at| at + 1);
+    let end = tail.len() - kept;
+    let short = |text: &str| {
+        let before = if start > 0 { "…" } else { "" };
+        let after = if end > 0 { "…" } else { "" };
+        format!("{before}{}{after}", &text[..text.len() - end])
+    };
+    (short(left), short(right))
 }
 
 /// Says where a value is and was stated.
@@ -276,12 +307,23 @@ fn tail(report: &ChangeReport<'_>, page: &mut Page) {
             page.line(0, &line);
         }
     }
-    page.line(0, &words::count(report.change));
+    page.wrapped(0, &words::count(report.change));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{emphasised, pieces};
+    use super::{around_difference, emphasised, pieces};
+
+    #[test]
+    fn long_values_show_what_differs() {
+        let short = |old, new| around_difference(old, new);
+        let want = ("…/i-1/…".to_owned(), "…/i-2/…".to_owned());
+        assert_eq!(short("http://a/i-1/x86/vmlinuz", "http://a/i-2/x86/vmlinuz"), want);
+        assert_eq!(short("a b", "a b c"), ("… b".to_owned(), "… b c".to_owned()));
+        assert_eq!(short("aéb", "aèb"), ("aéb".to_owned(), "aèb".to_owned()));
+        assert_eq!(short("a/a/b", "a/b"), ("…/a/b".to_owned(), "…/b".to_owned()));
+        assert_eq!(short("", "x"), (String::new(), "x".to_owned()));
+    }
 
     #[test]
     fn what_differs_in_a_line_stands_out() {

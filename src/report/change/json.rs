@@ -1,0 +1,110 @@
+//! A change as `schemas/diff.schema.json` describes it.
+
+use super::ChangeReport;
+use super::words::Counts;
+use crate::change::{Fate, Fold, FoldedValue, MachineChange, Reach, Subject, Value, with_holes};
+use crate::view::{
+    API_VERSION, ChangedMachine, ChangedSubject, ChangedText, ChangedValue, DiffCounts, DiffView, FateView, FoldView,
+    HunkView, ReachView, StatedValue,
+};
+
+pub fn write(report: &ChangeReport<'_>) -> String {
+    let text = serde_json::to_string_pretty(&view(report)).expect("texts, numbers and lists make JSON");
+    text + "\n"
+}
+
+pub fn view(report: &ChangeReport<'_>) -> DiffView {
+    let change = report.change;
+    DiffView {
+        api_version: API_VERSION.into(),
+        muster: env!("CARGO_PKG_VERSION").into(),
+        cluster: change.head.desired().cluster.name.to_string(),
+        base: report.base.into(),
+        base_revision: change.base.revision().to_string(),
+        head: report.head.into(),
+        head_revision: change.head.revision().to_string(),
+        summary: summary(report),
+        folds: report.folds.iter().map(|fold| one(report, fold)).collect(),
+    }
+}
+
+fn summary(report: &ChangeReport<'_>) -> DiffCounts {
+    let counts = Counts::of(report.change);
+    let number = |number: usize| number as u64;
+    DiffCounts {
+        nodes: number(report.change.head.nodes().len()),
+        added: number(counts.added),
+        removed: number(counts.removed),
+        renamed: number(counts.renamed),
+        changed: number(counts.changed),
+        kernel: number(counts.kernel),
+        params: number(counts.params),
+        other_script: number(counts.other_script),
+        cloud_init: number(counts.cloud_init),
+        not_served: number(counts.not_served),
+        bmcs: number(counts.bmcs),
+    }
+}
+
+fn one(report: &ChangeReport<'_>, fold: &Fold<'_>) -> FoldView {
+    let shown = |lines: &[String]| lines.iter().map(|line| with_holes(line)).collect();
+    let texts = fold.patches.iter().map(|(part, hunks)| ChangedText {
+        part: part.as_str().into(),
+        hunks: hunks
+            .iter()
+            .map(|hunk| HunkView {
+                before: shown(&hunk.before),
+                removed: shown(&hunk.removed),
+                added: shown(&hunk.added),
+                after: shown(&hunk.after),
+            })
+            .collect(),
+    });
+    FoldView {
+        digest: fold.digest.clone(),
+        subject: match fold.subject() {
+            Subject::Node => ChangedSubject::Node,
+            Subject::Bmc => ChangedSubject::Bmc,
+            Subject::Unknown => ChangedSubject::Unknown,
+        },
+        fate: match fold.fate() {
+            Fate::Added => FateView::Added,
+            Fate::Removed => FateView::Removed,
+            Fate::Renamed { .. } => FateView::Renamed,
+            Fate::Changed => FateView::Changed,
+        },
+        reach: match fold.reach() {
+            Reach::NextBoot => ReachView::NextBoot,
+            Reach::Compared => ReachView::Compared,
+        },
+        set: fold.set.clone(),
+        machines: fold.machines.iter().map(|machine| of_machine(report, fold, machine)).collect(),
+        values: fold.values.iter().map(value).collect(),
+        texts: texts.collect(),
+    }
+}
+
+fn of_machine(report: &ChangeReport<'_>, fold: &Fold<'_>, machine: &MachineChange) -> ChangedMachine {
+    let from = match &machine.fate {
+        Fate::Renamed { from } => Some(from.to_string()),
+        Fate::Added | Fate::Removed | Fate::Changed => None,
+    };
+    ChangedMachine { name: machine.name.to_string(), from, holes: fold.holes(report.change, machine) }
+}
+
+fn value(folded: &FoldedValue) -> ChangedValue {
+    let side = |value: &Option<Value>| {
+        value.as_ref().map(|value| StatedValue {
+            text: with_holes(&value.text),
+            path: value.spot.as_ref().map(|spot| spot.path.to_string()),
+            line: value.spot.as_ref().map(|spot| spot.line),
+            layer: value.spot.as_ref().map(|spot| spot.layer.to_string()),
+        })
+    };
+    ChangedValue {
+        key: folded.change.key.to_string(),
+        old: side(&folded.change.old),
+        new: side(&folded.change.new),
+        more_places: folded.more_places as u64,
+    }
+}

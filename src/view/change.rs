@@ -1,0 +1,168 @@
+//! What a change means, as strangers see it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::schema::published;
+
+/// What a change of the wishes means for machines.
+///
+/// Equal changes are folded. What belongs to each machine alone stands in texts as a hole, such as `<name>` or
+/// `<new eth0.mac>`; `machines` has what stands there for each of them. A script's kernel line is split: each parameter is
+/// a line that begins with its blank.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DiffView {
+    /// The version of this document: `v1`.
+    pub api_version: String,
+    /// The version of the muster that compared.
+    pub muster: String,
+    pub cluster: String,
+    /// What was compared with, in words.
+    pub base: String,
+    /// The full id of its commit.
+    pub base_revision: String,
+    /// What was compared, in words.
+    pub head: String,
+    /// The full id of its commit, or `worktree`; of a merge, of the commit that is merged.
+    pub head_revision: String,
+    pub summary: DiffCounts,
+    /// Nodes first, most machines first; every machine that differs is in exactly one.
+    pub folds: Vec<FoldView>,
+}
+
+/// What the change comes to, in nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DiffCounts {
+    /// All nodes of the head.
+    pub nodes: u64,
+    pub added: u64,
+    pub removed: u64,
+    pub renamed: u64,
+    pub changed: u64,
+    /// Of those that stay: nodes that get another kernel, initial RAM disk, or kind of boot.
+    pub kernel: u64,
+    /// Of those that stay: nodes that get other parameters.
+    pub params: u64,
+    /// Of those that stay: nodes whose script differs in nothing of the above.
+    pub other_script: u64,
+    /// Of those that stay: nodes that get other cloud-init documents.
+    pub cloud_init: u64,
+    /// Of those that stay: nodes that are served the same bytes, and are compared with or asked by other values.
+    pub not_served: u64,
+    /// BMCs that no node stands behind.
+    pub bmcs: u64,
+}
+
+/// Equal changes of some machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FoldView {
+    /// The same for the same change of the same machines, whatever its commits and lines.
+    pub digest: String,
+    pub subject: ChangedSubject,
+    pub fate: FateView,
+    pub reach: ReachView,
+    /// The names, folded: `nid[0001-0008]`.
+    pub set: String,
+    /// In natural order.
+    pub machines: Vec<ChangedMachine>,
+    pub values: Vec<ChangedValue>,
+    pub texts: Vec<ChangedText>,
+}
+
+/// One machine of a fold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangedMachine {
+    /// Its name; of a machine that nobody declares, the architecture that it says it has, or `?`.
+    pub name: String,
+    /// The name that it had, where it was renamed.
+    pub from: Option<String>,
+    /// What stands in its holes, by their names.
+    pub holes: BTreeMap<String, String>,
+}
+
+/// One value that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangedValue {
+    /// Such as `params.selinux`, `eth0.mac` or `expect.memory_gib`; of a file under `cloud-init/`, its path.
+    pub key: String,
+    pub old: Option<StatedValue>,
+    pub new: Option<StatedValue>,
+    /// How many other places state it for other machines of the fold.
+    pub more_places: u64,
+}
+
+/// One side of a value, where the first machine has it from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StatedValue {
+    /// Of a file under `cloud-init/`, the first digits of its SHA-256.
+    pub text: String,
+    /// From the cluster's root; null where no line alone states it.
+    pub path: Option<String>,
+    /// Counted from 1.
+    pub line: Option<u32>,
+    /// In words, such as `group compute`.
+    pub layer: Option<String>,
+}
+
+/// What differs of one text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangedText {
+    /// `script`, `meta-data`, `user-data`, `vendor-data` or `network-config`.
+    pub part: String,
+    pub hunks: Vec<HunkView>,
+}
+
+/// Lines, each with its ending, that stand in the place of others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HunkView {
+    /// The lines before, of the first machine.
+    pub before: Vec<String>,
+    pub removed: Vec<String>,
+    pub added: Vec<String>,
+    /// The lines after, of the first machine.
+    pub after: Vec<String>,
+}
+
+/// What differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangedSubject {
+    Node,
+    /// A BMC that no node stands behind.
+    Bmc,
+    /// Any machine that nobody declares.
+    Unknown,
+}
+
+/// What becomes of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FateView {
+    Added,
+    Removed,
+    /// It is the same machine by its MAC address, serial number or UUID.
+    Renamed,
+    Changed,
+}
+
+/// How the change gets to the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReachView {
+    /// Bytes that it is served differ.
+    NextBoot,
+    /// Only what muster compares it with, and asks it by.
+    Compared,
+}
+
+impl DiffView {
+    /// Returns the JSON schema of a comparison (draft 7): the name of its file, and its text, which ends in a newline.
+    ///
+    /// It lets in keys that it does not name, since a version gains fields.
+    #[must_use]
+    pub fn schema() -> (&'static str, String) {
+        published::<Self>("diff.schema.json", "A change: muster diff --format json")
+    }
+}
