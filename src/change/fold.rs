@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::lines::{self, Part};
-use super::mask::{self, Identity, Mask};
+use super::mask::{self, Identity, Mask, Width};
 use super::{Change, Fate, MachineChange, Reach, Side, Subject, Value, ValueChange};
 use crate::model::NodeSet;
 
@@ -32,6 +32,7 @@ pub struct Fold<'c> {
     pub digest: String,
     pub values: Vec<FoldedValue>,
     pub patches: Vec<(Part, Vec<MaskedHunk>)>,
+    width: Width,
 }
 
 /// One value of a fold; the places are those of its first machine.
@@ -53,7 +54,9 @@ pub struct MaskedHunk {
 }
 
 /// One machine's change with its own values covered, and whether it can be told from that again.
+#[derive(Default)]
 struct Masked {
+    width: Width,
     old: Mask,
     /// Without the lines around.
     content: Content,
@@ -62,26 +65,47 @@ struct Masked {
     own: Vec<u8>,
 }
 
-#[derive(Clone)]
+/// The lines that are taken away, and those that stand in their place.
+type Sides = (Vec<String>, Vec<String>);
+
+#[derive(Clone, Default)]
 struct Content {
     values: Vec<ValueChange>,
-    patches: Vec<(Part, Vec<(Vec<String>, Vec<String>)>)>,
+    patches: Vec<(Part, Vec<Sides>)>,
 }
 
 /// Folds a change: nodes first, most machines first, then by fate and name. Every machine is in exactly one fold.
 #[must_use]
 pub fn fold(change: &Change) -> Vec<Fold<'_>> {
-    let masked: Vec<Masked> = change.machines.par_iter().map(|machine| Masked::of(change, machine)).collect();
-    let mut equal: BTreeMap<[u8; 32], Vec<usize>> = BTreeMap::new();
-    for (at, masked) in masked.iter().enumerate() {
-        equal.entry(masked.key).or_default().push(at);
+    let mut masked: Vec<Masked> =
+        change.machines.par_iter().map(|machine| Masked::of(change, machine, Width::Narrow)).collect();
+    let (alone, mut groups): (Vec<_>, Vec<_>) = equal(masked.iter()).into_iter().partition(|places| places.len() == 1);
+    // A number may stand anywhere by chance, so it is covered only where that makes machines equal.
+    let alone: Vec<usize> = alone.into_iter().flatten().collect();
+    let mut wide: Vec<Masked> =
+        alone.par_iter().map(|at| Masked::of(change, &change.machines[*at], Width::Wide)).collect();
+    for places in equal(wide.iter()) {
+        groups.push(places.iter().map(|place| alone[*place]).collect());
+        if places.len() > 1 {
+            places.iter().for_each(|place| masked[alone[*place]] = std::mem::take(&mut wide[*place]));
+        }
     }
-    let mut groups: Vec<Vec<usize>> = equal.into_values().collect();
     groups.sort_by_key(|places| {
         let first = &change.machines[places[0]];
         (first.subject, Reverse(places.len()), rank(&first.fate), places[0])
     });
     groups.par_iter().map(|places| one(change, &masked, places)).collect()
+}
+
+/// Groups machines whose changes are equal; each group, and their list, in the order of places.
+fn equal<'m>(masked: impl Iterator<Item = &'m Masked>) -> Vec<Vec<usize>> {
+    let mut equal: BTreeMap<[u8; 32], Vec<usize>> = BTreeMap::new();
+    for (at, masked) in masked.enumerate() {
+        equal.entry(masked.key).or_default().push(at);
+    }
+    let mut groups: Vec<Vec<usize>> = equal.into_values().collect();
+    groups.sort();
+    groups
 }
 
 /// The gravest first.
@@ -109,7 +133,7 @@ fn one<'c>(change: &'c Change, masked: &[Masked], places: &[usize]) -> Fold<'c> 
     let covers = (machines.len() > 1).then(|| &masked[places[0]]);
     let patches = content.patches.into_iter();
     let patches = patches.map(|(part, hunks)| (part, around(change, first, part, hunks, covers))).collect();
-    Fold { machines, set, digest, values, patches }
+    Fold { machines, set, digest, values, patches, width: masked[places[0]].width }
 }
 
 fn more_places(machines: &[&MachineChange], at: usize) -> usize {
@@ -127,7 +151,7 @@ fn around(
     change: &Change,
     machine: &MachineChange,
     part: Part,
-    hunks: Vec<(Vec<String>, Vec<String>)>,
+    hunks: Vec<Sides>,
     covers: Option<&Masked>,
 ) -> Vec<MaskedHunk> {
     let text = change.text(machine, part, Side::Base);
@@ -222,8 +246,8 @@ impl Content {
 }
 
 impl Masked {
-    fn of(change: &Change, machine: &MachineChange) -> Self {
-        let (base, head) = identities(change, machine);
+    fn of(change: &Change, machine: &MachineChange, width: Width) -> Self {
+        let (base, head) = identities(change, machine, width);
         let (old, new) = Mask::both(&base, &head);
         let mut content = Content::covered(machine, &old, &new);
         let mut digest = Sha256::new();
@@ -237,22 +261,17 @@ impl Masked {
             digest.update(machine.name.as_bytes());
         }
         content.feed(&mut digest);
-        Self { content, key: digest.finalize().into(), own: own(&base, &head), old }
+        Self { width, content, key: digest.finalize().into(), own: own(&base, &head), old }
     }
 }
 
-fn identities(change: &Change, machine: &MachineChange) -> (Vec<Identity>, Vec<Identity>) {
+fn identities(change: &Change, machine: &MachineChange, width: Width) -> (Vec<Identity>, Vec<Identity>) {
     let list = |snapshot, at: Option<usize>| match (machine.subject, at) {
-        (Subject::Node, Some(at)) => mask::identities(snapshot, at),
+        (Subject::Node, Some(at)) => mask::identities(snapshot, at, width),
         (Subject::Bmc, Some(at)) => mask::bmc_identities(snapshot, at),
         (Subject::Unknown, _) | (_, None) => Vec::new(),
     };
     (list(&change.base, machine.base), list(&change.head, machine.head))
-}
-
-fn masks(change: &Change, machine: &MachineChange) -> (Mask, Mask) {
-    let (base, head) = identities(change, machine);
-    Mask::both(&base, &head)
 }
 
 /// Writes the values of one machine that are not the same on both sides.
@@ -298,7 +317,8 @@ impl Fold<'_> {
             lines.flat_map(|hunk| hunk.before.iter().chain(&hunk.removed).chain(&hunk.added).chain(&hunk.after));
         let values = self.values.iter().flat_map(|value| [&value.change.old, &value.change.new]).flatten();
         let mut texts = lines.map(String::as_str).chain(values.map(|value| &*value.text));
-        let (old, new) = masks(change, machine);
+        let (base, head) = identities(change, machine, self.width);
+        let (old, new) = Mask::both(&base, &head);
         let all: BTreeMap<&str, &str> = old.holes().chain(new.holes()).collect();
         let mut used: BTreeMap<String, String> = BTreeMap::new();
         for text in texts.by_ref().filter(|text| mask::has_holes(text)) {

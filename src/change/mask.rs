@@ -30,8 +30,18 @@ pub struct Identity {
     after: &'static str,
 }
 
+/// How much is taken for a machine's own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Width {
+    /// A nid where it is called one.
+    #[default]
+    Narrow,
+    /// A nid wherever it stands alone.
+    Wide,
+}
+
 /// Lists all by which a node is known, what is most its own first.
-pub fn identities(snapshot: &Snapshot, node: usize) -> Vec<Identity> {
+pub fn identities(snapshot: &Snapshot, node: usize, width: Width) -> Vec<Identity> {
     let desired = snapshot.desired();
     let own = &desired.nodes[node];
     let mut all = Vec::with_capacity(16);
@@ -66,7 +76,11 @@ pub fn identities(snapshot: &Snapshot, node: usize) -> Vec<Identity> {
         of_bmc(snapshot, bmc.value as usize, &mut put);
     }
     if let Some(nid) = own.nid {
-        all.push(Identity { what: "nid".into(), value: nid.value.to_string().into(), after: "nid=" });
+        let nid: Box<str> = nid.value.to_string().into();
+        all.push(Identity { what: "nid".into(), value: nid.clone(), after: "nid=" });
+        if width == Width::Wide {
+            all.push(Identity { what: "nid".into(), value: nid, after: "" });
+        }
     }
     all
 }

@@ -209,3 +209,25 @@ fn a_digest_fits_no_other_change() {
     assert!(!one.is_empty() && one.keys().all(|digest| !other.contains_key(digest)), "{one:?} {other:?}");
     assert_eq!(one, with(101));
 }
+
+/// A wide change is one fold however many nodes it has, whatever stands in it that is each node's own.
+#[test]
+fn a_wide_change_is_one_fold() {
+    let nodes: usize = env::var("MUSTER_DIFF_NODES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000);
+    let tree = |image: &str| {
+        let mut tree = Tree::default();
+        for (path, text) in super::fixture::files(nodes, true) {
+            tree.insert(path, muster::model::File::Bytes(text.replace("rocky9-2026.11", image).into_bytes().into()));
+        }
+        tree
+    };
+    let (base, head) = (build(&tree("rocky9-2026.11")), build(&tree("rocky9-2026.13")));
+    let start = std::time::Instant::now();
+    let change = change::compare(&base, &head, None);
+    let folds = change::fold(&change);
+    println!("{nodes} nodes compared and folded in {:?}", start.elapsed());
+    assert_eq!(change.machines.len(), nodes - 8, "all but the canaries");
+    // Each of the groups base to debug has its own user-data, which names them.
+    let sets: Vec<&String> = folds.iter().map(|fold| &fold.set).take(20).collect();
+    assert!(folds.len() < 10, "{} folds: {sets:?}", folds.len());
+}

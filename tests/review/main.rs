@@ -6,6 +6,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../../benches/support/fixture.rs"]
+mod fixture;
+
 mod command;
 mod golden;
 mod laws;

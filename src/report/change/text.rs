@@ -20,6 +20,9 @@ const MAX_EXAMPLES: usize = 3;
 /// The characters of one side of a value.
 const MAX_VALUE: usize = 200;
 
+/// The values that are told of a machine that comes or goes; the JSON has them all.
+const TOLD_OF_WHOLE: [&str; 8] = ["state", "groups", "boot", "kernel", "bmc", "system", "bmc.url", "arch"];
+
 const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
 const BOLD: &str = "\x1b[1m";
@@ -50,6 +53,7 @@ impl Page {
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {
+        let text = text.trim_end();
         if self.colour { format!("{colour}{text}{OFF}") } else { text.to_owned() }
     }
 }
@@ -104,7 +108,7 @@ fn one(report: &ChangeReport<'_>, fold: &Fold<'_>, page: &mut Page) {
     set(fold, page);
     page.wrapped(2, words::reach(fold));
     let is_whole = matches!(fold.fate(), Fate::Added | Fate::Removed);
-    for value in &fold.values {
+    for value in fold.values.iter().filter(|value| !is_whole || TOLD_OF_WHOLE.contains(&&*value.change.key)) {
         one_value(value, is_whole, page);
     }
     let examples = words::examples(report.change, fold, MAX_EXAMPLES);
