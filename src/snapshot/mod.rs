@@ -11,8 +11,11 @@ mod stored;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+use uuid::Uuid;
+
 use crate::cloudinit::{self, Document};
-use crate::desired::{Desired, Findings, Node, NodeState, Unknown};
+use crate::desired::{Desired, Findings, Network, Node, NodeState, Unknown};
 use crate::ipxe::Script;
 use crate::model::{Arch, MacAddr, NodeSet, Revision};
 use crate::resolve::Resolved;
@@ -118,6 +121,20 @@ impl Snapshot {
         self.index.by_ip(ip)
     }
 
+    /// Finds the index of the one node that declares a UUID, in either byte order; none by a placeholder or where nodes
+    /// share it.
+    #[must_use]
+    pub fn by_uuid(&self, uuid: Uuid) -> Option<usize> {
+        self.index.by_uuid(self.nodes(), uuid)
+    }
+
+    /// Finds the index of the one node that declares a serial number, whatever its letter case and the blanks around it;
+    /// none by a placeholder or where nodes share it.
+    #[must_use]
+    pub fn by_serial(&self, serial: &str) -> Option<usize> {
+        self.index.by_serial(self.nodes(), serial)
+    }
+
     /// Returns what a node is answered.
     #[must_use]
     pub fn answer(&self, node: usize) -> &Answer {
@@ -166,13 +183,19 @@ impl Snapshot {
         boot.or_else(|| node.nics.iter().find_map(|nic| nic.mac)).map(|mac| mac.value)
     }
 
-    /// Returns the URL by which a machine of unknown name reaches muster: that of the network its address lies in.
+    /// Returns the URL by which a machine of unknown name reaches muster: that of the narrowest network that its address
+    /// lies in and that states one, else the cluster's.
     #[must_use]
-    pub fn server_for(&self, address: IpAddr) -> Option<&str> {
+    pub fn server_for(&self, address: Option<IpAddr>) -> Option<&str> {
         let desired = self.desired();
-        let networks = desired.networks.iter().filter(|network| network.advertise.is_some());
-        let near = networks.filter(|network| network.cidrs.iter().any(|cidr| cidr.contains(&address)));
-        let own = near.filter_map(|network| network.advertise.as_deref()).next();
+        let width = |network: &Network| {
+            let around = network.cidrs.iter().filter(|cidr| address.is_some_and(|address| cidr.contains(&address)));
+            around.map(IpNet::prefix_len).max()
+        };
+        let stated = desired.networks.iter().filter(|network| network.advertise.is_some());
+        let near = stated.filter_map(|network| Some((width(network)?, network)));
+        // The first of several that are as narrow, by name: `max_by_key` takes the last.
+        let own = near.rev().max_by_key(|(width, _)| *width).and_then(|(_, network)| network.advertise.as_deref());
         own.or(desired.cluster.advertise.as_ref().map(|url| &*url.value))
     }
 
