@@ -128,6 +128,13 @@ async fn status(State(serving): Shared) -> Response<Body> {
     let mut status = (*serving.status).clone();
     status.boots = serving.counters.boots.load(Ordering::Relaxed);
     status.unknown_dropped = serving.counters.unknown_dropped.load(Ordering::Relaxed);
+    match serving.counters.contradictions.load(Ordering::Relaxed) {
+        0 => {}
+        boots => status.held.push(format!(
+            "{boots} boots since the start were of machines whose UUID or serial number is declared for another node; \
+             the log names each node once"
+        )),
+    }
     let held = serving.roll.held();
     status.held.extend(held.iter().take(HELD_TOLD).map(ToString::to_string));
     if held.len() > HELD_TOLD {

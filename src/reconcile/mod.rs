@@ -183,7 +183,7 @@ async fn run(
 ) -> Result<(), ServeError> {
     // Before anybody can know that we listen: a signal from then on is a wish, not an accident.
     let mut signals = Signals::listen()?;
-    let boot_listener = BootListener::bind(settings.listen)?;
+    let boot_listener = BootListener::bind(settings.listen)?.with_trusted_proxies(&settings.trusted_proxies);
     let api_listener = ApiListener::bind(&settings.api)?;
     let address = boot_listener.local_addr();
     let advertise = settings.advertise.clone().unwrap_or_else(|| advertised(address));
