@@ -69,6 +69,10 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
             writeln!(out, "            and more; `muster check --rev {}` tells all", refused.revision.short)?;
         }
     }
+    if let Some(upgraded) = &status.upgraded {
+        let (from, changed) = (&upgraded.from, upgraded.scripts_changed);
+        writeln!(out, "upgraded  from {from}; it changed the scripts of {changed} nodes of this commit")?;
+    }
     let source = &status.source;
     let folder = if source.path.is_empty() { String::new() } else { format!(" folder {}", source.path) };
     let checked = source.last_check.as_deref().unwrap_or("never");

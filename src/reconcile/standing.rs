@@ -8,7 +8,9 @@ use tracing::{info, warn};
 
 use super::words::with_hint;
 use crate::snapshot::Snapshot;
-use crate::view::{DiagnosticView, NodeCounts, RefusedView, RevisionView, State, Status, StoreState, SurveyView};
+use crate::view::{
+    DiagnosticView, NodeCounts, RefusedView, RevisionView, State, Status, StoreState, SurveyView, UpgradeView,
+};
 
 /// A commit that was refused.
 pub struct Refused {
@@ -69,8 +71,17 @@ impl Standing {
     pub fn serve(&mut self, revision: RevisionView, snapshot: &Snapshot) {
         self.status.cluster = Some(snapshot.desired().cluster.name.to_string());
         self.status.nodes = NodeCounts::of(snapshot);
+        // What an upgrade changed is of the commit that it met.
+        if self.status.served.as_ref().is_some_and(|served| served.id != revision.id) {
+            self.status.upgraded = None;
+        }
         self.status.served = Some(revision);
         self.status.refused = None;
+    }
+
+    /// Notes that the commit was rendered by another version of muster before, and what differs.
+    pub fn upgraded(&mut self, upgrade: UpgradeView) {
+        self.status.upgraded = Some(upgrade);
     }
 
     /// Notes that the newest commit was refused.

@@ -35,7 +35,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use claims::{MAX_REFUSED, RefusedLogin};
 use database::{Inner, Opener, Retry};
 pub use error::{Holder, StoreError};
-pub use publish::{Accepted, BootRow, Digest, LastGood, MAX_ACCEPTED, MAX_BODY_BYTES};
+pub use publish::{Accepted, BootRow, Digest, LastGood, MAX_ACCEPTED, MAX_BODY_BYTES, Rendered};
 pub use seen::{MAX_FETCHES, MAX_UNKNOWN};
 pub use surveys::MAX_UNDECLARED;
 pub use tables::FORMAT;
