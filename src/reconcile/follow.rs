@@ -96,6 +96,11 @@ impl Follower {
             Ok(None) => {}
             Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
         }
+        match self.store.stay_in_place() {
+            Ok(true) => warn!("the file of the store was removed; all that it held is written anew"),
+            Ok(false) => {}
+            Err(error) => warn!(error = %words::chain(&error), "the file of the store was removed"),
+        }
         self.store_what_is_unstored();
         self.standing.store_is(self.store.trouble());
         self.swap(None);

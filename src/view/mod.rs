@@ -33,6 +33,9 @@ pub struct Status {
     /// The cluster's name, once a commit was read.
     pub cluster: Option<String>,
     pub state: State,
+    /// Whether the server only boots, and surveys no BMCs.
+    #[serde(default)]
+    pub boot_only: bool,
     /// When the server started.
     pub since: String,
     /// The commit that is served.
@@ -226,6 +229,7 @@ impl Status {
             muster: env!("CARGO_PKG_VERSION").into(),
             cluster: None,
             state: State::Starting,
+            boot_only: false,
             since,
             served: None,
             refused: None,
