@@ -62,9 +62,9 @@ fn of_node(boot: &Boot, asked: &Asked<'_>, snapshot: &Snapshot, node: usize, doc
     if snapshot.is_retired(node) {
         return answer::problem(StatusCode::FORBIDDEN, &format!("{name} is retired"));
     }
-    if snapshot.is_stored() {
+    if !snapshot.knows_documents(node) {
         let detail = "this host serves stored scripts until it reads the repository again; there are no documents";
-        return answer::problem(StatusCode::SERVICE_UNAVAILABLE, detail);
+        return answer::later(answer::problem(StatusCode::SERVICE_UNAVAILABLE, detail));
     }
     let text = match snapshot.document(node, document) {
         Ok(Some(text)) => text.replace(SERVER_MARK, boot.server(asked)),

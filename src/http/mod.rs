@@ -29,7 +29,7 @@ use std::time::SystemTime;
 
 pub use address::ListenError;
 pub use boot::Boot;
-pub use command::Command;
+pub use command::{Command, Refusal};
 pub use limits::Limits;
 pub use listen::{ApiListener, BootListener};
 pub use serving::{Confirmed, Counters, Serving, Slot};

@@ -5,6 +5,7 @@
 //! This room knows nothing of who asks, of files or of git.
 
 mod build;
+mod folded;
 mod index;
 mod stored;
 
@@ -21,8 +22,9 @@ use crate::model::{Arch, MacAddr, NodeSet, Revision};
 use crate::resolve::Resolved;
 
 pub use build::build;
+pub use folded::Folded;
 use index::Index;
-pub use stored::StoredBoot;
+pub use stored::{Reach, StoredBoot};
 
 /// One commit, resolved and rendered.
 pub struct Snapshot {
@@ -36,8 +38,8 @@ pub struct Snapshot {
     /// Asks again at once, with the architecture.
     again_now: Script,
     index: Index,
-    /// Whether only scripts are left, and the inputs they came from are not.
-    is_stored: bool,
+    /// The documents as they were stored, where only rendered bytes are left and the inputs they came from are not.
+    stored: Option<Folded>,
 }
 
 /// A script and its digest.
@@ -73,10 +75,16 @@ impl Snapshot {
         &self.revision
     }
 
-    /// Tells whether only stored scripts are left: there are no documents, and layers say nothing.
+    /// Tells whether only rendered bytes are left, scripts and documents: layers and BMCs say nothing.
     #[must_use]
     pub fn is_stored(&self) -> bool {
-        self.is_stored
+        self.stored.is_some()
+    }
+
+    /// Tells whether a node's documents are known: always, but where only rendered bytes are left and these were not kept.
+    #[must_use]
+    pub fn knows_documents(&self, node: usize) -> bool {
+        self.stored.as_ref().is_none_or(|folded| folded.get(node, Document::MetaData).is_some())
     }
 
     /// Returns what the commit wishes.
@@ -204,7 +212,10 @@ impl Snapshot {
     /// # Errors
     /// Never for a Snapshot that was built, since the build wrote every document once.
     pub fn document(&self, node: usize, document: Document) -> Result<Option<String>, Findings> {
-        cloudinit::document(&self.resolved, node, document)
+        match &self.stored {
+            Some(folded) => Ok(folded.get(node, document).flatten()),
+            None => cloudinit::document(&self.resolved, node, document),
+        }
     }
 
     /// Tells whether a node may boot at all.
