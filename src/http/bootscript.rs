@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::answer::{self, Answer, JSON, PLAIN};
 use super::boot::{Asked, Boot};
+use super::counters::Refusal;
 use super::now;
 use super::query::{Query, TooLong, encode_into};
 use super::serving::{Seen, Serving};
@@ -75,17 +76,23 @@ impl<'q> Identity<'q> {
 
 /// Answers a request for a script; `path` is the one that was asked.
 pub fn answer(boot: &Boot, asked: &Asked<'_>, path: &str) -> Answer {
+    let counters = &asked.serving.counters;
     let query = match Query::parse(asked.query) {
         Ok(query) => query,
         Err(TooLong(key)) => {
+            counters.refuse(Refusal::Malformed);
             let detail = format!("{key}= is longer than 256 bytes");
             return answer::problem(StatusCode::BAD_REQUEST, &detail);
         }
     };
     let Some(identity) = Identity::of(&query) else {
+        counters.refuse(Refusal::Malformed);
         return answer::problem(StatusCode::BAD_REQUEST, "Need a mac=, name=, or nid= parameter");
     };
-    let Some(snapshot) = &asked.serving.snapshot else { return answer::starting() };
+    let Some(snapshot) = &asked.serving.snapshot else {
+        counters.refuse(Refusal::Starting);
+        return answer::starting();
+    };
     let mac = identity.mac();
     let request = Lookup { boot, asked, path, snapshot, query: &query, identity, mac };
     match identity.find(mac, asked.serving, snapshot) {
@@ -112,11 +119,13 @@ impl Lookup<'_> {
         let prepared = match self.snapshot.answer(node) {
             snapshot::Answer::Script(prepared) => prepared,
             snapshot::Answer::Retired => {
+                self.asked.serving.counters.refuse(Refusal::Retired);
                 let detail = format!("{} is retired: it is given nothing to boot.", own.name);
                 return answer::problem(StatusCode::FORBIDDEN, &detail);
             }
             snapshot::Answer::Nothing if self.query.json => return json_of(""),
             snapshot::Answer::Nothing => {
+                self.asked.serving.counters.refuse(Refusal::Nothing);
                 let detail = format!("{} has no boot configuration: no layer names one.", own.name);
                 return answer::problem(StatusCode::NOT_FOUND, &detail);
             }
@@ -142,6 +151,7 @@ impl Lookup<'_> {
         let answer = if is_held {
             self.snapshot.held(arch)
         } else {
+            self.asked.serving.counters.unknown.fetch_add(1, Ordering::Relaxed);
             self.note_unknown();
             self.snapshot.unknown(arch)
         };
@@ -157,6 +167,7 @@ impl Lookup<'_> {
     }
 
     fn refused(&self) -> Answer {
+        self.asked.serving.counters.refuse(Refusal::Unknown);
         let who = match self.identity {
             Identity::Mac(mac) => format!("MAC {mac}"),
             Identity::Name(name) => name.to_owned(),
@@ -168,6 +179,7 @@ impl Lookup<'_> {
     }
 
     fn refused_held(&self) -> Answer {
+        self.asked.serving.counters.refuse(Refusal::Held);
         let held = self.asked.serving.roll.held().iter().find(|held| Some(held.mac) == self.mac);
         let detail = held.map(ToString::to_string).unwrap_or_default();
         answer::problem(StatusCode::NOT_FOUND, &detail)
@@ -221,7 +233,7 @@ impl Lookup<'_> {
         let seen =
             Seen { at: now(), address: self.asked.peer, user_agent, mac: self.mac, arch: self.query.arch.as_deref() };
         self.asked.serving.slots[node].record(&seen, self.snapshot.revision(), prepared.digest);
-        self.asked.serving.counters.boots.fetch_add(1, Ordering::Relaxed);
+        self.asked.serving.counters.boot();
     }
 
     fn note_unknown(&self) {
