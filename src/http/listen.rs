@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use axum::http::header::CONNECTION;
+use axum::http::header::{CONNECTION, TRANSFER_ENCODING};
 use axum::http::{HeaderValue, Request, Response};
 use axum::serve::{Listener, ListenerExt};
 use bytes::Bytes;
@@ -369,16 +369,18 @@ async fn converse<S, A, P>(
     P: Send + Sync,
 {
     let connection = Arc::new(connection);
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
         let connection = Arc::clone(&connection);
         async move {
             let Connection { answers, peer, room, seat, .. } = &*connection;
             room.asked(seat, A::WORKS);
+            // A proxy before us may have found another end of such a body, and what follows is then another client's.
+            let is_last = request.headers().contains_key(TRANSFER_ENCODING);
             let mut answer = answers.answer(request, peer).await;
             if A::WORKS {
                 room.done(seat);
             }
-            if room.is_nearly_full() {
+            if is_last || room.is_nearly_full() {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(answer)

@@ -6,6 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
@@ -112,11 +113,11 @@ impl Follower {
         self.standing.looked(clock::rfc3339(clock::now_ms()));
         match self.look() {
             Ok(Some(Found { branch, revision })) if self.judged.as_ref() == Some(&revision) => {
-                self.standing.source_works(&branch);
+                self.works(&branch);
             }
             Ok(Some(Found { branch, revision })) if self.standing.served_id() == Some(revision.as_str()) => {
                 info!(revision = %revision, "the branch is back at the commit that is served");
-                self.standing.source_works(&branch);
+                self.works(&branch);
                 self.standing.clear_refusal();
                 self.judged = Some(revision);
             }
@@ -127,6 +128,12 @@ impl Follower {
         self.store_what_is_unstored();
         self.standing.store_is(self.store.trouble());
         self.swap(None);
+    }
+
+    /// Notes that the repository can be read.
+    fn works(&mut self, branch: &str) {
+        self.standing.source_works(branch);
+        self.shared.load().counters.repository_read.store(clock::now_ms(), Ordering::Relaxed);
     }
 
     /// Brings the branch's tip into the mirror; nothing where there is no commit to take.
@@ -158,7 +165,7 @@ impl Follower {
             Ok(read) => read,
             Err(error) => return self.standing.source_fails(&words::chain(&error), error.hint()),
         };
-        self.standing.source_works(branch);
+        self.works(branch);
         self.judged = Some(revision.clone());
         let mut accepted =
             Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.into(), nodes: 0 };
@@ -173,6 +180,7 @@ impl Follower {
         let started = std::time::Instant::now();
         let (snapshot, findings) = build(&tree, revision);
         let millis = started.elapsed().as_millis() as u64;
+        self.shared.load().counters.build_micros.store(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         words::tell(&findings, &tree);
         match snapshot {
             Some(snapshot) => {
@@ -182,6 +190,7 @@ impl Follower {
                 let snapshot = Arc::new(snapshot);
                 self.swap(Some(Arc::clone(&snapshot)));
                 info!(revision = %revision, subject = accepted.subject, nodes, millis, "commit accepted");
+                self.shared.load().counters.accepted.fetch_add(1, Ordering::Relaxed);
                 self.unstored = Some((snapshot, Arc::new(tree), accepted));
                 self.restore();
             }
@@ -192,6 +201,7 @@ impl Follower {
     fn refuse(&mut self, commit: &Accepted, refused: Refused) {
         let served = self.standing.served_id().unwrap_or("nothing").to_owned();
         let (revision, subject) = (&commit.revision, &*commit.subject);
+        self.shared.load().counters.refused.fetch_add(1, Ordering::Relaxed);
         error!(revision = %revision, subject, served, "commit refused: {}", refused.reason);
         self.standing.refuse(refused);
     }
@@ -243,6 +253,7 @@ impl Follower {
                 self.list_revisions();
             }
             Err(error) => {
+                self.shared.load().counters.store_errors.fetch_add(1, Ordering::Relaxed);
                 if self.standing.unstored(&words::chain(&error)) {
                     error!(error = %words::chain(&error), "the served commit cannot be stored; boots go on");
                 }

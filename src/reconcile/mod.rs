@@ -33,9 +33,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::git::{GitError, Watch};
-use crate::http::{ApiListener, Boot, BootListener, ListenError, Serving};
+use crate::http::{ApiListener, Boot, BootListener, ListenError, MetricsListener, Serving, Webhook};
 use crate::redfish::{Grounds, GroundsError};
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsError};
 use crate::store::{Identity, Opened, Store, StoreError};
 use crate::survey;
 use crate::view::{SourceView, Status, StoreState, StoreView, SurveyView};
@@ -71,6 +71,8 @@ pub enum ServeError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Grounds(#[from] GroundsError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     #[error("the server cannot {doing}")]
     System { doing: &'static str, source: io::Error },
 }
@@ -84,6 +86,7 @@ impl ServeError {
             Self::Inside { root, prefix, .. } => Some(format!("use --repo {} --path {prefix}", root.display())),
             Self::Store(error) => error.hint(),
             Self::Grounds(_) => Some("correct `bmc.ca` in this host's settings".into()),
+            Self::Settings(error) => error.hint().map(str::to_owned),
             Self::Listen(_) | Self::System { .. } => None,
         }
     }
@@ -183,11 +186,14 @@ async fn run(
 ) -> Result<(), ServeError> {
     // Before anybody can know that we listen: a signal from then on is a wish, not an accident.
     let mut signals = Signals::listen()?;
-    let boot_listener = BootListener::bind(settings.listen)?;
+    let boot_listener = BootListener::bind(settings.listen)?.with_connections(settings.connections);
     let api_listener = ApiListener::bind(&settings.api)?;
+    let metrics_listener = settings.metrics.map(MetricsListener::bind).transpose()?;
+    let secret = settings.webhook_secret(std::env::vars_os())?;
     let address = boot_listener.local_addr();
     let advertise = settings.advertise.clone().unwrap_or_else(|| advertised(address));
-    info!(boot = %address, api = %api_listener.local_addr(), advertise, "listening");
+    let scraped = metrics_listener.as_ref().map(|listener| tracing::field::display(listener.local_addr()));
+    info!(boot = %address, api = %api_listener.local_addr(), metrics = scraped, advertise, "listening");
 
     let stop = CancellationToken::new();
     match store.unknown() {
@@ -197,6 +203,13 @@ async fn run(
     let (note, noted) = mpsc::channel(UNKNOWN_WAITING);
     let boot = Boot::new(Arc::clone(&shared), &advertise, note);
     let (wake, woken) = sync_channel::<()>(1);
+    let hooked = wake.clone();
+    let api_listener = api_listener.with_webhook(secret.map(|secret| {
+        Webhook::new(secret, move || {
+            // A full channel is a look that comes anyhow.
+            let _ = hooked.try_send(());
+        })
+    }));
     let following = follow_in_thread(&settings, follower, wake.clone(), woken, stop.clone())?;
     let unheard = CancellationToken::new();
     let (order, orders) = mpsc::channel(COMMANDS_WAITING);
@@ -210,7 +223,12 @@ async fn run(
     let listeners = async {
         let boots = boot_listener.serve(Arc::new(boot), stop.clone());
         let api = api_listener.serve(Arc::clone(&shared), order, stop.clone());
-        tokio::join!(boots, api);
+        let scrapes = async {
+            if let Some(listener) = metrics_listener {
+                listener.serve(Arc::clone(&shared), stop.clone()).await;
+            }
+        };
+        tokio::join!(boots, api, scrapes);
         unheard.cancel();
     };
     // It ends after the listeners, so that what they answered last is written too.
