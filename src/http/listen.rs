@@ -318,6 +318,8 @@ where
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head);
     http.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
+    // One that ends its side after the question still wants the answer.
+    http.half_close(true);
     let places = within_open_files(limits.connections);
     let room = Arc::new(Room::new(places, limits.idle));
     let counters = answers.counters();

@@ -37,7 +37,10 @@ impl Crowd {
             .collect();
         for member in &mut members {
             let mut lines = BufReader::new(member.stdout.as_mut().expect("it is piped")).lines();
-            assert!(lines.any(|line| line.is_ok_and(|line| line.ends_with("all open"))), "a member of the crowd failed");
+            assert!(
+                lines.any(|line| line.is_ok_and(|line| line.ends_with("all open"))),
+                "a member of the crowd failed"
+            );
         }
         Crowd { members }
     }

@@ -127,7 +127,8 @@ fn the_rules_hold_what_their_tests_say() {
     assert!(alerts.len() > 8);
     for alert in alerts {
         let raised = tests.split("alertname: ").any(|rest| {
-            rest.lines().next() == Some(alert) && rest.split("alertname").next().is_some_and(|it| it.contains("exp_labels"))
+            rest.lines().next() == Some(alert)
+                && rest.split("alertname").next().is_some_and(|it| it.contains("exp_labels"))
         });
         assert!(raised, "no test raises {alert}");
     }
@@ -145,7 +146,8 @@ fn dashboard_and_rules_ask_for_what_is_there_and_for_all_of_it() {
     let served = serve(&wishes, &[]);
     let page = served.get_api("/metrics");
     let there = families(page.text());
-    let dashboard: Value = serde_json::from_str(&fs::read_to_string(contrib("grafana-dashboard.json")).unwrap()).unwrap();
+    let dashboard: Value =
+        serde_json::from_str(&fs::read_to_string(contrib("grafana-dashboard.json")).unwrap()).unwrap();
     let panels = dashboard["panels"].as_array().expect("it has panels");
     let mut expressions = Vec::new();
     for panel in panels.iter().filter(|panel| panel["type"] != "row") {
@@ -167,13 +169,16 @@ fn dashboard_and_rules_ask_for_what_is_there_and_for_all_of_it() {
         let pairs = text.split(['{', ',']).filter_map(|part| part.split_once("=\""));
         pairs.filter_map(|(label, rest)| Some((label.trim().to_owned(), rest.split_once('"')?.0.to_owned()))).collect()
     };
-    for (label, value) in expressions.iter().flat_map(|expression| matchers(expression)).filter(|(label, _)| {
-        ["state", "reason", "route", "code", "listener", "result"].contains(&label.as_str())
-    }) {
+    for (label, value) in expressions
+        .iter()
+        .flat_map(|expression| matchers(expression))
+        .filter(|(label, _)| ["state", "reason", "route", "code", "listener", "result"].contains(&label.as_str()))
+    {
         assert!(page.text().contains(&format!("{label}=\"{value}\"")), "nothing has {label}={value}");
     }
     // promtool reads every expression, in a file of rules.
-    let Some(program) = parts::require("dashboard_and_rules_ask_for_what_is_there_and_for_all_of_it", Part::Promtool) else {
+    let Some(program) = parts::require("dashboard_and_rules_ask_for_what_is_there_and_for_all_of_it", Part::Promtool)
+    else {
         return;
     };
     let mut file = String::from("groups:\n- name: panels\n  rules:\n");

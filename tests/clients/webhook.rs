@@ -70,7 +70,8 @@ fn every_forges_signature_wakes_and_no_other_does() {
     let wrong = hub.replace(&tag[..2], if &tag[..2] == "00" { "01" } else { "00" });
     let refused = hook(&served, &[], body);
     assert_eq!(refused.status, 403);
-    for headers in [&[("X-Hub-Signature-256", &*wrong)], &[("X-Gitea-Signature", "zz")], &[("X-Gitlab-Token", "It's")]] {
+    for headers in [&[("X-Hub-Signature-256", &*wrong)], &[("X-Gitea-Signature", "zz")], &[("X-Gitlab-Token", "It's")]]
+    {
         let answer = hook(&served, headers, body);
         assert_eq!((answer.status, answer.text()), (403, refused.text()), "{headers:?}");
     }
@@ -152,9 +153,7 @@ fn a_hook_comes_through_the_socket_too() {
     let served = serve(&wishes, &["--webhook-secret-file", &secret_file(&wishes, "hush")]);
     let mut stream = UnixStream::connect(served.socket()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    stream
-        .write_all(b"POST /webhook HTTP/1.0\r\nX-Gitlab-Token: hush\r\nContent-Length: 2\r\n\r\n{}")
-        .unwrap();
+    stream.write_all(b"POST /webhook HTTP/1.0\r\nX-Gitlab-Token: hush\r\nContent-Length: 2\r\n\r\n{}").unwrap();
     let mut answer = String::new();
     std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.0 202 "), "{answer}");
