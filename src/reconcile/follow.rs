@@ -38,6 +38,9 @@ pub struct Follower {
     judged: Option<Revision>,
     /// What is served and not stored yet, because the store could not write.
     unstored: Option<(Arc<Snapshot>, Arc<Tree>, Accepted)>,
+    /// What was served before: kept until no request can hold it any more, as whoever drops it last frees 100,000 nodes,
+    /// which is no work for a thread that boots machines.
+    before: Option<Arc<Serving>>,
     /// Whether the boot fetches of the store are back in memory.
     restored: bool,
 }
@@ -62,6 +65,7 @@ impl Follower {
             standing,
             judged: None,
             unstored: None,
+            before: None,
             restored: false,
         }
     }
@@ -110,6 +114,7 @@ impl Follower {
 
     /// Runs one pass.
     pub fn pass(&mut self) {
+        self.before = None;
         self.standing.looked(clock::rfc3339(clock::now_ms()));
         match self.look() {
             Ok(Some(Found { branch, revision })) if self.judged.as_ref() == Some(&revision) => {
@@ -277,11 +282,12 @@ impl Follower {
 
     /// Publishes the standing, and a new Snapshot where there is one. Claims are published beside it
     /// ([`Serving::publish_claims`]), so what stands is replaced by what follows from it, and nothing is lost.
-    fn swap(&self, snapshot: Option<Arc<Snapshot>>) {
+    fn swap(&mut self, snapshot: Option<Arc<Snapshot>>) {
         let status = Arc::new(self.standing.status());
         match snapshot {
             Some(snapshot) => {
-                self.shared.rcu(|serving| Serving::next(serving, Arc::clone(&snapshot), Arc::clone(&status)));
+                let next = |serving: &Arc<Serving>| Serving::next(serving, Arc::clone(&snapshot), Arc::clone(&status));
+                self.before = Some(self.shared.rcu(next));
             }
             None if *self.shared.load().status == *status => {}
             None => {

@@ -102,6 +102,8 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(system("start its runtime"))?;
     allow_open_files();
+    // A landing commit keeps all cores busy for seconds. Where somebody has made the pool already, its threads are as urgent.
+    let _ = rayon::ThreadPoolBuilder::new().start_handler(|_| stand_back()).build_global();
     let repository = repository::find(&settings)?;
     let identity = Identity {
         repository: repository.display().to_string(),
@@ -132,7 +134,8 @@ fn allow_open_files() {
     }
 }
 
-/// By how much the surveys' threads stand back (nice(2)): beside a thread that never rests they have a tenth of a core.
+/// By how much the threads of surveys and of builds stand back (nice(2)): beside a thread that never rests they have a
+/// tenth of a core.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
@@ -140,13 +143,16 @@ const NICE: i32 = 10;
 fn surveying() -> io::Result<tokio::runtime::Runtime> {
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     threads.thread_name("survey").enable_all();
-    // On Linux alone this is of one thread; elsewhere it would be of the whole process.
-    #[cfg(target_os = "linux")]
-    threads.on_thread_start(|| {
-        // Where it fails, surveys are as urgent as boots.
-        let _ = rustix::process::setpriority_process(None, NICE);
-    });
+    threads.on_thread_start(stand_back);
     threads.build()
+}
+
+/// Lets the calling thread stand back behind those that boot machines. On Linux alone a priority is of one thread;
+/// elsewhere it would be of the whole process.
+fn stand_back() {
+    // Where it fails, this work is as urgent as boots.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, NICE);
 }
 
 fn tell_opened(opened: &Opened, settings: &Settings) -> Option<String> {
@@ -290,6 +296,7 @@ fn follow_in_thread(
     let repo = settings.repo.clone();
     let body = move || {
         follower.start_from_store();
+        stand_back();
         follower.list_revisions();
         let mut watch = watched(&repo, &wake, true);
         while !stop.is_cancelled() {

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Three nodes, one retired node and one that boots nothing.
 const CLUSTER: &[(&str, &str)] = &[
-    ("cluster.toml", "name = \"small\"\n"),
+    ("cluster.toml", "name = \"small\"\n\n[unknown]\naction = \"refuse\"\n"),
     ("boot/live.toml", "kind = \"live\"\nkernel = \"http://images.example/vmlinuz\"\nparams = [\"quiet\"]\n"),
     ("networks/node.toml", "cidr = \"127.0.0.0/24\"\n"),
     ("cloud-init/user.yaml.j2", "#cloud-config\nhostname: {{ name }}\n"),
