@@ -43,8 +43,10 @@ impl Index {
                 }
             }
         }
-        let uuids = sole(nodes, |node| uuid_of(node).is_some(), |a, b| uuid_of(a).cmp(&uuid_of(b)));
-        let serials = sole(nodes, |node| serial_of(node).is_some(), |a, b| by_serial(serial_of(a), serial_of(b)));
+        let has_uuid = |node: &Node| uuid_of(node).is_some_and(|uuid| !is_placeholder_uuid(uuid));
+        let has_serial = |node: &Node| serial_of(node).is_some_and(|serial| !is_placeholder(serial));
+        let uuids = sole(nodes, has_uuid, |a, b| uuid_of(a).cmp(&uuid_of(b)));
+        let serials = sole(nodes, has_serial, |a, b| by_serial(serial_of(a), serial_of(b)));
         Self { macs, nids, ips, xnames, names, uuids, serials }
     }
 
@@ -78,14 +80,13 @@ impl Index {
     }
 }
 
-/// Returns what a node's UUID is compared by, unless it is a placeholder.
+/// Returns what a node's UUID is compared by.
 fn uuid_of(node: &Node) -> Option<Uuid> {
-    node.uuid.filter(|uuid| !is_placeholder_uuid(uuid.value)).map(|uuid| uuid_key(uuid.value))
+    node.uuid.map(|uuid| uuid_key(uuid.value))
 }
 
-/// Returns a node's serial number, unless it is a placeholder.
 fn serial_of(node: &Node) -> Option<&str> {
-    node.serial.as_ref().map(|serial| &*serial.value).filter(|serial| !is_placeholder(serial))
+    node.serial.as_ref().map(|serial| &*serial.value)
 }
 
 fn by_serial(one: Option<&str>, other: Option<&str>) -> Ordering {
