@@ -22,7 +22,7 @@ mod tests;
 
 pub use error::{GitError, Limit};
 pub use folder::work_tree;
-pub use mirror::{Fetched, MAX_PACKS, Mirror};
+pub use mirror::{FOLLOWED, Fetched, MAX_PACKS, Mirror};
 pub use repo::{CommitInfo, Repo, Tip, Trust};
 pub use signed::{Files, KeyFault, Refusal, Signers, Why};
 pub use watch::Watch;

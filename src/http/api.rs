@@ -15,8 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt;
 
 use super::answer::{self, JSON, PLAIN};
-use super::command::Command;
+use super::command::{Command, Orders};
 use super::limits::{MAX_BODY, PATIENCE};
+use super::orders;
 use super::serving::{Confirmed, Serving};
 use crate::model::MacAddr;
 use crate::observed::BootFetch;
@@ -42,7 +43,7 @@ pub struct Api {
 
 impl Api {
     /// Answers from what stands in `serving`.
-    pub fn new(serving: Arc<ArcSwap<Serving>>, commands: mpsc::Sender<Command>) -> Self {
+    pub fn new(serving: Arc<ArcSwap<Serving>>, commands: mpsc::Sender<Command>, orders: Option<Orders>) -> Self {
         let seen = Router::new()
             .route("/api/v1/observed", get(observed))
             .route("/api/v1/observations", post(take).layer(DefaultBodyLimit::max(MAX_OBSERVATIONS)))
@@ -60,13 +61,14 @@ impl Api {
             .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD").map(Body::new))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(serving);
-        Self { routes: routes.merge(seen) }
+        Self { routes: routes.merge(seen).merge(orders::routes(orders)) }
     }
 
     /// Answers one request.
     pub async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
+        let patience = if orders::takes_time(request.uri().path()) { orders::PATIENCE } else { PATIENCE };
         let answer = self.routes.clone().oneshot(request.map(Body::new));
-        match tokio::time::timeout(PATIENCE, answer).await {
+        match tokio::time::timeout(patience, answer).await {
             Ok(Ok(answer)) => answer,
             Err(_) => answer::problem(StatusCode::GATEWAY_TIMEOUT, "the answer takes too long").map(Body::new),
         }
@@ -117,7 +119,7 @@ async fn retry_logins(State(commands): Commands, Json(told): Json<RetryLogins>) 
     }
 }
 
-fn json(value: &impl Serialize) -> Response<Body> {
+pub(super) fn json(value: &impl Serialize) -> Response<Body> {
     let mut body = serde_json::to_vec_pretty(value).unwrap_or_default();
     body.push(b'\n');
     answer::text(StatusCode::OK, JSON, body).map(Body::new)

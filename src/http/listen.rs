@@ -25,7 +25,7 @@ use super::address::ListenError;
 use super::answer::Answer;
 use super::api::Api;
 use super::boot::Boot;
-use super::command::Command;
+use super::command::{Command, Orders};
 use super::limits::{Limits, MAX_HEAD, within_open_files};
 use super::patience::Patient;
 use super::serving::Serving;
@@ -75,6 +75,7 @@ impl BootListener {
 pub struct ApiListener {
     bound: Bound,
     limits: Limits,
+    orders: Option<Orders>,
 }
 
 enum Bound {
@@ -101,13 +102,19 @@ impl ApiListener {
                 Bound::Unix(listener, file)
             }
         };
-        Ok(Self { bound, limits: Limits::api() })
+        Ok(Self { bound, limits: Limits::api(), orders: None })
     }
 
     /// Takes other bounds than [`Limits::api`].
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Takes orders too, where it is a unix socket.
+    #[must_use]
+    pub fn with_orders(self, orders: Orders) -> Self {
+        Self { orders: Some(orders), ..self }
     }
 
     /// Returns the address that it is bound to.
@@ -128,7 +135,11 @@ impl ApiListener {
         commands: mpsc::Sender<Command>,
         shutdown: CancellationToken,
     ) {
-        let api = Arc::new(Api::new(serving, commands));
+        let orders = match &self.bound {
+            Bound::Tcp(..) => None,
+            Bound::Unix(..) => self.orders,
+        };
+        let api = Arc::new(Api::new(serving, commands, orders));
         match self.bound {
             Bound::Tcp(listener, _) => run(listener.tap_io(set_nodelay), self.limits, api, shutdown).await,
             Bound::Unix(listener, file) => {

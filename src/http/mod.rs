@@ -17,6 +17,7 @@ mod documents;
 mod limits;
 mod listen;
 mod loader;
+mod orders;
 mod patience;
 mod query;
 mod serving;
@@ -26,7 +27,7 @@ use std::time::SystemTime;
 
 pub use address::ListenError;
 pub use boot::Boot;
-pub use command::Command;
+pub use command::{Command, Order, Orders};
 pub use limits::Limits;
 pub use listen::{ApiListener, BootListener};
 pub use serving::{Confirmed, Counters, Serving, Slot};

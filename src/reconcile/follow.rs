@@ -1,19 +1,22 @@
 //! git to Snapshot: one pass looks at the branch, and takes a new commit whole or not at all.
 //!
-//! A pass is a list of steps: look, read, build, publish, remember. It stops at the first that cannot go on, and always
-//! ends in one status. What is served changes only in `publish`; whatever else fails, the last good Snapshot stays.
+//! A pass is a list of steps: obey, look, read, judge, build, publish, remember. It stops at the first that cannot go on, and
+//! always ends in one status. What is served changes only in `publish`; whatever else fails, the last good Snapshot stays.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+use super::pin::Pinned;
 use super::standing::{Refused, Standing};
-use super::{clock, remember, words};
-use crate::git::{CommitInfo, GitError, Mirror, Tip};
-use crate::http::Serving;
+use super::trust::{Judged, Trust};
+use super::{clock, pin, remember, words};
+use crate::git::{CommitInfo, FOLLOWED, GitError, Mirror, Tip};
+use crate::http::{Order, Serving};
 use crate::model::{Diagnostic, Revision, Tree};
 use crate::settings::Settings;
 use crate::snapshot::{self, Snapshot};
@@ -25,16 +28,23 @@ const REVISIONS_LISTED: usize = 100;
 
 /// The one who follows the repository.
 pub struct Follower {
-    source: PathBuf,
+    pub(super) source: PathBuf,
     branch: Option<String>,
-    sub: String,
-    mirror_path: PathBuf,
+    pub(super) sub: String,
+    pub(super) mirror_path: PathBuf,
     mirror: Option<Mirror>,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     shared: Arc<ArcSwap<Serving>>,
-    standing: Standing,
-    /// The commit that was judged last, taken or refused.
-    judged: Option<Revision>,
+    pub(super) standing: Standing,
+    pub(super) trust: Trust,
+    /// What is served in place of the branch's newest.
+    pub(super) pinned: Option<Pinned>,
+    /// Whether the store still has a pin that ended.
+    pub(super) unpinned: bool,
+    /// Whether a pin ended, and the newest commit is yet to be taken in its place.
+    pub(super) released: bool,
+    /// The commit that was judged last: taken, waiting or refused.
+    pub(super) judged: Option<Revision>,
     /// What is served and not stored yet, because the store could not write.
     unstored: Option<(Arc<Snapshot>, Arc<Tree>, Accepted)>,
     /// Whether the boot fetches of the store are back in memory.
@@ -59,6 +69,10 @@ impl Follower {
             store,
             shared,
             standing,
+            trust: Trust::new(settings),
+            pinned: None,
+            unpinned: false,
+            released: false,
             judged: None,
             unstored: None,
             restored: false,
@@ -67,6 +81,15 @@ impl Follower {
 
     /// Serves the last good commit of the store, so that nothing waits for git.
     pub fn start_from_store(&mut self) {
+        self.trust.restore(&self.store);
+        match self.store.pin() {
+            Ok(pin) => self.pinned = pin.map(|pin| Pinned::new(pin, true)),
+            Err(error) => warn!(error = %words::chain(&error), "the pin cannot be read from the store"),
+        }
+        if let Some(view) = self.pinned.as_ref().map(Pinned::view) {
+            warn!("{}", pin::told(&view));
+            self.standing.pin(Some(view));
+        }
         let last = match self.store.last_good() {
             Ok(Some(last)) => last,
             Ok(None) => return,
@@ -84,13 +107,15 @@ impl Follower {
         });
         if let Some(snapshot) = &snapshot {
             info!(revision = %revision, nodes = snapshot.nodes().len(), "serving the last good commit from the store");
-            self.standing.serve(words::view(&last.accepted), snapshot);
+            let signed_by =
+                self.open_mirror().and_then(Mirror::repo).and_then(|repo| self.trust.signature(&repo, &revision));
+            self.standing.serve(words::view(&last.accepted), snapshot, signed_by.ok().and_then(Result::ok).flatten());
         }
         if snapshot.as_ref().is_none_or(Snapshot::is_stored) {
             self.standing.refuse(words::refused(&last.accepted, &findings, &last.tree));
         }
         // A commit that gave nothing to serve is judged again when git has it.
-        self.judged = snapshot.is_some().then_some(revision);
+        self.judged = snapshot.is_some().then_some(revision).filter(|_| !self.trust.is_required());
         self.swap(snapshot.map(Arc::new));
         self.restore();
     }
@@ -108,25 +133,100 @@ impl Follower {
     }
 
     /// Runs one pass.
-    pub fn pass(&mut self) {
+    pub fn pass(&mut self, orders: &mut mpsc::Receiver<Order>) {
         self.standing.looked(clock::rfc3339(clock::now_ms()));
-        match self.look() {
-            Ok(Some(Found { branch, revision })) if self.judged.as_ref() == Some(&revision) => {
-                self.standing.source_works(&branch);
-            }
-            Ok(Some(Found { branch, revision })) if self.standing.served_id() == Some(revision.as_str()) => {
-                info!(revision = %revision, "the branch is back at the commit that is served");
-                self.standing.source_works(&branch);
-                self.standing.clear_refusal();
-                self.judged = Some(revision);
-            }
-            Ok(Some(found)) => self.take(&found),
-            Ok(None) => {}
-            Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
+        if self.trust.refresh() {
+            self.judged = None;
         }
+        self.watch_pin();
+        let due = self.obey(orders);
+        match self.look() {
+            Ok(Some(found)) => match self.consider(&found.revision) {
+                Ok(()) => self.standing.source_works(&found.branch),
+                Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
+            },
+            Ok(None) => {}
+            Err(error) => {
+                self.take_what_was_fetched();
+                self.standing.source_fails(&words::chain(&error), error.hint());
+            }
+        }
+        self.serve_the_pinned();
+        self.released = false;
+        self.store_pin();
         self.store_what_is_unstored();
+        self.publish_standing();
+        self.answer(due);
+    }
+
+    /// Tells how it stands.
+    pub(super) fn publish_standing(&mut self) {
         self.standing.store_is(self.store.trouble());
+        self.standing.trust_is(self.trust.trouble());
+        self.standing.pin(self.pinned.as_ref().map(Pinned::view));
         self.swap(None);
+    }
+
+    /// Judges the commit that the branch stands at, where that is news.
+    fn consider(&mut self, revision: &Revision) -> Result<(), GitError> {
+        if self.judged.as_ref() == Some(revision) {
+            return Ok(());
+        }
+        let is_whole = self.shared.load().snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_stored());
+        if self.standing.served_id() != Some(revision.as_str()) || !is_whole {
+            return self.take(revision);
+        }
+        let (info, _, trusted) = self.read(revision, false)?;
+        self.judged = Some(revision.clone());
+        match trusted {
+            Ok(signed_by) => {
+                if self.standing.clear_refusal() {
+                    info!(revision = %revision, "the branch is back at the commit that is served");
+                }
+                self.standing.signed(signed_by);
+                self.taken(revision, None);
+            }
+            Err(reason) => {
+                let commit = commit(revision, &info, 0);
+                self.refuse(&commit, Refused { revision: words::view(&commit), reason, diagnostics: Vec::new() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the newest commit that the mirror has, where a pin ended and the source is away.
+    fn take_what_was_fetched(&mut self) {
+        if !self.released {
+            return;
+        }
+        let newest = self.open_mirror().and_then(Mirror::repo).and_then(|repo| repo.resolve(FOLLOWED));
+        if let Err(error) = newest.and_then(|revision| self.consider(&revision)) {
+            warn!(error = %words::chain(&error), "the newest commit cannot be read from the mirror");
+        }
+    }
+
+    /// Serves the pinned commit where another one is: after a start from a store that could not write any more.
+    fn serve_the_pinned(&mut self) {
+        let Some(revision) = self.pinned.as_ref().map(|pinned| pinned.pin.revision.clone()) else {
+            return self.standing.pin_fails(None);
+        };
+        if self.standing.served_id() == Some(revision.as_str()) {
+            return;
+        }
+        let read = self.open_mirror().and_then(Mirror::repo);
+        let read = read.and_then(|repo| Ok((repo.commit_info(&revision)?, repo.tree(&revision, &self.sub)?)));
+        let fault = match read {
+            Ok((info, tree)) => match build(&tree, &revision) {
+                (Some(snapshot), _) => {
+                    let accepted = commit(&revision, &info, snapshot.nodes().len());
+                    self.publish(Arc::new(snapshot), Arc::new(tree), accepted, None);
+                    None
+                }
+                (None, findings) => Some(words::why(&findings)),
+            },
+            Err(error) => Some(words::chain(&error)),
+        };
+        self.standing.pin_fails(fault);
     }
 
     /// Brings the branch's tip into the mirror; nothing where there is no commit to take.
@@ -151,95 +251,128 @@ impl Follower {
         }
     }
 
-    /// Reads, builds and judges one commit.
-    fn take(&mut self, found: &Found) {
-        let Found { branch, revision } = found;
-        let (info, tree) = match self.read(revision) {
-            Ok(read) => read,
-            Err(error) => return self.standing.source_fails(&words::chain(&error), error.hint()),
-        };
-        self.standing.source_works(branch);
+    /// Reads, judges and builds one commit.
+    fn take(&mut self, revision: &Revision) -> Result<(), GitError> {
+        let (info, tree, trusted) = self.read(revision, true)?;
         self.judged = Some(revision.clone());
-        let mut accepted =
-            Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.into(), nodes: 0 };
-        let tree = match tree {
-            Ok(tree) => tree,
-            Err(error) => {
-                let reason = words::with_hint(&words::chain(&error), error.hint());
-                return self
-                    .refuse(&accepted, Refused { revision: words::view(&accepted), reason, diagnostics: Vec::new() });
-            }
+        let mut accepted = commit(revision, &info, 0);
+        let reason = match &trusted {
+            Err(reason) => Some(reason.clone()),
+            Ok(_) => tree.as_ref().err().map(|error| words::with_hint(&words::chain(error), error.hint())),
+        };
+        let (Ok(signed_by), Ok(tree), None) = (trusted, tree, &reason) else {
+            let reason = reason.unwrap_or_default();
+            self.refuse(&accepted, Refused { revision: words::view(&accepted), reason, diagnostics: Vec::new() });
+            return Ok(());
         };
         let started = std::time::Instant::now();
         let (snapshot, findings) = build(&tree, revision);
         let millis = started.elapsed().as_millis() as u64;
         words::tell(&findings, &tree);
-        match snapshot {
-            Some(snapshot) => {
-                let nodes = snapshot.nodes().len() as u32;
-                accepted.nodes = nodes;
-                self.standing.serve(words::view(&accepted), &snapshot);
-                let snapshot = Arc::new(snapshot);
-                self.swap(Some(Arc::clone(&snapshot)));
-                info!(revision = %revision, subject = accepted.subject, nodes, millis, "commit accepted");
-                self.unstored = Some((snapshot, Arc::new(tree), accepted));
-                self.restore();
-            }
-            None => self.refuse(&accepted, words::refused(&accepted, &findings, &tree)),
+        let Some(snapshot) = snapshot else {
+            self.refuse(&accepted, words::refused(&accepted, &findings, &tree));
+            return Ok(());
+        };
+        accepted.nodes = snapshot.nodes().len() as u32;
+        self.standing.clear_refusal();
+        let (subject, nodes) = (accepted.subject.clone(), accepted.nodes);
+        if self.pinned.is_some() {
+            info!(revision = %revision, subject, nodes, millis, "the newest commit checks and waits for the end of the pin");
+            self.taken(revision, Some(words::view(&accepted)));
+            return Ok(());
         }
+        self.publish(Arc::new(snapshot), Arc::new(tree), accepted, signed_by);
+        info!(revision = %revision, subject, nodes, millis, "commit accepted");
+        self.taken(revision, None);
+        self.restore();
+        Ok(())
+    }
+
+    /// Remembers that a commit of the branch was found good, and whether it waits.
+    fn taken(&mut self, revision: &Revision, waits: Option<RevisionView>) {
+        self.trust.took(revision);
+        if let Some(pinned) = &mut self.pinned {
+            pinned.waits = waits;
+        }
+    }
+
+    /// Serves a commit from now on.
+    pub(super) fn publish(
+        &mut self,
+        snapshot: Arc<Snapshot>,
+        tree: Arc<Tree>,
+        accepted: Accepted,
+        signed_by: Option<String>,
+    ) {
+        self.standing.serve(words::view(&accepted), &snapshot, signed_by);
+        self.swap(Some(Arc::clone(&snapshot)));
+        self.unstored = Some((snapshot, tree, accepted));
     }
 
     fn refuse(&mut self, commit: &Accepted, refused: Refused) {
         let served = self.standing.served_id().unwrap_or("nothing").to_owned();
         let (revision, subject) = (&commit.revision, &*commit.subject);
         error!(revision = %revision, subject, served, "commit refused: {}", refused.reason);
+        if let Some(pinned) = &mut self.pinned {
+            pinned.waits = None;
+        }
         self.standing.refuse(refused);
     }
 
-    /// Reads a commit from the mirror; a damaged mirror is made again from the source once.
+    /// Reads a commit from the mirror, and judges whether it may be taken from the branch; a damaged mirror is made again from
+    /// the source once.
     ///
-    /// The files are an error of their own where the commit is to blame for it.
-    fn read(&mut self, revision: &Revision) -> Result<(CommitInfo, Result<Tree, GitError>), GitError> {
-        match self.read_once(revision) {
+    /// The files are an error of their own where the commit is to blame for it, and none are read where they are not asked
+    /// for or the commit is not to be taken.
+    fn read(&mut self, revision: &Revision, files: bool) -> Result<Read, GitError> {
+        match self.read_once(revision, files) {
             Err(error) if error.is_damage() => {
                 warn!(error = %words::chain(&error), "the mirror is damaged and is made again");
                 if let Some(mirror) = &self.mirror {
                     mirror.remake()?;
                     mirror.fetch(&self.source, self.branch.as_deref())?;
                 }
-                self.read_once(revision)
+                self.read_once(revision, files)
             }
             read => read,
         }
     }
 
-    fn read_once(&mut self, revision: &Revision) -> Result<(CommitInfo, Result<Tree, GitError>), GitError> {
+    fn read_once(&mut self, revision: &Revision, files: bool) -> Result<Read, GitError> {
+        let repo = self.open_mirror()?.repo()?;
+        let info = repo.commit_info(revision)?;
+        let judged = self.trust.judge(&repo, revision)?;
+        if judged.is_err() || !files {
+            return Ok((info, Ok(Tree::default()), judged));
+        }
+        match repo.tree(revision, &self.sub) {
+            Err(error @ (GitError::NoSuchFolder { .. } | GitError::BadFolder { .. } | GitError::TooMuch { .. })) => {
+                Ok((info, Err(error), judged))
+            }
+            tree => Ok((info, Ok(tree?), judged)),
+        }
+    }
+
+    /// Opens the mirror, or makes it.
+    pub(super) fn open_mirror(&mut self) -> Result<&Mirror, GitError> {
         let mirror = match self.mirror.take() {
             Some(mirror) => mirror,
             None => Mirror::open_or_create(&self.mirror_path)?,
         };
-        let mirror = self.mirror.insert(mirror);
-        let repo = mirror.repo()?;
-        let info = repo.commit_info(revision)?;
-        match repo.tree(revision, &self.sub) {
-            Err(error @ (GitError::NoSuchFolder { .. } | GitError::BadFolder { .. } | GitError::TooMuch { .. })) => {
-                Ok((info, Err(error)))
-            }
-            tree => Ok((info, Ok(tree?))),
-        }
+        Ok(self.mirror.insert(mirror))
     }
 
     /// Stores what is served, so that a start without git serves it too. Nothing waits for this.
-    fn store_what_is_unstored(&mut self) {
+    pub(super) fn store_what_is_unstored(&mut self) {
+        if self.trust.store(&self.store) {
+            self.keep_in_mirror();
+        }
         let Some((snapshot, tree, accepted)) = self.unstored.take() else { return };
         match remember::store(&self.store, &snapshot, &tree, &accepted) {
             Ok(()) => {
                 self.standing.stored();
                 info!(revision = %accepted.revision, "commit stored");
-                let kept = [accepted.revision.clone()];
-                if let Some(Err(error)) = self.mirror.as_ref().map(|mirror| mirror.keep(&kept)) {
-                    warn!(error = %words::chain(&error), "the served commit cannot be kept in the mirror");
-                }
+                self.keep_in_mirror();
                 self.list_revisions();
             }
             Err(error) => {
@@ -248,6 +381,15 @@ impl Follower {
                 }
                 self.unstored = Some((snapshot, tree, accepted));
             }
+        }
+    }
+
+    /// Keeps in the mirror what is served, and what later commits must come after, wherever the branch goes.
+    fn keep_in_mirror(&self) {
+        let served = self.standing.served_id().map(Revision::commit);
+        let kept: Vec<Revision> = served.into_iter().chain(self.trust.baseline().cloned()).collect();
+        if let Some(Err(error)) = self.mirror.as_ref().map(|mirror| mirror.keep(&kept)) {
+            warn!(error = %words::chain(&error), "the served commit cannot be kept in the mirror");
         }
     }
 
@@ -280,8 +422,17 @@ impl Follower {
     }
 }
 
+/// What a commit says of itself, its files, and whether it may be taken.
+type Read = (CommitInfo, Result<Tree, GitError>, Judged);
+
+/// Describes a commit that is judged now.
+fn commit(revision: &Revision, info: &CommitInfo, nodes: usize) -> Accepted {
+    let nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
+    Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.as_str().into(), nodes }
+}
+
 /// Builds a Snapshot. A fault of ours that a commit brings out is the end of that commit, not of the server; it gives no
 /// Snapshot and no findings.
-fn build(tree: &Tree, revision: &Revision) -> (Option<Snapshot>, Vec<Diagnostic>) {
+pub(super) fn build(tree: &Tree, revision: &Revision) -> (Option<Snapshot>, Vec<Diagnostic>) {
     catch_unwind(AssertUnwindSafe(|| snapshot::build(tree, revision.clone()))).unwrap_or_default()
 }

@@ -10,10 +10,13 @@ mod due;
 mod follow;
 mod intake;
 pub mod keep;
+mod orders;
+mod pin;
 mod remember;
 mod repository;
 mod standing;
 mod surveys;
+mod trust;
 mod words;
 
 use std::io;
@@ -33,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::git::{GitError, Watch};
-use crate::http::{ApiListener, Boot, BootListener, ListenError, Serving};
+use crate::http::{ApiListener, Boot, BootListener, ListenError, Order, Orders, Serving};
 use crate::redfish::{Grounds, GroundsError};
 use crate::settings::Settings;
 use crate::store::{Identity, Opened, Store, StoreError};
@@ -197,7 +200,9 @@ async fn run(
     let (note, noted) = mpsc::channel(UNKNOWN_WAITING);
     let boot = Boot::new(Arc::clone(&shared), &advertise, note);
     let (wake, woken) = sync_channel::<()>(1);
-    let following = follow_in_thread(&settings, follower, wake.clone(), woken, stop.clone())?;
+    let (follow, followed) = mpsc::channel(COMMANDS_WAITING);
+    let api_listener = api_listener.with_orders(Orders::new(follow, wake.clone()));
+    let following = follow_in_thread(&settings, follower, wake.clone(), (woken, followed), stop.clone())?;
     let unheard = CancellationToken::new();
     let (order, orders) = mpsc::channel(COMMANDS_WAITING);
     let surveyor = Surveyor::new(settings, Arc::clone(&store), Arc::clone(&shared), grounds, surveyed);
@@ -266,7 +271,7 @@ fn follow_in_thread(
     settings: &Settings,
     mut follower: Follower,
     wake: SyncSender<()>,
-    woken: Receiver<()>,
+    (woken, mut orders): (Receiver<()>, mpsc::Receiver<Order>),
     stop: CancellationToken,
 ) -> Result<std::thread::JoinHandle<()>, ServeError> {
     let repo = settings.repo.clone();
@@ -276,7 +281,7 @@ fn follow_in_thread(
         let mut watch = watched(&repo, &wake, true);
         while !stop.is_cancelled() {
             // A fault of ours in one pass must not leave the server deaf to all later commits.
-            if catch_unwind(AssertUnwindSafe(|| follower.pass())).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| follower.pass(&mut orders))).is_err() {
                 error!("a look at the repository failed; this is a fault of muster");
             }
             match woken.recv_timeout(POLL) {

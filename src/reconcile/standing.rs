@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
+use super::pin;
 use super::words::with_hint;
 use crate::snapshot::Snapshot;
-use crate::view::{DiagnosticView, NodeCounts, RefusedView, RevisionView, State, Status, StoreState, SurveyView};
+use crate::view::{
+    DiagnosticView, NodeCounts, PinView, RefusedView, RevisionView, State, Status, StoreState, SurveyView,
+};
 
 /// A commit that was refused.
 pub struct Refused {
@@ -25,6 +28,10 @@ pub struct Standing {
     /// Why the store was replaced at the start.
     replaced: Option<String>,
     store_trouble: Option<String>,
+    /// Why the pinned commit is not the one that is served.
+    pin_trouble: Option<String>,
+    /// Why nobody's signature can be judged.
+    trust_trouble: Option<String>,
     /// How many unknown machines are remembered.
     unknown: Arc<AtomicU64>,
     survey: Arc<ArcSwap<SurveyView>>,
@@ -38,7 +45,16 @@ impl Standing {
         unknown: Arc<AtomicU64>,
         survey: Arc<ArcSwap<SurveyView>>,
     ) -> Self {
-        Self { status, unstored: None, replaced, store_trouble: None, unknown, survey }
+        Self {
+            status,
+            unstored: None,
+            replaced,
+            store_trouble: None,
+            pin_trouble: None,
+            trust_trouble: None,
+            unknown,
+            survey,
+        }
     }
 
     /// Notes when the repository was looked at.
@@ -65,12 +81,35 @@ impl Standing {
         }
     }
 
-    /// Notes which commit is served from now on.
-    pub fn serve(&mut self, revision: RevisionView, snapshot: &Snapshot) {
+    /// Notes which commit is served from now on, and who signed it, where that is asked.
+    pub fn serve(&mut self, revision: RevisionView, snapshot: &Snapshot, signed_by: Option<String>) {
         self.status.cluster = Some(snapshot.desired().cluster.name.to_string());
         self.status.nodes = NodeCounts::of(snapshot);
         self.status.served = Some(revision);
-        self.status.refused = None;
+        self.status.signed_by = signed_by;
+    }
+
+    /// Notes who signed the commit that is served.
+    pub fn signed(&mut self, by: Option<String>) {
+        self.status.signed_by = by;
+    }
+
+    /// Notes that a commit is pinned, or none.
+    pub fn pin(&mut self, pinned: Option<PinView>) {
+        self.status.pinned = pinned;
+    }
+
+    /// Notes why the pinned commit cannot be served, if so; told in the log once.
+    pub fn pin_fails(&mut self, why: Option<String>) {
+        if let Some(why) = why.as_ref().filter(|why| self.pin_trouble.as_ref() != Some(why)) {
+            error!(served = self.served_id().unwrap_or("nothing"), "the pinned commit cannot be served: {why}");
+        }
+        self.pin_trouble = why;
+    }
+
+    /// Notes why nobody's signature can be judged, if so.
+    pub fn trust_is(&mut self, trouble: Option<String>) {
+        self.trust_trouble = trouble;
     }
 
     /// Notes that the newest commit was refused.
@@ -79,9 +118,11 @@ impl Standing {
         self.status.refused = Some(RefusedView { revision, reason, diagnostics });
     }
 
-    /// Forgets a refusal, where the branch went back to the commit that is served.
-    pub fn clear_refusal(&mut self) {
-        self.status.refused = None;
+    /// Forgets a refusal: the newest commit is taken, or the branch went back to the one that is served.
+    ///
+    /// True where there was one.
+    pub fn clear_refusal(&mut self) -> bool {
+        self.status.refused.take().is_some()
     }
 
     /// Notes that what is served is stored.
@@ -106,6 +147,11 @@ impl Standing {
         self.status.served.as_ref().map(|served| served.id.as_str())
     }
 
+    /// Returns the branch that is followed, as far as it is known.
+    pub fn branch(&self) -> &str {
+        &self.status.source.branch
+    }
+
     /// Writes the status.
     pub fn status(&self) -> Status {
         let mut status = self.status.clone();
@@ -128,6 +174,9 @@ impl Standing {
 
     fn held(&self, status: &Status) -> Vec<String> {
         let mut held = Vec::new();
+        held.extend(status.pinned.as_ref().map(pin::told));
+        held.extend(self.pin_trouble.as_ref().map(|why| format!("the pinned commit cannot be served: {why}")));
+        held.extend(self.trust_trouble.as_ref().map(|why| format!("no new commit is taken: {why}")));
         if let Some(refused) = &status.refused {
             held.push(format!("commit {} was refused: {}", refused.revision.short, refused.reason));
         }

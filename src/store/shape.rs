@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accepted, BootRow};
+use super::{Accepted, BootRow, Pin};
 use crate::model::{File, MacAddr, Revision, Tree};
 use crate::observed::{BootFetch, UnknownMac};
 
@@ -50,6 +50,32 @@ impl From<AcceptedRecord> for Accepted {
     fn from(from: AcceptedRecord) -> Self {
         let AcceptedRecord { revision, at, subject, nodes } = from;
         Self { revision: Revision::commit(&revision), at, subject, nodes }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct PinRecord {
+    revision: String,
+    subject: Box<str>,
+    since: i64,
+    until: Option<i64>,
+    left: Option<u64>,
+    by: Box<str>,
+    reason: Box<str>,
+    unsigned: bool,
+}
+
+impl From<&Pin> for PinRecord {
+    fn from(from: &Pin) -> Self {
+        let Pin { revision, subject, since, until, left, by, reason, unsigned } = from.clone();
+        Self { revision: revision.to_string(), subject, since, until, left, by, reason, unsigned }
+    }
+}
+
+impl From<PinRecord> for Pin {
+    fn from(from: PinRecord) -> Self {
+        let PinRecord { revision, subject, since, until, left, by, reason, unsigned } = from;
+        Self { revision: Revision::commit(&revision), subject, since, until, left, by, reason, unsigned }
     }
 }
 

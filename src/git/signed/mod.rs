@@ -158,6 +158,9 @@ impl Signers {
         }
         if let Some(path) = &self.files.gpg_keyring {
             match read(path) {
+                Ok(_) if !cfg!(feature = "gpg") => {
+                    note(file_fault(path, "is named, and this muster was built without the feature `gpg`".into()));
+                }
                 Ok(bytes) => self.read[2] = Some(bytes),
                 Err(why) => note(why),
             }
