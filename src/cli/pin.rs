@@ -15,9 +15,10 @@ const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 /// Serve one commit in place of the newest, for a time
 ///
-/// The server goes on to follow the branch and to judge its commits, and takes the newest when the pin ends: after --until,
-/// or by `muster unpin`. A commit that does not check is not pinned. `muster status` tells of the pin, with exit code 1. It
-/// survives a restart.
+/// The server goes on to follow the branch and to judge its commits, and
+/// takes the newest when the pin ends: after --until, or by `muster unpin`.
+/// A commit that does not check is not pinned. A pin survives a restart, and
+/// `muster status` tells of it, with exit code 1.
 ///
 /// With the git host away, push to the server's mirror and pin what you pushed:
 ///
@@ -74,7 +75,7 @@ fn until(text: &str) -> Result<Until, String> {
     if text == "forever" {
         return Ok(Until(None));
     }
-    match parse_duration(text)? {
+    match parse_duration(text).map_err(|fault| format!("{fault}, or `forever`"))? {
         length if length < Duration::from_secs(1) => Err("a pin lasts a second at least".into()),
         length if length > LONGEST => Err("a pin that ends by itself lasts 366d at most; `forever` has no end".into()),
         length => Ok(Until(Some(length))),

@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use super::pin::Pinned;
-use super::standing::{Refused, Standing};
+use super::standing::Standing;
 use super::trust::{Judged, Trust};
 use super::{clock, pin, remember, words};
-use crate::git::{CommitInfo, FOLLOWED, GitError, Mirror, Tip};
+use crate::git::{CommitInfo, GitError, Mirror, Tip};
 use crate::http::{Order, Serving};
 use crate::model::{Diagnostic, Revision, Tree};
 use crate::settings::Settings;
@@ -34,19 +34,19 @@ pub struct Follower {
     pub(super) mirror_path: PathBuf,
     mirror: Option<Mirror>,
     pub(super) store: Arc<Store>,
-    shared: Arc<ArcSwap<Serving>>,
+    pub(super) shared: Arc<ArcSwap<Serving>>,
     pub(super) standing: Standing,
     pub(super) trust: Trust,
     /// What is served in place of the branch's newest.
     pub(super) pinned: Option<Pinned>,
     /// Whether the store still has a pin that ended.
     pub(super) unpinned: bool,
-    /// Whether a pin ended, and the newest commit is yet to be taken in its place.
-    pub(super) released: bool,
+    /// What was pinned until now, while another commit is yet to be served in its place.
+    pub(super) released: Option<Revision>,
     /// The commit that was judged last: taken, waiting or refused.
     pub(super) judged: Option<Revision>,
     /// What is served and not stored yet, because the store could not write.
-    unstored: Option<(Arc<Snapshot>, Arc<Tree>, Accepted)>,
+    pub(super) unstored: Option<(Arc<Snapshot>, Arc<Tree>, Accepted)>,
     /// Whether the boot fetches of the store are back in memory.
     restored: bool,
 }
@@ -72,7 +72,7 @@ impl Follower {
             trust: Trust::new(settings),
             pinned: None,
             unpinned: false,
-            released: false,
+            released: None,
             judged: None,
             unstored: None,
             restored: false,
@@ -121,7 +121,7 @@ impl Follower {
     }
 
     /// Brings the boot fetches of the store back, once there are nodes that they can belong to.
-    fn restore(&mut self) {
+    pub(super) fn restore(&mut self) {
         if self.restored {
             return;
         }
@@ -146,13 +146,10 @@ impl Follower {
                 Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
             },
             Ok(None) => {}
-            Err(error) => {
-                self.take_what_was_fetched();
-                self.standing.source_fails(&words::chain(&error), error.hint());
-            }
+            Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
         }
         self.serve_the_pinned();
-        self.released = false;
+        self.serve_the_newest_good();
         self.store_pin();
         self.store_what_is_unstored();
         self.publish_standing();
@@ -165,68 +162,6 @@ impl Follower {
         self.standing.trust_is(self.trust.trouble());
         self.standing.pin(self.pinned.as_ref().map(Pinned::view));
         self.swap(None);
-    }
-
-    /// Judges the commit that the branch stands at, where that is news.
-    fn consider(&mut self, revision: &Revision) -> Result<(), GitError> {
-        if self.judged.as_ref() == Some(revision) {
-            return Ok(());
-        }
-        let is_whole = self.shared.load().snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_stored());
-        if self.standing.served_id() != Some(revision.as_str()) || !is_whole {
-            return self.take(revision);
-        }
-        let (info, _, trusted) = self.read(revision, false)?;
-        self.judged = Some(revision.clone());
-        match trusted {
-            Ok(signed_by) => {
-                if self.standing.clear_refusal() {
-                    info!(revision = %revision, "the branch is back at the commit that is served");
-                }
-                self.standing.signed(signed_by);
-                self.taken(revision, None);
-            }
-            Err(reason) => {
-                let commit = commit(revision, &info, 0);
-                self.refuse(&commit, Refused { revision: words::view(&commit), reason, diagnostics: Vec::new() });
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the newest commit that the mirror has, where a pin ended and the source is away.
-    fn take_what_was_fetched(&mut self) {
-        if !self.released {
-            return;
-        }
-        let newest = self.open_mirror().and_then(Mirror::repo).and_then(|repo| repo.resolve(FOLLOWED));
-        if let Err(error) = newest.and_then(|revision| self.consider(&revision)) {
-            warn!(error = %words::chain(&error), "the newest commit cannot be read from the mirror");
-        }
-    }
-
-    /// Serves the pinned commit where another one is: after a start from a store that could not write any more.
-    fn serve_the_pinned(&mut self) {
-        let Some(revision) = self.pinned.as_ref().map(|pinned| pinned.pin.revision.clone()) else {
-            return self.standing.pin_fails(None);
-        };
-        if self.standing.served_id() == Some(revision.as_str()) {
-            return;
-        }
-        let read = self.open_mirror().and_then(Mirror::repo);
-        let read = read.and_then(|repo| Ok((repo.commit_info(&revision)?, repo.tree(&revision, &self.sub)?)));
-        let fault = match read {
-            Ok((info, tree)) => match build(&tree, &revision) {
-                (Some(snapshot), _) => {
-                    let accepted = commit(&revision, &info, snapshot.nodes().len());
-                    self.publish(Arc::new(snapshot), Arc::new(tree), accepted, None);
-                    None
-                }
-                (None, findings) => Some(words::why(&findings)),
-            },
-            Err(error) => Some(words::chain(&error)),
-        };
-        self.standing.pin_fails(fault);
     }
 
     /// Brings the branch's tip into the mirror; nothing where there is no commit to take.
@@ -251,80 +186,12 @@ impl Follower {
         }
     }
 
-    /// Reads, judges and builds one commit.
-    fn take(&mut self, revision: &Revision) -> Result<(), GitError> {
-        let (info, tree, trusted) = self.read(revision, true)?;
-        self.judged = Some(revision.clone());
-        let mut accepted = commit(revision, &info, 0);
-        let reason = match &trusted {
-            Err(reason) => Some(reason.clone()),
-            Ok(_) => tree.as_ref().err().map(|error| words::with_hint(&words::chain(error), error.hint())),
-        };
-        let (Ok(signed_by), Ok(tree), None) = (trusted, tree, &reason) else {
-            let reason = reason.unwrap_or_default();
-            self.refuse(&accepted, Refused { revision: words::view(&accepted), reason, diagnostics: Vec::new() });
-            return Ok(());
-        };
-        let started = std::time::Instant::now();
-        let (snapshot, findings) = build(&tree, revision);
-        let millis = started.elapsed().as_millis() as u64;
-        words::tell(&findings, &tree);
-        let Some(snapshot) = snapshot else {
-            self.refuse(&accepted, words::refused(&accepted, &findings, &tree));
-            return Ok(());
-        };
-        accepted.nodes = snapshot.nodes().len() as u32;
-        self.standing.clear_refusal();
-        let (subject, nodes) = (accepted.subject.clone(), accepted.nodes);
-        if self.pinned.is_some() {
-            info!(revision = %revision, subject, nodes, millis, "the newest commit checks and waits for the end of the pin");
-            self.taken(revision, Some(words::view(&accepted)));
-            return Ok(());
-        }
-        self.publish(Arc::new(snapshot), Arc::new(tree), accepted, signed_by);
-        info!(revision = %revision, subject, nodes, millis, "commit accepted");
-        self.taken(revision, None);
-        self.restore();
-        Ok(())
-    }
-
-    /// Remembers that a commit of the branch was found good, and whether it waits.
-    fn taken(&mut self, revision: &Revision, waits: Option<RevisionView>) {
-        self.trust.took(revision);
-        if let Some(pinned) = &mut self.pinned {
-            pinned.waits = waits;
-        }
-    }
-
-    /// Serves a commit from now on.
-    pub(super) fn publish(
-        &mut self,
-        snapshot: Arc<Snapshot>,
-        tree: Arc<Tree>,
-        accepted: Accepted,
-        signed_by: Option<String>,
-    ) {
-        self.standing.serve(words::view(&accepted), &snapshot, signed_by);
-        self.swap(Some(Arc::clone(&snapshot)));
-        self.unstored = Some((snapshot, tree, accepted));
-    }
-
-    fn refuse(&mut self, commit: &Accepted, refused: Refused) {
-        let served = self.standing.served_id().unwrap_or("nothing").to_owned();
-        let (revision, subject) = (&commit.revision, &*commit.subject);
-        error!(revision = %revision, subject, served, "commit refused: {}", refused.reason);
-        if let Some(pinned) = &mut self.pinned {
-            pinned.waits = None;
-        }
-        self.standing.refuse(refused);
-    }
-
     /// Reads a commit from the mirror, and judges whether it may be taken from the branch; a damaged mirror is made again from
     /// the source once.
     ///
     /// The files are an error of their own where the commit is to blame for it, and none are read where they are not asked
     /// for or the commit is not to be taken.
-    fn read(&mut self, revision: &Revision, files: bool) -> Result<Read, GitError> {
+    pub(super) fn read(&mut self, revision: &Revision, files: bool) -> Result<Read, GitError> {
         match self.read_once(revision, files) {
             Err(error) if error.is_damage() => {
                 warn!(error = %words::chain(&error), "the mirror is damaged and is made again");
@@ -408,7 +275,7 @@ impl Follower {
 
     /// Publishes the standing, and a new Snapshot where there is one. Claims are published beside it
     /// ([`Serving::publish_claims`]), so what stands is replaced by what follows from it, and nothing is lost.
-    fn swap(&self, snapshot: Option<Arc<Snapshot>>) {
+    pub(super) fn swap(&self, snapshot: Option<Arc<Snapshot>>) {
         let status = Arc::new(self.standing.status());
         match snapshot {
             Some(snapshot) => {
@@ -423,13 +290,7 @@ impl Follower {
 }
 
 /// What a commit says of itself, its files, and whether it may be taken.
-type Read = (CommitInfo, Result<Tree, GitError>, Judged);
-
-/// Describes a commit that is judged now.
-fn commit(revision: &Revision, info: &CommitInfo, nodes: usize) -> Accepted {
-    let nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
-    Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.as_str().into(), nodes }
-}
+pub(super) type Read = (CommitInfo, Result<Tree, GitError>, Judged);
 
 /// Builds a Snapshot. A fault of ours that a commit brings out is the end of that commit, not of the server; it gives no
 /// Snapshot and no findings.

@@ -16,6 +16,7 @@ mod remember;
 mod repository;
 mod standing;
 mod surveys;
+mod take;
 mod trust;
 mod words;
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::follow::Follower;
 use super::pin::{self, Pinned};
@@ -14,7 +14,6 @@ use super::{clock, words};
 use crate::git::{GitError, Repo, Trust};
 use crate::http::Order;
 use crate::model::Revision;
-use crate::report;
 use crate::store::{Accepted, Pin};
 use crate::view::{Ordered, PinOrder};
 
@@ -82,7 +81,7 @@ impl Follower {
         let Some(pinned) = self.pinned.take() else { return why.to_owned() };
         warn!(revision = %pinned.pin.revision, "the pin ended: {why}");
         self.unpinned = true;
-        self.released = true;
+        self.released = Some(pinned.pin.revision.clone());
         // The newest commit is judged anew: while the pin held it was not kept built.
         self.judged = None;
         self.standing.pin(None);
@@ -132,9 +131,10 @@ impl Follower {
             let Some(snapshot) = snapshot else {
                 words::tell(&findings, &tree);
                 return Err(format!(
-                    "commit {} is not pinned, since it does not check: {}; `muster check --rev {}` tells all",
+                    "commit {} is not pinned, since it does not check: {}; `muster check {} --rev {}` tells all",
                     revision.short(),
-                    if findings.is_empty() { words::why(&findings) } else { report::count(&findings) },
+                    words::why(&findings),
+                    self.mirror_path.display(),
                     revision.short()
                 ));
             };
@@ -158,7 +158,7 @@ impl Follower {
         let told = pin::told(&pinned.view());
         warn!("{told}");
         self.standing.pin(Some(pinned.view()));
-        (self.pinned, self.unpinned, self.released) = (Some(pinned), false, false);
+        (self.pinned, self.unpinned, self.released) = (Some(pinned), false, None);
         // The branch's newest is judged anew, as one that waits.
         self.judged = None;
         self.store_pin();
@@ -205,7 +205,13 @@ impl Follower {
             let theirs = Repo::open(&self.source, Trust::Named).and_then(|source| source.resolve(rev));
             theirs.map_err(|_| error)
         });
-        let revision = revision.map_err(told)?;
+        // As it was asked for, not as the mirror names it.
+        let revision = revision.map_err(|error| match error {
+            GitError::NoSuchRevision { path, near, .. } => {
+                told(GitError::NoSuchRevision { path, rev: rev.into(), near })
+            }
+            other => told(other),
+        })?;
         if repo.commit_info(&revision).is_err() {
             return Err(format!(
                 "commit {} is not on the followed branch, so the mirror has none of it (push it there: git push {} {}:refs/heads/NAME)",
@@ -214,7 +220,7 @@ impl Follower {
                 revision.short()
             ));
         }
-        info!(rev, revision = %revision, "an order names a commit");
+        debug!(rev, revision = %revision, "an order names a commit");
         Ok((revision, repo))
     }
 }

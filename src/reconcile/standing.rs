@@ -118,6 +118,12 @@ impl Standing {
         self.status.refused = Some(RefusedView { revision, reason, diagnostics });
     }
 
+    /// Tells whether a commit was refused for the same already.
+    pub fn has_refused(&self, refused: &Refused) -> bool {
+        let known = self.status.refused.as_ref();
+        known.is_some_and(|known| known.revision.id == refused.revision.id && known.reason == refused.reason)
+    }
+
     /// Forgets a refusal: the newest commit is taken, or the branch went back to the one that is served.
     ///
     /// True where there was one.
@@ -176,7 +182,11 @@ impl Standing {
         let mut held = Vec::new();
         held.extend(status.pinned.as_ref().map(pin::told));
         held.extend(self.pin_trouble.as_ref().map(|why| format!("the pinned commit cannot be served: {why}")));
-        held.extend(self.trust_trouble.as_ref().map(|why| format!("no new commit is taken: {why}")));
+        // A refused commit says it already.
+        let said = |why: &&String| status.refused.as_ref().is_some_and(|refused| refused.reason.contains(&***why));
+        held.extend(
+            self.trust_trouble.as_ref().filter(|why| !said(why)).map(|why| format!("no new commit is taken: {why}")),
+        );
         if let Some(refused) = &status.refused {
             held.push(format!("commit {} was refused: {}", refused.revision.short, refused.reason));
         }

@@ -87,6 +87,6 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.why)?;
-        if self.committer.is_empty() { Ok(()) } else { write!(f, " (committer {})", self.committer) }
+        if self.committer.is_empty() { Ok(()) } else { write!(f, "; committer {}", self.committer) }
     }
 }

@@ -104,7 +104,7 @@ fn commit(payload: &[u8], signature: &[u8]) -> Vec<u8> {
 
 fn why(signers: &Signers, object: &[u8]) -> Why {
     let refusal = signers.verify(object).expect_err("it is not trusted");
-    assert!(refusal.to_string().contains("committer Bob <bob@x>"), "{refusal}");
+    assert!(refusal.to_string().contains("; committer Bob <bob@x>"), "{refusal}");
     refusal.why
 }
 
