@@ -90,3 +90,34 @@ pub(super) fn read_baseline(txn: &ReadTransaction) -> Result<Option<Revision>, F
     let id = std::str::from_utf8(codec::body(record.value(), BASELINE)?);
     Ok(Some(Revision::commit(id.map_err(|_| Fault::undecodable(BASELINE))?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_the_branch_outlives_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Store::open_any(&folder.path().join("muster.redb"), 0).unwrap().0;
+        let store = open();
+        assert_eq!((store.pin().unwrap(), store.baseline().unwrap()), (None, None));
+        let pin = Pin {
+            revision: Revision::commit("0123456789abcdef0123456789abcdef01234567"),
+            subject: "last week's".into(),
+            since: 1,
+            until: Some(28_800_001),
+            left: Some(28_800_000),
+            by: "ada".into(),
+            reason: "it panics".into(),
+            unsigned: true,
+        };
+        store.set_pin(Some(&pin)).unwrap();
+        store.set_baseline(&pin.revision).unwrap();
+        drop(store);
+        let store = open();
+        assert_eq!((store.pin().unwrap(), store.baseline().unwrap()), (Some(pin.clone()), Some(pin.revision)));
+        store.set_pin(None).unwrap();
+        assert_eq!(store.pin().unwrap(), None);
+        assert!(store.baseline().unwrap().is_some());
+    }
+}

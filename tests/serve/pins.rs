@@ -12,8 +12,10 @@ fn order(wishes: &Wishes, args: &[&str]) -> (Option<i32>, String) {
 #[test]
 fn a_pin_holds_the_branch_survives_a_power_cut_without_git_and_ends_by_word() {
     let wishes = cluster();
+    // The ports differ, and scripts name them otherwise.
+    let advertise = ["--advertise", "http://boot.example:8270"];
     let first = wishes.git(&["rev-parse", "HEAD"]);
-    let served = serve(&wishes, &[]);
+    let served = serve(&wishes, &advertise);
     let second = publish_image(&wishes, "two");
     until_serving(&served, &second);
 
@@ -43,7 +45,7 @@ fn a_pin_holds_the_branch_survives_a_power_cut_without_git_and_ends_by_word() {
     served.kill();
     let away = wishes.root().join("away.git");
     fs::rename(wishes.bare(), &away).expect("it is there");
-    let served = serve(&wishes, &[]);
+    let served = serve(&wishes, &advertise);
     until(&served, "the pinned commit is served", |status| status["served"]["id"] == first);
     assert_serves(&served, "one", &first);
     assert_eq!(script(&served).body, before);
