@@ -46,8 +46,11 @@ impl Certificate {
         let signed = &blob[..blob.len() - wire.0.len()];
         let signature = wire.string()?;
         wire.end()?;
-        if who != USER || !critical.is_empty() || !authority.signed(signed, signature)? {
-            return Err(KeyFault::Malformed);
+        if !authority.signed(signed, signature)? {
+            return Err(KeyFault::Forged);
+        }
+        if who != USER || !critical.is_empty() {
+            return Err(KeyFault::NotForPeople);
         }
         Ok(Self { key, authority, principals, after, before })
     }

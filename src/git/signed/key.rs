@@ -24,6 +24,10 @@ const TOUCHED: u8 = 0x01;
 pub enum KeyFault {
     #[error("the key cannot be read; was it cut in copying?")]
     Malformed,
+    #[error("its authority did not sign it, or in a way that does not count")]
+    Forged,
+    #[error("it is a host's, or binds what it is used for by critical options")]
+    NotForPeople,
     #[error("keys of the kind `{0}` do not count: use ed25519, ecdsa, rsa, or their security key forms")]
     Kind(String),
     #[error("an RSA key of {0} bits does not count: 2,048 to 8,192 do")]

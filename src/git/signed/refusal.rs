@@ -67,7 +67,8 @@ impl Refusal {
             }
             Why::OtherKind(_) | Why::Malformed | Why::Namespace { .. } => "sign with git and gpg.format=ssh".into(),
             Why::OddObject => "make the commit anew with git".into(),
-            Why::Key(_) | Why::Certificate(_) => "sign with an ed25519 key".into(),
+            Why::Key(_) => "sign with an ed25519 key".into(),
+            Why::Certificate(_) => "sign with a certificate of a person (ssh-keygen -s CA -I ID -n WHO), or a plain key".into(),
             Why::Bad { .. } => "the commit was changed after it was signed: find out by whom, and sign it anew".into(),
             Why::Revoked { .. } => "find out who still has that key; sign with another".into(),
             Why::Unknown { .. } => "if that key is to be trusted, add it to the file of allowed signers on this host".into(),

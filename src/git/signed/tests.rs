@@ -223,6 +223,12 @@ fn a_certificate_counts_for_whom_its_authority_may_name() {
         assert!(matches!(judge(&signers, NOW).unwrap_err().why, Why::UnknownAuthority { .. }), "{allowed}");
         assert!(!keys.oracle(&payload(NOW), &sign(&payload(NOW)), "ada@x", NOW));
     }
+    keys.make("host", &["-t", "ed25519"]);
+    keys.keygen(&["-q", "-s", "ca", "-h", "-I", "id", "-n", "ada@x", "host.pub"]);
+    std::fs::copy(keys.path("host"), keys.path("host-cert")).unwrap();
+    let by_host = keys.sign("host-cert.pub", &payload(NOW), "git");
+    let signers = keys.signers(&format!("*@x cert-authority {ca}\n"));
+    assert!(matches!(why(&signers, &commit(&payload(NOW), &by_host)), Why::Certificate(KeyFault::NotForPeople)));
     // An authority's own key certifies, and signs no commit.
     let signers = keys.signers(&format!("*@x cert-authority {ca}\n"));
     let own = keys.sign("ca", &payload(NOW), "git");
