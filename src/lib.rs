@@ -46,7 +46,7 @@
 //! | room | what it does |
 //! |---|---|
 //! | [`settings`] | this host's settings |
-//! | [`git`] | folders and commits to trees; the mirror; the watch |
+//! | [`git`] | folders and commits to trees; the mirror; the watch; who signed a commit |
 //! | [`redfish`] | one BMC: a polite client, a probe that makes one observation, quirks as a table |
 //! | [`survey`] | many BMCs side by side: whom to ask, with which account, and the run that asks them |
 //! | [`store`] | redb: accepted commits, last good inputs and scripts, boot fetches, observations, claims |

@@ -13,6 +13,7 @@ mod drift;
 mod failure;
 mod hosted;
 mod observations;
+mod pin;
 mod schema;
 mod serve;
 mod settings;
@@ -44,6 +45,9 @@ enum Command {
     Drift(drift::Drift),
     Serve(Box<serve::Serve>),
     Status(status::Status),
+    Pin(pin::Pin),
+    Unpin(pin::Unpin),
+    AllowRewind(pin::AllowRewind),
     Settings(Box<settings::Settings>),
     Simulate(Box<simulate::Simulate>),
     Adopt(adopt::Adopt),
@@ -86,6 +90,9 @@ pub fn main() -> ExitCode {
         Command::Drift(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Status(command) => command.run(),
+        Command::Pin(command) => command.run(),
+        Command::Unpin(command) => command.run(),
+        Command::AllowRewind(command) => command.run(),
         Command::Settings(command) => command.run(),
         Command::Simulate(command) => command.run(),
         Command::Adopt(command) => command.run(),

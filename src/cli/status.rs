@@ -52,6 +52,13 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
         Some(served) => writeln!(out, "serves    {} {} (accepted {})", served.short, served.subject, served.at)?,
         None => writeln!(out, "serves    nothing")?,
     }
+    if let Some(who) = &status.signed_by {
+        writeln!(out, "signed    by {who}")?;
+    }
+    if let Some(pinned) = &status.pinned {
+        let until = pinned.until.as_deref().unwrap_or("`muster unpin`");
+        writeln!(out, "PINNED    {} {} (until {until})", pinned.revision.short, pinned.revision.subject)?;
+    }
     if let Some(refused) = &status.refused {
         writeln!(out, "refused   {} {}: {}", refused.revision.short, refused.revision.subject, refused.reason)?;
         let mut errors = refused.diagnostics.iter().filter(|finding| finding.severity == SeverityView::Error);

@@ -20,7 +20,8 @@ use crate::model::Revision;
 /// The number of packs past which a mirror is copied afresh: each fetch adds one, and every look-up asks each.
 pub const MAX_PACKS: usize = 50;
 
-const TIP: &str = "refs/heads/followed";
+/// The branch of the mirror that holds the tip of what is followed.
+pub const FOLLOWED: &str = "refs/heads/followed";
 const KEPT: &str = "refs/muster/kept/";
 
 /// Tells our folder from any other, so that nobody's repository is ever deleted.
@@ -150,7 +151,7 @@ impl Mirror {
 
     fn is_whole(&self) -> Result<bool, GitError> {
         match self.open() {
-            Ok(ours) if self.path.join(MARK).is_file() => Ok(match ours.inner.refname_to_id(TIP) {
+            Ok(ours) if self.path.join(MARK).is_file() => Ok(match ours.inner.refname_to_id(FOLLOWED) {
                 Ok(tip) => transfer::is_complete(&ours.inner, tip),
                 Err(e) => e.code() == git2::ErrorCode::NotFound,
             }),
@@ -167,7 +168,7 @@ impl Mirror {
             let missing = git2::Error::from_str("an object is missing");
             return Err(ours.damaged(&Revision::commit(&id.to_string()), missing));
         }
-        ours.inner.reference(TIP, id, true, "").map_err(|e| ours.error("move the mirror's tip", e))?;
+        ours.inner.reference(FOLLOWED, id, true, "").map_err(|e| ours.error("move the mirror's tip", e))?;
         Ok(())
     }
 
@@ -214,7 +215,7 @@ impl Mirror {
 }
 
 fn tip_of(repo: &Repo) -> Option<Revision> {
-    repo.inner.refname_to_id(TIP).ok().map(|id| Revision::commit(&id.to_string()))
+    repo.inner.refname_to_id(FOLLOWED).ok().map(|id| Revision::commit(&id.to_string()))
 }
 
 /// Makes an empty bare repository. The mark comes first, so that one cut short is known as ours.
@@ -230,7 +231,7 @@ fn make(path: &Path) -> Result<(), GitError> {
         folder(path.join(name))?;
     }
     file("config", "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n")?;
-    file("HEAD", &format!("ref: {TIP}\n"))
+    file("HEAD", &format!("ref: {FOLLOWED}\n"))
 }
 
 /// Removes a folder of ours, or an empty one.

@@ -13,6 +13,7 @@ mod folder;
 mod locate;
 mod mirror;
 mod repo;
+mod signed;
 mod transfer;
 mod watch;
 
@@ -21,8 +22,9 @@ mod tests;
 
 pub use error::{GitError, Limit};
 pub use folder::work_tree;
-pub use mirror::{Fetched, MAX_PACKS, Mirror};
+pub use mirror::{FOLLOWED, Fetched, MAX_PACKS, Mirror};
 pub use repo::{CommitInfo, Repo, Tip, Trust};
+pub use signed::{Files, KeyFault, Refusal, Signers, Why};
 pub use watch::Watch;
 
 /// The most files one tree may hold: 20 times the largest fixture, and little enough to list in memory.

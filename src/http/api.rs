@@ -15,10 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt;
 
 use super::answer::{self, JSON, PLAIN};
-use super::command::{Command, NotDone};
+use super::command::{Command, NotDone, Orders};
 use super::counters::Counters;
 use super::limits::{MAX_BODY, PATIENCE};
 use super::metrics;
+use super::orders;
 use super::serving::{Confirmed, Serving};
 use super::webhook::Webhook;
 use crate::model::MacAddr;
@@ -47,7 +48,14 @@ pub struct Api {
 
 impl Api {
     /// Answers from what stands in `serving`.
-    pub fn new(serving: Arc<ArcSwap<Serving>>, commands: mpsc::Sender<Command>, webhook: Option<Webhook>) -> Self {
+    ///
+    /// Without orders or a webhook there are none of either.
+    pub fn new(
+        serving: Arc<ArcSwap<Serving>>,
+        commands: mpsc::Sender<Command>,
+        orders: Option<Orders>,
+        webhook: Option<Webhook>,
+    ) -> Self {
         let seen = Router::new()
             .route("/api/v1/observed", get(observed))
             .route("/api/v1/observations", post(take).layer(DefaultBodyLimit::max(MAX_OBSERVATIONS)))
@@ -66,7 +74,7 @@ impl Api {
             .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD").map(Body::new))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(Arc::clone(&serving));
-        Self { routes: routes.merge(seen), webhook, serving }
+        Self { routes: routes.merge(seen).merge(orders::routes(orders)), webhook, serving }
     }
 
     /// Returns where all is counted.
@@ -76,13 +84,14 @@ impl Api {
 
     /// Answers one request.
     pub async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
+        let patience = if orders::takes_time(request.uri().path()) { orders::PATIENCE } else { PATIENCE };
         let answer = async {
             match &self.webhook {
                 Some(webhook) if request.uri().path() == "/webhook" => Ok(self.hook(webhook, request).await),
                 Some(_) | None => self.routes.clone().oneshot(request.map(Body::new)).await,
             }
         };
-        match tokio::time::timeout(PATIENCE, answer).await {
+        match tokio::time::timeout(patience, answer).await {
             Ok(Ok(answer)) => answer,
             Err(_) => answer::problem(StatusCode::GATEWAY_TIMEOUT, "the answer takes too long").map(Body::new),
         }
@@ -152,7 +161,7 @@ async fn retry_logins(State(commands): Commands, Json(told): Json<RetryLogins>) 
     }
 }
 
-fn json(value: &impl Serialize) -> Response<Body> {
+pub(super) fn json(value: &impl Serialize) -> Response<Body> {
     let mut body = serde_json::to_vec_pretty(value).unwrap_or_default();
     body.push(b'\n');
     answer::text(StatusCode::OK, JSON, body).map(Body::new)

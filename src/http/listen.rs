@@ -28,7 +28,7 @@ use super::address::ListenError;
 use super::answer::Answer;
 use super::api::Api;
 use super::boot::Boot;
-use super::command::Command;
+use super::command::{Command, Orders};
 use super::counters::{Counters, Door, Route};
 use super::limits::{KERNEL_READS, KERNEL_WRITES, Limits, MAX_HEAD, within_open_files};
 use super::metrics;
@@ -98,6 +98,7 @@ impl BootListener {
 pub struct ApiListener {
     bound: Bound,
     limits: Limits,
+    orders: Option<Orders>,
     webhook: Option<Webhook>,
 }
 
@@ -125,7 +126,7 @@ impl ApiListener {
                 Bound::Unix(listener, file)
             }
         };
-        Ok(Self { bound, limits: Limits::api(), webhook: None })
+        Ok(Self { bound, limits: Limits::api(), orders: None, webhook: None })
     }
 
     /// Takes webhooks, where a secret is configured for them.
@@ -138,6 +139,12 @@ impl ApiListener {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Takes orders too, where it is a unix socket.
+    #[must_use]
+    pub fn with_orders(self, orders: Orders) -> Self {
+        Self { orders: Some(orders), ..self }
     }
 
     /// Returns the address that it is bound to.
@@ -158,7 +165,11 @@ impl ApiListener {
         commands: mpsc::Sender<Command>,
         shutdown: CancellationToken,
     ) {
-        let api = Arc::new(Api::new(serving, commands, self.webhook));
+        let orders = match &self.bound {
+            Bound::Tcp(..) => None,
+            Bound::Unix(..) => self.orders,
+        };
+        let api = Arc::new(Api::new(serving, commands, orders, self.webhook));
         match self.bound {
             Bound::Tcp(listener, _) => run(listener.tap_io(set_nodelay), self.limits, api, shutdown).await,
             Bound::Unix(listener, file) => {

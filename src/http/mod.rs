@@ -22,6 +22,7 @@ mod limits;
 mod listen;
 mod loader;
 mod metrics;
+mod orders;
 mod patience;
 mod process;
 mod proxied;
@@ -35,7 +36,7 @@ use std::time::SystemTime;
 
 pub use address::ListenError;
 pub use boot::Boot;
-pub use command::{Command, NotDone};
+pub use command::{Command, NotDone, Order, Orders};
 pub use counters::{CLASSES, Counters, Door, Refusal, Route};
 pub use limits::{IDLE_BYTES, Limits};
 pub use listen::{ApiListener, BootListener, MetricsListener};

@@ -1,7 +1,7 @@
 //! git to Snapshot: one pass looks at the branch, and takes a new commit whole or not at all.
 //!
-//! A pass is a list of steps: look, read, build, publish, remember. It stops at the first that cannot go on, and always
-//! ends in one status. What is served changes only in `publish`; whatever else fails, the last good Snapshot stays.
+//! A pass is a list of steps: obey, look, read, judge, build, publish, remember. It stops at the first that cannot go on, and
+//! always ends in one status. What is served changes only in `publish`; whatever else fails, the last good Snapshot stays.
 
 mod start;
 
@@ -11,12 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use super::standing::{Refused, Standing};
+use super::pin::Pinned;
+use super::standing::Standing;
+use super::trust::{Judged, Trust};
 use super::{clock, remember, words};
 use crate::git::{CommitInfo, GitError, Mirror, Tip};
-use crate::http::Serving;
+use crate::http::{Order, Serving};
 use crate::model::{Diagnostic, Revision, Tree};
 use crate::settings::Settings;
 use crate::snapshot::{self, Snapshot};
@@ -28,18 +31,25 @@ const REVISIONS_LISTED: usize = 100;
 
 /// The one who follows the repository.
 pub struct Follower {
-    source: PathBuf,
+    pub(super) source: PathBuf,
     branch: Option<String>,
-    sub: String,
-    mirror_path: PathBuf,
+    pub(super) sub: String,
+    pub(super) mirror_path: PathBuf,
     mirror: Option<Mirror>,
-    store: Arc<Store>,
-    shared: Arc<ArcSwap<Serving>>,
-    standing: Standing,
-    /// The commit that was judged last, taken or refused.
-    judged: Option<Revision>,
+    pub(super) store: Arc<Store>,
+    pub(super) shared: Arc<ArcSwap<Serving>>,
+    pub(super) standing: Standing,
+    pub(super) trust: Trust,
+    /// What is served in place of the branch's newest.
+    pub(super) pinned: Option<Pinned>,
+    /// Whether the store still has a pin that ended.
+    pub(super) unpinned: bool,
+    /// What was pinned until now, while another commit is yet to be served in its place.
+    pub(super) released: Option<Revision>,
+    /// The commit that was judged last: taken, waiting or refused.
+    pub(super) judged: Option<Revision>,
     /// What is served and not stored yet, because the store could not write.
-    unstored: Option<(Arc<Snapshot>, Arc<Tree>, Accepted)>,
+    pub(super) unstored: Option<(Arc<Snapshot>, Arc<Tree>, Accepted)>,
     /// What was served before: kept until no request can hold it any more, as whoever drops it last frees 100,000 nodes,
     /// which is no work for a thread that boots machines.
     before: Option<Arc<Serving>>,
@@ -65,6 +75,10 @@ impl Follower {
             store,
             shared,
             standing,
+            trust: Trust::new(settings),
+            pinned: None,
+            unpinned: false,
+            released: None,
             judged: None,
             unstored: None,
             before: None,
@@ -73,7 +87,7 @@ impl Follower {
     }
 
     /// Brings the boot fetches of the store back, once there are nodes that they can belong to.
-    fn restore(&mut self) {
+    pub(super) fn restore(&mut self) {
         if self.restored {
             return;
         }
@@ -85,30 +99,40 @@ impl Follower {
     }
 
     /// Runs one pass.
-    pub fn pass(&mut self) {
+    pub fn pass(&mut self, orders: &mut mpsc::Receiver<Order>) {
         self.before = None;
         self.standing.looked(clock::rfc3339(clock::now_ms()));
+        if self.trust.refresh() {
+            self.judged = None;
+        }
+        self.watch_pin();
+        let due = self.obey(orders);
         match self.look() {
-            Ok(Some(Found { branch, revision })) if self.judged.as_ref() == Some(&revision) => {
-                self.works(&branch);
-            }
-            Ok(Some(Found { branch, revision })) if self.standing.served_id() == Some(revision.as_str()) => {
-                info!(revision = %revision, "the branch is back at the commit that is served");
-                self.works(&branch);
-                self.standing.clear_refusal();
-                self.judged = Some(revision);
-            }
-            Ok(Some(found)) => self.take(&found),
+            Ok(Some(found)) => match self.consider(&found.revision) {
+                Ok(()) => self.works(&found.branch),
+                Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
+            },
             Ok(None) => {}
             Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
         }
+        self.serve_the_pinned();
+        self.serve_the_newest_good();
         match self.store.stay_in_place() {
             Ok(true) => warn!("the file of the store was removed; all that it held is written anew"),
             Ok(false) => {}
             Err(error) => warn!(error = %words::chain(&error), "the file of the store was removed"),
         }
+        self.store_pin();
         self.store_what_is_unstored();
+        self.publish_standing();
+        self.answer(due);
+    }
+
+    /// Tells how it stands.
+    pub(super) fn publish_standing(&mut self) {
         self.standing.store_is(self.store.trouble());
+        self.standing.trust_is(self.trust.trouble());
+        self.standing.pin(self.pinned.as_ref().map(Pinned::view));
         self.swap(None);
     }
 
@@ -140,98 +164,60 @@ impl Follower {
         }
     }
 
-    /// Reads, builds and judges one commit.
-    fn take(&mut self, found: &Found) {
-        let Found { branch, revision } = found;
-        let (info, tree) = match self.read(revision) {
-            Ok(read) => read,
-            Err(error) => return self.standing.source_fails(&words::chain(&error), error.hint()),
-        };
-        self.works(branch);
-        self.judged = Some(revision.clone());
-        let mut accepted =
-            Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.into(), nodes: 0 };
-        let tree = match tree {
-            Ok(tree) => tree,
-            Err(error) => {
-                let reason = words::with_hint(&words::chain(&error), error.hint());
-                return self
-                    .refuse(&accepted, Refused { revision: words::view(&accepted), reason, diagnostics: Vec::new() });
-            }
-        };
-        let started = std::time::Instant::now();
-        let (snapshot, findings) = build(&tree, revision);
-        let millis = started.elapsed().as_millis() as u64;
-        self.shared.load().counters.build_micros.store(started.elapsed().as_micros() as u64, Ordering::Relaxed);
-        words::tell(&findings, &tree);
-        match snapshot {
-            Some(snapshot) => {
-                let nodes = snapshot.nodes().len() as u32;
-                accepted.nodes = nodes;
-                self.standing.serve(words::view(&accepted), &snapshot);
-                let snapshot = Arc::new(snapshot);
-                self.swap(Some(Arc::clone(&snapshot)));
-                info!(revision = %revision, subject = accepted.subject, nodes, millis, "commit accepted");
-                self.shared.load().counters.accepted.fetch_add(1, Ordering::Relaxed);
-                self.unstored = Some((snapshot, Arc::new(tree), accepted));
-                self.restore();
-            }
-            None => self.refuse(&accepted, words::refused(&accepted, &findings, &tree)),
-        }
-    }
-
-    fn refuse(&mut self, commit: &Accepted, refused: Refused) {
-        let served = self.standing.served_id().unwrap_or("nothing").to_owned();
-        let (revision, subject) = (&commit.revision, &*commit.subject);
-        self.shared.load().counters.refused.fetch_add(1, Ordering::Relaxed);
-        error!(revision = %revision, subject, served, "commit refused: {}", refused.reason);
-        self.standing.refuse(refused);
-    }
-
-    /// Reads a commit from the mirror; a damaged mirror is made again from the source once.
+    /// Reads a commit from the mirror, and judges whether it may be taken from the branch; a damaged mirror is made again from
+    /// the source once.
     ///
-    /// The files are an error of their own where the commit is to blame for it.
-    fn read(&mut self, revision: &Revision) -> Result<(CommitInfo, Result<Tree, GitError>), GitError> {
-        match self.read_once(revision) {
+    /// The files are an error of their own where the commit is to blame for it, and none are read where they are not asked
+    /// for or the commit is not to be taken.
+    pub(super) fn read(&mut self, revision: &Revision, files: bool) -> Result<Read, GitError> {
+        match self.read_once(revision, files) {
             Err(error) if error.is_damage() => {
                 warn!(error = %words::chain(&error), "the mirror is damaged and is made again");
                 if let Some(mirror) = &self.mirror {
                     mirror.remake()?;
                     mirror.fetch(&self.source, self.branch.as_deref())?;
                 }
-                self.read_once(revision)
+                self.read_once(revision, files)
             }
             read => read,
         }
     }
 
-    fn read_once(&mut self, revision: &Revision) -> Result<(CommitInfo, Result<Tree, GitError>), GitError> {
+    fn read_once(&mut self, revision: &Revision, files: bool) -> Result<Read, GitError> {
+        let repo = self.open_mirror()?.repo()?;
+        let info = repo.commit_info(revision)?;
+        let judged = self.trust.judge(&repo, revision)?;
+        if judged.is_err() || !files {
+            return Ok((info, Ok(Tree::default()), judged));
+        }
+        match repo.tree(revision, &self.sub) {
+            Err(error @ (GitError::NoSuchFolder { .. } | GitError::BadFolder { .. } | GitError::TooMuch { .. })) => {
+                Ok((info, Err(error), judged))
+            }
+            tree => Ok((info, Ok(tree?), judged)),
+        }
+    }
+
+    /// Opens the mirror, or makes it.
+    pub(super) fn open_mirror(&mut self) -> Result<&Mirror, GitError> {
         let mirror = match self.mirror.take() {
             Some(mirror) => mirror,
             None => Mirror::open_or_create(&self.mirror_path)?,
         };
-        let mirror = self.mirror.insert(mirror);
-        let repo = mirror.repo()?;
-        let info = repo.commit_info(revision)?;
-        match repo.tree(revision, &self.sub) {
-            Err(error @ (GitError::NoSuchFolder { .. } | GitError::BadFolder { .. } | GitError::TooMuch { .. })) => {
-                Ok((info, Err(error)))
-            }
-            tree => Ok((info, Ok(tree?))),
-        }
+        Ok(self.mirror.insert(mirror))
     }
 
     /// Stores what is served, so that a start without git serves it too. Nothing waits for this.
-    fn store_what_is_unstored(&mut self) {
+    pub(super) fn store_what_is_unstored(&mut self) {
+        if self.trust.store(&self.store) {
+            self.keep_in_mirror();
+        }
         let Some((snapshot, tree, accepted)) = self.unstored.take() else { return };
         match remember::store(&self.store, &snapshot, &tree, &accepted) {
             Ok(()) => {
                 self.standing.stored();
                 info!(revision = %accepted.revision, "commit stored");
-                let kept = [accepted.revision.clone()];
-                if let Some(Err(error)) = self.mirror.as_ref().map(|mirror| mirror.keep(&kept)) {
-                    warn!(error = %words::chain(&error), "the served commit cannot be kept in the mirror");
-                }
+                self.keep_in_mirror();
                 self.list_revisions();
             }
             Err(error) => {
@@ -241,6 +227,15 @@ impl Follower {
                 }
                 self.unstored = Some((snapshot, tree, accepted));
             }
+        }
+    }
+
+    /// Keeps in the mirror what is served, and what later commits must come after, wherever the branch goes.
+    fn keep_in_mirror(&self) {
+        let served = self.standing.served_id().map(Revision::commit);
+        let kept: Vec<Revision> = served.into_iter().chain(self.trust.baseline().cloned()).collect();
+        if let Some(Err(error)) = self.mirror.as_ref().map(|mirror| mirror.keep(&kept)) {
+            warn!(error = %words::chain(&error), "the served commit cannot be kept in the mirror");
         }
     }
 
@@ -259,7 +254,7 @@ impl Follower {
 
     /// Publishes the standing, and a new Snapshot where there is one. Claims are published beside it
     /// ([`Serving::publish_claims`]), so what stands is replaced by what follows from it, and nothing is lost.
-    fn swap(&mut self, snapshot: Option<Arc<Snapshot>>) {
+    pub(super) fn swap(&mut self, snapshot: Option<Arc<Snapshot>>) {
         let status = Arc::new(self.standing.status());
         match snapshot {
             Some(snapshot) => {
@@ -274,8 +269,11 @@ impl Follower {
     }
 }
 
+/// What a commit says of itself, its files, and whether it may be taken.
+pub(super) type Read = (CommitInfo, Result<Tree, GitError>, Judged);
+
 /// Builds a Snapshot. A fault of ours that a commit brings out is the end of that commit, not of the server; it gives no
 /// Snapshot and no findings.
-fn build(tree: &Tree, revision: &Revision) -> (Option<Snapshot>, Vec<Diagnostic>) {
+pub(super) fn build(tree: &Tree, revision: &Revision) -> (Option<Snapshot>, Vec<Diagnostic>) {
     catch_unwind(AssertUnwindSafe(|| snapshot::build(tree, revision.clone()))).unwrap_or_default()
 }

@@ -10,11 +10,15 @@ mod due;
 mod follow;
 mod intake;
 pub mod keep;
+mod orders;
+mod pin;
 mod remember;
 mod replica;
 mod repository;
 mod standing;
 mod surveys;
+mod take;
+mod trust;
 mod words;
 
 use std::io;
@@ -34,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::git::{GitError, Watch};
-use crate::http::{ApiListener, Boot, BootListener, ListenError, MetricsListener, Serving, Webhook};
+use crate::http::{ApiListener, Boot, BootListener, ListenError, MetricsListener, Order, Orders, Serving, Webhook};
 use crate::redfish::GroundsError;
 use crate::settings::{Settings, SettingsError};
 use crate::store::{Identity, Opened, Store, StoreError};
@@ -220,13 +224,15 @@ async fn run(
     let boot = Boot::new(Arc::clone(&shared), &advertise, note);
     let (wake, woken) = sync_channel::<()>(1);
     let hooked = wake.clone();
-    let api_listener = api_listener.with_webhook(secret.map(|secret| {
+    let webhook = secret.map(|secret| {
         Webhook::new(secret, move || {
             // A full channel is a look that comes anyhow.
             let _ = hooked.try_send(());
         })
-    }));
-    let following = follow_in_thread(&settings, follower, wake.clone(), woken, stop.clone())?;
+    });
+    let (follow, followed) = mpsc::channel(COMMANDS_WAITING);
+    let api_listener = api_listener.with_orders(Orders::new(follow, wake.clone())).with_webhook(webhook);
+    let following = follow_in_thread(&settings, follower, wake.clone(), (woken, followed), stop.clone())?;
     let unheard = CancellationToken::new();
     let (order, orders) = mpsc::channel(COMMANDS_WAITING);
     let ended = match surveys {
@@ -302,7 +308,7 @@ fn follow_in_thread(
     settings: &Settings,
     mut follower: Follower,
     wake: SyncSender<()>,
-    woken: Receiver<()>,
+    (woken, mut orders): (Receiver<()>, mpsc::Receiver<Order>),
     stop: CancellationToken,
 ) -> Result<std::thread::JoinHandle<()>, ServeError> {
     let repo = settings.repo.clone();
@@ -313,7 +319,7 @@ fn follow_in_thread(
         let mut watch = watched(&repo, &wake, true);
         while !stop.is_cancelled() {
             // A fault of ours in one pass must not leave the server deaf to all later commits.
-            if catch_unwind(AssertUnwindSafe(|| follower.pass())).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| follower.pass(&mut orders))).is_err() {
                 error!("a look at the repository failed; this is a fault of muster");
             }
             match woken.recv_timeout(POLL) {

@@ -17,6 +17,8 @@ pub enum SettingsError {
     NoRepository,
     #[error("a branch and a tag are named, and one of them can be followed")]
     BranchAndTag,
+    #[error("keys are revoked or added to those that sign, and no signature is required")]
+    SignersOfNothing,
     #[error(transparent)]
     ApiAddress(#[from] NotAnAddress),
     #[error("the api would listen on {0}, which other hosts reach, and it cannot tell who asks yet")]
@@ -44,6 +46,7 @@ impl SettingsError {
             Self::Malformed { .. } => None,
             Self::NoRepository => Some("name it: --repo DIR, MUSTER_REPO, or `repo` in the settings file"),
             Self::BranchAndTag => Some("leave one out"),
+            Self::SignersOfNothing => Some("name the file of allowed signers: --require-signed FILE"),
             Self::ApiAddress(_) => Some("write --api unix:/run/muster/muster.sock or --api 127.0.0.1:8271"),
             Self::ApiNotLoopback(_) => Some("use a unix socket or 127.0.0.1, and ssh to reach it from elsewhere"),
             Self::Advertise(..) => Some("write the URL that nodes can fetch from, such as http://10.0.0.1:8270"),

@@ -61,6 +61,9 @@ pub struct Given {
     /// The file of public keys that sign nothing any more
     #[arg(long, value_name = "FILE", env = "MUSTER_REVOKED_SIGNERS")]
     pub revoked_signers: Option<PathBuf>,
+    /// The file of OpenPGP keys that may sign too, where muster was built with the feature gpg
+    #[arg(long, value_name = "FILE", env = "MUSTER_GPG_KEYRING")]
+    pub gpg_keyring: Option<PathBuf>,
     /// Boot nodes only: survey no BMC, and remember nothing of machines but their boots
     #[arg(long, env = "MUSTER_BOOT_ONLY", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub boot_only: Option<bool>,
@@ -112,6 +115,7 @@ impl Given {
             &mut self.webhook_secret_file,
             &mut self.require_signed,
             &mut self.revoked_signers,
+            &mut self.gpg_keyring,
         ];
         // What is empty is not said, and stays so.
         for path in files.into_iter().flatten().filter(|path| !path.as_os_str().is_empty()) {
@@ -134,7 +138,7 @@ impl Given {
         };
         first!(self, weaker:
             repo, branch, tag, path, store, api, listen, advertise, connections, trusted_proxies, metrics,
-            webhook_secret_file, require_signed, revoked_signers, boot_only, log, fetch, bmc, survey,
+            webhook_secret_file, require_signed, revoked_signers, gpg_keyring, boot_only, log, fetch, bmc, survey,
         )
     }
 }

@@ -61,6 +61,8 @@ pub struct Settings {
     /// The file of those whose signature a commit needs; without one it needs none.
     pub require_signed: Option<PathBuf>,
     pub revoked_signers: Option<PathBuf>,
+    /// The file of OpenPGP keys that may sign too.
+    pub gpg_keyring: Option<PathBuf>,
     /// Whether nodes are booted and nothing else is done.
     pub boot_only: bool,
     pub log: Option<String>,
@@ -81,6 +83,10 @@ impl Given {
         let (branch, tag, advertise) = (said(self.branch), said(self.tag), said(self.advertise));
         if branch.is_some() && tag.is_some() {
             return Err(SettingsError::BranchAndTag);
+        }
+        let (signed, beside) = (file(self.require_signed), [&self.revoked_signers, &self.gpg_keyring]);
+        if signed.is_none() && beside.into_iter().any(|path| file(path.clone()).is_some()) {
+            return Err(SettingsError::SignersOfNothing);
         }
         let store = self.store.unwrap_or_else(|| STORE.into());
         let listen = self.listen.unwrap_or_else(|| LISTEN.parse().expect("the default is an address"));
@@ -109,8 +115,9 @@ impl Given {
             trusted_proxies: self.trusted_proxies.unwrap_or_default(),
             metrics: self.metrics,
             webhook_secret_file: file(self.webhook_secret_file),
-            require_signed: file(self.require_signed),
+            require_signed: signed,
             revoked_signers: file(self.revoked_signers),
+            gpg_keyring: file(self.gpg_keyring),
             boot_only: self.boot_only.unwrap_or(false),
             log: said(self.log),
             fetch: self.fetch.complete()?,

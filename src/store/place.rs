@@ -13,7 +13,7 @@ use redb::{Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, Tabl
 use super::codec::Fault;
 use super::database::{builder, fault_error};
 use super::tables::{
-    ACCEPTED, BMCS, BODIES, CLAIMS, DOCUMENTS, FETCHES, LAST_GOOD, META, REFUSED, SETS, UNKNOWN, later,
+    ACCEPTED, BMCS, BODIES, CLAIMS, DOCUMENTS, FETCHES, FOLLOWED, LAST_GOOD, META, REFUSED, SETS, UNKNOWN, later,
 };
 use super::{Store, StoreError};
 
@@ -98,6 +98,9 @@ fn copy_all(from: &Database, to: &Database) -> Result<(), Fault> {
     copy(&from, &to, SETS)?;
     copy(&from, &to, CLAIMS)?;
     copy(&from, &to, REFUSED)?;
+    copy(&from, &to, FOLLOWED)?;
+    let copied = to.list_tables()?.count();
+    assert_eq!(copied, from.list_tables()?.count(), "every table is copied");
     to.commit()?;
     Ok(())
 }

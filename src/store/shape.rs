@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Accepted, BootRow, Rendered};
+use super::{Accepted, BootRow, Pin, Rendered};
 use crate::model::{File, MacAddr, Revision, Tree};
 use crate::observed::{BootFetch, UnknownMac};
 
@@ -52,6 +52,32 @@ impl From<AcceptedRecord> for Accepted {
     fn from(from: AcceptedRecord) -> Self {
         let AcceptedRecord { revision, at, subject, nodes } = from;
         Self { revision: Revision::commit(&revision), at, subject, nodes }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct PinRecord {
+    revision: String,
+    subject: Box<str>,
+    since: i64,
+    until: Option<i64>,
+    left: Option<u64>,
+    by: Box<str>,
+    reason: Box<str>,
+    unsigned: bool,
+}
+
+impl From<&Pin> for PinRecord {
+    fn from(from: &Pin) -> Self {
+        let Pin { revision, subject, since, until, left, by, reason, unsigned } = from.clone();
+        Self { revision: revision.to_string(), subject, since, until, left, by, reason, unsigned }
+    }
+}
+
+impl From<PinRecord> for Pin {
+    fn from(from: PinRecord) -> Self {
+        let PinRecord { revision, subject, since, until, left, by, reason, unsigned } = from;
+        Self { revision: Revision::commit(&revision), subject, since, until, left, by, reason, unsigned }
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) const SETS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("sha
 pub(super) const CLAIMS: TableDefinition<&str, &[u8]> = TableDefinition::new("claims");
 /// When a BMC refused a credential, in unix milliseconds, by the names of both.
 pub(super) const REFUSED: TableDefinition<(&str, &str), i64> = TableDefinition::new("refused-logins");
+/// Of the followed branch: the pin, and the newest commit that was taken.
+pub(super) const FOLLOWED: TableDefinition<&str, &[u8]> = TableDefinition::new("followed");
 
 const FORMAT_KEY: &str = "format";
 const IDENTITY_KEY: &str = "identity";
@@ -125,6 +127,8 @@ pub(super) fn check(db: &Database) -> Result<BTreeSet<Digest>, Fault> {
     super::publish::read_last_good(&txn)?;
     super::seen::read_fetches(&txn)?;
     super::seen::read_unknown(&txn)?;
+    super::pin::read_pin(&txn)?;
+    super::pin::read_baseline(&txn)?;
     later(&txn, BMCS)?;
     later(&txn, SETS)?;
     later(&txn, CLAIMS)?;

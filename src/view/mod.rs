@@ -6,6 +6,7 @@
 mod drift;
 mod node;
 mod observed;
+mod pin;
 mod schema;
 
 use schemars::JsonSchema;
@@ -17,6 +18,7 @@ pub use drift::{
 };
 pub use node::{BootView, ClaimView, CloudInitView, NodeCounts, NodeList, NodeView, hex};
 pub use observed::{Observations, ObservedFile, RefusedLoginView, RefusedLogins, RetryLogins, SurveyView, Taken};
+pub use pin::{Ordered, PinOrder, PinView, RewindOrder, UnpinOrder};
 
 use crate::model::{Diagnostic, File, Revision, Severity, Tree};
 
@@ -40,6 +42,12 @@ pub struct Status {
     pub since: String,
     /// The commit that is served.
     pub served: Option<RevisionView>,
+    /// Who signed the commit that is served, where a signature is required and it has one that counts.
+    #[serde(default)]
+    pub signed_by: Option<String>,
+    /// The pin, where a commit is served in place of the newest.
+    #[serde(default)]
+    pub pinned: Option<PinView>,
     /// The newest commit, where it was refused.
     pub refused: Option<RefusedView>,
     /// What an upgrade of muster changed, where the commit that is served was stored by another version.
@@ -232,6 +240,8 @@ impl Status {
             boot_only: false,
             since,
             served: None,
+            signed_by: None,
+            pinned: None,
             refused: None,
             upgraded: None,
             held: Vec::new(),

@@ -31,7 +31,7 @@ fn git_command(dir: &Path) -> Command {
     git
 }
 
-fn git(dir: &Path, args: &[&str]) -> String {
+pub(super) fn git(dir: &Path, args: &[&str]) -> String {
     let out = git_command(dir).args(args).output().expect("git runs");
     assert!(out.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8_lossy(&out.stdout).trim().to_owned()
@@ -83,7 +83,7 @@ impl Site {
     }
 }
 
-fn named(dir: &Path) -> Repo {
+pub(super) fn named(dir: &Path) -> Repo {
     Repo::open(dir, Trust::Named).unwrap()
 }
 

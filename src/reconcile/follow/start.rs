@@ -8,14 +8,26 @@ use std::time::Instant;
 
 use tracing::{error, info, warn};
 
+use super::super::pin::{self, Pinned};
 use super::super::{remember, words};
 use super::{Follower, build};
+use crate::git::Mirror;
+use crate::model::Revision;
 use crate::store::{Accepted, LastGood, StoreError};
 use crate::view::UpgradeView;
 
 impl Follower {
     /// Serves the last good commit of the store, so that nothing waits for git.
     pub fn start_from_store(&mut self) {
+        self.trust.restore(&self.store);
+        match self.store.pin() {
+            Ok(pin) => self.pinned = pin.map(|pin| Pinned::new(pin, true)),
+            Err(error) => warn!(error = %words::chain(&error), "the pin cannot be read from the store"),
+        }
+        if let Some(view) = self.pinned.as_ref().map(Pinned::view) {
+            warn!("{}", pin::told(&view));
+            self.standing.pin(Some(view));
+        }
         if let Err(error) = self.try_start_from_store() {
             warn!(error = %words::chain(&error), "the last good commit cannot be read from the store");
         }
@@ -33,7 +45,7 @@ impl Follower {
             self.standing.refuse(words::refused(&accepted, &findings, &tree));
             self.swap(None);
             // A commit that gave nothing to serve is judged again when git has it.
-            self.judged = stored.map(|_| accepted.revision);
+            self.judged = stored.map(|_| accepted.revision).filter(|_| !self.trust.is_required());
             self.restore();
             return Ok(());
         };
@@ -41,8 +53,9 @@ impl Follower {
         let (revision, nodes) = (&accepted.revision, snapshot.nodes().len());
         let millis = started.elapsed().as_millis() as u64;
         info!(revision = %revision, nodes, millis, "serving the last good commit from the store");
-        self.standing.serve(words::view(&accepted), &snapshot);
-        self.judged = Some(accepted.revision.clone());
+        let signed_by = self.signed_by(&accepted.revision);
+        self.standing.serve(words::view(&accepted), &snapshot, signed_by);
+        self.judged = Some(accepted.revision.clone()).filter(|_| !self.trust.is_required());
         self.swap(Some(Arc::clone(&snapshot)));
         self.restore();
         let is_ours = stored.as_ref().is_some_and(|stored| stored.muster.as_deref() == Some(remember::MUSTER));
@@ -56,6 +69,12 @@ impl Follower {
         Ok(())
     }
 
+    /// Finds who signed a commit that was taken before, where that is asked and the mirror can tell.
+    fn signed_by(&mut self, revision: &Revision) -> Option<String> {
+        let repo = self.open_mirror().and_then(Mirror::repo).ok()?;
+        self.trust.signature(&repo, revision).ok()?.ok().flatten()
+    }
+
     /// Serves what was rendered before, which needs no building.
     fn serve_stored(&mut self, accepted: &Accepted, started: Instant) -> Option<Kept> {
         let remember::Stored { snapshot, muster, has_documents } = remember::stored(&self.store, &accepted.revision)?;
@@ -63,7 +82,7 @@ impl Follower {
         let (revision, nodes) = (&accepted.revision, snapshot.nodes().len());
         let millis = started.elapsed().as_millis() as u64;
         info!(revision = %revision, nodes, millis, has_documents, "serving the stored bytes of the last good commit");
-        self.standing.serve(words::view(accepted), &snapshot);
+        self.standing.serve(words::view(accepted), &snapshot, None);
         self.swap(Some(Arc::clone(&snapshot)));
         Some(Kept { snapshot, muster })
     }
