@@ -141,10 +141,11 @@ impl Follower {
         self.watch_pin();
         let due = self.obey(orders);
         match self.look() {
-            Ok(Some(found)) => match self.consider(&found.revision) {
-                Ok(()) => self.standing.source_works(&found.branch),
-                Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
-            },
+            Ok(Some(found)) => {
+                if let Err(error) = self.consider(&found.branch, &found.revision) {
+                    self.standing.source_fails(&words::chain(&error), error.hint());
+                }
+            }
             Ok(None) => {}
             Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
         }
