@@ -108,10 +108,11 @@ impl Follower {
         self.watch_pin();
         let due = self.obey(orders);
         match self.look() {
-            Ok(Some(found)) => match self.consider(&found.revision) {
-                Ok(()) => self.works(&found.branch),
-                Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
-            },
+            Ok(Some(found)) => {
+                if let Err(error) = self.consider(&found.branch, &found.revision) {
+                    self.standing.source_fails(&words::chain(&error), error.hint());
+                }
+            }
             Ok(None) => {}
             Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
         }
@@ -137,7 +138,7 @@ impl Follower {
     }
 
     /// Notes that the repository can be read.
-    fn works(&mut self, branch: &str) {
+    pub(super) fn works(&mut self, branch: &str) {
         self.standing.source_works(branch);
         self.shared.load().counters.repository_read.store(clock::now_ms(), Ordering::Relaxed);
     }

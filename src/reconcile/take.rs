@@ -18,15 +18,17 @@ use crate::view::RevisionView;
 
 impl Follower {
     /// Judges the commit that the branch stands at, where that is news.
-    pub(super) fn consider(&mut self, revision: &Revision) -> Result<(), GitError> {
+    pub(super) fn consider(&mut self, branch: &str, revision: &Revision) -> Result<(), GitError> {
         if self.judged.as_ref() == Some(revision) {
+            self.works(branch);
             return Ok(());
         }
         let is_whole = self.shared.load().snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_stored());
         if self.standing.served_id() != Some(revision.as_str()) || !is_whole {
-            return self.take(revision);
+            return self.take(branch, revision);
         }
         let (info, _, trusted) = self.read(revision, false)?;
+        self.works(branch);
         self.judged = Some(revision.clone());
         match trusted {
             Ok(signed_by) => {
@@ -89,8 +91,9 @@ impl Follower {
     }
 
     /// Reads, judges and builds one commit.
-    fn take(&mut self, revision: &Revision) -> Result<(), GitError> {
+    fn take(&mut self, branch: &str, revision: &Revision) -> Result<(), GitError> {
         let (info, tree, trusted) = self.read(revision, true)?;
+        self.works(branch);
         self.judged = Some(revision.clone());
         let mut accepted = commit(revision, &info, 0);
         let reason = match &trusted {
