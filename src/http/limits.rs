@@ -49,13 +49,13 @@ pub struct Limits {
 impl Limits {
     /// Bounds the boot listener: 8,192 connections of machines that all start at once.
     ///
-    /// iPXE lets go of an idle connection after 10 s itself. A quarter of a second is longer than any machine is on its
-    /// way between two requests of one boot that it sends as soon as it can, and short enough to wait for.
+    /// iPXE lets go of an idle connection after 10 s itself. Half a second is longer than a request takes that was lost on its way and
+    /// sent again (TCP waits 200 ms or more for that), and short enough to wait for.
     #[must_use]
     pub const fn boot() -> Self {
         Self {
             connections: 8192,
-            idle: Duration::from_millis(250),
+            idle: Duration::from_millis(500),
             head: Duration::from_secs(10),
             stall: Duration::from_secs(30),
             grace: Duration::from_secs(10),

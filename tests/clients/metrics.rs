@@ -57,7 +57,7 @@ fn what_happens_is_counted() {
         let agent = [("User-Agent", "iPXE/1.21.1")];
         http::request(served.boot(), "GET", target, &agent, b"").expect("it answers").status
     };
-    let script = |mac: &str| ask(&format!("/boot/v1/bootscript?mac=02:00:00:00:00:{mac}"));
+    let script = |mac: &str| ask(&format!("/boot/v1/bootscript?mac=02:00:00:00:00:{mac}&arch=x86_64"));
     let statuses = [script("01"), script("02"), script("11"), script("12"), script("99"), ask("/boot/v1/bootscript")];
     assert_eq!(statuses, [200, 200, 403, 404, 404, 400]);
     assert_eq!([ask("/nothing"), ask("/boot.ipxe"), ask("/cloud-init/node/n1/meta-data")], [404, 200, 200]);
