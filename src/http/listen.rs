@@ -27,6 +27,7 @@ use super::answer::Answer;
 use super::api::Api;
 use super::boot::Boot;
 use super::command::Command;
+use super::drain;
 use super::limits::{Limits, MAX_HEAD, within_open_files};
 use super::patience::Patient;
 use super::proxied::{Peer, Proxied};
@@ -76,8 +77,10 @@ impl BootListener {
 
     /// Serves until it is told to end, and then until running requests are answered or [`Limits::grace`] is over.
     pub async fn serve(self, boot: Arc<Boot>, shutdown: CancellationToken) {
+        let (handle, closed) = (drain::handle(&self.listener), CancellationToken::new());
         let listener = Proxied { listener: self.listener.tap_io(set_nodelay), trusted: self.trusted };
-        run(listener, self.limits, boot, shutdown).await;
+        let drained = drain::before_closing(handle, shutdown, closed.clone());
+        tokio::join!(run(listener, self.limits, boot, closed), drained);
     }
 }
 

@@ -15,6 +15,7 @@ mod boot;
 mod bootscript;
 mod command;
 mod documents;
+mod drain;
 mod forwarded;
 mod limits;
 mod listen;

@@ -88,10 +88,11 @@ fn booter(
             assert_eq!(answer.status, 200, "{text}");
             if is_script {
                 let wanted = script.replace("NODE", &format!("n{node:02}")).replace("MAC", &mac(node));
+                let wanted = wanted.replace("NID", &node.to_string()).replace("DASHED", &mac(node).replace(':', "-"));
                 let shown: Vec<&str> = text.lines().map(|line| line.split("&ts=").next().unwrap_or(line)).collect();
                 assert_eq!(shown.join("\n"), wanted.replace("IMAGE", &image), "{revision}");
             } else {
-                assert_eq!(text, format!("#cloud-config\nhostname: n{node:02}\n# image {image}"), "{revision}");
+                assert_eq!(text, format!("#cloud-config\nhostname: n{node:02}\n# image {image}\n"), "{revision}");
             }
             right += 1;
         }
@@ -103,7 +104,8 @@ fn booter(
 fn pattern(served: &Served) -> String {
     let text = served.get(&script_of(7)).text().to_owned();
     let lines: Vec<&str> = text.lines().map(|line| line.split("&ts=").next().unwrap_or(line)).collect();
-    lines.join("\n").replace("n07", "NODE").replace(&mac(7), "MAC").replace("/one/", "/IMAGE/")
+    let plain = lines.join("\n").replace("n07", "NODE").replace(&mac(7), "MAC");
+    plain.replace("nid=7 BOOTIF=01-02-00-00-00-00-07", "nid=NID BOOTIF=01-DASHED").replace("/one/", "/IMAGE/")
 }
 
 /// The commits that a server's log says are stored.
