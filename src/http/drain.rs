@@ -34,7 +34,7 @@ fn take_no_more(listener: &OwnedFd) {
     /// `ldb [13]; and #0x12; jeq #0x02, drop, keep; drop: ret #0; keep: ret #-1` (linux/filter.h).
     const FILTER: [(u16, u8, u8, u32); 5] =
         [(0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, u32::MAX)];
-    let filter = FILTER.map(|(code, jt, jf, k)| libc::sock_filter { code, jt, jf, k });
+    let filter = FILTER.map(|(code, jt, jf, k)| socket2::SockFilter::new(code, jt, jf, k));
     // Where it cannot be, a connection of the last microseconds is cut.
     let _ = socket2::SockRef::from(listener).attach_filter(&filter);
 }

@@ -68,8 +68,8 @@ fn a_server_that_only_boots_keeps_boots_and_what_it_starts_from_and_no_more() {
     assert_eq!(ipxe(served.boot(), &script_of(1)).expect("an answer").status, 200);
     assert_eq!(ipxe(served.boot(), "/boot/v1/bootscript?mac=02:dd:00:00:00:01").expect("an answer").status, 200);
     until(&served, "the stranger", |status| status["unknown_macs"] == 1);
-    let asked =
-        muster::run(wishes.root(), &["discover", "--retry-logins", "--repo", "clone", "--store", "muster.redb"]);
+    let file = store(&wishes).display().to_string();
+    let asked = muster::run(&wishes.clone_dir(), &["discover", "--retry-logins", "--store", &file]);
     let said = String::from_utf8_lossy(&asked.stderr).into_owned();
     assert!(!asked.status.success() && said.contains("only boots"), "{said}");
     assert_eq!(served.get_api("/api/v1/observed").status, 409);
