@@ -23,7 +23,7 @@ mkdir -p "$parts" "$npm"
 : >"$log"
 
 all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
-    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups faketime $*"
+    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups faketime promtool $*"
 
 # ---- is it here? ---------------------------------------------------------------------------------------------------
 
@@ -55,6 +55,7 @@ found() {
     mockups) [ -d "${MUSTER_MOCKUPS-$root/../shared/redfish-mockups}" ] ;;
     sarif-schema) [ -s "$parts/sarif-2.1.0.json" ] ;;
     junit-schema) [ -s "$parts/junit-10.xsd" ] ;;
+    promtool) have promtool || [ -x "$parts/promtool" ] ;;
     *) return 1 ;;
     esac
 }
@@ -173,6 +174,22 @@ keep_of_kernel() {
     done
 }
 
+# Out of the server's package, which is not installed: it would start a server here.
+install_promtool() {
+    have apt-get || { fail "no apt-get here"; return 1; }
+    apt_update
+    debs=$parts/prometheus-deb
+    rm -rf "$debs" && mkdir -p "$debs/unpacked"
+    say "apt-get download prometheus (unpacked, not installed)"
+    (cd "$debs" && apt-get -q download prometheus) >>"$log" 2>&1 || { fail "$(last_error)"; return 1; }
+    for deb in "$debs"/*.deb; do
+        dpkg -x "$deb" "$debs/unpacked" >>"$log" 2>&1 || { fail "could not unpack $deb"; return 1; }
+    done
+    cp "$debs/unpacked/usr/bin/promtool" "$parts/promtool" 2>>"$log"
+    rm -rf "$debs"
+    found promtool || fail "the package does not hold what was expected of it"
+}
+
 # By `python -m pip` always: the script `pip` of a venv that was copied installs into the one that it was copied from.
 install_pip() {
     [ ! -x "$venv/bin/pip" ] || return 0
@@ -267,6 +284,7 @@ done
 [ -z "$missing" ] || install_packages $missing
 
 found kernel || install_kernel || not_installed kernel "$reason"
+found promtool || install_promtool || not_installed promtool "$reason"
 found clustershell || install_python ClusterShell || not_installed clustershell "$reason"
 found check-jsonschema || install_python check-jsonschema || not_installed check-jsonschema "$reason"
 found cmarkgfm || install_python cmarkgfm || not_installed cmarkgfm "$reason"

@@ -1,4 +1,4 @@
-//! The api: status, nodes and revisions as JSON, for `muster status` and for programs.
+//! The api: status, nodes and revisions as JSON, for `muster status` and for programs; metrics, and the webhook.
 
 use std::sync::Arc;
 
@@ -15,9 +15,12 @@ use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt;
 
 use super::answer::{self, JSON, PLAIN};
-use super::command::{Command, Refusal};
+use super::command::{Command, NotDone};
+use super::counters::Counters;
 use super::limits::{MAX_BODY, PATIENCE};
+use super::metrics;
 use super::serving::{Confirmed, Serving};
+use super::webhook::Webhook;
 use crate::model::MacAddr;
 use crate::observed::BootFetch;
 use crate::snapshot::{self, Snapshot};
@@ -38,11 +41,13 @@ const MAX_OBSERVATIONS: usize = 64 * 1024 * 1024;
 /// The routes of the api.
 pub struct Api {
     routes: Router,
+    webhook: Option<Webhook>,
+    serving: Arc<ArcSwap<Serving>>,
 }
 
 impl Api {
     /// Answers from what stands in `serving`.
-    pub fn new(serving: Arc<ArcSwap<Serving>>, commands: mpsc::Sender<Command>) -> Self {
+    pub fn new(serving: Arc<ArcSwap<Serving>>, commands: mpsc::Sender<Command>, webhook: Option<Webhook>) -> Self {
         let seen = Router::new()
             .route("/api/v1/observed", get(observed))
             .route("/api/v1/observations", post(take).layer(DefaultBodyLimit::max(MAX_OBSERVATIONS)))
@@ -55,28 +60,52 @@ impl Api {
             .route("/api/v1/nodes", get(nodes))
             .route("/api/v1/nodes/{name}", get(node))
             .route("/api/v1/revisions", get(revisions))
+            .route("/metrics", get(scrape))
             .route("/healthz", get(async || answer::text(StatusCode::OK, PLAIN, &b"alive\n"[..]).map(Body::new)))
             .fallback(async || answer::not_found().map(Body::new))
             .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD").map(Body::new))
             .layer(DefaultBodyLimit::max(MAX_BODY))
-            .with_state(serving);
-        Self { routes: routes.merge(seen) }
+            .with_state(Arc::clone(&serving));
+        Self { routes: routes.merge(seen), webhook, serving }
+    }
+
+    /// Returns where all is counted.
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.serving.load().counters)
     }
 
     /// Answers one request.
     pub async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
-        let answer = self.routes.clone().oneshot(request.map(Body::new));
+        let answer = async {
+            match &self.webhook {
+                Some(webhook) if request.uri().path() == "/webhook" => Ok(self.hook(webhook, request).await),
+                Some(_) | None => self.routes.clone().oneshot(request.map(Body::new)).await,
+            }
+        };
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => answer,
             Err(_) => answer::problem(StatusCode::GATEWAY_TIMEOUT, "the answer takes too long").map(Body::new),
         }
     }
+
+    async fn hook(&self, webhook: &Webhook, request: Request<hyper::body::Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let (is_woken, answer) = webhook.answer(&head.method, &head.headers, Body::new(body)).await;
+        let counters = self.counters();
+        let count = if is_woken { &counters.hooks } else { &counters.hooks_refused };
+        count.fetch_add(1, Ordering::Relaxed);
+        answer
+    }
+}
+
+async fn scrape(State(serving): Shared) -> Response<Body> {
+    metrics::scrape(serving.load_full()).await.map(Body::new)
 }
 
 /// Asks the one who keeps the store, and waits for the answer.
 async fn ask<T>(
     commands: &mpsc::Sender<Command>,
-    command: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Command,
+    command: impl FnOnce(oneshot::Sender<Result<T, NotDone>>) -> Command,
 ) -> Result<T, Response<Body>> {
     let (reply, replied) = oneshot::channel();
     let gone = |_| answer::problem(StatusCode::SERVICE_UNAVAILABLE, "the server is about to end").map(Body::new);
@@ -84,8 +113,8 @@ async fn ask<T>(
     let answer = replied.await.map_err(|_| gone(()))?;
     answer.map_err(|refusal| {
         let problem = match refusal {
-            Refusal::Failed(why) => answer::problem(StatusCode::SERVICE_UNAVAILABLE, &why),
-            Refusal::NotHere(why) => answer::problem(StatusCode::CONFLICT, why),
+            NotDone::Failed(why) => answer::problem(StatusCode::SERVICE_UNAVAILABLE, &why),
+            NotDone::NotHere(why) => answer::problem(StatusCode::CONFLICT, why),
         };
         problem.map(Body::new)
     })
@@ -132,7 +161,7 @@ fn json(value: &impl Serialize) -> Response<Body> {
 async fn status(State(serving): Shared) -> Response<Body> {
     let serving = serving.load();
     let mut status = (*serving.status).clone();
-    status.boots = serving.counters.boots.load(Ordering::Relaxed);
+    status.boots = serving.counters.boots();
     status.unknown_dropped = serving.counters.unknown_dropped.load(Ordering::Relaxed);
     match serving.counters.contradictions.load(Ordering::Relaxed) {
         0 => {}

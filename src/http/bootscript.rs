@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::answer::{self, Answer, JSON, PLAIN};
 use super::boot::{Asked, Boot};
+use super::counters::Refusal;
 use super::now;
 use super::query::{Query, TooLong};
 use super::serving::Seen;
@@ -28,17 +29,23 @@ const BOOT_CLIENT: &str = "iPXE/";
 
 /// Answers a request for a script; `path` is the one that was asked.
 pub fn answer(boot: &Boot, asked: &Asked<'_>, path: &str) -> Answer {
+    let counters = &asked.serving.counters;
     let query = match Query::parse(asked.query) {
         Ok(query) => query,
         Err(TooLong(key)) => {
+            counters.refuse(Refusal::Malformed);
             let detail = format!("{key}= is longer than 256 bytes");
             return answer::problem(StatusCode::BAD_REQUEST, &detail);
         }
     };
     let Some(keys) = Keys::of(&query) else {
+        counters.refuse(Refusal::Malformed);
         return answer::problem(StatusCode::BAD_REQUEST, "Need a mac=, name=, or nid= parameter");
     };
-    let Some(snapshot) = &asked.serving.snapshot else { return answer::starting() };
+    let Some(snapshot) = &asked.serving.snapshot else {
+        counters.refuse(Refusal::Starting);
+        return answer::starting();
+    };
     let found = keys.find(asked.serving, snapshot);
     let request = Lookup { boot, asked, path, snapshot, query: &query, keys, found };
     match found {
@@ -64,11 +71,13 @@ impl Lookup<'_> {
         let prepared = match self.snapshot.answer(node) {
             snapshot::Answer::Script(prepared) => prepared,
             snapshot::Answer::Retired => {
+                self.asked.serving.counters.refuse(Refusal::Retired);
                 let detail = format!("{} is retired: it is given nothing to boot.", own.name);
                 return answer::problem(StatusCode::FORBIDDEN, &detail);
             }
             snapshot::Answer::Nothing if self.query.json => return json_of(""),
             snapshot::Answer::Nothing => {
+                self.asked.serving.counters.refuse(Refusal::Nothing);
                 let detail = format!("{} has no boot configuration: no layer names one.", own.name);
                 return answer::problem(StatusCode::NOT_FOUND, &detail);
             }
@@ -94,6 +103,7 @@ impl Lookup<'_> {
         let arch = self.query.arch.as_deref();
         let is_unknown = self.found == Found::Nobody;
         let answer = if is_unknown {
+            self.asked.serving.counters.unknown.fetch_add(1, Ordering::Relaxed);
             self.note_unknown();
             self.snapshot.unknown(arch)
         } else {
@@ -110,13 +120,16 @@ impl Lookup<'_> {
     }
 
     fn refused(&self) -> Answer {
+        let counters = &self.asked.serving.counters;
         let name = |node: usize| &self.snapshot.nodes()[node].name;
         match self.found {
             Found::Held => {
+                counters.refuse(Refusal::Held);
                 let held = self.asked.serving.roll.held().iter().find(|held| Some(held.mac) == self.keys.mac);
                 answer::problem(StatusCode::NOT_FOUND, &held.map(ToString::to_string).unwrap_or_default())
             }
             Found::Contradiction { uuid, serial } => {
+                counters.refuse(Refusal::Contradiction);
                 let detail = format!(
                     "this UUID is that of {}, and this serial number that of {}: nothing is booted until the wishes agree \
                      with the machine",
@@ -126,6 +139,7 @@ impl Lookup<'_> {
                 answer::problem(StatusCode::CONFLICT, &detail)
             }
             Found::Nobody | Found::Named { .. } | Found::Machine(_) => {
+                counters.refuse(Refusal::Unknown);
                 let (who, arch) = (self.keys.who(), self.query.arch.as_deref().unwrap_or_default());
                 let detail = format!("Unknown {who} architecture {arch}: this host not configured for booting.");
                 answer::problem(StatusCode::NOT_FOUND, &detail)
@@ -193,7 +207,7 @@ impl Lookup<'_> {
         };
         let slot = &self.asked.serving.slots[node];
         slot.record(&seen, self.snapshot.revision(), prepared.digest);
-        self.asked.serving.counters.boots.fetch_add(1, Ordering::Relaxed);
+        self.asked.serving.counters.boot();
         if let Found::Named { other: Some(other), .. } = self.found {
             self.asked.serving.counters.contradictions.fetch_add(1, Ordering::Relaxed);
             // Once a node: a machine that boots again and again says the same.

@@ -7,7 +7,7 @@ use crate::view::{ObservedFile, RefusedLogins};
 
 /// Why a command was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum NotDone {
     /// It failed, and may work later.
     Failed(String),
     /// This server does no such thing.
@@ -18,11 +18,11 @@ pub enum Refusal {
 #[derive(Debug)]
 pub enum Command {
     /// Tell all that is remembered of the BMCs.
-    Observed(oneshot::Sender<Result<ObservedFile, Refusal>>),
+    Observed(oneshot::Sender<Result<ObservedFile, NotDone>>),
     /// Take in what a survey elsewhere found. It claims no MAC address.
-    Take(Vec<Observation>, oneshot::Sender<Result<(), Refusal>>),
+    Take(Vec<Observation>, oneshot::Sender<Result<(), NotDone>>),
     /// Tell which BMCs refused which credential.
-    RefusedLogins(oneshot::Sender<Result<RefusedLogins, Refusal>>),
+    RefusedLogins(oneshot::Sender<Result<RefusedLogins, NotDone>>),
     /// Forget which BMCs refused their credential, so that they are tried again; all of them where none is named.
-    RetryLogins(Vec<Box<str>>, oneshot::Sender<Result<u64, Refusal>>),
+    RetryLogins(Vec<Box<str>>, oneshot::Sender<Result<u64, NotDone>>),
 }

@@ -1,4 +1,5 @@
-//! Two listeners: one for machines that boot (scripts, cloud-init), one for people and programs (status).
+//! Two listeners: one for machines that boot (scripts, cloud-init), one for people and programs (status, webhook, metrics);
+//! and a third for Prometheus alone, where it is wanted.
 //!
 //! Every answer is a function of one [`Serving`], which a request loads once; so no answer mixes two commits. Boot
 //! answers wait for nothing: what they see goes into slots in memory and a bounded channel. Nothing is built from a
@@ -14,26 +15,33 @@ mod api;
 mod boot;
 mod bootscript;
 mod command;
+mod counters;
 mod documents;
 mod drain;
 mod forwarded;
 mod limits;
 mod listen;
 mod loader;
+mod metrics;
 mod patience;
+mod process;
 mod proxied;
 mod query;
+mod room;
 mod serving;
 mod socket;
+mod webhook;
 
 use std::time::SystemTime;
 
 pub use address::ListenError;
 pub use boot::Boot;
-pub use command::{Command, Refusal};
-pub use limits::Limits;
-pub use listen::{ApiListener, BootListener};
-pub use serving::{Confirmed, Counters, Serving, Slot};
+pub use command::{Command, NotDone};
+pub use counters::{CLASSES, Counters, Door, Refusal, Route};
+pub use limits::{IDLE_BYTES, Limits};
+pub use listen::{ApiListener, BootListener, MetricsListener};
+pub use serving::{Confirmed, Serving, Slot};
+pub use webhook::Webhook;
 
 /// Returns the time in unix milliseconds.
 fn now() -> i64 {

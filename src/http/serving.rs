@@ -4,13 +4,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use axum::http::HeaderValue;
 
 use super::answer::fingerprint;
+use super::counters::Counters;
 use crate::model::{MacAddr, Revision};
 use crate::observed::{BootFetch, Claim, MAX_ARCH, MAX_USER_AGENT, bounded};
 use crate::roll::Roll;
@@ -38,17 +39,6 @@ pub struct Serving {
     departed: Arc<[Arc<Slot>]>,
     /// The full id of the commit, ready to send.
     revision: Option<HeaderValue>,
-}
-
-/// What is counted from the start of the server.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Scripts that were given to nodes to boot from.
-    pub boots: AtomicU64,
-    /// Unknown machines that were not remembered, because more of them asked than could be taken note of.
-    pub unknown_dropped: AtomicU64,
-    /// Boots of machines whose UUID or serial number is declared for another node.
-    pub contradictions: AtomicU64,
 }
 
 impl Serving {

@@ -8,6 +8,7 @@ mod start;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
@@ -39,6 +40,9 @@ pub struct Follower {
     judged: Option<Revision>,
     /// What is served and not stored yet, because the store could not write.
     unstored: Option<(Arc<Snapshot>, Arc<Tree>, Accepted)>,
+    /// What was served before: kept until no request can hold it any more, as whoever drops it last frees 100,000 nodes,
+    /// which is no work for a thread that boots machines.
+    before: Option<Arc<Serving>>,
     /// Whether the boot fetches of the store are back in memory.
     restored: bool,
 }
@@ -63,6 +67,7 @@ impl Follower {
             standing,
             judged: None,
             unstored: None,
+            before: None,
             restored: false,
         }
     }
@@ -81,14 +86,15 @@ impl Follower {
 
     /// Runs one pass.
     pub fn pass(&mut self) {
+        self.before = None;
         self.standing.looked(clock::rfc3339(clock::now_ms()));
         match self.look() {
             Ok(Some(Found { branch, revision })) if self.judged.as_ref() == Some(&revision) => {
-                self.standing.source_works(&branch);
+                self.works(&branch);
             }
             Ok(Some(Found { branch, revision })) if self.standing.served_id() == Some(revision.as_str()) => {
                 info!(revision = %revision, "the branch is back at the commit that is served");
-                self.standing.source_works(&branch);
+                self.works(&branch);
                 self.standing.clear_refusal();
                 self.judged = Some(revision);
             }
@@ -104,6 +110,12 @@ impl Follower {
         self.store_what_is_unstored();
         self.standing.store_is(self.store.trouble());
         self.swap(None);
+    }
+
+    /// Notes that the repository can be read.
+    fn works(&mut self, branch: &str) {
+        self.standing.source_works(branch);
+        self.shared.load().counters.repository_read.store(clock::now_ms(), Ordering::Relaxed);
     }
 
     /// Brings the branch's tip into the mirror; nothing where there is no commit to take.
@@ -135,7 +147,7 @@ impl Follower {
             Ok(read) => read,
             Err(error) => return self.standing.source_fails(&words::chain(&error), error.hint()),
         };
-        self.standing.source_works(branch);
+        self.works(branch);
         self.judged = Some(revision.clone());
         let mut accepted =
             Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.into(), nodes: 0 };
@@ -150,6 +162,7 @@ impl Follower {
         let started = std::time::Instant::now();
         let (snapshot, findings) = build(&tree, revision);
         let millis = started.elapsed().as_millis() as u64;
+        self.shared.load().counters.build_micros.store(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         words::tell(&findings, &tree);
         match snapshot {
             Some(snapshot) => {
@@ -159,6 +172,7 @@ impl Follower {
                 let snapshot = Arc::new(snapshot);
                 self.swap(Some(Arc::clone(&snapshot)));
                 info!(revision = %revision, subject = accepted.subject, nodes, millis, "commit accepted");
+                self.shared.load().counters.accepted.fetch_add(1, Ordering::Relaxed);
                 self.unstored = Some((snapshot, Arc::new(tree), accepted));
                 self.restore();
             }
@@ -169,6 +183,7 @@ impl Follower {
     fn refuse(&mut self, commit: &Accepted, refused: Refused) {
         let served = self.standing.served_id().unwrap_or("nothing").to_owned();
         let (revision, subject) = (&commit.revision, &*commit.subject);
+        self.shared.load().counters.refused.fetch_add(1, Ordering::Relaxed);
         error!(revision = %revision, subject, served, "commit refused: {}", refused.reason);
         self.standing.refuse(refused);
     }
@@ -220,6 +235,7 @@ impl Follower {
                 self.list_revisions();
             }
             Err(error) => {
+                self.shared.load().counters.store_errors.fetch_add(1, Ordering::Relaxed);
                 if self.standing.unstored(&words::chain(&error)) {
                     error!(error = %words::chain(&error), "the served commit cannot be stored; boots go on");
                 }
@@ -243,11 +259,12 @@ impl Follower {
 
     /// Publishes the standing, and a new Snapshot where there is one. Claims are published beside it
     /// ([`Serving::publish_claims`]), so what stands is replaced by what follows from it, and nothing is lost.
-    fn swap(&self, snapshot: Option<Arc<Snapshot>>) {
+    fn swap(&mut self, snapshot: Option<Arc<Snapshot>>) {
         let status = Arc::new(self.standing.status());
         match snapshot {
             Some(snapshot) => {
-                self.shared.rcu(|serving| Serving::next(serving, Arc::clone(&snapshot), Arc::clone(&status)));
+                let next = |serving: &Arc<Serving>| Serving::next(serving, Arc::clone(&snapshot), Arc::clone(&status));
+                self.before = Some(self.shared.rcu(next));
             }
             None if *self.shared.load().status == *status => {}
             None => {

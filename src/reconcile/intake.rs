@@ -114,7 +114,11 @@ pub async fn run(
         unknown.count.store(unknown.all.len() as u64, Ordering::Relaxed);
         let (writer, batch, seen) =
             (Arc::clone(&store), fetches.values().cloned().collect::<Vec<_>>(), unknown.unwritten());
-        match tokio::task::spawn_blocking(move || write(&writer, &batch, &seen)).await {
+        let written = tokio::task::spawn_blocking(move || write(&writer, &batch, &seen)).await;
+        if matches!(written, Ok(Err(_))) {
+            shared.load().counters.store_errors.fetch_add(1, Ordering::Relaxed);
+        }
+        match written {
             Ok(Ok(())) => {
                 fetches.clear();
                 unknown.changed.clear();

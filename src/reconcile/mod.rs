@@ -34,9 +34,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::git::{GitError, Watch};
-use crate::http::{ApiListener, Boot, BootListener, ListenError, Serving};
+use crate::http::{ApiListener, Boot, BootListener, ListenError, MetricsListener, Serving, Webhook};
 use crate::redfish::GroundsError;
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsError};
 use crate::store::{Identity, Opened, Store, StoreError};
 use crate::survey;
 use crate::view::{SourceView, Status, StoreState, StoreView};
@@ -72,6 +72,8 @@ pub enum ServeError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Grounds(#[from] GroundsError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     #[error("the server cannot {doing}")]
     System { doing: &'static str, source: io::Error },
 }
@@ -85,6 +87,7 @@ impl ServeError {
             Self::Inside { root, prefix, .. } => Some(format!("use --repo {} --path {prefix}", root.display())),
             Self::Store(error) => error.hint(),
             Self::Grounds(_) => Some("correct `bmc.ca` in this host's settings".into()),
+            Self::Settings(error) => error.hint().map(str::to_owned),
             Self::Listen(_) | Self::System { .. } => None,
         }
     }
@@ -100,6 +103,8 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(system("start its runtime"))?;
     allow_open_files();
+    // A landing commit keeps all cores busy for seconds. Where somebody has made the pool already, its threads are as urgent.
+    let _ = rayon::ThreadPoolBuilder::new().start_handler(|_| stand_back()).build_global();
     let repository = repository::find(&settings)?;
     let identity = Identity {
         repository: repository.display().to_string(),
@@ -136,7 +141,8 @@ fn allow_open_files() {
     }
 }
 
-/// By how much the surveys' threads stand back (nice(2)): beside a thread that never rests they have a tenth of a core.
+/// By how much the threads of surveys and of builds stand back (nice(2)): beside a thread that never rests they have a
+/// tenth of a core.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
@@ -144,13 +150,16 @@ const NICE: i32 = 10;
 fn surveying() -> io::Result<tokio::runtime::Runtime> {
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     threads.thread_name("survey").enable_all();
-    // On Linux alone this is of one thread; elsewhere it would be of the whole process.
-    #[cfg(target_os = "linux")]
-    threads.on_thread_start(|| {
-        // Where it fails, surveys are as urgent as boots.
-        let _ = rustix::process::setpriority_process(None, NICE);
-    });
+    threads.on_thread_start(stand_back);
     threads.build()
+}
+
+/// Lets the calling thread stand back behind those that boot machines. On Linux alone a priority is of one thread;
+/// elsewhere it would be of the whole process.
+fn stand_back() {
+    // Where it fails, this work is as urgent as boots.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, NICE);
 }
 
 fn tell_opened(opened: &Opened, settings: &Settings) -> Option<String> {
@@ -190,11 +199,16 @@ async fn run(
 ) -> Result<(), ServeError> {
     // Before anybody can know that we listen: a signal from then on is a wish, not an accident.
     let mut signals = Signals::listen()?;
-    let boot_listener = BootListener::bind(settings.listen)?.with_trusted_proxies(&settings.trusted_proxies);
+    let boot_listener = BootListener::bind(settings.listen)?
+        .with_connections(settings.connections)
+        .with_trusted_proxies(&settings.trusted_proxies);
     let api_listener = ApiListener::bind(&settings.api)?;
+    let metrics_listener = settings.metrics.map(MetricsListener::bind).transpose()?;
+    let secret = settings.webhook_secret(std::env::vars_os())?;
     let address = boot_listener.local_addr();
     let advertise = settings.advertise.clone().unwrap_or_else(|| advertised(address));
-    info!(boot = %address, api = %api_listener.local_addr(), advertise, "listening");
+    let scraped = metrics_listener.as_ref().map(|listener| tracing::field::display(listener.local_addr()));
+    info!(boot = %address, api = %api_listener.local_addr(), metrics = scraped, advertise, "listening");
 
     let stop = CancellationToken::new();
     unknown.only_count(settings.boot_only);
@@ -205,6 +219,13 @@ async fn run(
     let (note, noted) = mpsc::channel(UNKNOWN_WAITING);
     let boot = Boot::new(Arc::clone(&shared), &advertise, note);
     let (wake, woken) = sync_channel::<()>(1);
+    let hooked = wake.clone();
+    let api_listener = api_listener.with_webhook(secret.map(|secret| {
+        Webhook::new(secret, move || {
+            // A full channel is a look that comes anyhow.
+            let _ = hooked.try_send(());
+        })
+    }));
     let following = follow_in_thread(&settings, follower, wake.clone(), woken, stop.clone())?;
     let unheard = CancellationToken::new();
     let (order, orders) = mpsc::channel(COMMANDS_WAITING);
@@ -220,7 +241,12 @@ async fn run(
     let listeners = async {
         let boots = boot_listener.serve(Arc::new(boot), stop.clone());
         let api = api_listener.serve(Arc::clone(&shared), order, stop.clone());
-        tokio::join!(boots, api);
+        let scrapes = async {
+            if let Some(listener) = metrics_listener {
+                listener.serve(Arc::clone(&shared), stop.clone()).await;
+            }
+        };
+        tokio::join!(boots, api, scrapes);
         unheard.cancel();
     };
     // It ends after the listeners, so that what they answered last is written too.
@@ -282,6 +308,7 @@ fn follow_in_thread(
     let repo = settings.repo.clone();
     let body = move || {
         follower.start_from_store();
+        stand_back();
         follower.list_revisions();
         let mut watch = watched(&repo, &wake, true);
         while !stop.is_cancelled() {

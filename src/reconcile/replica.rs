@@ -4,7 +4,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::http::{Command, Refusal};
+use crate::http::{Command, NotDone};
 
 /// What an order is refused with that is for the server which surveys.
 const WHY: &str =
@@ -22,7 +22,7 @@ pub async fn refuse(mut orders: mpsc::Receiver<Command>) {
     }
 }
 
-fn answer<T>(reply: oneshot::Sender<Result<T, Refusal>>) {
+fn answer<T>(reply: oneshot::Sender<Result<T, NotDone>>) {
     // Who asked may have gone away.
-    let _ = reply.send(Err(Refusal::NotHere(WHY)));
+    let _ = reply.send(Err(NotDone::NotHere(WHY)));
 }

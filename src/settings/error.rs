@@ -29,6 +29,8 @@ pub enum SettingsError {
     Value { key: &'static str, fault: String },
     #[error("{path}: the file of credentials cannot be read")]
     CredentialsUnreadable { path: PathBuf, source: io::Error },
+    #[error("{path}: the file of the webhook's secret cannot be read")]
+    WebhookUnreadable { path: PathBuf, source: io::Error },
     #[error("{path}: {fault}")]
     Credentials { path: PathBuf, fault: String, hint: &'static str },
 }
@@ -50,6 +52,7 @@ impl SettingsError {
             }
             Self::Value { .. } => None,
             Self::CredentialsUnreadable { .. } => Some("check `bmc.credentials_file`, and who may read it"),
+            Self::WebhookUnreadable { .. } => Some("check `webhook_secret_file`, and who may read it"),
             Self::Credentials { hint, .. } => Some(hint),
         }
     }

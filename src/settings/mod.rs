@@ -13,6 +13,8 @@ mod credentials;
 mod error;
 mod fetch;
 mod given;
+mod private;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

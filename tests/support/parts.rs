@@ -46,6 +46,8 @@ pub enum Part {
     Sushy,
     /// libvirt with its driver for QEMU, and dnsmasq: the folder of its bindings for the `python` of [`Part::Sushy`].
     Libvirt,
+    /// Prometheus's checker of metrics and rules: the path of `promtool`.
+    Promtool,
 }
 
 impl Part {
@@ -70,6 +72,7 @@ impl Part {
             Part::Cmarkgfm => "cmarkgfm",
             Part::Sushy => "sushy",
             Part::Libvirt => "libvirt",
+            Part::Promtool => "promtool",
         }
     }
 
@@ -95,6 +98,7 @@ impl Part {
             Part::Cmarkgfm => "run tests/setup.sh: it installs PyPI cmarkgfm into target/test-venv",
             Part::JunitSchema => "run tests/setup.sh: it takes the schema out of the source of PyPI pytest",
             Part::Sushy => "run tests/setup.sh: it installs PyPI sushy-tools, sushy and redfish into target/test-venv",
+            Part::Promtool => "run tests/setup.sh: it unpacks Debian's prometheus into target/test-parts",
             Part::Libvirt => {
                 "run make test-vm: it installs libvirt-daemon, its driver for QEMU, python3-libvirt and dnsmasq-base"
             }
@@ -145,6 +149,7 @@ impl Part {
                 status.is_ok_and(|status| status.success()).then_some(python)
             }
             Part::JunitSchema => file(folder().join("junit-10.xsd")),
+            Part::Promtool => program("promtool").or_else(|| file(folder().join("promtool"))),
             Part::Sushy => {
                 let emulator = file(target().join("test-venv/bin/sushy-emulator"))?;
                 let clients = Command::new(emulator.with_file_name("python"))
