@@ -19,7 +19,7 @@ struct Known {
 }
 
 /// One who commits and pushes without end.
-fn pusher(wishes: &Arc<Wishes>, known: &Arc<Mutex<Known>>, stop: &Arc<AtomicBool>) -> thread::JoinHandle<()> {
+fn pusher(wishes: &Wishes, known: &Arc<Mutex<Known>>, stop: &Arc<AtomicBool>) -> thread::JoinHandle<()> {
     let (clone, bare) = (wishes.clone_dir(), wishes.bare());
     let (known, stop) = (Arc::clone(known), Arc::clone(stop));
     let home = wishes.root().to_owned();
@@ -119,7 +119,7 @@ fn stored(log: &[String]) -> Vec<String> {
 fn whatever_was_stored_survives_being_killed_and_nothing_wrong_is_served() {
     let kills: u32 = std::env::var("MUSTER_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(40);
     let started = Instant::now();
-    let wishes = Arc::new(cluster());
+    let wishes = cluster();
     let first = wishes.git(&["rev-parse", "HEAD"]);
     let served = serve(&wishes, &[]);
     until_serving(&served, &first);
@@ -154,7 +154,8 @@ fn whatever_was_stored_survives_being_killed_and_nothing_wrong_is_served() {
             let served = Served::spawn(spawned);
             let done = Arc::new(AtomicBool::new(false));
             let booters: Vec<_> = (0..2).map(|_| booter(served.boot(), &known, &script, &done)).collect();
-            thread::sleep(Duration::from_millis(fastrand::u64(0..500)));
+            // Long enough now and then for whole commits, mostly not.
+            thread::sleep(Duration::from_millis(fastrand::u64(0..if round % 4 == 1 { 1500 } else { 400 })));
             log = served.killed();
             done.store(true, Ordering::SeqCst);
             right += booters.into_iter().map(|booter| booter.join().expect("nothing wrong is served")).sum::<u64>();

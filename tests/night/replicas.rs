@@ -11,8 +11,11 @@ fn replica(wishes: &Wishes, name: &str, more: &[&str]) -> Served {
     Served::start(&wishes.bare(), &wishes.root().join(format!("{name}.redb")), more)
 }
 
+/// A target with what it is answered: status, body, and the headers that tell of the content.
+type Told = (String, u16, Vec<u8>, [Option<String>; 3]);
+
 /// All that a boot listener tells of a cluster, with the headers that tell of the content.
-fn everything(served: &Served) -> Vec<(String, u16, Vec<u8>, [Option<String>; 3])> {
+fn everything(served: &Served) -> Vec<Told> {
     let nodes = (1..=NODES).flat_map(|node| {
         let documents = DOCUMENTS.iter().map(move |document| document_of(node, document));
         documents.chain([script_of(node), format!("/boot/v1/bootscript?nid={node}&json=1")])
