@@ -18,6 +18,9 @@ struct Known {
     order: Vec<String>,
 }
 
+/// Held while a push runs and while the repository is moved: git's own lock would be moved with it, and stay for ever.
+static MOVING: Mutex<()> = Mutex::new(());
+
 /// One who commits and pushes without end.
 fn pusher(wishes: &Wishes, known: &Arc<Mutex<Known>>, stop: &Arc<AtomicBool>) -> thread::JoinHandle<()> {
     let (clone, bare) = (wishes.clone_dir(), wishes.bare());
@@ -50,9 +53,11 @@ fn pusher(wishes: &Wishes, known: &Arc<Mutex<Known>>, stop: &Arc<AtomicBool>) ->
             known.order.push(id);
             drop(known);
             // The repository may be away; then a later push brings this commit too.
+            let still = MOVING.lock().expect("nobody panics with it");
             if bare.exists() {
                 let _ = git(&["push", "-q", "--force", "origin", "main"]);
             }
+            drop(still);
             thread::sleep(Duration::from_millis(fastrand::u64(0..120)));
         }
     })
@@ -137,7 +142,10 @@ fn whatever_was_stored_survives_being_killed_and_nothing_wrong_is_served() {
     for round in 0..kills {
         // Now and then git is away, so that it starts from the store alone.
         let away = wishes.root().join("away.git");
-        let is_away = round % 7 == 3 && std::fs::rename(wishes.bare(), &away).is_ok();
+        let is_away = round % 7 == 3 && {
+            let _still = MOVING.lock().expect("nobody panics with it");
+            std::fs::rename(wishes.bare(), &away).is_ok()
+        };
         let mut spawned = muster::command(wishes.root());
         spawned.arg("serve").arg("--repo").arg(wishes.bare()).arg("--store").arg(store(&wishes));
         spawned.args(["--listen", "127.0.0.1:0"]).args(ADVERTISE);
