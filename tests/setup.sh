@@ -23,7 +23,7 @@ mkdir -p "$parts" "$npm"
 : >"$log"
 
 all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
-    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups promtool $*"
+    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups faketime promtool $*"
 
 # ---- is it here? ---------------------------------------------------------------------------------------------------
 
@@ -42,6 +42,7 @@ found() {
     ovmf) [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] && [ -e /usr/lib/ipxe/qemu/efi-virtio.rom ] ;;
     ipxe) [ -e /usr/lib/ipxe/ipxe.lkrn ] ;;
     netns) have ip && have unshare && have setpriv && { unshare -n true || unshare -rn true; } 2>>"$log" ;;
+    faketime) for library in /usr/lib/*/faketime/libfaketimeMT.so.1; do [ -e "$library" ] && return 0; done; return 1 ;;
     kernel) [ -e "$parts/vmlinuz" ] && [ -x "$parts/busybox" ] && [ -d "$parts/modules" ] ;;
     clustershell) [ -x "$venv/bin/nodeset" ] ;;
     check-jsonschema) [ -x "$venv/bin/check-jsonschema" ] ;;
@@ -66,7 +67,7 @@ packages() {
     netns) echo util-linux iproute2 ;;
     xmllint) echo libxml2-utils ;;
     libvirt) echo libvirt-daemon libvirt-daemon-driver-qemu python3-libvirt dnsmasq-base ;;
-    git | curl | shellcheck | ovmf | ipxe | cloud-init) echo "$1" ;;
+    git | curl | shellcheck | ovmf | ipxe | cloud-init | faketime) echo "$1" ;;
     *) ;;
     esac
 }

@@ -12,6 +12,7 @@ use std::sync::{PoisonError, RwLock};
 use git2::Oid;
 
 use super::error::GitError;
+use super::left;
 use super::locate::io_error;
 use super::repo::{Repo, Tip, Trust};
 use super::transfer;
@@ -51,6 +52,9 @@ impl Mirror {
     pub fn open_or_create(path: &Path) -> Result<Self, GitError> {
         let mirror = Self { path: path.into(), gate: RwLock::new(()) };
         mirror.finish_swap()?;
+        if path.join(MARK).is_file() {
+            left::sweep(path);
+        }
         if mirror.is_whole()? { Ok(mirror) } else { mirror.remake().map(|()| mirror) }
     }
 

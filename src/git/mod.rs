@@ -10,6 +10,7 @@
 mod commit_tree;
 mod error;
 mod folder;
+mod left;
 mod locate;
 mod mirror;
 mod repo;

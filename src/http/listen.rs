@@ -31,13 +31,13 @@ use super::boot::Boot;
 use super::command::{Command, Orders};
 use super::counters::{Counters, Door, Route};
 use super::limits::{KERNEL_READS, KERNEL_WRITES, Limits, MAX_HEAD, within_open_files};
-use super::metrics;
 use super::patience::Patient;
 use super::proxied::{Peer, Proxied};
 use super::room::{Room, Seat};
 use super::serving::Serving;
 use super::socket::{self, SocketFile};
 use super::webhook::Webhook;
+use super::{drain, metrics};
 use crate::model::ApiAddress;
 
 /// How many connections the kernel keeps until they are accepted: those of a whole machine room that gets its power back.
@@ -89,8 +89,10 @@ impl BootListener {
 
     /// Serves until it is told to end, and then until running requests are answered or [`Limits::grace`] is over.
     pub async fn serve(self, boot: Arc<Boot>, shutdown: CancellationToken) {
+        let (handle, closed) = (drain::handle(&self.listener), CancellationToken::new());
         let listener = Proxied { listener: self.listener.tap_io(set_nodelay), trusted: self.trusted };
-        run(listener, self.limits, boot, shutdown).await;
+        let drained = drain::before_closing(handle, shutdown, closed.clone());
+        tokio::join!(run(listener, self.limits, boot, closed), drained);
     }
 }
 

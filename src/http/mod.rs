@@ -17,6 +17,7 @@ mod bootscript;
 mod command;
 mod counters;
 mod documents;
+mod drain;
 mod forwarded;
 mod limits;
 mod listen;

@@ -139,3 +139,34 @@ pub async fn run(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(number: u32, last: i64) -> UnknownMac {
+        let [a, b, c, d] = number.to_be_bytes();
+        let address = std::net::IpAddr::from([10, 0, 0, 9]);
+        UnknownMac { mac: MacAddr([2, 0, a, b, c, d]), first: last, last, count: 1, address, user_agent: "x".into() }
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_forgets_what_is_yet_to_come_and_not_what_is_new() {
+        let mut unknown = Unknown::default();
+        let most = MAX_UNKNOWN as u32;
+        (0..most).for_each(|number| unknown.see(seen(number, 1_000_000 + i64::from(number))));
+        unknown.see(seen(most, 10));
+        unknown.see(seen(most + 1, 20));
+        assert_eq!(unknown.all.len(), MAX_UNKNOWN);
+        let has = |number: u32| unknown.all.contains_key(&seen(number, 0).mac);
+        assert!(has(most) && has(most + 1) && !has(0) && !has(1) && has(2));
+    }
+
+    #[test]
+    fn what_is_only_counted_is_not_written() {
+        let mut unknown = Unknown::default();
+        unknown.only_count(true);
+        unknown.see(seen(1, 10));
+        assert!(unknown.unwritten().is_empty() && unknown.all.len() == 1);
+    }
+}

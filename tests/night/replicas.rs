@@ -2,6 +2,8 @@
 
 use super::balancer::Balancer;
 use super::*;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -9,8 +11,11 @@ fn replica(wishes: &Wishes, name: &str, more: &[&str]) -> Served {
     Served::start(&wishes.bare(), &wishes.root().join(format!("{name}.redb")), more)
 }
 
+/// A target with what it is answered: status, body, and the headers that tell of the content.
+type Told = (String, u16, Vec<u8>, [Option<String>; 3]);
+
 /// All that a boot listener tells of a cluster, with the headers that tell of the content.
-fn everything(served: &Served) -> Vec<(String, u16, Vec<u8>, [Option<String>; 3])> {
+fn everything(served: &Served) -> Vec<Told> {
     let nodes = (1..=NODES).flat_map(|node| {
         let documents = DOCUMENTS.iter().map(move |document| document_of(node, document));
         documents.chain([script_of(node), format!("/boot/v1/bootscript?nid={node}&json=1")])
@@ -68,9 +73,11 @@ fn a_server_that_only_boots_keeps_boots_and_what_it_starts_from_and_no_more() {
     assert_eq!(ipxe(served.boot(), &script_of(1)).expect("an answer").status, 200);
     assert_eq!(ipxe(served.boot(), "/boot/v1/bootscript?mac=02:dd:00:00:00:01").expect("an answer").status, 200);
     until(&served, "the stranger", |status| status["unknown_macs"] == 1);
-    let asked = muster::run(wishes.root(), &["discover", "--retry-logins", "--store", "muster.redb"]);
-    let said = String::from_utf8_lossy(&asked.stderr).into_owned();
-    assert!(!asked.status.success() && said.contains("only boots"), "{said}");
+    let answer = post(&served, "/api/v1/logins/retry", "{}");
+    assert!(answer.starts_with("HTTP/1.1 409 ") && answer.contains("only boots"), "{answer}");
+    let observations = "{\"api_version\":\"v1\",\"observations\":[]}";
+    let answer = post(&served, "/api/v1/observations", observations);
+    assert!(answer.starts_with("HTTP/1.1 409 ") && answer.contains("only boots"), "{answer}");
     assert_eq!(served.get_api("/api/v1/observed").status, 409);
     let text = muster::run(wishes.root(), &["status", "--store", "muster.redb"]);
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
@@ -95,6 +102,17 @@ fn a_server_that_only_boots_keeps_boots_and_what_it_starts_from_and_no_more() {
         status["held"].to_string().contains("24 nodes boot by the addresses that their BMCs report")
     });
     assert_eq!((&status["state"], &status["refused"]), (&"degraded".into(), &Value::Null), "{status:#}");
+}
+
+/// Posts JSON to the api's socket; returns the answer as it came.
+fn post(served: &Served, target: &str, json: &str) -> String {
+    let mut stream = UnixStream::connect(served.socket()).expect("the api listens");
+    let head = "Host: m\r\nConnection: close\r\nContent-Type: application/json";
+    write!(stream, "POST {target} HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{json}", json.len())
+        .expect("it is read");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    answer
 }
 
 /// How one boot of a machine went.

@@ -209,3 +209,18 @@ proptest! {
         let _ = codec::decode::<shape::FetchRecord>(&folded, "spoiled");
     }
 }
+
+#[test]
+fn times_that_are_yet_to_come_are_forgotten_first() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    let most = MAX_UNKNOWN as u32;
+    let year = 365 * 86_400_000;
+    // Noted while the clock was a year ahead; then it was set right, and then it began in 1970.
+    let ahead: Vec<UnknownMac> = (0..most).map(|n| unknown(n, year + i64::from(n))).collect();
+    store.record_unknown(&ahead).unwrap();
+    store.record_unknown(&[unknown(most, 1_000)]).unwrap();
+    store.record_unknown(&[unknown(most + 1, 10)]).unwrap();
+    let kept: Vec<i64> = store.unknown().unwrap().iter().map(|machine| machine.last).filter(|at| *at < year).collect();
+    assert_eq!(kept, [1_000, 10], "whatever is new stays");
+}
