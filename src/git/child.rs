@@ -102,8 +102,10 @@ fn watch(child: &mut Child, bounds: &Bounds<'_>) -> io::Result<(End, Vec<u8>, Ve
 
 /// Waits until a pipe has something to say, but not for long.
 fn rest(pipes: &[&Pipe]) -> io::Result<()> {
-    let mut open: Vec<PollFd<'_>> =
-        pipes.iter().filter_map(|pipe| Some(PollFd::from_borrowed_fd(pipe.file.as_ref()?.as_fd(), PollFlags::IN))).collect();
+    let mut open: Vec<PollFd<'_>> = pipes
+        .iter()
+        .filter_map(|pipe| Some(PollFd::from_borrowed_fd(pipe.file.as_ref()?.as_fd(), PollFlags::IN)))
+        .collect();
     if open.is_empty() {
         thread::sleep(Duration::from_millis(5));
         return Ok(());

@@ -73,16 +73,22 @@ impl std::fmt::Display for RemoteError {
 impl RemoteFault {
     fn words(&self) -> String {
         match self {
-            Self::NoProgram(name) => format!("there is no program `{name}` on this machine, which remote repositories need"),
+            Self::NoProgram(name) => {
+                format!("there is no program `{name}` on this machine, which remote repositories need")
+            }
             Self::Unreachable => "the host cannot be reached".into(),
             Self::Account => "the host refuses the account that this host has for it, or there is none".into(),
             Self::HostKeyUnknown => "the host's key is not known here".into(),
-            Self::HostKeyChanged => "the host shows another key than the one that is known; it may be somebody else".into(),
+            Self::HostKeyChanged => {
+                "the host shows another key than the one that is known; it may be somebody else".into()
+            }
             Self::NotFound => "the host has no such repository, or does not show it to this account".into(),
             Self::Certificate => "the host's certificate is not trusted".into(),
             Self::Redirected(Some(to)) => format!("it redirects to {to}, which is not followed"),
             Self::Redirected(None) => "it redirects to another place, which is not followed".into(),
-            Self::TooLarge(most) => format!("the repository is larger than the {} MB that the mirror may have", most >> 20),
+            Self::TooLarge(most) => {
+                format!("the repository is larger than the {} MB that the mirror may have", most >> 20)
+            }
             Self::TooManyRefs(most) => format!("its list of branches and tags is larger than {} MB", most >> 20),
             Self::TimedOut(after) => format!("no end after {}", format_duration(*after)),
             Self::Unsound => "what it sent is malformed or harmful, and was thrown away".into(),
@@ -109,7 +115,10 @@ impl RemoteError {
     /// cause to ask more seldom.
     #[must_use]
     pub fn is_content(&self) -> bool {
-        matches!(self.fault, RemoteFault::TooLarge(_) | RemoteFault::Unsound | RemoteFault::Sha256 | RemoteFault::Detached)
+        matches!(
+            self.fault,
+            RemoteFault::TooLarge(_) | RemoteFault::Unsound | RemoteFault::Sha256 | RemoteFault::Detached
+        )
     }
 
     pub(super) fn hint(&self) -> Option<String> {
@@ -141,7 +150,7 @@ impl RemoteError {
                 format!("name the authority that signs for it: git config --global http.{origin}.sslCAInfo FILE")
             }
             RemoteFault::Redirected(_) => "if that is where the repository is now, name it in `repo`".into(),
-            RemoteFault::TooLarge(_) => "raise `fetch.max_bytes`, or keep the wishes in a repository of their own".into(),
+            RemoteFault::TooLarge(_) => "raise `fetch.max_mib`, or keep the wishes in a repository of their own".into(),
             RemoteFault::TooManyRefs(_) => "keep the wishes in a repository of their own".into(),
             RemoteFault::TimedOut(_) => "if the host is only slow, raise `fetch.timeout`".into(),
             RemoteFault::Unsound => {
@@ -233,7 +242,8 @@ pub(super) fn kind_of(said: &str) -> RemoteFault {
         Some(429 | 502..=504) => return RemoteFault::Busy,
         Some(_) | None => {}
     }
-    let is_not_found = said.lines().any(|line| line.starts_with("fatal: repository '") && line.ends_with("' not found"));
+    let is_not_found =
+        said.lines().any(|line| line.starts_with("fatal: repository '") && line.ends_with("' not found"));
     if is_not_found {
         return RemoteFault::NotFound;
     }
@@ -253,9 +263,14 @@ pub(super) fn words(said: &str, url: &RemoteUrl) -> String {
         line.is_empty()
             || line.starts_with(['@', '*', '+'])
             || line.starts_with("warning: ")
-            || ["Please make sure", "and the repository exists", "fatal: Could not read from remote", "Warning: Permanently added"]
-                .iter()
-                .any(|start| line.starts_with(start))
+            || [
+                "Please make sure",
+                "and the repository exists",
+                "fatal: Could not read from remote",
+                "Warning: Permanently added",
+            ]
+            .iter()
+            .any(|start| line.starts_with(start))
     };
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !chatter(line)).collect();
     let joined = lines.join("; ");

@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::rhythm::Looked;
 use super::standing::{Refused, Standing};
-use super::{clock, remember, words};
-use crate::git::{CommitInfo, GitError, Mirror, Tip};
+use super::{clock, remember, repository, words};
+use crate::git::{CommitInfo, GitError, Mirror, RemoteFault, Source, Tip};
 use crate::http::Serving;
 use crate::model::{Diagnostic, Revision, Tree};
 use crate::settings::Settings;
@@ -25,8 +27,7 @@ const REVISIONS_LISTED: usize = 100;
 
 /// The one who follows the repository.
 pub struct Follower {
-    source: PathBuf,
-    branch: Option<String>,
+    source: Source,
     sub: String,
     mirror_path: PathBuf,
     mirror: Option<Mirror>,
@@ -49,10 +50,17 @@ struct Found {
 
 impl Follower {
     /// Makes a follower that has looked at nothing yet.
-    pub fn new(settings: &Settings, store: Arc<Store>, shared: Arc<ArcSwap<Serving>>, standing: Standing) -> Self {
+    ///
+    /// A look at another host is given up once `stop` is cancelled.
+    pub fn new(
+        settings: &Settings,
+        store: Arc<Store>,
+        shared: Arc<ArcSwap<Serving>>,
+        standing: Standing,
+        stop: &CancellationToken,
+    ) -> Self {
         Self {
-            source: settings.repo.clone(),
-            branch: settings.branch.clone(),
+            source: repository::source(settings, stop),
             sub: settings.path.clone(),
             mirror_path: settings.mirror(),
             mirror: None,
@@ -107,10 +115,16 @@ impl Follower {
         }
     }
 
-    /// Runs one pass.
-    pub fn pass(&mut self) {
+    /// Runs one pass; returns whether the repository answered.
+    pub fn pass(&mut self) -> Looked {
         self.standing.looked(clock::rfc3339(clock::now_ms()));
-        match self.look() {
+        let found = self.look();
+        let looked = match &found {
+            Err(GitError::Remote(error)) if error.is_content() => Looked::Well,
+            Err(_) => Looked::Badly,
+            Ok(_) => Looked::Well,
+        };
+        match found {
             Ok(Some(Found { branch, revision })) if self.judged.as_ref() == Some(&revision) => {
                 self.standing.source_works(&branch);
             }
@@ -122,11 +136,13 @@ impl Follower {
             }
             Ok(Some(found)) => self.take(&found),
             Ok(None) => {}
+            Err(GitError::Remote(error)) if *error.fault() == RemoteFault::Stopped => {}
             Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
         }
         self.store_what_is_unstored();
         self.standing.store_is(self.store.trouble());
         self.swap(None);
+        looked
     }
 
     /// Brings the branch's tip into the mirror; nothing where there is no commit to take.
@@ -135,17 +151,18 @@ impl Follower {
             Some(mirror) => mirror,
             None => Mirror::open_or_create(&self.mirror_path)?,
         };
-        let fetched = mirror.fetch(&self.source, self.branch.as_deref());
+        let fetched = self.source.look(&mirror);
         self.mirror = Some(mirror);
+        let noun = self.source.wanted().noun();
         match fetched?.tip {
             Tip::Commit { branch, revision } => Ok(Some(Found { branch, revision })),
             Tip::Missing { branch, near } => {
                 let near = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                self.standing.source_fails(&format!("there is no branch `{branch}`{near}"), None);
+                self.standing.source_fails(&format!("there is no {noun} `{branch}`{near}"), None);
                 Ok(None)
             }
             Tip::Empty { branch } => {
-                self.standing.source_fails(&format!("the repository has no commit on `{branch}`"), None);
+                self.standing.source_fails(&format!("the repository has no commit on the {noun} `{branch}`"), None);
                 Ok(None)
             }
         }
@@ -205,7 +222,7 @@ impl Follower {
                 warn!(error = %words::chain(&error), "the mirror is damaged and is made again");
                 if let Some(mirror) = &self.mirror {
                     mirror.remake()?;
-                    mirror.fetch(&self.source, self.branch.as_deref())?;
+                    self.source.look(mirror)?;
                 }
                 self.read_once(revision)
             }

@@ -12,28 +12,29 @@ mod intake;
 pub mod keep;
 mod remember;
 mod repository;
+mod rhythm;
+mod rounds;
 mod standing;
 mod surveys;
 mod words;
 
 use std::io;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::{Duration, SystemTime};
+use std::sync::mpsc::sync_channel;
 
 use arc_swap::ArcSwap;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
-use crate::git::{GitError, Watch};
+use crate::git::GitError;
 use crate::http::{ApiListener, Boot, BootListener, ListenError, Serving};
+use crate::model::RepoAddress;
 use crate::redfish::{Grounds, GroundsError};
 use crate::settings::Settings;
 use crate::store::{Identity, Opened, Store, StoreError};
@@ -45,12 +46,6 @@ use intake::Unknown;
 use standing::Standing;
 use surveys::Surveyor;
 use words::chain;
-
-/// How often a local repository is looked at whatever the watch says: some file systems tell nothing.
-const POLL: Duration = Duration::from_secs(2);
-
-/// How long an event may be followed by others of the same push before the repository is looked at.
-const SETTLE: Duration = Duration::from_millis(20);
 
 /// How many unknown machines may wait to be noted; past it they are counted only.
 const UNKNOWN_WAITING: usize = 4096;
@@ -101,8 +96,9 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     allow_open_files();
     let repository = repository::find(&settings)?;
     let identity = Identity {
-        repository: repository.display().to_string(),
-        branch: settings.branch.clone(),
+        repository: repository.to_string(),
+        // No branch has such a name in full.
+        branch: settings.tag.as_ref().map(|tag| format!("refs/tags/{tag}")).or_else(|| settings.branch.clone()),
         path: settings.path.clone(),
     };
     let (store, opened) = Store::open(&settings.store, &identity, clock::now_ms() / 1000)?;
@@ -115,10 +111,11 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let standing = Standing::new(status, replaced, Arc::clone(&unknown), Arc::clone(&surveyed));
     let settings = Settings { repo: repository, ..settings };
     let grounds = survey::grounds(&settings.bmc)?;
-    let follower = Follower::new(&settings, Arc::clone(&store), Arc::clone(&shared), standing);
+    let stop = CancellationToken::new();
+    let follower = Follower::new(&settings, Arc::clone(&store), Arc::clone(&shared), standing, &stop);
     let surveying = surveying().map_err(system("start the threads of the surveys"))?;
     let surveys = (grounds, surveyed, surveying.handle().clone());
-    runtime.block_on(run(settings, store, shared, follower, Unknown::new(unknown), surveys))
+    runtime.block_on(run(settings, store, shared, (follower, stop), Unknown::new(unknown), surveys))
 }
 
 /// Raises the soft limit of open files to the hard one: the usual 1,024 are fewer than the connections of a machine room.
@@ -160,10 +157,12 @@ fn tell_opened(opened: &Opened, settings: &Settings) -> Option<String> {
     }
 }
 
-fn first_status(settings: &Settings, repository: &Path) -> Status {
+fn first_status(settings: &Settings, repository: &RepoAddress) -> Status {
     let source = SourceView {
-        repository: repository.display().to_string(),
+        repository: repository.to_string(),
         branch: settings.branch.clone().unwrap_or_default(),
+        tag: settings.tag.clone(),
+        warning: repository::warning(settings),
         path: settings.path.clone(),
         last_check: None,
         error: None,
@@ -177,7 +176,7 @@ async fn run(
     settings: Settings,
     store: Arc<Store>,
     shared: Arc<ArcSwap<Serving>>,
-    follower: Follower,
+    (follower, stop): (Follower, CancellationToken),
     mut unknown: Unknown,
     (grounds, surveyed, threads): (Arc<Grounds>, Arc<ArcSwap<SurveyView>>, tokio::runtime::Handle),
 ) -> Result<(), ServeError> {
@@ -189,7 +188,6 @@ async fn run(
     let advertise = settings.advertise.clone().unwrap_or_else(|| advertised(address));
     info!(boot = %address, api = %api_listener.local_addr(), advertise, "listening");
 
-    let stop = CancellationToken::new();
     match store.unknown() {
         Ok(machines) => unknown.restore(machines),
         Err(error) => warn!(error = %chain(&error), "the unknown machines cannot be read from the store"),
@@ -197,7 +195,7 @@ async fn run(
     let (note, noted) = mpsc::channel(UNKNOWN_WAITING);
     let boot = Boot::new(Arc::clone(&shared), &advertise, note);
     let (wake, woken) = sync_channel::<()>(1);
-    let following = follow_in_thread(&settings, follower, wake.clone(), woken, stop.clone())?;
+    let following = rounds::follow_in_thread(&settings, follower, wake.clone(), woken, stop.clone())?;
     let unheard = CancellationToken::new();
     let (order, orders) = mpsc::channel(COMMANDS_WAITING);
     let surveyor = Surveyor::new(settings, Arc::clone(&store), Arc::clone(&shared), grounds, surveyed);
@@ -259,71 +257,4 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
-}
-
-/// Follows the repository in a thread of its own: git and the store block.
-fn follow_in_thread(
-    settings: &Settings,
-    mut follower: Follower,
-    wake: SyncSender<()>,
-    woken: Receiver<()>,
-    stop: CancellationToken,
-) -> Result<std::thread::JoinHandle<()>, ServeError> {
-    let repo = settings.repo.clone();
-    let body = move || {
-        follower.start_from_store();
-        follower.list_revisions();
-        let mut watch = watched(&repo, &wake, true);
-        while !stop.is_cancelled() {
-            // A fault of ours in one pass must not leave the server deaf to all later commits.
-            if catch_unwind(AssertUnwindSafe(|| follower.pass())).is_err() {
-                error!("a look at the repository failed; this is a fault of muster");
-            }
-            match woken.recv_timeout(POLL) {
-                Ok(()) => {
-                    std::thread::sleep(SETTLE);
-                    while woken.try_recv().is_ok() {}
-                    debug!("woken by a change");
-                }
-                Err(RecvTimeoutError::Timeout) => debug!("looking unasked"),
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            if watch.as_ref().is_none_or(|(_, folders)| folders_of(&repo) != *folders) {
-                watch = watched(&repo, &wake, false);
-            }
-        }
-    };
-    let spawned = std::thread::Builder::new().name("follow".into()).spawn(body);
-    spawned.map_err(|source| ServeError::System { doing: "start the follower", source })
-}
-
-/// A watch, and the identities of the folders that it rests on: one that was made anew needs another watch.
-type Watched = (Watch, Folders);
-
-/// Device, inode and time of birth, as an inode's number is given again: of the folder that is named, of its `.git`, and
-/// of the references in either.
-type Folders = [Option<(u64, u64, Option<SystemTime>)>; 4];
-
-fn watched(repo: &Path, wake: &SyncSender<()>, tell: bool) -> Option<Watched> {
-    let wake = wake.clone();
-    let folders = folders_of(repo);
-    match Watch::new(repo, move || {
-        let _ = wake.try_send(());
-    }) {
-        Ok(watch) => Some((watch, folders)),
-        Err(error) => {
-            if tell {
-                warn!(error = %chain(&error), "changes are seen by looking every {POLL:?} only");
-            }
-            None
-        }
-    }
-}
-
-fn folders_of(repo: &Path) -> Folders {
-    use std::os::unix::fs::MetadataExt;
-    ["", ".git", "refs", ".git/refs"].map(|name| {
-        let meta = std::fs::metadata(repo.join(name)).ok()?;
-        Some((meta.dev(), meta.ino(), meta.created().ok()))
-    })
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{Repo, Tip, Trust};
+use super::{Repo, Tip, Trust, Wanted};
 use crate::model::{File, Revision, Tree};
 
 /// A git command that obeys no configuration and no environment of whoever runs the tests.
