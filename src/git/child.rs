@@ -236,7 +236,7 @@ mod tests {
     fn a_folder_grows_to_its_bound() {
         let folder = tempfile::tempdir().unwrap();
         let big = folder.path().join("big");
-        for script in ["cat /dev/zero > {}", "while :; do head -c 300000 /dev/zero >> {}; done"] {
+        for script in ["sleep 0.5; cat /dev/zero > {}", "sleep 0.5; while :; do head -c 300000 /dev/zero >> {}; done"] {
             let script = script.replace("{}", &big.display().to_string());
             let bounds = Bounds { folder: Some((folder.path(), 1 << 20)), ..bounds(60_000) };
             assert_eq!(run(&mut shell(&script), &bounds).unwrap().end, End::Grown);
