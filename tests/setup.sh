@@ -173,8 +173,6 @@ install_sshd() {
         dpkg -x "$deb" "$parts/sshd" >>"$log" 2>&1 || { fail "could not unpack $deb"; return 1; }
     done
     rm -rf "$debs"
-    # Where root runs it, it locks itself up in this folder.
-    [ "$(id -u)" != 0 ] || mkdir -p /run/sshd
     found sshd || fail "the packages do not hold what was expected of them"
 }
 

@@ -19,6 +19,9 @@ use crate::model::{RemoteUrl, Revision, Transport};
 /// The longest that a host may take to say where its branches stand: one answer, however large the repository.
 const LISTING: Duration = Duration::from_secs(60);
 
+/// The most that git may hold at once while a host lists its branches, in bytes, and as git is told.
+const LISTING_BYTES: (usize, &str) = (64 << 20, "64m");
+
 /// How many redirects within one host are followed: forges send on once or twice.
 const MAX_HOPS: usize = 3;
 
@@ -125,7 +128,7 @@ impl Remote {
         deadline: Instant,
     ) -> Result<Result<Listed, Tip>, RemoteError> {
         let mut command = self.git(mirror.path())?;
-        command.args(["-c", "protocol.version=2", "ls-remote", "--quiet"]);
+        command.env("GIT_ALLOC_LIMIT", LISTING_BYTES.1).args(["-c", "protocol.version=2", "ls-remote", "--quiet"]);
         match wanted {
             Wanted::Head => command.args(["--symref", "--", self.here().as_str(), "HEAD", "refs/heads/*"]),
             Wanted::Branch(_) => command.args(["--heads", "--", self.here().as_str()]),
@@ -204,6 +207,9 @@ impl Remote {
         let ran = self.start(command, bounds)?;
         let fault = match ran.end {
             End::Exited(status) if status.success() => return Ok(ran),
+            End::Exited(_) if ran.err.contains(&format!("over limit {}", LISTING_BYTES.0)) => {
+                RemoteFault::TooManyRefs(LISTING_BYTES.0)
+            }
             End::Exited(_) => fault::kind_of(&ran.err),
             End::TimedOut => RemoteFault::TimedOut(after.min(self.bounds.timeout)),
             End::Stopped => RemoteFault::Stopped,

@@ -50,9 +50,19 @@ fn store(wishes: &Wishes) -> PathBuf {
 
 /// Starts a server that follows `repo`, with HOME being the wishes' folder; it logs all that it can.
 fn serve(wishes: &Wishes, repo: &str, more: &[&str]) -> Served {
+    serve_at(wishes, "muster.redb", repo, more)
+}
+
+/// As [`serve`], with a store of its own.
+fn serve_at(wishes: &Wishes, store: &str, repo: &str, more: &[&str]) -> Served {
     let mut command = muster::command(wishes.root());
     command.env("MUSTER_LOG", "trace").env("MUSTER_REPO", repo);
-    command.arg("serve").arg("--store").arg(store(wishes)).args(["--listen", "127.0.0.1:0", "--fetch-interval", "5s"]);
+    command.arg("serve").arg("--store").arg(wishes.root().join(store)).args([
+        "--listen",
+        "127.0.0.1:0",
+        "--fetch-interval",
+        "5s",
+    ]);
     Served::spawn({
         command.args(more);
         command

@@ -3,6 +3,7 @@
 mod follow;
 mod open;
 mod read;
+mod receive;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
