@@ -272,10 +272,18 @@ pub(super) fn words(said: &str, url: &RemoteUrl) -> String {
             .iter()
             .any(|start| line.starts_with(start))
     };
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !chatter(line)).collect();
+    let lines = said.lines().map(str::trim).filter(|line| !chatter(line)).map(|line| core_of(line, url));
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let joined = lines.join("; ");
     let text: String = joined.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     cut(&redacted(&text, url))
+}
+
+/// Takes away how a line of git's begins, which says no more than the message that it goes into.
+fn core_of<'l>(line: &'l str, url: &RemoteUrl) -> &'l str {
+    let line = line.strip_prefix("fatal: ").or_else(|| line.strip_prefix("error: ")).unwrap_or(line);
+    let access = line.strip_prefix("unable to access '").and_then(|rest| rest.strip_prefix(url.as_str()));
+    access.and_then(|rest| rest.trim_start_matches('/').strip_prefix("': ")).unwrap_or(line)
 }
 
 /// Keeps the beginning and the end of what is too long.
@@ -335,15 +343,21 @@ mod tests {
         let told = words(said, &url);
         assert_eq!(
             told,
-            "fatal: unable to access 'https://***@x.example/a/': remote: bad ***  [31m; remote: ssh://git@h/a https://***@h/a"
+            "unable to access 'https://***@x.example/a/': remote: bad ***  [31m; remote: ssh://git@h/a https://***@h/a"
         );
+    }
+
+    #[test]
+    fn the_address_is_told_once() {
+        let said = "fatal: unable to access 'https://h/a.git/': Could not resolve host: h\n";
+        assert_eq!(words(said, &url("https://h/a.git")), "Could not resolve host: h");
     }
 
     #[test]
     fn what_is_long_is_cut_at_neither_end() {
         let long = format!("remote: first\n{}\nfatal: last", "remote: x\n".repeat(10_000));
         let told = words(&long, &url("https://h/a"));
-        assert!(told.len() < 400 && told.starts_with("remote: first") && told.ends_with("fatal: last"), "{told}");
+        assert!(told.len() < 400 && told.starts_with("remote: first") && told.ends_with("last"), "{told}");
     }
 
     #[test]

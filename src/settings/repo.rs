@@ -14,7 +14,7 @@ use crate::model::{RepoAddress, Secret};
 /// refuses; and it prints as the address does, without its account.
 #[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(from = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", inline)]
 pub struct GivenRepo(Secret);
 
 impl GivenRepo {
