@@ -152,7 +152,7 @@ impl Remote {
         let lines = ran.err.lines().filter_map(|line| line.split_once("<= Recv header: ").map(|(_, header)| header));
         let places =
             lines.filter_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("location")));
-        let place = places.last().map(|(_, place)| place.trim());
+        let place = places.next_back().map(|(_, place)| place.trim());
         Ok(place.map(|place| place.split("/info/refs").next().unwrap_or_default().to_owned()))
     }
 
