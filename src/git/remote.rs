@@ -150,7 +150,7 @@ impl Remote {
         command.args(["ls-remote", "--quiet", "--", self.here().as_str()]);
         let ran = self.start(&mut command, &Bounds { deadline, stop: &*self.stop, folder: None })?;
         let lines = ran.err.lines().filter_map(|line| line.split_once("<= Recv header: ").map(|(_, header)| header));
-        let places =
+        let mut places =
             lines.filter_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("location")));
         let place = places.next_back().map(|(_, place)| place.trim());
         Ok(place.map(|place| place.split("/info/refs").next().unwrap_or_default().to_owned()))
