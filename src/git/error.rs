@@ -81,6 +81,9 @@ pub enum GitError {
     /// Changes of the repository cannot be watched.
     #[error("{path}: cannot be watched for changes")]
     Watch { path: PathBuf, source: notify::Error },
+    /// A remote repository could not be followed.
+    #[error(transparent)]
+    Remote(#[from] super::RemoteError),
     /// git failed for a reason that none of the above names.
     #[error("{path}: git cannot {doing}")]
     Git { path: PathBuf, doing: &'static str, source: git2::Error },
@@ -119,6 +122,7 @@ impl GitError {
             Self::Watch { .. } => {
                 Some("changes are still found by looking; fs.inotify.max_user_watches may be too low".into())
             }
+            Self::Remote(error) => error.hint(),
             Self::Io { .. } | Self::Git { .. } => None,
         }
     }

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Removes it. Only for a folder of our own that nobody else writes, as its server starts.
+/// Removes it. Only for a folder of our own, as its server starts or is about to fetch. What an administrator's push is
+/// bringing in at the moment is left alone.
 ///
 /// libgit2 and git refuse a reference whose lock file is there, however old it is, so that one left over ends all following.
 pub(super) fn sweep(mirror: &Path) {
@@ -12,9 +13,10 @@ pub(super) fn sweep(mirror: &Path) {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok) {
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_folder {
+            let name = entry.file_name();
+            if is_folder && !name.to_string_lossy().starts_with("tmp_objdir-incoming-") {
                 folders.push(entry.path());
-            } else if is_left(&entry.file_name().to_string_lossy()) {
+            } else if !is_folder && is_left(&name.to_string_lossy()) {
                 // Where it cannot be removed, the fetch says why.
                 let _ = fs::remove_file(entry.path());
             }

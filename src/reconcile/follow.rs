@@ -12,15 +12,17 @@ use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::pin::Pinned;
+use super::rhythm::Looked;
 use super::standing::Standing;
 use super::trust::{Judged, Trust};
-use super::{clock, remember, words};
-use crate::git::{CommitInfo, GitError, Mirror, Tip};
+use super::{clock, remember, repository, words};
+use crate::git::{CommitInfo, GitError, Mirror, RemoteFault, Source, Tip};
 use crate::http::{Order, Serving};
-use crate::model::{Diagnostic, Revision, Tree};
+use crate::model::{Diagnostic, RepoAddress, Revision, Tree};
 use crate::settings::Settings;
 use crate::snapshot::{self, Snapshot};
 use crate::store::{Accepted, Store};
@@ -31,8 +33,9 @@ const REVISIONS_LISTED: usize = 100;
 
 /// The one who follows the repository.
 pub struct Follower {
-    pub(super) source: PathBuf,
-    branch: Option<String>,
+    source: Source,
+    /// The repository's folder, where it is on this host.
+    pub(super) folder: Option<PathBuf>,
     pub(super) sub: String,
     pub(super) mirror_path: PathBuf,
     mirror: Option<Mirror>,
@@ -65,10 +68,21 @@ struct Found {
 
 impl Follower {
     /// Makes a follower that has looked at nothing yet.
-    pub fn new(settings: &Settings, store: Arc<Store>, shared: Arc<ArcSwap<Serving>>, standing: Standing) -> Self {
+    ///
+    /// A look at another host is given up once `stop` is cancelled.
+    pub fn new(
+        settings: &Settings,
+        store: Arc<Store>,
+        shared: Arc<ArcSwap<Serving>>,
+        standing: Standing,
+        stop: &CancellationToken,
+    ) -> Self {
         Self {
-            source: settings.repo.clone(),
-            branch: settings.branch.clone(),
+            source: repository::source(settings, stop),
+            folder: match &settings.repo {
+                RepoAddress::Local(folder) => Some(folder.clone()),
+                RepoAddress::Remote(_) => None,
+            },
             sub: settings.path.clone(),
             mirror_path: settings.mirror(),
             mirror: None,
@@ -98,8 +112,8 @@ impl Follower {
         }
     }
 
-    /// Runs one pass.
-    pub fn pass(&mut self, orders: &mut mpsc::Receiver<Order>) {
+    /// Runs one pass; returns whether the repository answered.
+    pub fn pass(&mut self, orders: &mut mpsc::Receiver<Order>) -> Looked {
         self.before = None;
         self.standing.looked(clock::rfc3339(clock::now_ms()));
         if self.trust.refresh() {
@@ -107,13 +121,20 @@ impl Follower {
         }
         self.watch_pin();
         let due = self.obey(orders);
-        match self.look() {
+        let found = self.look();
+        let looked = match &found {
+            Err(GitError::Remote(error)) if error.is_content() => Looked::Well,
+            Err(_) => Looked::Badly,
+            Ok(_) => Looked::Well,
+        };
+        match found {
             Ok(Some(found)) => {
                 if let Err(error) = self.consider(&found.branch, &found.revision) {
                     self.standing.source_fails(&words::chain(&error), error.hint());
                 }
             }
             Ok(None) => {}
+            Err(GitError::Remote(error)) if *error.fault() == RemoteFault::Stopped => {}
             Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
         }
         self.serve_the_pinned();
@@ -127,6 +148,7 @@ impl Follower {
         self.store_what_is_unstored();
         self.publish_standing();
         self.answer(due);
+        looked
     }
 
     /// Tells how it stands.
@@ -149,17 +171,18 @@ impl Follower {
             Some(mirror) => mirror,
             None => Mirror::open_or_create(&self.mirror_path)?,
         };
-        let fetched = mirror.fetch(&self.source, self.branch.as_deref());
+        let fetched = self.source.look(&mirror);
         self.mirror = Some(mirror);
+        let noun = self.source.wanted().noun();
         match fetched?.tip {
             Tip::Commit { branch, revision } => Ok(Some(Found { branch, revision })),
             Tip::Missing { branch, near } => {
                 let near = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                self.standing.source_fails(&format!("there is no branch `{branch}`{near}"), None);
+                self.standing.source_fails(&format!("there is no {noun} `{branch}`{near}"), None);
                 Ok(None)
             }
             Tip::Empty { branch } => {
-                self.standing.source_fails(&format!("the repository has no commit on `{branch}`"), None);
+                self.standing.source_fails(&format!("the repository has no commit on the {noun} `{branch}`"), None);
                 Ok(None)
             }
         }
@@ -176,7 +199,7 @@ impl Follower {
                 warn!(error = %words::chain(&error), "the mirror is damaged and is made again");
                 if let Some(mirror) = &self.mirror {
                     mirror.remake()?;
-                    mirror.fetch(&self.source, self.branch.as_deref())?;
+                    self.source.look(mirror)?;
                 }
                 self.read_once(revision, files)
             }

@@ -15,6 +15,8 @@ mod pin;
 mod remember;
 mod replica;
 mod repository;
+mod rhythm;
+mod rounds;
 mod standing;
 mod surveys;
 mod take;
@@ -23,22 +25,21 @@ mod words;
 
 use std::io;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::{Duration, SystemTime};
+use std::sync::mpsc::sync_channel;
 
 use arc_swap::ArcSwap;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
-use crate::git::{GitError, Watch};
-use crate::http::{ApiListener, Boot, BootListener, ListenError, MetricsListener, Order, Orders, Serving, Webhook};
+use crate::git::GitError;
+use crate::http::{ApiListener, Boot, BootListener, ListenError, MetricsListener, Orders, Serving, Webhook};
+use crate::model::RepoAddress;
 use crate::redfish::GroundsError;
 use crate::settings::{Settings, SettingsError};
 use crate::store::{Identity, Opened, Store, StoreError};
@@ -50,12 +51,6 @@ use intake::Unknown;
 use standing::Standing;
 use surveys::Surveyor;
 use words::chain;
-
-/// How often a local repository is looked at whatever the watch says: some file systems tell nothing.
-const POLL: Duration = Duration::from_secs(2);
-
-/// How long an event may be followed by others of the same push before the repository is looked at.
-const SETTLE: Duration = Duration::from_millis(20);
 
 /// How many unknown machines may wait to be noted; past it they are counted only.
 const UNKNOWN_WAITING: usize = 4096;
@@ -111,8 +106,9 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let _ = rayon::ThreadPoolBuilder::new().start_handler(|_| stand_back()).build_global();
     let repository = repository::find(&settings)?;
     let identity = Identity {
-        repository: repository.display().to_string(),
-        branch: settings.branch.clone(),
+        repository: repository.to_string(),
+        // No branch has such a name in full.
+        branch: settings.tag.as_ref().map(|tag| format!("refs/tags/{tag}")).or_else(|| settings.branch.clone()),
         path: settings.path.clone(),
     };
     let (store, opened) = Store::open(&settings.store, &identity, clock::now_ms() / 1000)?;
@@ -124,7 +120,9 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let surveyed = Arc::new(ArcSwap::default());
     let standing = Standing::new(status, replaced, Arc::clone(&unknown), Arc::clone(&surveyed));
     let settings = Settings { repo: repository, ..settings };
-    let follower = Follower::new(&settings, Arc::clone(&store), Arc::clone(&shared), standing);
+    let stop = CancellationToken::new();
+    let follower = Follower::new(&settings, Arc::clone(&store), Arc::clone(&shared), standing, &stop);
+    let follower = (follower, stop);
     let unknown = Unknown::new(unknown);
     if settings.boot_only {
         info!("this server only boots: it surveys no BMCs, and knows none of the MAC addresses that they report");
@@ -180,10 +178,12 @@ fn tell_opened(opened: &Opened, settings: &Settings) -> Option<String> {
     }
 }
 
-fn first_status(settings: &Settings, repository: &Path) -> Status {
+fn first_status(settings: &Settings, repository: &RepoAddress) -> Status {
     let source = SourceView {
-        repository: repository.display().to_string(),
+        repository: repository.to_string(),
         branch: settings.branch.clone().unwrap_or_default(),
+        tag: settings.tag.clone(),
+        warning: repository::warning(settings),
         path: settings.path.clone(),
         last_check: None,
         error: None,
@@ -197,7 +197,7 @@ async fn run(
     settings: Settings,
     store: Arc<Store>,
     shared: Arc<ArcSwap<Serving>>,
-    follower: Follower,
+    (follower, stop): (Follower, CancellationToken),
     mut unknown: Unknown,
     surveys: Option<(Surveyor, tokio::runtime::Handle)>,
 ) -> Result<(), ServeError> {
@@ -214,7 +214,6 @@ async fn run(
     let scraped = metrics_listener.as_ref().map(|listener| tracing::field::display(listener.local_addr()));
     info!(boot = %address, api = %api_listener.local_addr(), metrics = scraped, advertise, "listening");
 
-    let stop = CancellationToken::new();
     unknown.only_count(settings.boot_only);
     match store.unknown() {
         Ok(machines) => unknown.restore(machines),
@@ -232,7 +231,7 @@ async fn run(
     });
     let (follow, followed) = mpsc::channel(COMMANDS_WAITING);
     let api_listener = api_listener.with_orders(Orders::new(follow, wake.clone())).with_webhook(webhook);
-    let following = follow_in_thread(&settings, follower, wake.clone(), (woken, followed), stop.clone())?;
+    let following = rounds::follow_in_thread(&settings, follower, wake.clone(), (woken, followed), stop.clone())?;
     let unheard = CancellationToken::new();
     let (order, orders) = mpsc::channel(COMMANDS_WAITING);
     let ended = match surveys {
@@ -301,72 +300,4 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
-}
-
-/// Follows the repository in a thread of its own: git and the store block.
-fn follow_in_thread(
-    settings: &Settings,
-    mut follower: Follower,
-    wake: SyncSender<()>,
-    (woken, mut orders): (Receiver<()>, mpsc::Receiver<Order>),
-    stop: CancellationToken,
-) -> Result<std::thread::JoinHandle<()>, ServeError> {
-    let repo = settings.repo.clone();
-    let body = move || {
-        follower.start_from_store();
-        stand_back();
-        follower.list_revisions();
-        let mut watch = watched(&repo, &wake, true);
-        while !stop.is_cancelled() {
-            // A fault of ours in one pass must not leave the server deaf to all later commits.
-            if catch_unwind(AssertUnwindSafe(|| follower.pass(&mut orders))).is_err() {
-                error!("a look at the repository failed; this is a fault of muster");
-            }
-            match woken.recv_timeout(POLL) {
-                Ok(()) => {
-                    std::thread::sleep(SETTLE);
-                    while woken.try_recv().is_ok() {}
-                    debug!("woken by a change");
-                }
-                Err(RecvTimeoutError::Timeout) => debug!("looking unasked"),
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            if watch.as_ref().is_none_or(|(_, folders)| folders_of(&repo) != *folders) {
-                watch = watched(&repo, &wake, false);
-            }
-        }
-    };
-    let spawned = std::thread::Builder::new().name("follow".into()).spawn(body);
-    spawned.map_err(|source| ServeError::System { doing: "start the follower", source })
-}
-
-/// A watch, and the identities of the folders that it rests on: one that was made anew needs another watch.
-type Watched = (Watch, Folders);
-
-/// Device, inode and time of birth, as an inode's number is given again: of the folder that is named, of its `.git`, and
-/// of the references in either.
-type Folders = [Option<(u64, u64, Option<SystemTime>)>; 4];
-
-fn watched(repo: &Path, wake: &SyncSender<()>, tell: bool) -> Option<Watched> {
-    let wake = wake.clone();
-    let folders = folders_of(repo);
-    match Watch::new(repo, move || {
-        let _ = wake.try_send(());
-    }) {
-        Ok(watch) => Some((watch, folders)),
-        Err(error) => {
-            if tell {
-                warn!(error = %chain(&error), "changes are seen by looking every {POLL:?} only");
-            }
-            None
-        }
-    }
-}
-
-fn folders_of(repo: &Path) -> Folders {
-    use std::os::unix::fs::MetadataExt;
-    ["", ".git", "refs", ".git/refs"].map(|name| {
-        let meta = std::fs::metadata(repo.join(name)).ok()?;
-        Some((meta.dev(), meta.ino(), meta.created().ok()))
-    })
 }

@@ -202,8 +202,9 @@ impl Follower {
             None => repo.resolve(rev),
         };
         let revision = here.or_else(|error| {
-            let theirs = Repo::open(&self.source, Trust::Named).and_then(|source| source.resolve(rev));
-            theirs.map_err(|_| error)
+            let theirs =
+                self.folder.as_ref().and_then(|folder| Repo::open(folder, Trust::Named).ok()?.resolve(rev).ok());
+            theirs.ok_or(error)
         });
         // As it was asked for, not as the mirror names it.
         let revision = revision.map_err(|error| match error {

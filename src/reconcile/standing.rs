@@ -78,10 +78,12 @@ impl Standing {
     /// Notes that the repository could not be read; told in the log once, not at every look.
     pub fn source_fails(&mut self, why: &str, hint: Option<String>) {
         let text = with_hint(why, hint);
-        if self.status.source.error.as_ref() != Some(&text) {
+        // Times and sizes differ from look to look, and are no news.
+        let gist = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+        if self.status.source.error.as_deref().map(gist) != Some(gist(&text)) {
             warn!(served = self.served_id().unwrap_or("nothing"), "the repository cannot be followed: {text}");
-            self.status.source.error = Some(text);
         }
+        self.status.source.error = Some(text);
     }
 
     /// Notes which commit is served from now on, and who signed it, where that is asked.

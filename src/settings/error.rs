@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::model::NotAnAddress;
+use crate::model::{NotARepo, NotAnAddress};
 
 /// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,8 @@ pub enum SettingsError {
     Malformed { path: PathBuf, source: toml::de::Error },
     #[error("no repository is named")]
     NoRepository,
+    #[error("`repo`: {0}")]
+    Repository(NotARepo),
     #[error("a branch and a tag are named, and one of them can be followed")]
     BranchAndTag,
     #[error("keys are revoked or added to those that sign, and no signature is required")]
@@ -44,7 +46,8 @@ impl SettingsError {
         match self {
             Self::Unreadable { .. } => Some("check the path given to --config"),
             Self::Malformed { .. } => None,
-            Self::NoRepository => Some("name it: --repo DIR, MUSTER_REPO, or `repo` in the settings file"),
+            Self::NoRepository => Some("name it: --repo REPO, MUSTER_REPO, or `repo` in the settings file"),
+            Self::Repository(error) => Some(error.hint()),
             Self::BranchAndTag => Some("leave one out"),
             Self::SignersOfNothing => Some("name the file of allowed signers: --require-signed FILE"),
             Self::ApiAddress(_) => Some("write --api unix:/run/muster/muster.sock or --api 127.0.0.1:8271"),

@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{GivenBmc, GivenFetch, GivenSurvey, SettingsError};
-use crate::model::ApiAddress;
+use super::{GivenBmc, GivenFetch, GivenRepo, GivenSurvey, SettingsError};
+use crate::model::{ApiAddress, RepoAddress};
 
 /// What a settings file or the command line says; what is absent is decided elsewhere.
 ///
@@ -18,9 +18,9 @@ use crate::model::ApiAddress;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema, Args)]
 #[serde(deny_unknown_fields)]
 pub struct Given {
-    /// The repository of wishes: bare, a work tree or a linked work tree
-    #[arg(long, value_name = "DIR", env = "MUSTER_REPO")]
-    pub repo: Option<PathBuf>,
+    /// The repository of wishes: a folder (bare, a work tree or a linked work tree), https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH
+    #[arg(long, value_name = "REPO", env = "MUSTER_REPO", hide_env_values = true)]
+    pub repo: Option<GivenRepo>,
     /// The branch to follow [default: the one that HEAD names]
     #[arg(long, env = "MUSTER_BRANCH")]
     pub branch: Option<String>,
@@ -110,7 +110,6 @@ impl Given {
 
     fn start_at(&mut self, folder: &Path) {
         let files = [
-            &mut self.repo,
             &mut self.store,
             &mut self.webhook_secret_file,
             &mut self.require_signed,
@@ -120,6 +119,11 @@ impl Given {
         // What is empty is not said, and stays so.
         for path in files.into_iter().flatten().filter(|path| !path.as_os_str().is_empty()) {
             *path = folder.join(&*path);
+        }
+        if let Some(repo) = self.repo.as_mut().filter(|repo| !repo.is_empty())
+            && let Ok(RepoAddress::Local(path)) = repo.read()
+        {
+            *repo = folder.join(path).to_string_lossy().into_owned().into();
         }
         if let Some(api) = &mut self.api
             && let Ok(ApiAddress::Unix(path)) = api.parse()

@@ -14,6 +14,7 @@ mod error;
 mod fetch;
 mod given;
 mod private;
+mod repo;
 mod webhook;
 
 use std::net::SocketAddr;
@@ -26,8 +27,9 @@ pub use credentials::{Credentials, NoCredential};
 pub use error::SettingsError;
 pub use fetch::{FetchSettings, GivenFetch};
 pub use given::Given;
+pub use repo::GivenRepo;
 
-use crate::model::ApiAddress;
+use crate::model::{ApiAddress, RepoAddress};
 
 /// The address of the boot listener where nobody says: loopback, so that nothing is open to a network by accident.
 const LISTEN: &str = "127.0.0.1:8270";
@@ -38,7 +40,7 @@ const STORE: &str = "muster.redb";
 /// The settings of `muster serve`, complete.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    pub repo: PathBuf,
+    pub repo: RepoAddress,
     /// The branch that is followed; nothing follows HEAD's, or the tag.
     pub branch: Option<String>,
     /// The tag that is followed in place of a branch.
@@ -103,7 +105,7 @@ impl Given {
             return Err(SettingsError::AdvertiseNeeded(listen));
         }
         Ok(Settings {
-            repo: self.repo.ok_or(SettingsError::NoRepository)?,
+            repo: self.repo.filter(|repo| !repo.is_empty()).ok_or(SettingsError::NoRepository)?.read()?,
             branch,
             tag,
             path: self.path.unwrap_or_default().trim_matches('/').to_owned(),

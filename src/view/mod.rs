@@ -142,7 +142,14 @@ pub enum SeverityView {
 pub struct SourceView {
     /// The folder or URL of the repository.
     pub repository: String,
+    /// The branch that is followed; empty where a tag is.
     pub branch: String,
+    /// The tag that is followed in place of a branch.
+    #[serde(default)]
+    pub tag: Option<String>,
+    /// What to know of the way to it, where it can be read and there is something.
+    #[serde(default)]
+    pub warning: Option<String>,
     /// The folder of the cluster in the repository; empty for its root.
     pub path: String,
     /// When the repository was last looked at.
@@ -282,6 +289,8 @@ mod tests {
         let source = SourceView {
             repository: "/srv/wishes.git".into(),
             branch: "main".into(),
+            tag: None,
+            warning: None,
             path: String::new(),
             last_check: None,
             error: None,

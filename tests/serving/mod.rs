@@ -108,6 +108,8 @@ pub fn snapshot(cluster: &str, revision: &str) -> Arc<Snapshot> {
 /// Returns a status that says nothing yet.
 pub fn status() -> Arc<Status> {
     let source = SourceView {
+        tag: None,
+        warning: None,
         repository: "/srv/wishes.git".into(),
         branch: "main".into(),
         path: String::new(),

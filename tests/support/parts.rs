@@ -48,6 +48,8 @@ pub enum Part {
     Libvirt,
     /// Prometheus's checker of metrics and rules: the path of `promtool`.
     Promtool,
+    /// OpenSSH's server, unpacked and never installed: the path of the program; see [`sshd_libraries`].
+    Sshd,
 }
 
 impl Part {
@@ -73,6 +75,7 @@ impl Part {
             Part::Sushy => "sushy",
             Part::Libvirt => "libvirt",
             Part::Promtool => "promtool",
+            Part::Sshd => "sshd",
         }
     }
 
@@ -102,6 +105,7 @@ impl Part {
             Part::Libvirt => {
                 "run make test-vm: it installs libvirt-daemon, its driver for QEMU, python3-libvirt and dnsmasq-base"
             }
+            Part::Sshd => "run tests/setup.sh: it unpacks Debian's openssh-server into target/test-parts",
         }
     }
 
@@ -161,6 +165,10 @@ impl Part {
                 program("libvirtd").and(program("dnsmasq"))?;
                 file(folder().join("libvirt-python/libvirt.py")).and(file(folder().join("libvirt-python")))
             }
+            Part::Sshd => {
+                program("ssh")?;
+                file(folder().join("sshd/usr/sbin/sshd")).or_else(|| program("sshd"))
+            }
         }
     }
 }
@@ -201,6 +209,16 @@ fn skipped(line: &str) {
     if let Ok(mut file) = OpenOptions::new().create(true).append(true).open(folder().join("skipped")) {
         let _ = file.write_all(line.as_bytes());
     }
+}
+
+/// Returns the variables by which an unpacked [`Part::Sshd`] finds the libraries that came with it.
+pub fn sshd_libraries() -> Vec<(String, String)> {
+    let folders = ["lib", "usr/lib"].map(|name| {
+        let base = folder().join("sshd").join(name);
+        let arch = std::fs::read_dir(&base).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+        arch.map(|path| path.display().to_string()).collect::<Vec<_>>().join(":")
+    });
+    vec![("LD_LIBRARY_PATH".into(), folders.join(":"))]
 }
 
 /// Returns cargo's target folder.

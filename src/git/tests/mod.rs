@@ -3,13 +3,14 @@
 mod follow;
 mod open;
 mod read;
+mod receive;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{Repo, Tip, Trust};
+use super::{Repo, Tip, Trust, Wanted};
 use crate::model::{File, Revision, Tree};
 
 /// A git command that obeys no configuration and no environment of whoever runs the tests.
