@@ -46,6 +46,12 @@ pub enum Part {
     Sushy,
     /// libvirt with its driver for QEMU, and dnsmasq: the folder of its bindings for the `python` of [`Part::Sushy`].
     Libvirt,
+    /// dnsmasq, for DHCP, TFTP and router advertisements: the path of the program.
+    Dnsmasq,
+    /// iPXE to be fetched by firmware (`undionly.kpxe`, `snponly.efi`, `ipxe.efi`): the folder of all.
+    Loaders,
+    /// A Debian with its own cloud-init, as an initial RAM disk for the kernel of [`Part::Kernel`]: the path of the file.
+    Guest,
 }
 
 impl Part {
@@ -70,6 +76,9 @@ impl Part {
             Part::Cmarkgfm => "cmarkgfm",
             Part::Sushy => "sushy",
             Part::Libvirt => "libvirt",
+            Part::Dnsmasq => "dnsmasq",
+            Part::Loaders => "loaders",
+            Part::Guest => "guest",
         }
     }
 
@@ -98,6 +107,9 @@ impl Part {
             Part::Libvirt => {
                 "run make test-vm: it installs libvirt-daemon, its driver for QEMU, python3-libvirt and dnsmasq-base"
             }
+            Part::Dnsmasq => "run make test-vm, or apt-get install dnsmasq-base",
+            Part::Loaders => "run make test-vm, or apt-get install ipxe",
+            Part::Guest => "run make test-vm as root: it makes a Debian with debootstrap in target/test-parts",
         }
     }
 
@@ -156,6 +168,13 @@ impl Part {
                 program("libvirtd").and(program("dnsmasq"))?;
                 file(folder().join("libvirt-python/libvirt.py")).and(file(folder().join("libvirt-python")))
             }
+            Part::Dnsmasq => program("dnsmasq"),
+            Part::Loaders => {
+                let dir = PathBuf::from("/usr/lib/ipxe");
+                let all = ["undionly.kpxe", "snponly.efi", "ipxe.efi"];
+                all.iter().all(|name| dir.join(name).exists()).then_some(dir)
+            }
+            Part::Guest => file(folder().join("guest.img")),
         }
     }
 }
