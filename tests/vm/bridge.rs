@@ -11,6 +11,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const CONFIG: &str = include_str!("dnsmasq.conf");
@@ -57,7 +58,7 @@ pub struct Wired {
 /// Holds the network; it ends when this is dropped.
 pub struct Bridge {
     dir: PathBuf,
-    dnsmasq: Child,
+    dnsmasq: Mutex<Child>,
 }
 
 impl Bridge {
@@ -83,17 +84,10 @@ impl Bridge {
         for name in ["undionly.kpxe", "snponly.efi"] {
             fs::copy(loaders.join(name), tftp.join(name)).expect("the file can be copied");
         }
-        let hosts: String = machines.iter().map(|machine| format!("{}\n", machine.lease(true))).collect();
-        fs::write(dir.join("hosts"), hosts).expect("the file can be written");
+        let hosts: String = machines.iter().map(|machine| machine.lease(true)).collect();
         let own = format!("tftp-root={}\ndhcp-hostsfile={}\n", tftp.display(), dir.join("hosts").display());
         fs::write(dir.join("dnsmasq.conf"), format!("{CONFIG}{own}")).expect("the file can be written");
-        let log = fs::File::create(dir.join("dnsmasq.log")).expect("the file can be made");
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(Part::Dnsmasq.find().expect("the part was required"));
-        command.arg("-C").arg(dir.join("dnsmasq.conf")).stdin(Stdio::null());
-        command.stdout(log.try_clone().expect("a file has two names")).stderr(log);
-        let dnsmasq = command.spawn().expect("setpriv starts");
-        let bridge = Bridge { dir: dir.to_owned(), dnsmasq };
+        let bridge = Bridge { dir: dir.to_owned(), dnsmasq: Mutex::new(dnsmasq(dir, &hosts)) };
         bridge.wait_for("started");
         bridge
     }
@@ -116,12 +110,11 @@ impl Bridge {
         }
     }
 
-    /// Lets DHCP take a machine that [starts by PXE](Start::Pxe) for the iPXE that it has become.
+    /// Lets DHCP take a machine that [starts by PXE](Start::Pxe) for the iPXE that it has become: dnsmasq starts anew.
     pub fn became_ipxe(&self, machine: &Wired) {
-        fs::write(self.dir.join("hosts"), format!("{}\n", machine.lease(false))).expect("the file can be written");
-        let pid = self.dnsmasq.id().to_string();
-        let told = Command::new("kill").args(["-HUP", &pid]).status().expect("kill starts");
-        assert!(told.success(), "dnsmasq is gone:\n{}", self.log());
+        let mut running = self.dnsmasq.lock().expect("no thread panics with the lock");
+        end(&mut running);
+        *running = dnsmasq(&self.dir, &machine.lease(false));
     }
 
     /// Powers a machine on, and waits until it powers itself off, finds nothing to boot, or runs out of time.
@@ -155,10 +148,26 @@ impl Bridge {
 
 impl Drop for Bridge {
     fn drop(&mut self) {
-        // Both fail only where it has ended already.
-        let _ = self.dnsmasq.kill();
-        let _ = self.dnsmasq.wait();
+        end(self.dnsmasq.get_mut().unwrap_or_else(PoisonError::into_inner));
     }
+}
+
+/// Starts dnsmasq with these lines for machines; it goes on with the log that there is.
+fn dnsmasq(dir: &Path, hosts: &str) -> Child {
+    fs::write(dir.join("hosts"), hosts).expect("the file can be written");
+    let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("dnsmasq.log"));
+    let log = log.expect("the file can be made");
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(Part::Dnsmasq.find().expect("the part was required"));
+    command.arg("-C").arg(dir.join("dnsmasq.conf")).stdin(Stdio::null());
+    command.stdout(log.try_clone().expect("a file has two names")).stderr(log);
+    command.spawn().expect("setpriv starts")
+}
+
+fn end(dnsmasq: &mut Child) {
+    // Both fail only where it has ended already.
+    let _ = dnsmasq.kill();
+    let _ = dnsmasq.wait();
 }
 
 impl Wired {
@@ -169,7 +178,7 @@ impl Wired {
     /// Writes the machine's line for dnsmasq.
     fn lease(&self, is_plain: bool) -> String {
         let tag = if is_plain && self.start == Start::Pxe { "set:plain," } else { "" };
-        format!("{},{tag}{}", self.mac, self.ip)
+        format!("{},{tag}{}\n", self.mac, self.ip)
     }
 }
 
