@@ -15,6 +15,7 @@ mod landing;
 mod observed;
 mod process;
 mod reference;
+mod start;
 mod steady;
 mod survey;
 mod swap;
@@ -73,6 +74,9 @@ fn run(only: Option<&str>) {
         if wanted("memory") {
             landing::memory(&large, &many, 100_000, &mut rows);
         }
+    }
+    if wanted("start") {
+        start::measure(folder.path(), 100_000, &mut rows);
     }
     if wanted("swap") {
         swapping(10_000, &mut rows);

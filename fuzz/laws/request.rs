@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::{CONTENT_TYPE, USER_AGENT};
 use hyper::{Request, StatusCode};
-use muster::http::{Boot, Serving};
+use muster::http::{Boot, Client, Serving};
 use muster::model::{Revision, Tree};
 use muster::observed::UnknownMac;
 use muster::snapshot;
@@ -46,6 +46,8 @@ nid = 1
 boot = "live"
 cloud_init = { user_data = "login.yaml.j2" }
 nics = [{ name = "eth0", mac = "02:00:00:00:00:01", network = "far", ip = "10.5.0.1" }]
+uuid = "4c4c4544-0042-3510-8052-b4c04f4e3332"
+serial = "SN 0001"
 [[node]]
 name = "n2"
 nid = 2
@@ -63,8 +65,12 @@ state = "spare"
 nics = [{ name = "eth0", mac = "02:00:00:00:00:04" }]
 "#;
 
-/// A node's own address, and one of nobody's.
-const PEERS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(10, 5, 0, 1)), IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9))];
+/// A node's own address, one of nobody's, and a proxy that does not tell for whom it asks.
+const CLIENTS: [Client; 3] = [
+    Client::At(IpAddr::V4(Ipv4Addr::new(10, 5, 0, 1))),
+    Client::At(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9))),
+    Client::Behind(IpAddr::V4(Ipv4Addr::new(10, 5, 0, 254))),
+];
 
 /// Every way to ask that the laws know the answer of.
 const CANONICAL: [&str; 7] = [
@@ -89,14 +95,14 @@ pub fn holds(input: &[u8]) {
     let mut parts = input.splitn(3, |byte| *byte == b'\n');
     let (target, agent) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let body = parts.next();
-    for peer in PEERS {
+    for client in CLIENTS {
         let mut request = Request::builder().method(if body.is_some() { "POST" } else { "GET" }).uri(target);
         if !agent.is_empty() {
             request = request.header(USER_AGENT, agent);
         }
         // What is no request never comes here.
         let Ok(request) = request.body(Full::new(Bytes::copy_from_slice(body.unwrap_or_default()))) else { return };
-        let (status, kind, text) = ask(request, peer);
+        let (status, kind, text) = ask(request, client);
         let sent = String::from_utf8_lossy(input);
         assert!(status.as_u16() < 500, "{status} to {sent:?}: {text}");
         assert!(!kind.contains("html"), "{kind} to {sent:?}");
@@ -109,9 +115,9 @@ pub fn holds(input: &[u8]) {
     }
 }
 
-fn ask(request: Request<Full<Bytes>>, peer: IpAddr) -> (StatusCode, String, String) {
+fn ask(request: Request<Full<Bytes>>, client: Client) -> (StatusCode, String, String) {
     let host = host();
-    let answer = host.runtime.block_on(host.boot.answer(request, peer));
+    let answer = host.runtime.block_on(host.boot.answer(request, client));
     while host.unknown.lock().expect("no law is broken with the lock").try_recv().is_ok() {}
     let (head, body) = answer.into_parts();
     let body = host.runtime.block_on(body.collect()).expect("it is in memory").to_bytes();
@@ -151,8 +157,8 @@ fn shapes() -> &'static BTreeSet<String> {
         let paths = ["/boot/v1/bootscript", "/boot-service/bootscript"];
         let scripts = paths.iter().flat_map(|path| CANONICAL.map(|query| format!("{path}?{query}")));
         let targets: Vec<String> = scripts.chain(["/boot.ipxe".to_owned()]).collect();
-        let ask = |(target, peer)| ask(Request::get(target).body(Full::default()).expect("it is one"), peer);
-        let all = targets.iter().flat_map(|target| PEERS.map(|peer| (target.as_str(), peer))).map(ask);
+        let ask = |(target, client)| ask(Request::get(target).body(Full::default()).expect("it is one"), client);
+        let all = targets.iter().flat_map(|target| CLIENTS.map(|client| (target.as_str(), client))).map(ask);
         all.map(|(status, _, text)| {
             assert_eq!(status, StatusCode::OK, "{text}");
             shape(&text)

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::{Failure, Outcome};
 use crate::desired::schema;
+use crate::settings::Given;
 use crate::view::{DriftView, ObservedFile};
 
 /// Print the JSON schemas of the files of wishes and of reports, or write them where editors find them
@@ -55,11 +56,12 @@ impl Schema {
     }
 }
 
-/// Returns every schema: of the files of wishes, of what `muster drift --format json` prints, and of what
+/// Returns every schema: of the files of wishes and of a host's settings, of what `muster drift --format json` prints, and of what
 /// `muster discover --export` writes.
 fn all() -> Vec<(&'static str, String)> {
     let mut all = schema::all();
     all.extend([DriftView::schema(), ObservedFile::schema()]);
+    all.push(("settings.schema.json", schema::text::<Given>("A host's settings: muster.toml")));
     all.sort_unstable();
     all
 }

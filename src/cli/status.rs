@@ -69,6 +69,10 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
             writeln!(out, "            and more; `muster check --rev {}` tells all", refused.revision.short)?;
         }
     }
+    if let Some(upgraded) = &status.upgraded {
+        let (from, changed) = (&upgraded.from, upgraded.scripts_changed);
+        writeln!(out, "upgraded  from {from}; it changed the scripts of {changed} nodes of this commit")?;
+    }
     let source = &status.source;
     let folder = if source.path.is_empty() { String::new() } else { format!(" folder {}", source.path) };
     let checked = source.last_check.as_deref().unwrap_or("never");
@@ -85,9 +89,17 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
         "nodes     {} ({} active, {} maintenance, {} spare, {} retired)",
         nodes.total, nodes.active, nodes.maintenance, nodes.spare, nodes.retired
     )?;
-    let survey = &status.survey;
-    let last = survey.last.as_deref().unwrap_or("never");
-    writeln!(out, "BMCs      {} ({} read, {} not read; the last {last})", survey.bmcs, survey.seen, survey.failing)?;
+    if status.boot_only {
+        writeln!(out, "BMCs      not asked: this server only boots")?;
+    } else {
+        let survey = &status.survey;
+        let last = survey.last.as_deref().unwrap_or("never");
+        writeln!(
+            out,
+            "BMCs      {} ({} read, {} not read; the last {last})",
+            survey.bmcs, survey.seen, survey.failing
+        )?;
+    }
     writeln!(out, "boots     {} since the start; {} unknown machines asked", status.boots, status.unknown_macs)?;
     if status.unknown_dropped > 0 {
         writeln!(out, "! {} requests of unknown machines came too fast to be noted", status.unknown_dropped)?;

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt;
 
 use super::answer::{self, JSON, PLAIN};
-use super::command::Command;
+use super::command::{Command, Refusal};
 use super::limits::{MAX_BODY, PATIENCE};
 use super::serving::{Confirmed, Serving};
 use crate::model::MacAddr;
@@ -76,13 +76,19 @@ impl Api {
 /// Asks the one who keeps the store, and waits for the answer.
 async fn ask<T>(
     commands: &mpsc::Sender<Command>,
-    command: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Command,
+    command: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Command,
 ) -> Result<T, Response<Body>> {
     let (reply, replied) = oneshot::channel();
     let gone = |_| answer::problem(StatusCode::SERVICE_UNAVAILABLE, "the server is about to end").map(Body::new);
     commands.send(command(reply)).await.map_err(|_| gone(()))?;
     let answer = replied.await.map_err(|_| gone(()))?;
-    answer.map_err(|why| answer::problem(StatusCode::SERVICE_UNAVAILABLE, &why).map(Body::new))
+    answer.map_err(|refusal| {
+        let problem = match refusal {
+            Refusal::Failed(why) => answer::problem(StatusCode::SERVICE_UNAVAILABLE, &why),
+            Refusal::NotHere(why) => answer::problem(StatusCode::CONFLICT, why),
+        };
+        problem.map(Body::new)
+    })
 }
 
 async fn observed(State(commands): Commands) -> Response<Body> {
@@ -128,6 +134,13 @@ async fn status(State(serving): Shared) -> Response<Body> {
     let mut status = (*serving.status).clone();
     status.boots = serving.counters.boots.load(Ordering::Relaxed);
     status.unknown_dropped = serving.counters.unknown_dropped.load(Ordering::Relaxed);
+    match serving.counters.contradictions.load(Ordering::Relaxed) {
+        0 => {}
+        boots => status.held.push(format!(
+            "{boots} boots since the start were of machines whose UUID or serial number is declared for another node; \
+             the log names each node once"
+        )),
+    }
     let held = serving.roll.held();
     status.held.extend(held.iter().take(HELD_TOLD).map(ToString::to_string));
     if held.len() > HELD_TOLD {

@@ -16,6 +16,7 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ use super::boot::Boot;
 use super::command::Command;
 use super::limits::{Limits, MAX_HEAD, within_open_files};
 use super::patience::Patient;
+use super::proxied::{Peer, Proxied};
 use super::serving::Serving;
 use super::socket::{self, SocketFile};
 use crate::model::ApiAddress;
@@ -41,6 +43,7 @@ pub struct BootListener {
     listener: TcpListener,
     address: SocketAddr,
     limits: Limits,
+    trusted: Arc<[IpNet]>,
 }
 
 impl BootListener {
@@ -50,13 +53,19 @@ impl BootListener {
     /// Returns why the address cannot be bound, and what to do about it.
     pub fn bind(address: SocketAddr) -> Result<Self, ListenError> {
         let (listener, address) = bind_tcp(address)?;
-        Ok(Self { listener, address, limits: Limits::boot() })
+        Ok(Self { listener, address, limits: Limits::boot(), trusted: Arc::default() })
     }
 
     /// Takes other bounds than [`Limits::boot`].
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Believes proxies in these ranges when they tell for whom they ask; without them, nobody is believed.
+    #[must_use]
+    pub fn with_trusted_proxies(self, trusted: &[IpNet]) -> Self {
+        Self { trusted: trusted.into(), ..self }
     }
 
     /// Returns the address that it is bound to.
@@ -67,7 +76,8 @@ impl BootListener {
 
     /// Serves until it is told to end, and then until running requests are answered or [`Limits::grace`] is over.
     pub async fn serve(self, boot: Arc<Boot>, shutdown: CancellationToken) {
-        run(self.listener.tap_io(set_nodelay), self.limits, boot, shutdown).await;
+        let listener = Proxied { listener: self.listener.tap_io(set_nodelay), trusted: self.trusted };
+        run(listener, self.limits, boot, shutdown).await;
     }
 }
 
@@ -173,11 +183,12 @@ pub(super) trait Answers<P>: Send + Sync + 'static {
     fn answer(&self, request: Request<Incoming>, peer: &P) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
-impl Answers<SocketAddr> for Boot {
+impl Answers<Peer> for Boot {
     type Body = http_body_util::Full<Bytes>;
 
-    fn answer(&self, request: Request<Incoming>, peer: &SocketAddr) -> impl Future<Output = Answer> + Send {
-        Self::answer(self, request, peer.ip().to_canonical())
+    fn answer(&self, request: Request<Incoming>, peer: &Peer) -> impl Future<Output = Answer> + Send {
+        let client = peer.client(request.headers());
+        Self::answer(self, request, client)
     }
 }
 

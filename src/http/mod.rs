@@ -2,7 +2,8 @@
 //!
 //! Every answer is a function of one [`Serving`], which a request loads once; so no answer mixes two commits. Boot
 //! answers wait for nothing: what they see goes into slots in memory and a bounded channel. Nothing is built from a
-//! `Host` or `X-Forwarded-For` header, which anybody can send. This room does not know where Snapshots come from, what
+//! `Host` header, which anybody can send; `X-Forwarded-For` and its kin are read from trusted proxies only, for lookups by
+//! address. This room does not know where Snapshots come from, what
 //! becomes of what it notes, or how anything is stored.
 
 #![expect(clippy::disallowed_methods, reason = "this room stamps requests with the time, and owns a socket file")]
@@ -14,10 +15,12 @@ mod boot;
 mod bootscript;
 mod command;
 mod documents;
+mod forwarded;
 mod limits;
 mod listen;
 mod loader;
 mod patience;
+mod proxied;
 mod query;
 mod serving;
 mod socket;
@@ -26,7 +29,8 @@ use std::time::SystemTime;
 
 pub use address::ListenError;
 pub use boot::Boot;
-pub use command::Command;
+pub use command::{Command, Refusal};
+pub use forwarded::Client;
 pub use limits::Limits;
 pub use listen::{ApiListener, BootListener};
 pub use serving::{Confirmed, Counters, Serving, Slot};

@@ -47,6 +47,8 @@ pub struct Counters {
     pub boots: AtomicU64,
     /// Unknown machines that were not remembered, because more of them asked than could be taken note of.
     pub unknown_dropped: AtomicU64,
+    /// Boots of machines whose UUID or serial number is declared for another node.
+    pub contradictions: AtomicU64,
 }
 
 impl Serving {
@@ -165,6 +167,7 @@ pub struct Slot {
     node: Box<str>,
     last: Mutex<Last>,
     dirty: AtomicBool,
+    contradicted: AtomicBool,
 }
 
 #[derive(Default)]
@@ -199,7 +202,12 @@ pub struct Seen<'a> {
 
 impl Slot {
     fn new(node: &str) -> Self {
-        Self { node: node.into(), last: Mutex::default(), dirty: AtomicBool::new(false) }
+        Self {
+            node: node.into(),
+            last: Mutex::default(),
+            dirty: AtomicBool::new(false),
+            contradicted: AtomicBool::new(false),
+        }
     }
 
     /// Returns the last fetch.
@@ -253,6 +261,11 @@ impl Slot {
     /// Remembers that cloud-init on the node said it was done.
     pub(super) fn confirm(&self, at: i64, address: IpAddr, instance_id: &str) {
         self.lock().confirmed = Some(Confirmed { at, address, instance_id: bounded(instance_id, MAX_INSTANCE_ID) });
+    }
+
+    /// Tells whether this is the first time that a machine's keys contradict each other here.
+    pub(super) fn is_first_contradiction(&self) -> bool {
+        !self.contradicted.swap(true, Ordering::Relaxed)
     }
 
     fn take_dirty(&self) -> Option<BootFetch> {

@@ -3,6 +3,8 @@
 //! A pass is a list of steps: look, read, build, publish, remember. It stops at the first that cannot go on, and always
 //! ends in one status. What is served changes only in `publish`; whatever else fails, the last good Snapshot stays.
 
+mod start;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,36 +67,6 @@ impl Follower {
         }
     }
 
-    /// Serves the last good commit of the store, so that nothing waits for git.
-    pub fn start_from_store(&mut self) {
-        let last = match self.store.last_good() {
-            Ok(Some(last)) => last,
-            Ok(None) => return,
-            Err(error) => {
-                warn!(error = %words::chain(&error), "the last good commit cannot be read from the store");
-                return;
-            }
-        };
-        let revision = last.accepted.revision.clone();
-        let (snapshot, findings) = build(&last.tree, &revision);
-        let snapshot = snapshot.or_else(|| {
-            let why = words::why(&findings);
-            error!(revision = %revision, "the stored commit does not check any more ({why}); its stored scripts are served");
-            remember::stored_scripts(&self.store, &revision)
-        });
-        if let Some(snapshot) = &snapshot {
-            info!(revision = %revision, nodes = snapshot.nodes().len(), "serving the last good commit from the store");
-            self.standing.serve(words::view(&last.accepted), snapshot);
-        }
-        if snapshot.as_ref().is_none_or(Snapshot::is_stored) {
-            self.standing.refuse(words::refused(&last.accepted, &findings, &last.tree));
-        }
-        // A commit that gave nothing to serve is judged again when git has it.
-        self.judged = snapshot.is_some().then_some(revision);
-        self.swap(snapshot.map(Arc::new));
-        self.restore();
-    }
-
     /// Brings the boot fetches of the store back, once there are nodes that they can belong to.
     fn restore(&mut self) {
         if self.restored {
@@ -123,6 +95,11 @@ impl Follower {
             Ok(Some(found)) => self.take(&found),
             Ok(None) => {}
             Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
+        }
+        match self.store.stay_in_place() {
+            Ok(true) => warn!("the file of the store was removed; all that it held is written anew"),
+            Ok(false) => {}
+            Err(error) => warn!(error = %words::chain(&error), "the file of the store was removed"),
         }
         self.store_what_is_unstored();
         self.standing.store_is(self.store.trouble());

@@ -26,6 +26,8 @@ pub struct Unknown {
     changed: Vec<MacAddr>,
     /// How many there are, for the status.
     count: Arc<AtomicU64>,
+    /// Whether they are for the status alone, and not to be written.
+    only_counted: bool,
 }
 
 impl Unknown {
@@ -34,13 +36,20 @@ impl Unknown {
         Self { count, ..Self::default() }
     }
 
+    /// Says whether they are only counted, and not to be written.
+    pub fn only_count(&mut self, only: bool) {
+        self.only_counted = only;
+    }
+
     /// Takes up what was remembered before the server started.
     pub fn restore(&mut self, machines: Vec<UnknownMac>) {
         self.all.extend(machines.into_iter().map(|machine| (machine.mac, machine)));
     }
 
     fn see(&mut self, seen: UnknownMac) {
-        self.changed.push(seen.mac);
+        if !self.only_counted {
+            self.changed.push(seen.mac);
+        }
         match self.all.get_mut(&seen.mac) {
             Some(known) => {
                 known.last = seen.last;
@@ -50,15 +59,17 @@ impl Unknown {
             }
             None => {
                 if self.all.len() >= MAX_UNKNOWN {
-                    self.forget_the_oldest();
+                    self.forget_the_oldest(seen.last);
                 }
                 self.all.insert(seen.mac, seen);
             }
         }
     }
 
-    fn forget_the_oldest(&mut self) {
-        let oldest = self.all.values().min_by_key(|machine| (machine.last, machine.mac)).map(|machine| machine.mac);
+    /// Forgets the one that was longest silent; a time that is yet to come was told by a wrong clock, and goes first.
+    fn forget_the_oldest(&mut self, now: i64) {
+        let age = |machine: &&UnknownMac| (machine.last <= now, machine.last, machine.mac);
+        let oldest = self.all.values().min_by_key(age).map(|machine| machine.mac);
         if let Some(mac) = oldest {
             self.all.remove(&mac);
         }

@@ -11,6 +11,7 @@ mod follow;
 mod intake;
 pub mod keep;
 mod remember;
+mod replica;
 mod repository;
 mod standing;
 mod surveys;
@@ -34,11 +35,11 @@ use tracing::{debug, error, info, warn};
 
 use crate::git::{GitError, Watch};
 use crate::http::{ApiListener, Boot, BootListener, ListenError, Serving};
-use crate::redfish::{Grounds, GroundsError};
+use crate::redfish::GroundsError;
 use crate::settings::Settings;
 use crate::store::{Identity, Opened, Store, StoreError};
 use crate::survey;
-use crate::view::{SourceView, Status, StoreState, StoreView, SurveyView};
+use crate::view::{SourceView, Status, StoreState, StoreView};
 
 use follow::Follower;
 use intake::Unknown;
@@ -114,11 +115,17 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let surveyed = Arc::new(ArcSwap::default());
     let standing = Standing::new(status, replaced, Arc::clone(&unknown), Arc::clone(&surveyed));
     let settings = Settings { repo: repository, ..settings };
-    let grounds = survey::grounds(&settings.bmc)?;
     let follower = Follower::new(&settings, Arc::clone(&store), Arc::clone(&shared), standing);
+    let unknown = Unknown::new(unknown);
+    if settings.boot_only {
+        info!("this server only boots: it surveys no BMCs, and knows none of the MAC addresses that they report");
+        return runtime.block_on(run(settings, store, shared, follower, unknown, None));
+    }
+    let grounds = survey::grounds(&settings.bmc)?;
     let surveying = surveying().map_err(system("start the threads of the surveys"))?;
-    let surveys = (grounds, surveyed, surveying.handle().clone());
-    runtime.block_on(run(settings, store, shared, follower, Unknown::new(unknown), surveys))
+    let surveyor = Surveyor::new(settings.clone(), Arc::clone(&store), Arc::clone(&shared), grounds, surveyed);
+    let surveys = Some((surveyor, surveying.handle().clone()));
+    runtime.block_on(run(settings, store, shared, follower, unknown, surveys))
 }
 
 /// Raises the soft limit of open files to the hard one: the usual 1,024 are fewer than the connections of a machine room.
@@ -169,7 +176,7 @@ fn first_status(settings: &Settings, repository: &Path) -> Status {
         error: None,
     };
     let store = StoreView { path: settings.store.display().to_string(), state: StoreState::Ok, error: None };
-    Status::starting(source, store, clock::rfc3339(clock::now_ms()))
+    Status { boot_only: settings.boot_only, ..Status::starting(source, store, clock::rfc3339(clock::now_ms())) }
 }
 
 /// Runs the listeners, the follower and the intake until the process is told to end, and joins them all.
@@ -179,17 +186,18 @@ async fn run(
     shared: Arc<ArcSwap<Serving>>,
     follower: Follower,
     mut unknown: Unknown,
-    (grounds, surveyed, threads): (Arc<Grounds>, Arc<ArcSwap<SurveyView>>, tokio::runtime::Handle),
+    surveys: Option<(Surveyor, tokio::runtime::Handle)>,
 ) -> Result<(), ServeError> {
     // Before anybody can know that we listen: a signal from then on is a wish, not an accident.
     let mut signals = Signals::listen()?;
-    let boot_listener = BootListener::bind(settings.listen)?;
+    let boot_listener = BootListener::bind(settings.listen)?.with_trusted_proxies(&settings.trusted_proxies);
     let api_listener = ApiListener::bind(&settings.api)?;
     let address = boot_listener.local_addr();
     let advertise = settings.advertise.clone().unwrap_or_else(|| advertised(address));
     info!(boot = %address, api = %api_listener.local_addr(), advertise, "listening");
 
     let stop = CancellationToken::new();
+    unknown.only_count(settings.boot_only);
     match store.unknown() {
         Ok(machines) => unknown.restore(machines),
         Err(error) => warn!(error = %chain(&error), "the unknown machines cannot be read from the store"),
@@ -200,10 +208,12 @@ async fn run(
     let following = follow_in_thread(&settings, follower, wake.clone(), woken, stop.clone())?;
     let unheard = CancellationToken::new();
     let (order, orders) = mpsc::channel(COMMANDS_WAITING);
-    let surveyor = Surveyor::new(settings, Arc::clone(&store), Arc::clone(&shared), grounds, surveyed);
-    let surveys = threads.spawn(surveyor.run(orders, stop.clone()));
+    let ended = match surveys {
+        Some((surveyor, threads)) => threads.spawn(surveyor.run(orders, stop.clone())),
+        None => tokio::spawn(replica::refuse(orders)),
+    };
     let surveys = async {
-        if let Err(error) = surveys.await {
+        if let Err(error) = ended.await {
             error!(%error, "the surveys ended early; this is a fault of muster");
         }
     };

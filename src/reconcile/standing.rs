@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use tracing::{info, warn};
 
+use super::keep;
 use super::words::with_hint;
 use crate::snapshot::Snapshot;
-use crate::view::{DiagnosticView, NodeCounts, RefusedView, RevisionView, State, Status, StoreState, SurveyView};
+use crate::view::{
+    DiagnosticView, NodeCounts, RefusedView, RevisionView, State, Status, StoreState, SurveyView, UpgradeView,
+};
 
 /// A commit that was refused.
 pub struct Refused {
@@ -28,6 +31,8 @@ pub struct Standing {
     /// How many unknown machines are remembered.
     unknown: Arc<AtomicU64>,
     survey: Arc<ArcSwap<SurveyView>>,
+    /// How many nodes boot by what their BMCs report, on a server that does not know it.
+    unclaimable: usize,
 }
 
 impl Standing {
@@ -38,7 +43,7 @@ impl Standing {
         unknown: Arc<AtomicU64>,
         survey: Arc<ArcSwap<SurveyView>>,
     ) -> Self {
-        Self { status, unstored: None, replaced, store_trouble: None, unknown, survey }
+        Self { status, unstored: None, replaced, store_trouble: None, unknown, survey, unclaimable: 0 }
     }
 
     /// Notes when the repository was looked at.
@@ -69,8 +74,18 @@ impl Standing {
     pub fn serve(&mut self, revision: RevisionView, snapshot: &Snapshot) {
         self.status.cluster = Some(snapshot.desired().cluster.name.to_string());
         self.status.nodes = NodeCounts::of(snapshot);
+        self.unclaimable = if self.status.boot_only { keep::resting_on_claims(snapshot) } else { 0 };
+        // What an upgrade changed is of the commit that it met.
+        if self.status.served.as_ref().is_some_and(|served| served.id != revision.id) {
+            self.status.upgraded = None;
+        }
         self.status.served = Some(revision);
         self.status.refused = None;
+    }
+
+    /// Notes that the commit was rendered by another version of muster before, and what differs.
+    pub fn upgraded(&mut self, upgrade: UpgradeView) {
+        self.status.upgraded = Some(upgrade);
     }
 
     /// Notes that the newest commit was refused.
@@ -133,6 +148,13 @@ impl Standing {
         }
         if let Some(error) = &status.source.error {
             held.push(format!("the repository cannot be followed: {error}"));
+        }
+        if self.unclaimable > 0 {
+            let nodes = self.unclaimable;
+            held.push(format!(
+                "{nodes} nodes boot by the addresses that their BMCs report, which a server that only boots does not know; it \
+                 asks them to wait until another answers"
+            ));
         }
         if let Some(why) = &self.replaced {
             held.push(format!("the store was corrupt and is a fresh one: {why}"));

@@ -20,6 +20,8 @@ pub(super) const ACCEPTED: TableDefinition<u64, &[u8]> = TableDefinition::new("a
 pub(super) const LAST_GOOD: TableDefinition<&str, &[u8]> = TableDefinition::new("last-good");
 /// Script bodies by digest: one version byte, then the bytes as they are served.
 pub(super) const BODIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("bodies");
+/// The documents of the last good commit, folded, by a running number. Its first write makes it.
+pub(super) const DOCUMENTS: TableDefinition<u32, &[u8]> = TableDefinition::new("documents");
 /// The last boot fetch by node name.
 pub(super) const FETCHES: TableDefinition<&str, &[u8]> = TableDefinition::new("boot-fetches");
 /// Unclaimed machines by the six bytes of their MAC.
@@ -127,8 +129,9 @@ pub(super) fn check(db: &Database) -> Result<BTreeSet<Digest>, Fault> {
     later(&txn, SETS)?;
     later(&txn, CLAIMS)?;
     later(&txn, REFUSED)?;
-    let rows = super::publish::read_rows(&txn)?;
-    let digests: BTreeSet<Digest> = rows.iter().map(|row| row.digest).collect();
+    later(&txn, DOCUMENTS)?;
+    let rendered = super::publish::read_rendered(&txn)?;
+    let digests: BTreeSet<Digest> = rendered.rows.iter().map(|row| row.digest).collect();
     let bodies = txn.open_table(BODIES)?;
     for digest in &digests {
         if bodies.get(&digest[..])?.is_none() {

@@ -33,12 +33,18 @@ pub struct Status {
     /// The cluster's name, once a commit was read.
     pub cluster: Option<String>,
     pub state: State,
+    /// Whether the server only boots, and surveys no BMCs.
+    #[serde(default)]
+    pub boot_only: bool,
     /// When the server started.
     pub since: String,
     /// The commit that is served.
     pub served: Option<RevisionView>,
     /// The newest commit, where it was refused.
     pub refused: Option<RefusedView>,
+    /// What an upgrade of muster changed, where the commit that is served was stored by another version.
+    #[serde(default)]
+    pub upgraded: Option<UpgradeView>,
     /// Why something waits or is not as it should be, one sentence each.
     pub held: Vec<String>,
     pub source: SourceView,
@@ -88,6 +94,15 @@ pub struct RefusedView {
     /// Why, in one sentence.
     pub reason: String,
     pub diagnostics: Vec<DiagnosticView>,
+}
+
+/// What the first start after an upgrade found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UpgradeView {
+    /// The version of muster that rendered the stored scripts.
+    pub from: String,
+    /// How many nodes get another script than the one that was stored, of the same commit.
+    pub scripts_changed: u64,
 }
 
 /// One finding about the wishes.
@@ -214,9 +229,11 @@ impl Status {
             muster: env!("CARGO_PKG_VERSION").into(),
             cluster: None,
             state: State::Starting,
+            boot_only: false,
             since,
             served: None,
             refused: None,
+            upgraded: None,
             held: Vec::new(),
             source,
             store,
