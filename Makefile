@@ -3,7 +3,7 @@
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 PARTS := $(TARGET)/test-parts
 
-.PHONY: help run test test-vm bench fmt lint
+.PHONY: help run test test-vm fuzz bench fmt lint
 
 help: ## says what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -19,18 +19,22 @@ test: ## installs what the tests need (Debian packages, PyPI, npm), runs all of 
 	touch $(PARTS)/skipped; sort -u $(PARTS)/skipped; \
 	echo "$$(sort -u $(PARTS)/skipped | wc -l) skipped"; exit $$status
 
-test-vm: ## as root, for acceptance: libvirt machines that Redfish powers on boot from `muster serve`
-	@sh tests/setup.sh libvirt
+test-vm: ## as root, for acceptance: machines boot over a network from `muster serve`, one of them Debian with its cloud-init
+	@sh tests/setup.sh libvirt dnsmasq loaders guest
 	@rm -f $(PARTS)/skipped
-	@MUSTER_TEST_REQUIRE=$$(cat $(PARTS)/installed) cargo test --locked --test boot -- --ignored --nocapture; status=$$?; \
+	@MUSTER_TEST_REQUIRE=$$(cat $(PARTS)/installed) cargo test --locked --test boot -- --ignored --nocapture --test-threads=1; status=$$?; \
 	touch $(PARTS)/skipped; sort -u $(PARTS)/skipped; \
 	echo "$$(sort -u $(PARTS)/skipped | wc -l) skipped"; exit $$status
+
+fuzz: ## looks for bytes that break what reads wishes, requests and commits, for FUZZ_SECONDS (60) each
+	@sh fuzz/run.sh
 
 bench: ## measures, and prints tables
 	cargo bench --locked
 
 fmt: ## formats the source
 	cargo fmt --all
+	cargo fmt --all --manifest-path fuzz/Cargo.toml
 
 lint: ## finds what the compiler lets pass
 	cargo clippy --locked --all-targets -- -D warnings

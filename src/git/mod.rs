@@ -43,6 +43,10 @@ pub const MAX_ENTRIES: usize = 200_000;
 /// The deepest folder that is read; sites nest three or four.
 pub const MAX_DEPTH: usize = 64;
 
+/// The longest path that is read, in bytes: Linux opens no longer one (PATH_MAX). Names of one commit may be of any length, and
+/// multiply where its folders hold each other.
+pub const MAX_PATH_BYTES: usize = 4096;
+
 /// The most bytes of wishes that one tree may hold. A repository of 100,000 nodes has about 50 MB.
 pub const MAX_TOTAL_BYTES: u64 = 1024 * 1024 * 1024;
 

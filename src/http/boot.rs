@@ -44,7 +44,7 @@ impl Boot {
     }
 
     /// Answers one request.
-    pub(super) async fn answer<B>(&self, request: Request<B>, client: Client) -> Answer
+    pub async fn answer<B>(&self, request: Request<B>, client: Client) -> Answer
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

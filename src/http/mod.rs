@@ -39,6 +39,7 @@ pub use address::ListenError;
 pub use boot::Boot;
 pub use command::{Command, NotDone, Order, Orders};
 pub use counters::{CLASSES, Counters, Door, Refusal, Route};
+pub use forwarded::Client;
 pub use limits::{IDLE_BYTES, Limits};
 pub use listen::{ApiListener, BootListener, MetricsListener};
 pub use serving::{Confirmed, Serving, Slot};

@@ -50,6 +50,12 @@ pub enum Part {
     Promtool,
     /// OpenSSH's server, unpacked and never installed: the path of the program; see [`sshd_libraries`].
     Sshd,
+    /// dnsmasq, for DHCP, TFTP and router advertisements: the path of the program.
+    Dnsmasq,
+    /// iPXE to be fetched by firmware (`undionly.kpxe`, `snponly.efi`, `ipxe.efi`): the folder of all.
+    Loaders,
+    /// A Debian with its own cloud-init, as an initial RAM disk for the kernel of [`Part::Kernel`]: the path of the file.
+    Guest,
 }
 
 impl Part {
@@ -76,6 +82,9 @@ impl Part {
             Part::Libvirt => "libvirt",
             Part::Promtool => "promtool",
             Part::Sshd => "sshd",
+            Part::Dnsmasq => "dnsmasq",
+            Part::Loaders => "loaders",
+            Part::Guest => "guest",
         }
     }
 
@@ -106,6 +115,9 @@ impl Part {
                 "run make test-vm: it installs libvirt-daemon, its driver for QEMU, python3-libvirt and dnsmasq-base"
             }
             Part::Sshd => "run tests/setup.sh: it unpacks Debian's openssh-server into target/test-parts",
+            Part::Dnsmasq => "run make test-vm, or apt-get install dnsmasq-base",
+            Part::Loaders => "run make test-vm, or apt-get install ipxe",
+            Part::Guest => "run make test-vm as root: it makes a Debian with debootstrap in target/test-parts",
         }
     }
 
@@ -169,6 +181,13 @@ impl Part {
                 program("ssh")?;
                 file(folder().join("sshd/usr/sbin/sshd")).or_else(|| program("sshd"))
             }
+            Part::Dnsmasq => program("dnsmasq"),
+            Part::Loaders => {
+                let dir = PathBuf::from("/usr/lib/ipxe");
+                let all = ["undionly.kpxe", "snponly.efi", "ipxe.efi"];
+                all.iter().all(|name| dir.join(name).exists()).then_some(dir)
+            }
+            Part::Guest => file(folder().join("guest.img")),
         }
     }
 }
