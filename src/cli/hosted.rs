@@ -1,6 +1,5 @@
 //! The options of commands that concern this host: settings file, store, addresses.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -24,27 +23,8 @@ pub struct Hosted {
     api: Option<String>,
 }
 
-/// What only the server is told.
-#[derive(Debug, Args)]
-pub struct Served {
-    /// The repository of wishes: bare, a work tree or a linked work tree
-    #[arg(long, value_name = "DIR", env = "MUSTER_REPO")]
-    repo: Option<PathBuf>,
-    /// The branch to follow [default: the one that HEAD names]
-    #[arg(long, env = "MUSTER_BRANCH")]
-    branch: Option<String>,
-    /// The folder of the cluster inside the repository
-    #[arg(long, value_name = "DIR", env = "MUSTER_PATH")]
-    path: Option<String>,
-    /// The boot listener: scripts and cloud-init [default: 127.0.0.1:8270]
-    #[arg(long, value_name = "IP:PORT", env = "MUSTER_LISTEN")]
-    listen: Option<SocketAddr>,
-    /// The URL by which nodes reach the boot listener, where the wishes name none [default: http:// and its address]
-    #[arg(long, value_name = "URL", env = "MUSTER_ADVERTISE")]
-    advertise: Option<String>,
-}
-
 impl Hosted {
+    /// Returns what the settings file and the flags of every command say.
     fn given(&self) -> Result<Given, Failure> {
         let flags = Given { store: self.store.clone(), api: self.api.clone(), ..Given::default() };
         match &self.config {
@@ -55,20 +35,25 @@ impl Hosted {
 
     /// Finds the status listener of a running server.
     pub fn api(&self) -> Result<ApiAddress, Failure> {
-        Ok(self.reach()?.api)
+        Ok(self.reach(Given::default())?.api)
     }
 
     /// Completes what a command without a server needs: the store's file, and how BMCs are reached and surveyed.
-    pub fn reach(&self) -> Result<Settings, Failure> {
-        let given = Given { repo: Some(PathBuf::new()), listen: None, advertise: None, ..self.given()? };
+    ///
+    /// `flags` are the settings that the command's own flags and variables give.
+    pub fn reach(&self, flags: Given) -> Result<Settings, Failure> {
+        let given = Given { repo: Some(PathBuf::new()), listen: None, advertise: None, ..flags.or(self.given()?) };
         Ok(given.complete(advertise_fault)?)
     }
 
     /// Completes the settings of the server.
-    pub fn settings(&self, served: Served) -> Result<Settings, Failure> {
-        let Served { repo, branch, path, listen, advertise } = served;
-        let flags = Given { repo, branch, path, listen, advertise, ..Given::default() };
-        Ok(flags.or(self.given()?).complete(advertise_fault)?)
+    pub fn settings(&self, flags: Given) -> Result<Settings, Failure> {
+        Ok(self.all(flags)?.complete(advertise_fault)?)
+    }
+
+    /// Joins what flags, variables and the settings file say.
+    pub fn all(&self, flags: Given) -> Result<Given, Failure> {
+        Ok(flags.or(self.given()?))
     }
 }
 

@@ -17,6 +17,7 @@ mod man;
 mod observations;
 mod schema;
 mod serve;
+mod settings;
 mod show;
 mod simulate;
 mod source;
@@ -24,7 +25,8 @@ mod status;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::builder::Resettable;
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use failure::Failure;
 
@@ -40,10 +42,11 @@ struct Muster {
 enum Command {
     Check(check::Check),
     Show(show::Show),
-    Discover(discover::Discover),
+    Discover(Box<discover::Discover>),
     Drift(drift::Drift),
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     Status(status::Status),
+    Settings(Box<settings::Settings>),
     Simulate(Box<simulate::Simulate>),
     Adopt(adopt::Adopt),
     Schema(schema::Schema),
@@ -72,7 +75,7 @@ pub enum Outcome {
 /// Runs the program and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let muster = match Muster::try_parse() {
+    let muster = match parse() {
         Ok(muster) => muster,
         Err(error) => {
             // A reader that has gone away is no reason to complain.
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Drift(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Status(command) => command.run(),
+        Command::Settings(command) => command.run(),
         Command::Simulate(command) => command.run(),
         Command::Adopt(command) => command.run(),
         Command::Schema(command) => command.run(),
@@ -100,4 +104,16 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Unjudged) => ExitCode::from(3),
         Err(failure) => failure.report(),
     }
+}
+
+/// Reads the command line and the `MUSTER_*` variables. One that is empty is not said: so unit files and compose files
+/// leave a setting out. Help shows no value of a variable, which may hold a password.
+fn parse() -> Result<Muster, clap::Error> {
+    fn without_empty(command: clap::Command) -> clap::Command {
+        let is_empty = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+        let command =
+            command.mut_args(|arg| if is_empty(&arg) { arg.env(Resettable::Reset) } else { arg.hide_env_values(true) });
+        command.mut_subcommands(without_empty)
+    }
+    Muster::from_arg_matches(&without_empty(Muster::command()).try_get_matches()?)
 }

@@ -9,6 +9,7 @@ use super::hosted::Hosted;
 use super::{Failure, api};
 use crate::model::ApiAddress;
 use crate::observed::Observed;
+use crate::settings::Given;
 use crate::store::{Store, StoreError};
 use crate::view::{API_VERSION, ObservedFile};
 
@@ -32,7 +33,7 @@ impl Seen {
         if let Some(server) = &self.server {
             return from_server(&address(server)?);
         }
-        let settings = hosted.reach()?;
+        let settings = hosted.reach(Given::default())?;
         if !settings.store.exists() {
             let message = format!("{}: there is no store", settings.store.display());
             let hint = "survey the BMCs first: muster discover; or name --store, --server or --observed";

@@ -7,27 +7,28 @@ use tracing::level_filters::LevelFilter;
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
-use super::hosted::{Hosted, Served};
+use super::hosted::Hosted;
 use super::{Failure, Outcome};
 use crate::reconcile;
+use crate::settings::Given;
 
 /// Follow a repository of wishes and boot its nodes
 ///
 /// Every commit that checks is served at once; one that does not is refused, and the last good one stays. The log goes
-/// to stderr, as text on a terminal and as JSON otherwise; MUSTER_LOG sets its level (error, warn, info, debug).
+/// to stderr, as text on a terminal and as JSON otherwise.
 #[derive(Debug, Args)]
 pub struct Serve {
     #[command(flatten)]
     hosted: Hosted,
     #[command(flatten)]
-    served: Served,
+    given: Given,
 }
 
 impl Serve {
     /// Runs the command until it is told to stop.
     pub fn run(self) -> Result<Outcome, Failure> {
-        let settings = self.hosted.settings(self.served)?;
-        log();
+        let settings = self.hosted.settings(self.given)?;
+        log(settings.log.as_deref().unwrap_or_default());
         reconcile::serve(settings).map_err(|error| Failure::from_error(&error).hint(error.hint()))?;
         Ok(Outcome::AsWished)
     }
@@ -37,9 +38,8 @@ impl Serve {
 ///
 /// A log that cannot be written (its reader is gone, the disk is full) is lost in silence: the library's own complaint
 /// would go to the same place and end the thread that logs.
-fn log() {
-    let asked = std::env::var("MUSTER_LOG").unwrap_or_default();
-    let filter = filter(&asked);
+fn log(asked: &str) {
+    let filter = filter(asked);
     let wrong = filter.is_none() && !asked.is_empty();
     let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
@@ -50,7 +50,7 @@ fn log() {
         log.json().init();
     }
     if wrong {
-        warn!(asked, "MUSTER_LOG is no level (error, warn, info, debug) and counts as info");
+        warn!(asked, "what is asked of the log is no level (error, warn, info, debug) and counts as info");
     }
 }
 

@@ -24,7 +24,9 @@ pub fn all() -> Vec<(&'static str, String)> {
     ]
 }
 
-fn text<T: JsonSchema>(title: &str) -> String {
+/// Returns the schema of a file that people write; its text ends in a newline.
+#[must_use]
+pub fn text<T: JsonSchema>(title: &str) -> String {
     let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(tidy));
     let mut schema = settings.into_generator().into_root_schema_for::<T>();
     schema.insert("title".into(), title.into());

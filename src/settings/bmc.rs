@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::SettingsError;
+use super::given::first;
 use crate::model::parse_duration;
 
 /// How many requests wait for answers at once over all BMCs where nobody says: what a core carries with ease.
@@ -32,7 +35,7 @@ const DEEP: Duration = Duration::from_secs(6 * 3600);
 const JITTER: f64 = 0.1;
 
 /// How a login is made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Login {
     /// By a session where the service has them, else by Basic.
@@ -43,28 +46,98 @@ pub enum Login {
 }
 
 /// What a settings file or the command line says of BMCs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema, Args)]
 #[serde(deny_unknown_fields)]
+#[command(next_help_heading = "How BMCs are reached")]
 pub struct GivenBmc {
+    /// Files of certificates (PEM) of authorities that are trusted beside those of this host; commas separate them
+    #[arg(long = "bmc-ca", value_name = "FILES", env = "MUSTER_BMC_CA", value_delimiter = ',', id = "bmc.ca")]
     pub ca: Option<Vec<PathBuf>>,
+    /// The file of the BMCs' accounts
+    #[arg(
+        long = "bmc-credentials-file",
+        value_name = "FILE",
+        env = "MUSTER_BMC_CREDENTIALS_FILE",
+        id = "bmc.credentials_file"
+    )]
     pub credentials_file: Option<PathBuf>,
+    /// A program that tells an account by the name that it is given last; blanks separate its arguments
+    #[arg(
+        long = "bmc-credentials-command",
+        value_name = "COMMAND",
+        env = "MUSTER_BMC_CREDENTIALS_COMMAND",
+        value_delimiter = ' ',
+        id = "bmc.credentials_command"
+    )]
     pub credentials_command: Option<Vec<String>>,
+    /// Origins that are asked in place of those that the wishes state, such as https://a=https://b; commas separate them
+    #[arg(long = "bmc-rewrite", value_name = "MAP", env = "MUSTER_BMC_REWRITE", value_parser = pairs, id = "bmc.rewrite")]
     pub rewrite: Option<BTreeMap<String, String>>,
+    /// How many requests wait for answers at once, over all BMCs [default: 64]
+    #[arg(
+        long = "bmc-requests",
+        visible_alias = "requests",
+        value_name = "N",
+        env = "MUSTER_BMC_REQUESTS",
+        id = "bmc.requests"
+    )]
     pub requests: Option<u32>,
+    /// How many wait at one BMC, 1 or 2 [default: 2]
+    #[arg(
+        long = "bmc-requests-per-bmc",
+        value_name = "N",
+        env = "MUSTER_BMC_REQUESTS_PER_BMC",
+        id = "bmc.requests_per_bmc"
+    )]
     pub requests_per_bmc: Option<u8>,
+    /// How long a connection to a BMC may take to come about [default: 5s]
+    #[arg(
+        long = "bmc-connect-timeout",
+        value_name = "TIME",
+        env = "MUSTER_BMC_CONNECT_TIMEOUT",
+        id = "bmc.connect_timeout"
+    )]
     pub connect_timeout: Option<String>,
+    /// How long one answer of a BMC may take [default: 30s]
+    #[arg(long = "bmc-timeout", value_name = "TIME", env = "MUSTER_BMC_TIMEOUT", id = "bmc.timeout")]
     pub timeout: Option<String>,
+    /// How a login is made [default: auto]
+    #[arg(long = "bmc-login", value_enum, value_name = "HOW", env = "MUSTER_BMC_LOGIN", id = "bmc.login")]
     pub login: Option<Login>,
 }
 
 /// What a settings file or the command line says of surveys.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema, Args)]
 #[serde(deny_unknown_fields)]
+#[command(next_help_heading = "How often BMCs are surveyed")]
 pub struct GivenSurvey {
+    /// How often power and boot settings are read; 0 or off is never [default: 1m]
+    #[arg(long = "survey-sweep", value_name = "TIME", env = "MUSTER_SURVEY_SWEEP", id = "survey.sweep")]
     pub sweep: Option<String>,
+    /// How often everything is read; 0 or off is never [default: 6h]
+    #[arg(long = "survey-deep", value_name = "TIME", env = "MUSTER_SURVEY_DEEP", id = "survey.deep")]
     pub deep: Option<String>,
+    /// By how much of an interval surveys are strewn, 0 to 1 [default: 0.1]
+    #[arg(long = "survey-jitter", value_name = "SHARE", env = "MUSTER_SURVEY_JITTER", id = "survey.jitter")]
     pub jitter: Option<f64>,
+    /// How many BMCs are surveyed at once [default: 64]
+    #[arg(
+        long = "survey-surveys",
+        visible_alias = "concurrency",
+        value_name = "N",
+        env = "MUSTER_SURVEY_SURVEYS",
+        id = "survey.surveys"
+    )]
     pub surveys: Option<u32>,
+}
+
+/// Reads pairs of texts such as `a=b,c=d`.
+fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let one = |pair: &str| match pair.split_once('=') {
+        Some((from, to)) => Ok((from.trim().to_owned(), to.trim().to_owned())),
+        None => Err("a pair is FROM=TO, and commas separate them".to_owned()),
+    };
+    text.split(',').filter(|pair| !pair.trim().is_empty()).map(one).collect()
 }
 
 /// How BMCs are reached.
@@ -105,17 +178,9 @@ impl GivenBmc {
     /// Fills what is absent here with what weaker settings say.
     #[must_use]
     pub fn or(self, weaker: Self) -> Self {
-        Self {
-            ca: self.ca.or(weaker.ca),
-            credentials_file: self.credentials_file.or(weaker.credentials_file),
-            credentials_command: self.credentials_command.or(weaker.credentials_command),
-            rewrite: self.rewrite.or(weaker.rewrite),
-            requests: self.requests.or(weaker.requests),
-            requests_per_bmc: self.requests_per_bmc.or(weaker.requests_per_bmc),
-            connect_timeout: self.connect_timeout.or(weaker.connect_timeout),
-            timeout: self.timeout.or(weaker.timeout),
-            login: self.login.or(weaker.login),
-        }
+        first!(self, weaker:
+            ca, credentials_file, credentials_command, rewrite, requests, requests_per_bmc, connect_timeout, timeout, login,
+        )
     }
 
     /// Lets relative paths begin at a folder. A program without a slash is one of `PATH`.
@@ -160,12 +225,7 @@ impl GivenSurvey {
     /// Fills what is absent here with what weaker settings say.
     #[must_use]
     pub fn or(self, weaker: Self) -> Self {
-        Self {
-            sweep: self.sweep.or(weaker.sweep),
-            deep: self.deep.or(weaker.deep),
-            jitter: self.jitter.or(weaker.jitter),
-            surveys: self.surveys.or(weaker.surveys),
-        }
+        first!(self, weaker: sweep, deep, jitter, surveys)
     }
 
     /// Completes the settings.
@@ -186,15 +246,15 @@ impl GivenSurvey {
     }
 }
 
-fn value(key: &'static str, fault: String) -> SettingsError {
+pub(super) fn value(key: &'static str, fault: String) -> SettingsError {
     SettingsError::Value { key, fault }
 }
 
-fn at_least_one(key: &'static str, number: u32) -> Result<usize, SettingsError> {
+pub(super) fn at_least_one(key: &'static str, number: u32) -> Result<usize, SettingsError> {
     if number == 0 { Err(value(key, "at least 1 is needed".into())) } else { Ok(number as usize) }
 }
 
-fn timeout(key: &'static str, text: Option<String>, default: Duration) -> Result<Duration, SettingsError> {
+pub(super) fn timeout(key: &'static str, text: Option<String>, default: Duration) -> Result<Duration, SettingsError> {
     let Some(text) = text else { return Ok(default) };
     match parse_duration(&text) {
         Ok(time) if time.is_zero() => Err(value(key, "nothing answers in no time".into())),

@@ -14,6 +14,7 @@ mod disk;
 mod fetches;
 mod follow;
 mod requests;
+mod settings;
 mod start;
 mod store;
 

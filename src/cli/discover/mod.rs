@@ -19,7 +19,7 @@ use super::source::Source;
 use super::{Failure, Format, Outcome};
 use crate::model::NodeSet;
 use crate::observed::{Depth, FailureKind, Observation, Outcome as Seen};
-use crate::settings::{Credentials, Settings};
+use crate::settings::{Credentials, Given, GivenBmc, GivenSurvey, Settings};
 use crate::snapshot::Snapshot;
 use crate::survey::{self, Stranger, Target};
 
@@ -64,12 +64,6 @@ pub struct Discover {
     /// Read power, boot settings and identity only
     #[arg(long)]
     sweep: bool,
-    /// How many BMCs are surveyed at once [default: the settings', else 64]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    concurrency: Option<u32>,
-    /// How many requests wait for answers at once, over all BMCs [default: the settings', else 64]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    requests: Option<u32>,
     /// Try credentials again that BMCs have refused
     #[arg(long)]
     retry_logins: bool,
@@ -82,6 +76,10 @@ pub struct Discover {
     /// Print the summary as text or JSON
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    given_bmc: GivenBmc,
+    #[command(flatten)]
+    given_survey: GivenSurvey,
 }
 
 /// The port of https (RFC 9110, section 4.2.2).
@@ -90,9 +88,8 @@ const HTTPS: u16 = 443;
 impl Discover {
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
-        let mut settings = self.hosted.reach()?;
-        settings.survey.surveys = self.concurrency.map_or(settings.survey.surveys, |count| count as usize);
-        settings.bmc.requests = self.requests.map_or(settings.bmc.requests, |count| count as usize);
+        let flags = Given { bmc: self.given_bmc.clone(), survey: self.given_survey.clone(), ..Given::default() };
+        let settings = self.hosted.reach(flags)?;
         let credentials = Credentials::load(&settings.bmc, std::env::vars_os())?;
         let addresses = self.addresses()?;
         let is_strange = !addresses.is_empty();

@@ -1,0 +1,45 @@
+//! `muster settings`.
+
+use std::io::Write;
+
+use clap::Args;
+
+use super::hosted::Hosted;
+use super::{Failure, Format, Outcome};
+use crate::desired::advertise_fault;
+use crate::settings::Given;
+
+/// Show what flags, variables and the settings file come to on this host
+///
+/// Takes the flags of `muster serve`. What nobody says is left out, and is as `muster serve --help` says. What is printed as
+/// text is a settings file. Exit codes: 0 the settings can be used, 2 they cannot.
+#[derive(Debug, Args)]
+pub struct Settings {
+    #[command(flatten)]
+    hosted: Hosted,
+    #[command(flatten)]
+    given: Given,
+    /// Print a settings file or JSON
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+impl Settings {
+    /// Runs the command.
+    pub fn run(self) -> Result<Outcome, Failure> {
+        let given = self.hosted.all(self.given)?;
+        let mut out = std::io::stdout().lock();
+        match self.format {
+            Format::Text => {
+                let text = toml::to_string(&given).map_err(|error| Failure::from_error(&error))?;
+                write!(out, "{text}")?;
+            }
+            Format::Json => {
+                serde_json::to_writer_pretty(&mut out, &given).map_err(std::io::Error::from)?;
+                writeln!(out)?;
+            }
+        }
+        given.complete(advertise_fault)?;
+        Ok(Outcome::AsWished)
+    }
+}

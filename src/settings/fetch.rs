@@ -1,0 +1,77 @@
+//! How a repository elsewhere is fetched: the table `[fetch]` of the settings file.
+
+use std::time::Duration;
+
+use clap::Args;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::SettingsError;
+use super::bmc::{timeout, value};
+use super::given::first;
+use crate::model::parse_duration;
+
+/// How long one fetch may take where nobody says: the first one of a large repository over a slow line.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How many MiB one fetch may bring where nobody says: 40 times the wishes of 100,000 nodes.
+const MAX_MIB: u32 = 2048;
+
+/// The shortest interval of looking elsewhere: a forge counts its visitors, and a webhook is faster than any interval.
+const SHORTEST: Duration = Duration::from_secs(5);
+
+/// What a settings file or the command line says of fetching.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema, Args)]
+#[serde(deny_unknown_fields)]
+#[command(next_help_heading = "Fetching a repository from elsewhere")]
+pub struct GivenFetch {
+    /// How often a repository elsewhere is looked at [default: 30s]
+    #[arg(long = "fetch-interval", value_name = "TIME", env = "MUSTER_FETCH_INTERVAL", id = "fetch.interval")]
+    pub interval: Option<String>,
+    /// How long one fetch may take [default: 10m]
+    #[arg(long = "fetch-timeout", value_name = "TIME", env = "MUSTER_FETCH_TIMEOUT", id = "fetch.timeout")]
+    pub timeout: Option<String>,
+    /// How many MiB one fetch may bring [default: 2048]
+    #[arg(long = "fetch-max-mib", value_name = "MIB", env = "MUSTER_FETCH_MAX_MIB", id = "fetch.max_mib")]
+    pub max_mib: Option<u32>,
+}
+
+/// How a repository elsewhere is fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchSettings {
+    /// Between two looks; nothing where nobody says.
+    pub interval: Option<Duration>,
+    /// How long one fetch may take.
+    pub timeout: Duration,
+    /// How many bytes one fetch may bring.
+    pub max_bytes: u64,
+}
+
+impl GivenFetch {
+    /// Fills what is absent here with what weaker settings say.
+    #[must_use]
+    pub fn or(self, weaker: Self) -> Self {
+        first!(self, weaker: interval, timeout, max_mib)
+    }
+
+    /// Completes the settings.
+    ///
+    /// # Errors
+    /// A value is outside what its key takes.
+    pub fn complete(self) -> Result<FetchSettings, SettingsError> {
+        let interval = self.interval.map(|text| match parse_duration(&text) {
+            Ok(time) if time < SHORTEST => Err(value("fetch.interval", format!("the shortest is {SHORTEST:?}"))),
+            Ok(time) => Ok(time),
+            Err(fault) => Err(value("fetch.interval", fault)),
+        });
+        let max_mib = self.max_mib.unwrap_or(MAX_MIB);
+        if max_mib == 0 {
+            return Err(value("fetch.max_mib", "nothing fits into nothing".into()));
+        }
+        Ok(FetchSettings {
+            interval: interval.transpose()?,
+            timeout: timeout("fetch.timeout", self.timeout, TIMEOUT)?,
+            max_bytes: u64::from(max_mib) << 20,
+        })
+    }
+}
