@@ -23,7 +23,7 @@ mkdir -p "$parts" "$npm"
 : >"$log"
 
 all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
-    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups $*"
+    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups dnsmasq kea dhcpd lintian groff systemd-analyze $*"
 
 # ---- is it here? ---------------------------------------------------------------------------------------------------
 
@@ -51,6 +51,12 @@ found() {
     cmarkgfm) [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import cmarkgfm' 2>>"$log" ;;
     sushy) [ -x "$venv/bin/sushy-emulator" ] && has_module sushy && has_module redfish ;;
     libvirt) have libvirtd && have dnsmasq && PYTHONPATH=$bindings "$venv/bin/python" -c 'import libvirt' 2>>"$log" ;;
+    dnsmasq) have dnsmasq && have ip ;;
+    kea) [ -x "$parts/kea/usr/sbin/kea-dhcp4" ] ;;
+    dhcpd) [ -x "$parts/dhcpd/usr/sbin/dhcpd" ] ;;
+    lintian) have lintian && have dpkg-deb && have strip ;;
+    groff) have groff && { [ -e /usr/share/groff/current/tmac/an.tmac ] || [ -e /usr/share/groff/tmac/an.tmac ]; } ;;
+    systemd-analyze) have systemd-analyze ;;
     mockups) [ -d "${MUSTER_MOCKUPS-$root/../shared/redfish-mockups}" ] ;;
     sarif-schema) [ -s "$parts/sarif-2.1.0.json" ] ;;
     junit-schema) [ -s "$parts/junit-10.xsd" ] ;;
@@ -65,6 +71,10 @@ packages() {
     netns) echo util-linux iproute2 ;;
     xmllint) echo libxml2-utils ;;
     libvirt) echo libvirt-daemon libvirt-daemon-driver-qemu python3-libvirt dnsmasq-base ;;
+    dnsmasq) echo dnsmasq-base iproute2 ;;
+    lintian) echo lintian dpkg binutils ;;
+    groff) echo groff-base ;;
+    systemd-analyze) echo systemd ;;
     git | curl | shellcheck | ovmf | ipxe | cloud-init) echo "$1" ;;
     *) ;;
     esac
@@ -238,6 +248,25 @@ install_redfish_validator() {
     rm -rf "$crate"
 }
 
+# A server that would start where it is installed: unpacked, with what it needs and this machine lacks.
+install_unpacked() { # PART PACKAGE
+    have apt-get || { fail "no apt-get here"; return 1; }
+    apt_update
+    debs=$parts/$1-debs
+    rm -rf "$debs" "${parts:?}/$1" && mkdir -p "$debs" "$parts/$1"
+    lacking=$(apt-get -q -s install --no-install-recommends "$2" 2>>"$log" | sed -n 's/^Inst \([^ ]*\).*/\1/p')
+    [ -n "$lacking" ] || lacking=$2
+    # shellcheck disable=SC2086  # a list of words
+    say "apt-get download" $lacking "(unpacked, not installed)"
+    # shellcheck disable=SC2086  # a list of words
+    (cd "$debs" && apt-get -q download $lacking) >>"$log" 2>&1 || { fail "$(last_error)"; return 1; }
+    for deb in "$debs"/*.deb; do
+        dpkg -x "$deb" "$parts/$1" >>"$log" 2>&1 || { fail "could not unpack $deb"; return 1; }
+    done
+    rm -rf "$debs"
+    found "$1" || fail "the packages do not hold what was expected of them"
+}
+
 # Debian's bindings alone: beside them stand other modules, which would hide those of the venv.
 link_libvirt() {
     rm -rf "$bindings" && mkdir -p "$bindings"
@@ -275,6 +304,8 @@ found sarif-schema || install_sarif_schema || not_installed sarif-schema "$reaso
 found junit-schema || install_junit_schema || not_installed junit-schema "$reason"
 found redfish-validator || install_redfish_validator || not_installed redfish-validator "$reason"
 found sushy || install_python sushy-tools==2.2.0 sushy==5.14.0 redfish==3.4.2 || not_installed sushy "$reason"
+found kea || install_unpacked kea kea-dhcp4-server || not_installed kea "$reason"
+found dhcpd || install_unpacked dhcpd isc-dhcp-server || not_installed dhcpd "$reason"
 case " $* " in *" libvirt "*) found libvirt || link_libvirt || not_installed libvirt "$reason" ;; esac
 found mockups || not_installed mockups "nothing installs them: set MUSTER_MOCKUPS to a folder of Redfish mockup trees"
 

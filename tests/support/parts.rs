@@ -46,6 +46,18 @@ pub enum Part {
     Sushy,
     /// libvirt with its driver for QEMU, and dnsmasq: the folder of its bindings for the `python` of [`Part::Sushy`].
     Libvirt,
+    /// dnsmasq, for DHCP, TFTP and router advertisements: the path of the program.
+    Dnsmasq,
+    /// Kea's DHCP server, unpacked and never started: the folder of it and of its libraries.
+    Kea,
+    /// ISC's DHCP server, unpacked and never started: the path of the program.
+    Dhcpd,
+    /// The path of `lintian`.
+    Lintian,
+    /// groff with its manual macros: the path of the program.
+    Groff,
+    /// The path of `systemd-analyze`.
+    SystemdAnalyze,
 }
 
 impl Part {
@@ -70,6 +82,12 @@ impl Part {
             Part::Cmarkgfm => "cmarkgfm",
             Part::Sushy => "sushy",
             Part::Libvirt => "libvirt",
+            Part::Dnsmasq => "dnsmasq",
+            Part::Kea => "kea",
+            Part::Dhcpd => "dhcpd",
+            Part::Lintian => "lintian",
+            Part::Groff => "groff",
+            Part::SystemdAnalyze => "systemd-analyze",
         }
     }
 
@@ -98,6 +116,12 @@ impl Part {
             Part::Libvirt => {
                 "run make test-vm: it installs libvirt-daemon, its driver for QEMU, python3-libvirt and dnsmasq-base"
             }
+            Part::Dnsmasq => "run tests/setup.sh, or apt-get install dnsmasq-base",
+            Part::Kea => "run tests/setup.sh: it unpacks Debian's kea-dhcp4-server into target/test-parts",
+            Part::Dhcpd => "run tests/setup.sh: it unpacks Debian's isc-dhcp-server into target/test-parts",
+            Part::Lintian => "run tests/setup.sh, or apt-get install lintian",
+            Part::Groff => "run tests/setup.sh, or apt-get install groff-base",
+            Part::SystemdAnalyze => "run tests/setup.sh, or apt-get install systemd",
         }
     }
 
@@ -156,6 +180,14 @@ impl Part {
                 program("libvirtd").and(program("dnsmasq"))?;
                 file(folder().join("libvirt-python/libvirt.py")).and(file(folder().join("libvirt-python")))
             }
+            Part::Dnsmasq => program("dnsmasq"),
+            Part::Kea => file(folder().join("kea/usr/sbin/kea-dhcp4")).and(file(folder().join("kea"))),
+            Part::Dhcpd => file(folder().join("dhcpd/usr/sbin/dhcpd")),
+            Part::Lintian => program("lintian"),
+            Part::Groff => file("/usr/share/groff/current/tmac/an.tmac".into())
+                .or_else(|| file("/usr/share/groff/tmac/an.tmac".into()))
+                .and(program("groff")),
+            Part::SystemdAnalyze => program("systemd-analyze"),
         }
     }
 }
