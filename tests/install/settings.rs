@@ -24,7 +24,9 @@ fn keys() -> BTreeSet<String> {
 
 /// Takes the mark of a comment away from every line that is a setting.
 fn uncommented() -> String {
-    let is_key = |text: &str| text.split_once(" = ").is_some_and(|(key, _)| key.chars().all(|c| c == '_' || c.is_ascii_lowercase()));
+    let is_key = |text: &str| {
+        text.split_once(" = ").is_some_and(|(key, _)| key.chars().all(|c| c == '_' || c.is_ascii_lowercase()))
+    };
     let line = |line: &str| match line.strip_prefix('#').filter(|rest| is_key(rest)) {
         Some(setting) => format!("{setting}\n"),
         None => format!("{line}\n"),
@@ -89,7 +91,9 @@ fn beside_each_setting_stand_its_flag_and_its_variable() {
             let flag = format!("--{table}{key}").replace('_', "-");
             let variable = format!("MUSTER_{}", flag[2..].replace('-', "_").to_uppercase());
             for word in [&flag, &variable] {
-                let stands = |text: &str| text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c)).any(|w| w == word);
+                let stands = |text: &str| {
+                    text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c)).any(|w| w == word)
+                };
                 assert!(stands(&comment), "{word} does not stand at {key}: {comment}");
                 assert!(stands(&help), "{word} is nothing that muster serve has");
             }
