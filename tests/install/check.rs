@@ -31,7 +31,7 @@ fn annotations(dir: &Path, more: &[&str]) -> (Option<i32>, Vec<Annotation>) {
     (output.status.code(), text.lines().map(parse).collect())
 }
 
-const CLUSTER: (&str, &str) = ("cluster.toml", "name = \"small\"\nlayers = [\"late\"]\n");
+const CLUSTER: (&str, &str) = ("cluster.toml", "name = \"small\"\n");
 
 fn cluster(files: &[(&str, &str)]) -> Wishes {
     Wishes::of(&[&[CLUSTER], files].concat())

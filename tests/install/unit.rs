@@ -62,7 +62,8 @@ fn it_exposes_little() {
     let unit = text("packaging/muster.service");
     let (code, said) = judge(&unit);
     assert_eq!(code, Some(0), "{said}");
-    assert_eq!(judge(&unit.replace("User=muster", "")).0, Some(1), "systemd takes anything");
+    let loose = unit.replace("\nCapabilityBoundingSet=\n", "\n").replace("\nSystemCallFilter=", "\n#SystemCallFilter=");
+    assert_eq!(judge(&loose).0, Some(1), "systemd takes anything");
 }
 
 #[test]
