@@ -3,7 +3,7 @@
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 PARTS := $(TARGET)/test-parts
 
-.PHONY: help run test test-vm fuzz bench fmt lint
+.PHONY: help run deb portable install test test-vm fuzz bench fmt lint
 
 help: ## says what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -11,6 +11,17 @@ help: ## says what there is to make
 run: ## builds, serves a copy of cluster-example/ from a git repository, and says what to try (PORT=8270)
 	cargo build --locked
 	@sh tests/demo.sh
+
+deb: ## builds a Debian package into target/deb
+	cargo build --locked --release
+	@sh packaging/deb.sh $(TARGET)/release/muster $(TARGET)/deb
+
+portable: ## builds for glibc 2.28 and newer (RHEL 8, SLES 15, Debian 10), with zig from PyPI, into target/portable
+	@sh packaging/portable.sh $(TARGET)
+
+install: ## builds, and installs under PREFIX=/usr, SYSCONFDIR=/etc and DESTDIR
+	cargo build --locked --release
+	@sh packaging/stage.sh $(TARGET)/release/muster "$(DESTDIR)"
 
 test: ## installs what the tests need (Debian packages, PyPI, npm), runs all of them, and says which were skipped
 	@sh tests/setup.sh

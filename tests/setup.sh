@@ -23,7 +23,8 @@ mkdir -p "$parts" "$npm"
 : >"$log"
 
 all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
-    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups faketime promtool sshd $*"
+    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups faketime promtool sshd dnsmasq
+    kea dhcpd lintian groff systemd-analyze $*"
 
 # ---- is it here? ---------------------------------------------------------------------------------------------------
 
@@ -55,6 +56,11 @@ found() {
     loaders) [ -e /usr/lib/ipxe/undionly.kpxe ] && [ -e /usr/lib/ipxe/snponly.efi ] && [ -e /usr/lib/ipxe/ipxe.efi ] ;;
     guest) [ -s "$parts/guest.img" ] ;;
     libvirt) have libvirtd && have dnsmasq && PYTHONPATH=$bindings "$venv/bin/python" -c 'import libvirt' 2>>"$log" ;;
+    kea) [ -x "$parts/kea/usr/sbin/kea-dhcp4" ] ;;
+    dhcpd) [ -x "$parts/dhcpd/usr/sbin/dhcpd" ] ;;
+    lintian) have lintian && have dpkg-deb && have strip ;;
+    groff) have groff && { [ -e /usr/share/groff/current/tmac/an.tmac ] || [ -e /usr/share/groff/tmac/an.tmac ]; } ;;
+    systemd-analyze) have systemd-analyze ;;
     mockups) [ -d "${MUSTER_MOCKUPS-$root/../shared/redfish-mockups}" ] ;;
     sshd) have ssh && have ssh-keygen && { [ -x "$parts/sshd/usr/sbin/sshd" ] || have sshd; } ;;
     sarif-schema) [ -s "$parts/sarif-2.1.0.json" ] ;;
@@ -73,6 +79,9 @@ packages() {
     dnsmasq) echo dnsmasq-base iproute2 ;;
     loaders) echo ipxe ;;
     libvirt) echo libvirt-daemon libvirt-daemon-driver-qemu python3-libvirt dnsmasq-base ;;
+    lintian) echo lintian dpkg binutils ;;
+    groff) echo groff-base ;;
+    systemd-analyze) echo systemd ;;
     git | curl | shellcheck | ovmf | ipxe | cloud-init | faketime) echo "$1" ;;
     *) ;;
     esac
@@ -278,6 +287,25 @@ install_redfish_validator() {
     rm -rf "$crate"
 }
 
+# A server that would start where it is installed: unpacked, with what it needs and this machine lacks.
+install_unpacked() { # PART PACKAGE
+    have apt-get || { fail "no apt-get here"; return 1; }
+    apt_update
+    debs=$parts/$1-debs
+    rm -rf "$debs" "${parts:?}/$1" && mkdir -p "$debs" "$parts/$1"
+    lacking=$(apt-get -q -s install --no-install-recommends "$2" 2>>"$log" | sed -n 's/^Inst \([^ ]*\).*/\1/p')
+    [ -n "$lacking" ] || lacking=$2
+    # shellcheck disable=SC2086  # a list of words
+    say "apt-get download" $lacking "(unpacked, not installed)"
+    # shellcheck disable=SC2086  # a list of words
+    (cd "$debs" && apt-get -q download $lacking) >>"$log" 2>&1 || { fail "$(last_error)"; return 1; }
+    for deb in "$debs"/*.deb; do
+        dpkg -x "$deb" "$parts/$1" >>"$log" 2>&1 || { fail "could not unpack $deb"; return 1; }
+    done
+    rm -rf "$debs"
+    found "$1" || fail "the packages do not hold what was expected of them"
+}
+
 # Debian's bindings alone: beside them stand other modules, which would hide those of the venv.
 link_libvirt() {
     rm -rf "$bindings" && mkdir -p "$bindings"
@@ -352,6 +380,8 @@ found junit-schema || install_junit_schema || not_installed junit-schema "$reaso
 found sshd || install_sshd || not_installed sshd "$reason"
 found redfish-validator || install_redfish_validator || not_installed redfish-validator "$reason"
 found sushy || install_python sushy-tools==2.2.0 sushy==5.14.0 redfish==3.4.2 || not_installed sushy "$reason"
+found kea || install_unpacked kea kea-dhcp4-server || not_installed kea "$reason"
+found dhcpd || install_unpacked dhcpd isc-dhcp-server || not_installed dhcpd "$reason"
 case " $* " in *" libvirt "*) found libvirt || link_libvirt || not_installed libvirt "$reason" ;; esac
 case " $* " in *" guest "*) found guest || install_guest || not_installed guest "$reason" ;; esac
 found mockups || not_installed mockups "nothing installs them: set MUSTER_MOCKUPS to a folder of Redfish mockup trees"

@@ -146,6 +146,8 @@ fn status() -> Arc<Status> {
         repository: "/srv/wishes.git".into(),
         branch: "main".into(),
         path: String::new(),
+        tag: None,
+        warning: None,
         last_check: None,
         error: None,
     };

@@ -8,10 +8,12 @@
 mod adopt;
 mod api;
 mod check;
+mod completions;
 mod discover;
 mod drift;
 mod failure;
 mod hosted;
+mod man;
 mod observations;
 mod pin;
 mod schema;
@@ -52,6 +54,8 @@ enum Command {
     Simulate(Box<simulate::Simulate>),
     Adopt(adopt::Adopt),
     Schema(schema::Schema),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// How a command prints its result.
@@ -97,6 +101,8 @@ pub fn main() -> ExitCode {
         Command::Simulate(command) => command.run(),
         Command::Adopt(command) => command.run(),
         Command::Schema(command) => command.run(),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
     };
     match result {
         Ok(Outcome::AsWished) => ExitCode::SUCCESS,

@@ -10,6 +10,7 @@ mod due;
 mod follow;
 mod intake;
 pub mod keep;
+mod notify;
 mod orders;
 mod pin;
 mod remember;
@@ -258,12 +259,14 @@ async fn run(
     let intake = intake::run(Arc::clone(&shared), store, unknown, noted, unheard.clone());
     let told_twice = async {
         info!(signal = signals.next().await, "told to end; finishing what runs");
+        notify::stopping();
         stop.cancel();
         let _ = wake.try_send(());
         signals.next().await
     };
     tokio::select! {
         ((), (), ()) = async { tokio::join!(listeners, intake, surveys) } => {}
+        never = notify::living() => match never {},
         signal = told_twice => {
             warn!(signal, "told again; ending at once");
             return Ok(());

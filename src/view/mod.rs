@@ -119,7 +119,7 @@ pub struct DiagnosticView {
     /// The stable name of this kind of finding.
     pub code: String,
     pub severity: SeverityView,
-    /// The file, from the cluster's root.
+    /// The file: from the cluster's root, and in what `muster check` prints as it can be opened from there.
     pub path: String,
     /// Counted from 1; nothing where the finding is about the file as a whole.
     pub line: Option<u32>,
@@ -127,6 +127,29 @@ pub struct DiagnosticView {
     pub column: Option<u32>,
     pub message: String,
     pub hint: Option<String>,
+}
+
+/// All findings about the wishes, in the order in which text tells them; empty where nothing is wrong.
+///
+/// It is a plain list, and bears no version: what follows a `v1` that must change would be an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct FindingList(pub Vec<DiagnosticView>);
+
+impl FindingList {
+    /// Describes findings; paths begin with `prefix`.
+    #[must_use]
+    pub fn of(findings: &[Diagnostic], tree: &Tree, prefix: &str) -> Self {
+        let mut all: Vec<DiagnosticView> = findings.iter().map(|finding| DiagnosticView::of(finding, tree)).collect();
+        all.iter_mut().for_each(|finding| finding.path.insert_str(0, prefix));
+        Self(all)
+    }
+
+    /// Returns the JSON schema of the list: the name of its file, and its text, which ends in a newline.
+    #[must_use]
+    pub fn schema() -> (&'static str, String) {
+        schema::published::<Self>("findings.schema.json", "Findings: muster check --format json")
+    }
 }
 
 /// Whether a finding refuses the commit.

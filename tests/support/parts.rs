@@ -56,6 +56,16 @@ pub enum Part {
     Loaders,
     /// A Debian with its own cloud-init, as an initial RAM disk for the kernel of [`Part::Kernel`]: the path of the file.
     Guest,
+    /// Kea's DHCP server, unpacked and never started: the folder of it and of its libraries.
+    Kea,
+    /// ISC's DHCP server, unpacked and never started: the path of the program.
+    Dhcpd,
+    /// The path of `lintian`.
+    Lintian,
+    /// groff with its manual macros: the path of the program.
+    Groff,
+    /// The path of `systemd-analyze`.
+    SystemdAnalyze,
 }
 
 impl Part {
@@ -85,6 +95,11 @@ impl Part {
             Part::Dnsmasq => "dnsmasq",
             Part::Loaders => "loaders",
             Part::Guest => "guest",
+            Part::Kea => "kea",
+            Part::Dhcpd => "dhcpd",
+            Part::Lintian => "lintian",
+            Part::Groff => "groff",
+            Part::SystemdAnalyze => "systemd-analyze",
         }
     }
 
@@ -115,9 +130,14 @@ impl Part {
                 "run make test-vm: it installs libvirt-daemon, its driver for QEMU, python3-libvirt and dnsmasq-base"
             }
             Part::Sshd => "run tests/setup.sh: it unpacks Debian's openssh-server into target/test-parts",
-            Part::Dnsmasq => "run make test-vm, or apt-get install dnsmasq-base",
+            Part::Dnsmasq => "run tests/setup.sh, or apt-get install dnsmasq-base",
             Part::Loaders => "run make test-vm, or apt-get install ipxe",
             Part::Guest => "run make test-vm as root: it makes a Debian with debootstrap in target/test-parts",
+            Part::Kea => "run tests/setup.sh: it unpacks Debian's kea-dhcp4-server into target/test-parts",
+            Part::Dhcpd => "run tests/setup.sh: it unpacks Debian's isc-dhcp-server into target/test-parts",
+            Part::Lintian => "run tests/setup.sh, or apt-get install lintian",
+            Part::Groff => "run tests/setup.sh, or apt-get install groff-base",
+            Part::SystemdAnalyze => "run tests/setup.sh, or apt-get install systemd",
         }
     }
 
@@ -188,6 +208,13 @@ impl Part {
                 all.iter().all(|name| dir.join(name).exists()).then_some(dir)
             }
             Part::Guest => file(folder().join("guest.img")),
+            Part::Kea => file(folder().join("kea/usr/sbin/kea-dhcp4")).and(file(folder().join("kea"))),
+            Part::Dhcpd => file(folder().join("dhcpd/usr/sbin/dhcpd")),
+            Part::Lintian => program("lintian"),
+            Part::Groff => file("/usr/share/groff/current/tmac/an.tmac".into())
+                .or_else(|| file("/usr/share/groff/tmac/an.tmac".into()))
+                .and(program("groff")),
+            Part::SystemdAnalyze => program("systemd-analyze"),
         }
     }
 }
