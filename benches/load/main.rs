@@ -9,12 +9,15 @@
 mod support;
 
 mod bare;
+mod boots;
 mod client;
+mod curl;
 mod fleet;
 mod landing;
 mod observed;
 mod process;
 mod reference;
+mod start;
 mod steady;
 mod survey;
 mod swap;
@@ -39,6 +42,8 @@ fn main() {
         ["as-swap", nodes] => swap::main(nodes),
         ["as-bare", settings, paths, at_once] => bare::main(settings, paths, at_once),
         ["as-steady", address] => steady::main(address),
+        ["as-boots", address] => boots::main(address),
+        ["as-curl", address] => curl::main(address),
         // cargo adds --bench; a further word measures one part only.
         words => run(words.iter().find(|word| !word.starts_with("--")).copied()),
     }
@@ -74,6 +79,9 @@ fn run(only: Option<&str>) {
             landing::memory(&large, &many, 100_000, &mut rows);
         }
     }
+    if wanted("start") {
+        start::measure(folder.path(), 100_000, &mut rows);
+    }
     if wanted("swap") {
         swapping(10_000, &mut rows);
     }
@@ -88,6 +96,12 @@ fn run(only: Option<&str>) {
     }
     if wanted("boots-under-survey") {
         steady::measure(folder.path(), &mut rows);
+    }
+    if wanted("boots10k") {
+        boots::measure(folder.path(), &mut rows);
+    }
+    if wanted("landing") {
+        curl::measure(folder.path(), &mut rows);
     }
     table::print(&rows);
     assert!(rows.iter().all(|row| row.errors == 0), "a request failed or an answer mixed two commits");

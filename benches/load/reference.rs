@@ -11,7 +11,10 @@ pub fn main(body: &str) {
     let body = Bytes::copy_from_slice(body.as_bytes());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async move {
-        let router = Router::new().route("/boot/v1/bootscript", get(move || constant(body.clone())));
+        let other = body.clone();
+        let router = Router::new()
+            .route("/boot/v1/bootscript", get(move || constant(body.clone())))
+            .fallback(move || constant(other.clone()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         println!("{}", listener.local_addr().expect("an address"));
         axum::serve(listener, router).await.expect("the reference serves");

@@ -53,6 +53,8 @@ fn snapshot_of(nodes: usize, commit: &str) -> Snapshot {
 
 fn status() -> Status {
     let source = SourceView {
+        tag: None,
+        warning: None,
         repository: "bench".into(),
         branch: "main".into(),
         path: String::new(),

@@ -21,23 +21,38 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The largest answer that is read: the nodes of a cluster of 100,000 are about 60 MB.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
 
+/// How long an order may take: it waits for a fetch that runs, and a large commit is built.
+const PATIENCE_WITH_ORDERS: Duration = Duration::from_secs(900);
+
+/// Gives an order to a running server, and waits for what becomes of it.
+pub fn order<T: DeserializeOwned>(api: &ApiAddress, path: &str, told: &impl Serialize) -> Result<T, Failure> {
+    let body = serde_json::to_vec(told).map_err(|error| Failure::from_error(&error))?;
+    send(api, Method::POST, path, body.into(), PATIENCE_WITH_ORDERS)
+}
+
 /// Fetches one JSON document from a running server.
 pub fn get<T: DeserializeOwned>(api: &ApiAddress, path: &str) -> Result<T, Failure> {
-    send(api, Method::GET, path, Bytes::new())
+    send(api, Method::GET, path, Bytes::new(), PATIENCE)
 }
 
 /// Hands one JSON document to a running server.
 pub fn post<T: DeserializeOwned>(api: &ApiAddress, path: &str, told: &impl Serialize) -> Result<T, Failure> {
     let body = serde_json::to_vec(told).map_err(|error| Failure::from_error(&error))?;
-    send(api, Method::POST, path, body.into())
+    send(api, Method::POST, path, body.into(), PATIENCE)
 }
 
-fn send<T: DeserializeOwned>(api: &ApiAddress, method: Method, path: &str, body: Bytes) -> Result<T, Failure> {
+fn send<T: DeserializeOwned>(
+    api: &ApiAddress,
+    method: Method,
+    path: &str,
+    body: Bytes,
+    patience: Duration,
+) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let asked = runtime.block_on(async { tokio::time::timeout(PATIENCE, fetch(api, method, path, body)).await });
+    let asked = runtime.block_on(async { tokio::time::timeout(patience, fetch(api, method, path, body)).await });
     let bytes = match asked {
         Ok(answer) => answer?,
-        Err(_) => return Err(Failure::new(format!("{api}: the server does not answer within {PATIENCE:?}"))),
+        Err(_) => return Err(Failure::new(format!("{api}: the server does not answer within {patience:?}"))),
     };
     serde_json::from_slice(&bytes)
         .map_err(|error| Failure::new(format!("{api}: the answer is not what this muster reads: {error}")))
@@ -75,9 +90,19 @@ where
         let body = body.map_err(|error| broken(&*error))?.to_bytes();
         match status {
             StatusCode::OK => Ok(body),
+            // An order that is not carried out says all there is to say.
+            StatusCode::CONFLICT | StatusCode::FORBIDDEN if detail(&body).is_some() => {
+                Err(Failure::new(detail(&body).unwrap_or_default()))
+            }
             other => Err(Failure::new(format!("{api}: {other}: {}", String::from_utf8_lossy(&body).trim()))),
         }
     };
     let (answer, _) = tokio::join!(answer, connection);
     answer
+}
+
+/// Reads what a problem says in words (RFC 9457).
+fn detail(body: &[u8]) -> Option<String> {
+    let problem: serde_json::Value = serde_json::from_slice(body).ok()?;
+    problem.get("detail")?.as_str().map(str::to_owned)
 }

@@ -42,7 +42,7 @@ impl Hosted {
     ///
     /// `flags` are the settings that the command's own flags and variables give.
     pub fn reach(&self, flags: Given) -> Result<Settings, Failure> {
-        let given = Given { repo: Some(PathBuf::new()), listen: None, advertise: None, ..flags.or(self.given()?) };
+        let given = Given { repo: Some(".".into()), listen: None, advertise: None, ..flags.or(self.given()?) };
         Ok(given.complete(advertise_fault)?)
     }
 

@@ -8,12 +8,15 @@
 mod adopt;
 mod api;
 mod check;
+mod completions;
 mod diff;
 mod discover;
 mod drift;
 mod failure;
 mod hosted;
+mod man;
 mod observations;
+mod pin;
 mod schema;
 mod serve;
 mod settings;
@@ -46,10 +49,15 @@ enum Command {
     Drift(drift::Drift),
     Serve(Box<serve::Serve>),
     Status(status::Status),
+    Pin(pin::Pin),
+    Unpin(pin::Unpin),
+    AllowRewind(pin::AllowRewind),
     Settings(Box<settings::Settings>),
     Simulate(Box<simulate::Simulate>),
     Adopt(adopt::Adopt),
     Schema(schema::Schema),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// How a command prints its result.
@@ -89,10 +97,15 @@ pub fn main() -> ExitCode {
         Command::Drift(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Status(command) => command.run(),
+        Command::Pin(command) => command.run(),
+        Command::Unpin(command) => command.run(),
+        Command::AllowRewind(command) => command.run(),
         Command::Settings(command) => command.run(),
         Command::Simulate(command) => command.run(),
         Command::Adopt(command) => command.run(),
         Command::Schema(command) => command.run(),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
     };
     match result {
         Ok(Outcome::AsWished) => ExitCode::SUCCESS,

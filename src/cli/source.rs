@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Failure;
 use crate::git::{self, Repo, Trust};
-use crate::model::{Diagnostic, Revision, Tree};
+use crate::model::{Diagnostic, RepoAddress, Revision, Tree};
 use crate::report;
 use crate::snapshot::{self, Snapshot};
 
@@ -15,7 +15,7 @@ use crate::snapshot::{self, Snapshot};
 #[derive(Debug, Args)]
 pub struct Source {
     /// The repository or folder of wishes
-    #[arg(long, value_name = "DIR", env = "MUSTER_REPO", default_value = ".")]
+    #[arg(long, value_name = "DIR", env = "MUSTER_REPO", hide_env_values = true, default_value = ".")]
     repo: PathBuf,
     /// Read this commit, branch or tag instead of the files as they stand
     #[arg(long, value_name = "REV")]
@@ -40,7 +40,7 @@ pub struct Wishes {
 impl Source {
     /// Reads the files.
     pub fn read(&self, folder: Option<&Path>) -> Result<Wishes, Failure> {
-        let dir = folder.unwrap_or(&self.repo);
+        let dir = &here(folder.unwrap_or(&self.repo))?;
         let sub = self.path.trim_matches('/');
         let Some(rev) = &self.rev else {
             let tree = git::work_tree(dir, sub)?;
@@ -65,6 +65,22 @@ impl Source {
         let prefix = if sub.is_empty() { String::new() } else { format!("{sub}/") };
         let from_root = if inside.is_empty() { inside } else { format!("{inside}/") };
         Ok(Wishes { tree, revision, prefix, from_root, folder: None })
+    }
+}
+
+/// Returns the folder that a name means; one that is on another host is not read from here.
+fn here(dir: &Path) -> Result<PathBuf, Failure> {
+    let text = dir.to_string_lossy();
+    if dir.exists() || text.is_empty() {
+        return Ok(dir.into());
+    }
+    match text.parse() {
+        Ok(RepoAddress::Local(path)) => Ok(path),
+        Ok(RepoAddress::Remote(url)) => {
+            let hint = format!("clone it, and name the clone: git clone {url} wishes");
+            Err(Failure::new(format!("{url}: is on another host, and this command reads a folder")).hint(Some(hint)))
+        }
+        Err(error) => Err(Failure::from_error(&error).hint(Some(error.hint().into()))),
     }
 }
 

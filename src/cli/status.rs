@@ -52,6 +52,13 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
         Some(served) => writeln!(out, "serves    {} {} (accepted {})", served.short, served.subject, served.at)?,
         None => writeln!(out, "serves    nothing")?,
     }
+    if let Some(who) = &status.signed_by {
+        writeln!(out, "signed    by {who}")?;
+    }
+    if let Some(pinned) = &status.pinned {
+        let until = pinned.until.as_deref().unwrap_or("`muster unpin`");
+        writeln!(out, "PINNED    {} {} (until {until})", pinned.revision.short, pinned.revision.subject)?;
+    }
     if let Some(refused) = &status.refused {
         writeln!(out, "refused   {} {}: {}", refused.revision.short, refused.revision.subject, refused.reason)?;
         let mut errors = refused.diagnostics.iter().filter(|finding| finding.severity == SeverityView::Error);
@@ -69,10 +76,19 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
             writeln!(out, "            and more; `muster check --rev {}` tells all", refused.revision.short)?;
         }
     }
+    if let Some(upgraded) = &status.upgraded {
+        let (from, changed) = (&upgraded.from, upgraded.scripts_changed);
+        writeln!(out, "upgraded  from {from}; it changed the scripts of {changed} nodes of this commit")?;
+    }
     let source = &status.source;
     let folder = if source.path.is_empty() { String::new() } else { format!(" folder {}", source.path) };
     let checked = source.last_check.as_deref().unwrap_or("never");
-    writeln!(out, "follows   {} branch {}{folder} (looked {checked})", source.repository, source.branch)?;
+    let (noun, name) = source.tag.as_ref().map_or(("branch", source.branch.as_str()), |tag| ("tag", tag.as_str()));
+    let name = if name.is_empty() { "not known yet" } else { name };
+    writeln!(out, "follows   {} {noun} {name}{folder} (looked {checked})", source.repository)?;
+    if let Some(warning) = &source.warning {
+        writeln!(out, "! {warning}")?;
+    }
     let store = match status.store.state {
         StoreState::Ok => "ok",
         StoreState::Replaced => "replaced",
@@ -85,9 +101,17 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
         "nodes     {} ({} active, {} maintenance, {} spare, {} retired)",
         nodes.total, nodes.active, nodes.maintenance, nodes.spare, nodes.retired
     )?;
-    let survey = &status.survey;
-    let last = survey.last.as_deref().unwrap_or("never");
-    writeln!(out, "BMCs      {} ({} read, {} not read; the last {last})", survey.bmcs, survey.seen, survey.failing)?;
+    if status.boot_only {
+        writeln!(out, "BMCs      not asked: this server only boots")?;
+    } else {
+        let survey = &status.survey;
+        let last = survey.last.as_deref().unwrap_or("never");
+        writeln!(
+            out,
+            "BMCs      {} ({} read, {} not read; the last {last})",
+            survey.bmcs, survey.seen, survey.failing
+        )?;
+    }
     writeln!(out, "boots     {} since the start; {} unknown machines asked", status.boots, status.unknown_macs)?;
     if status.unknown_dropped > 0 {
         writeln!(out, "! {} requests of unknown machines came too fast to be noted", status.unknown_dropped)?;

@@ -6,7 +6,7 @@ use super::facts::Facts;
 use super::file::{Protocol, Tls};
 use super::sources::Findings;
 use super::suggest::did_you_mean;
-use super::{Desired, LayerTable, Node, Source, Unknown, no_such_boot, unique};
+use super::{Desired, LayerTable, Node, Source, Unknown, machines, no_such_boot, unique};
 use crate::model::{Code, Diagnostic, File, MAX_TOML_BYTES, Place, Severity, Span, Tree};
 
 /// How many findings of one code are told at one place; a pattern of 10,000 bad addresses is one mistake.
@@ -97,6 +97,7 @@ pub fn facts_names(desired: &Desired, facts: &Facts<'_>, findings: &mut Findings
 /// Tells everything that does not fit together across files.
 pub fn desired(desired: &Desired, tree: &Tree, findings: &mut Findings) {
     unique::unique(desired, findings);
+    machines::unidentified(desired, findings);
     ips_in_networks(desired, findings);
     shared_bmcs(desired, findings);
     pins(desired, findings);

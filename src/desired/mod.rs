@@ -21,6 +21,7 @@ mod groups;
 mod identity;
 mod keys;
 mod load;
+mod machines;
 mod networks;
 mod nics;
 mod nodes;

@@ -43,8 +43,8 @@ impl Reading<'_> {
     ) -> Result<(), GitError> {
         let folder = self.repo.inner.find_tree(id).map_err(|source| self.repo.damaged(self.revision, source))?;
         for entry in folder.iter() {
-            self.budget.entry(depth)?;
             let name = entry.name_bytes();
+            self.budget.entry(depth, prefix.len() + name.len())?;
             let key = format!("{prefix}{}", String::from_utf8_lossy(name));
             let file = match entry.filemode_raw() & MODE_KIND {
                 _ if std::str::from_utf8(name).is_err() => File::BadName,

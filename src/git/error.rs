@@ -10,6 +10,8 @@ pub enum Limit {
     Entries,
     /// Folders nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH).
     Depth,
+    /// A path longer than [`MAX_PATH_BYTES`](super::MAX_PATH_BYTES).
+    Path,
     /// More bytes of wishes than [`MAX_TOTAL_BYTES`](super::MAX_TOTAL_BYTES).
     Bytes,
 }
@@ -19,6 +21,7 @@ impl Limit {
         match self {
             Self::Entries => format!("more than {} files", super::MAX_ENTRIES),
             Self::Depth => format!("folders nested deeper than {}", super::MAX_DEPTH),
+            Self::Path => format!("a path longer than {} bytes", super::MAX_PATH_BYTES),
             Self::Bytes => format!("more than {} MB of wishes", super::MAX_TOTAL_BYTES >> 20),
         }
     }
@@ -87,6 +90,9 @@ pub enum GitError {
     /// Changes of the repository cannot be watched.
     #[error("{path}: cannot be watched for changes")]
     Watch { path: PathBuf, source: notify::Error },
+    /// A remote repository could not be followed.
+    #[error(transparent)]
+    Remote(#[from] super::RemoteError),
     /// git failed for a reason that none of the above names.
     #[error("{path}: git cannot {doing}")]
     Git { path: PathBuf, doing: &'static str, source: git2::Error },
@@ -129,6 +135,7 @@ impl GitError {
             Self::Watch { .. } => {
                 Some("changes are still found by looking; fs.inotify.max_user_watches may be too low".into())
             }
+            Self::Remote(error) => error.hint(),
             Self::Io { .. } | Self::Git { .. } => None,
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{GitError, Limit, similar};
 use super::locate::io_error;
-use super::{MAX_CLOUD_INIT_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_TOTAL_BYTES};
+use super::{MAX_CLOUD_INIT_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_PATH_BYTES, MAX_TOTAL_BYTES};
 use crate::model::{File, MAX_TOML_BYTES, Tree};
 
 /// Reads the files of a folder as they stand, committed or not, under `sub` ("" is the folder itself).
@@ -43,10 +43,13 @@ impl Budget {
         Self { at, entries: 0, bytes: 0 }
     }
 
-    pub(super) fn entry(&mut self, depth: usize) -> Result<(), GitError> {
+    pub(super) fn entry(&mut self, depth: usize, path_bytes: usize) -> Result<(), GitError> {
         self.entries += 1;
         if self.entries > MAX_ENTRIES {
             return Err(self.too_much(Limit::Entries));
+        }
+        if path_bytes > MAX_PATH_BYTES {
+            return Err(self.too_much(Limit::Path));
         }
         if depth > MAX_DEPTH { Err(self.too_much(Limit::Depth)) } else { Ok(()) }
     }
@@ -100,7 +103,7 @@ impl Reading {
             if name == ".git" {
                 continue;
             }
-            self.budget.entry(depth)?;
+            self.budget.entry(depth, prefix.len() + name.len())?;
             let key = format!("{prefix}{}", name.to_string_lossy());
             if name.to_str().is_none() {
                 self.tree.insert(key, File::BadName);

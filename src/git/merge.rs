@@ -132,7 +132,7 @@ impl Repo {
         let mut tree = Tree::default();
         for entry in index.iter() {
             let Some(key) = entry.path.strip_prefix(prefix.as_bytes()) else { continue };
-            budget.entry(key.iter().filter(|byte| **byte == b'/').count())?;
+            budget.entry(key.iter().filter(|byte| **byte == b'/').count(), key.len())?;
             let name = String::from_utf8_lossy(key).into_owned();
             let file = match entry.mode as i32 & MODE_KIND {
                 _ if std::str::from_utf8(key).is_err() => File::BadName,

@@ -1,7 +1,7 @@
-//! A bare repository of our own that follows one branch of another.
+//! A bare repository of our own that follows one branch or tag of another.
 //!
 //! The source may vanish, be rewritten or be locked by its owner; what was fetched stays readable here. The mirror is
-//! written by hand and by libgit2 alone: no hooks, no templates, no user's configuration. Losing it loses nothing
+//! written by hand, by libgit2 and by `git fetch`: no hooks, no templates. Losing it loses nothing
 //! that the next fetch does not bring back, so a broken one is made anew.
 
 use std::fs;
@@ -12,16 +12,22 @@ use std::sync::{PoisonError, RwLock};
 use git2::Oid;
 
 use super::error::GitError;
+use super::fault::{RemoteError, RemoteFault};
+use super::left;
 use super::locate::io_error;
-use super::repo::{Repo, Tip, Trust};
+use super::repo::{Repo, Tip, Trust, Wanted};
 use super::transfer;
 use crate::model::Revision;
 
 /// The number of packs past which a mirror is copied afresh: each fetch adds one, and every look-up asks each.
 pub const MAX_PACKS: usize = 50;
 
-const TIP: &str = "refs/heads/followed";
+/// The branch of the mirror that holds the tip of what is followed.
+pub const FOLLOWED: &str = "refs/heads/followed";
 const KEPT: &str = "refs/muster/kept/";
+
+/// Where `git fetch` puts what it brings, until it is known to be whole.
+pub(super) const INCOMING: &str = "refs/muster/incoming";
 
 /// Tells our folder from any other, so that nobody's repository is ever deleted.
 const MARK: &str = "muster-mirror";
@@ -50,16 +56,19 @@ impl Mirror {
     pub fn open_or_create(path: &Path) -> Result<Self, GitError> {
         let mirror = Self { path: path.into(), gate: RwLock::new(()) };
         mirror.finish_swap()?;
+        if path.join(MARK).is_file() {
+            left::sweep(path);
+        }
         if mirror.is_whole()? { Ok(mirror) } else { mirror.remake().map(|()| mirror) }
     }
 
-    /// Brings the tip of a branch (or of the branch that HEAD names) into the mirror, whatever stood there before.
+    /// Brings a commit of a repository of this host into the mirror: where the branch or tag stands, whatever stood there before.
     ///
     /// # Errors
     /// The source cannot be opened or read, or the mirror cannot be written. The mirror's last tip stays.
-    pub fn fetch(&self, source: &Path, branch: Option<&str>) -> Result<Fetched, GitError> {
+    pub fn fetch(&self, source: &Path, wanted: &Wanted) -> Result<Fetched, GitError> {
         let source = Repo::open(source, Trust::Named)?;
-        let tip = source.tip(branch)?;
+        let tip = source.tip(wanted)?;
         let Tip::Commit { revision, .. } = &tip else { return Ok(Fetched { tip, changed: false }) };
         let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         match self.open() {
@@ -81,6 +90,69 @@ impl Mirror {
             self.swap_afresh()?;
         }
         Ok(Fetched { tip, changed: true })
+    }
+
+    /// Lets `bring` fetch into the mirror's folder as [`INCOMING`], and takes that commit as the tip if it is whole.
+    ///
+    /// A mirror that turns out to be damaged is made anew, and filled once more.
+    pub(super) fn receive(&self, bring: &mut dyn FnMut(&Path) -> Result<(), GitError>) -> Result<Revision, GitError> {
+        match self.receive_once(bring) {
+            Err(error) if error.is_damage() || (may_be_ours(&error) && !self.is_whole()?) => {
+                self.remake()?;
+                self.receive_once(bring)
+            }
+            done => done,
+        }
+    }
+
+    fn receive_once(&self, bring: &mut dyn FnMut(&Path) -> Result<(), GitError>) -> Result<Revision, GitError> {
+        left::sweep(&self.path);
+        let brought = {
+            let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+            bring(&self.path)
+        };
+        // What a fetch that was cut short leaves is the same at any time.
+        left::sweep(&self.path);
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        brought?;
+        let taken = self.take_incoming();
+        if self.packs()? > MAX_PACKS || self.is_strewn() {
+            self.swap_afresh()?;
+        }
+        taken
+    }
+
+    /// Moves the tip to what was brought.
+    fn take_incoming(&self) -> Result<Revision, GitError> {
+        let ours = self.open()?;
+        let fault = |source| ours.error("read what was fetched", source);
+        let mut incoming = ours.inner.find_reference(INCOMING).map_err(fault)?;
+        let commit = incoming.peel_to_commit().map(|commit| commit.id());
+        incoming.delete().map_err(fault)?;
+        let id =
+            commit.map_err(|source| GitError::BadRevision { path: self.path.clone(), rev: "HEAD".into(), source })?;
+        let revision = Revision::commit(&id.to_string());
+        if !transfer::is_complete(&ours.inner, id) {
+            return Err(ours.damaged(&revision, git2::Error::from_str("an object is missing")));
+        }
+        ours.inner.reference(FOLLOWED, id, true, "").map_err(|e| ours.error("move the mirror's tip", e))?;
+        Ok(revision)
+    }
+
+    /// Tells whether objects lie about outside of packs, as git fetches them from a plain web server.
+    fn is_strewn(&self) -> bool {
+        let folders = fs::read_dir(self.path.join("objects")).into_iter().flatten().filter_map(Result::ok);
+        folders.filter(|entry| entry.file_name().len() == 2).count() > MAX_PACKS
+    }
+
+    /// Returns the folder.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the commit that was fetched last, where the mirror can be read.
+    pub(super) fn tip(&self) -> Option<Revision> {
+        tip_of(&self.repo().ok()?)
     }
 
     /// Opens the mirror for reading.
@@ -150,7 +222,7 @@ impl Mirror {
 
     fn is_whole(&self) -> Result<bool, GitError> {
         match self.open() {
-            Ok(ours) if self.path.join(MARK).is_file() => Ok(match ours.inner.refname_to_id(TIP) {
+            Ok(ours) if self.path.join(MARK).is_file() => Ok(match ours.inner.refname_to_id(FOLLOWED) {
                 Ok(tip) => transfer::is_complete(&ours.inner, tip),
                 Err(e) => e.code() == git2::ErrorCode::NotFound,
             }),
@@ -167,7 +239,7 @@ impl Mirror {
             let missing = git2::Error::from_str("an object is missing");
             return Err(ours.damaged(&Revision::commit(&id.to_string()), missing));
         }
-        ours.inner.reference(TIP, id, true, "").map_err(|e| ours.error("move the mirror's tip", e))?;
+        ours.inner.reference(FOLLOWED, id, true, "").map_err(|e| ours.error("move the mirror's tip", e))?;
         Ok(())
     }
 
@@ -214,7 +286,15 @@ impl Mirror {
 }
 
 fn tip_of(repo: &Repo) -> Option<Revision> {
-    repo.inner.refname_to_id(TIP).ok().map(|id| Revision::commit(&id.to_string()))
+    repo.inner.refname_to_id(FOLLOWED).ok().map(|id| Revision::commit(&id.to_string()))
+}
+
+/// Tells whether a fetch may have failed for a fault of our own folder.
+fn may_be_ours(error: &GitError) -> bool {
+    let faults = |error: &RemoteError| {
+        matches!(error.fault(), RemoteFault::Other | RemoteFault::Unsound | RemoteFault::CutShort)
+    };
+    matches!(error, GitError::Remote(error) if faults(error))
 }
 
 /// Makes an empty bare repository. The mark comes first, so that one cut short is known as ours.
@@ -230,7 +310,7 @@ fn make(path: &Path) -> Result<(), GitError> {
         folder(path.join(name))?;
     }
     file("config", "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n")?;
-    file("HEAD", &format!("ref: {TIP}\n"))
+    file("HEAD", &format!("ref: {FOLLOWED}\n"))
 }
 
 /// Removes a folder of ours, or an empty one.

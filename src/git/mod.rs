@@ -1,19 +1,27 @@
 //! Where the wishes come from: a plain folder or a repository becomes a [`Tree`](crate::model::Tree), a followed
-//! branch is copied into a bare mirror of our own, and a watch on the source wakes whoever follows it.
+//! branch or tag is copied into a bare mirror of our own, and a watch on the source wakes whoever follows it.
 //!
-//! Everything here blocks; callers on an async runtime use a blocking thread. This room does not know what the files
-//! mean, which commit is served, or when to look again. It writes nothing but its own mirror, runs no hook and no
-//! `git`, asks no network, and never obeys `GIT_DIR` and its kin.
+//! What another host keeps is fetched by the machine's own `git` ([`Remote`]), bounded in time and size; libgit2 does all
+//! else. Everything here blocks; callers on an async runtime use a blocking thread. This room does not know what the files
+//! mean, which commit is served, or when to look again. It writes nothing but its own mirror, runs no hook, runs no `git`
+//! for a repository of this host, and never obeys `GIT_DIR` and its kin.
 
-#![expect(clippy::disallowed_methods, reason = "a bank room: it reads repositories and writes its mirror")]
+#![expect(clippy::disallowed_methods, reason = "a bank room: it reads repositories, runs git and writes its mirror")]
 
+mod ask;
+mod child;
 mod commit_tree;
 mod error;
+mod fault;
 mod folder;
+mod left;
 mod locate;
 mod merge;
 mod mirror;
+mod remote;
 mod repo;
+mod signed;
+mod source;
 mod transfer;
 mod watch;
 
@@ -21,9 +29,13 @@ mod watch;
 mod tests;
 
 pub use error::{GitError, Limit};
+pub use fault::{RemoteError, RemoteFault};
 pub use folder::work_tree;
-pub use mirror::{Fetched, MAX_PACKS, Mirror};
-pub use repo::{CommitInfo, Repo, Tip, Trust};
+pub use mirror::{FOLLOWED, Fetched, MAX_PACKS, Mirror};
+pub use remote::{FetchBounds, Remote, Stop};
+pub use repo::{CommitInfo, Repo, Tip, Trust, Wanted};
+pub use signed::{Files, KeyFault, Refusal, Signers, Why};
+pub use source::{Place, Source};
 pub use watch::Watch;
 
 /// The most files one tree may hold: 20 times the largest fixture, and little enough to list in memory.
@@ -31,6 +43,10 @@ pub const MAX_ENTRIES: usize = 200_000;
 
 /// The deepest folder that is read; sites nest three or four.
 pub const MAX_DEPTH: usize = 64;
+
+/// The longest path that is read, in bytes: Linux opens no longer one (PATH_MAX). Names of one commit may be of any length, and
+/// multiply where its folders hold each other.
+pub const MAX_PATH_BYTES: usize = 4096;
 
 /// The most bytes of wishes that one tree may hold. A repository of 100,000 nodes has about 50 MB.
 pub const MAX_TOTAL_BYTES: u64 = 1024 * 1024 * 1024;

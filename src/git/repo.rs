@@ -17,14 +17,54 @@ pub enum Trust {
     Person,
 }
 
-/// Where a branch stands.
+/// What of a repository is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The branch that HEAD names.
+    Head,
+    Branch(String),
+    /// An annotated tag stands for its commit.
+    Tag(String),
+}
+
+impl Wanted {
+    /// Reads the names that settings give; full names (`refs/heads/main`) are taken too.
+    #[must_use]
+    pub fn new(branch: Option<&str>, tag: Option<&str>) -> Self {
+        let short = |name: &str, prefix: &str| name.strip_prefix(prefix).unwrap_or(name).to_owned();
+        match (branch, tag) {
+            (_, Some(tag)) => Self::Tag(short(tag, "refs/tags/")),
+            (Some(branch), None) => Self::Branch(short(branch, "refs/heads/")),
+            (None, None) => Self::Head,
+        }
+    }
+
+    /// Says what kind of name it is.
+    #[must_use]
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Head | Self::Branch(_) => "branch",
+            Self::Tag(_) => "tag",
+        }
+    }
+
+    /// Returns the full name of a reference of this kind.
+    pub(super) fn reference(&self, name: &str) -> String {
+        match self {
+            Self::Head | Self::Branch(_) => format!("refs/heads/{name}"),
+            Self::Tag(_) => format!("refs/tags/{name}"),
+        }
+    }
+}
+
+/// Where a branch or a tag stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tip {
-    /// The branch's last commit.
+    /// The branch's last commit, or the tag's.
     Commit { branch: String, revision: Revision },
-    /// There is no such branch, but there are others; those most like it come first.
+    /// There is no such branch or tag, but there are others; those most like it come first.
     Missing { branch: String, near: Vec<String> },
-    /// There is no branch at all yet, or no more.
+    /// There is no branch or tag at all yet, or no more.
     Empty { branch: String },
 }
 
@@ -86,26 +126,26 @@ impl Repo {
         &self.prefix
     }
 
-    /// Finds the tip of a branch, or of the branch that HEAD names.
+    /// Finds where a branch, or the branch that HEAD names, or a tag stands.
     ///
     /// # Errors
     /// A detached HEAD names no branch; anything else that fails is the repository's fault.
-    pub fn tip(&self, branch: Option<&str>) -> Result<Tip, GitError> {
-        let branch = match branch {
-            Some(name) => name.strip_prefix("refs/heads/").unwrap_or(name).to_owned(),
-            None => self.head_branch()?,
+    pub fn tip(&self, wanted: &Wanted) -> Result<Tip, GitError> {
+        let branch = match wanted {
+            Wanted::Head => self.head_branch()?,
+            Wanted::Branch(name) | Wanted::Tag(name) => name.clone(),
         };
-        let found = match self.inner.find_reference(&format!("refs/heads/{branch}")) {
+        let found = match self.inner.find_reference(&wanted.reference(&branch)) {
             Ok(found) => found,
             Err(e) if matches!(e.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec) => {
-                let names = self.names("refs/heads/*")?;
+                let names = self.names(&wanted.reference("*"))?;
                 if names.is_empty() {
                     return Ok(Tip::Empty { branch });
                 }
                 let near = similar(&branch, names, true);
                 return Ok(Tip::Missing { branch, near });
             }
-            Err(source) => return Err(self.error("find the branch", source)),
+            Err(source) => return Err(self.error("find the branch or tag", source)),
         };
         let commit = found.peel_to_commit().map_err(|source| GitError::Damaged {
             path: self.dirs.root.clone(),

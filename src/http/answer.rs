@@ -69,7 +69,11 @@ pub fn not_found() -> Answer {
 /// Puts a client off until there is a Snapshot. iPXE waits as long as it is told and asks again.
 pub fn starting() -> Answer {
     let body = &b"muster has no commit to serve yet; ask again in 5 s\n"[..];
-    let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, body);
+    later(text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, body))
+}
+
+/// Says when to ask again.
+pub fn later(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(RETRY_AFTER, STARTING_DELAY);
     answer
 }

@@ -1,4 +1,4 @@
-//! The api: status, nodes and revisions as JSON, for `muster status` and for programs.
+//! The api: status, nodes and revisions as JSON, for `muster status` and for programs; metrics, and the webhook.
 
 use std::sync::Arc;
 
@@ -15,9 +15,13 @@ use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt;
 
 use super::answer::{self, JSON, PLAIN};
-use super::command::Command;
+use super::command::{Command, NotDone, Orders};
+use super::counters::Counters;
 use super::limits::{MAX_BODY, PATIENCE};
+use super::metrics;
+use super::orders;
 use super::serving::{Confirmed, Serving};
+use super::webhook::Webhook;
 use crate::model::MacAddr;
 use crate::observed::BootFetch;
 use crate::snapshot::{self, Snapshot};
@@ -38,11 +42,20 @@ const MAX_OBSERVATIONS: usize = 64 * 1024 * 1024;
 /// The routes of the api.
 pub struct Api {
     routes: Router,
+    webhook: Option<Webhook>,
+    serving: Arc<ArcSwap<Serving>>,
 }
 
 impl Api {
     /// Answers from what stands in `serving`.
-    pub fn new(serving: Arc<ArcSwap<Serving>>, commands: mpsc::Sender<Command>) -> Self {
+    ///
+    /// Without orders or a webhook there are none of either.
+    pub fn new(
+        serving: Arc<ArcSwap<Serving>>,
+        commands: mpsc::Sender<Command>,
+        orders: Option<Orders>,
+        webhook: Option<Webhook>,
+    ) -> Self {
         let seen = Router::new()
             .route("/api/v1/observed", get(observed))
             .route("/api/v1/observations", post(take).layer(DefaultBodyLimit::max(MAX_OBSERVATIONS)))
@@ -55,34 +68,65 @@ impl Api {
             .route("/api/v1/nodes", get(nodes))
             .route("/api/v1/nodes/{name}", get(node))
             .route("/api/v1/revisions", get(revisions))
+            .route("/metrics", get(scrape))
             .route("/healthz", get(async || answer::text(StatusCode::OK, PLAIN, &b"alive\n"[..]).map(Body::new)))
             .fallback(async || answer::not_found().map(Body::new))
             .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD").map(Body::new))
             .layer(DefaultBodyLimit::max(MAX_BODY))
-            .with_state(serving);
-        Self { routes: routes.merge(seen) }
+            .with_state(Arc::clone(&serving));
+        Self { routes: routes.merge(seen).merge(orders::routes(orders)), webhook, serving }
+    }
+
+    /// Returns where all is counted.
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.serving.load().counters)
     }
 
     /// Answers one request.
     pub async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
-        let answer = self.routes.clone().oneshot(request.map(Body::new));
-        match tokio::time::timeout(PATIENCE, answer).await {
+        let patience = if orders::takes_time(request.uri().path()) { orders::PATIENCE } else { PATIENCE };
+        let answer = async {
+            match &self.webhook {
+                Some(webhook) if request.uri().path() == "/webhook" => Ok(self.hook(webhook, request).await),
+                Some(_) | None => self.routes.clone().oneshot(request.map(Body::new)).await,
+            }
+        };
+        match tokio::time::timeout(patience, answer).await {
             Ok(Ok(answer)) => answer,
             Err(_) => answer::problem(StatusCode::GATEWAY_TIMEOUT, "the answer takes too long").map(Body::new),
         }
     }
+
+    async fn hook(&self, webhook: &Webhook, request: Request<hyper::body::Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let (is_woken, answer) = webhook.answer(&head.method, &head.headers, Body::new(body)).await;
+        let counters = self.counters();
+        let count = if is_woken { &counters.hooks } else { &counters.hooks_refused };
+        count.fetch_add(1, Ordering::Relaxed);
+        answer
+    }
+}
+
+async fn scrape(State(serving): Shared) -> Response<Body> {
+    metrics::scrape(serving.load_full()).await.map(Body::new)
 }
 
 /// Asks the one who keeps the store, and waits for the answer.
 async fn ask<T>(
     commands: &mpsc::Sender<Command>,
-    command: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Command,
+    command: impl FnOnce(oneshot::Sender<Result<T, NotDone>>) -> Command,
 ) -> Result<T, Response<Body>> {
     let (reply, replied) = oneshot::channel();
     let gone = |_| answer::problem(StatusCode::SERVICE_UNAVAILABLE, "the server is about to end").map(Body::new);
     commands.send(command(reply)).await.map_err(|_| gone(()))?;
     let answer = replied.await.map_err(|_| gone(()))?;
-    answer.map_err(|why| answer::problem(StatusCode::SERVICE_UNAVAILABLE, &why).map(Body::new))
+    answer.map_err(|refusal| {
+        let problem = match refusal {
+            NotDone::Failed(why) => answer::problem(StatusCode::SERVICE_UNAVAILABLE, &why),
+            NotDone::NotHere(why) => answer::problem(StatusCode::CONFLICT, why),
+        };
+        problem.map(Body::new)
+    })
 }
 
 async fn observed(State(commands): Commands) -> Response<Body> {
@@ -117,7 +161,7 @@ async fn retry_logins(State(commands): Commands, Json(told): Json<RetryLogins>) 
     }
 }
 
-fn json(value: &impl Serialize) -> Response<Body> {
+pub(super) fn json(value: &impl Serialize) -> Response<Body> {
     let mut body = serde_json::to_vec_pretty(value).unwrap_or_default();
     body.push(b'\n');
     answer::text(StatusCode::OK, JSON, body).map(Body::new)
@@ -126,8 +170,15 @@ fn json(value: &impl Serialize) -> Response<Body> {
 async fn status(State(serving): Shared) -> Response<Body> {
     let serving = serving.load();
     let mut status = (*serving.status).clone();
-    status.boots = serving.counters.boots.load(Ordering::Relaxed);
+    status.boots = serving.counters.boots();
     status.unknown_dropped = serving.counters.unknown_dropped.load(Ordering::Relaxed);
+    match serving.counters.contradictions.load(Ordering::Relaxed) {
+        0 => {}
+        boots => status.held.push(format!(
+            "{boots} boots since the start were of machines whose UUID or serial number is declared for another node; \
+             the log names each node once"
+        )),
+    }
     let held = serving.roll.held();
     status.held.extend(held.iter().take(HELD_TOLD).map(ToString::to_string));
     if held.len() > HELD_TOLD {

@@ -1,6 +1,5 @@
 //! What the boot listener answers, by path. Everything but the paths here is not found.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -11,6 +10,7 @@ use hyper::body::Body;
 use tokio::sync::mpsc;
 
 use super::answer::{self, Answer, PLAIN};
+use super::forwarded::Client;
 use super::limits::{MAX_BODY, PATIENCE};
 use super::serving::Serving;
 use super::{bootscript, documents, loader};
@@ -29,7 +29,7 @@ pub(super) struct Asked<'a> {
     pub method: &'a Method,
     pub headers: &'a HeaderMap,
     pub query: &'a str,
-    pub peer: IpAddr,
+    pub client: Client,
     pub serving: &'a Serving,
 }
 
@@ -44,7 +44,7 @@ impl Boot {
     }
 
     /// Answers one request.
-    pub(super) async fn answer<B>(&self, request: Request<B>, peer: IpAddr) -> Answer
+    pub async fn answer<B>(&self, request: Request<B>, client: Client) -> Answer
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -52,26 +52,26 @@ impl Boot {
         let path = request.uri().path();
         match path.strip_suffix('/').unwrap_or(path) {
             "/boot/v1/bootscript" => {
-                self.look_up(&request, peer, |asked| bootscript::answer(self, asked, "/boot/v1/bootscript"))
+                self.look_up(&request, client, |asked| bootscript::answer(self, asked, "/boot/v1/bootscript"))
             }
             "/boot-service/bootscript" => {
-                self.look_up(&request, peer, |asked| bootscript::answer(self, asked, "/boot-service/bootscript"))
+                self.look_up(&request, client, |asked| bootscript::answer(self, asked, "/boot-service/bootscript"))
             }
-            "/boot.ipxe" => self.look_up(&request, peer, |asked| loader::answer(self, asked)),
-            "/healthz" => self.look_up(&request, peer, |_| answer::text(StatusCode::OK, PLAIN, &b"alive\n"[..])),
-            "/readyz" => self.look_up(&request, peer, ready),
+            "/boot.ipxe" => self.look_up(&request, client, |asked| loader::answer(self, asked)),
+            "/healthz" => self.look_up(&request, client, |_| answer::text(StatusCode::OK, PLAIN, &b"alive\n"[..])),
+            "/readyz" => self.look_up(&request, client, ready),
             path => match path.strip_prefix("/cloud-init/") {
                 Some(rest) => {
                     let parts: Vec<&str> = rest.splitn(4, '/').collect();
                     match *parts {
                         ["node", name, "phone-home"] | ["phone-home", name] => {
                             let name = name.to_owned();
-                            self.phone_home(request, peer, &name).await
+                            self.phone_home(request, client, &name).await
                         }
                         ["node", name, document] => {
-                            self.look_up(&request, peer, |asked| documents::by_name(self, asked, name, document))
+                            self.look_up(&request, client, |asked| documents::by_name(self, asked, name, document))
                         }
-                        [document] => self.look_up(&request, peer, |asked| documents::by_peer(self, asked, document)),
+                        [document] => self.look_up(&request, client, |asked| documents::by_peer(self, asked, document)),
                         _ => answer::not_found(),
                     }
                 }
@@ -81,7 +81,7 @@ impl Boot {
     }
 
     /// Answers a request that reads: GET, or HEAD, whose body the connection leaves out.
-    fn look_up<B>(&self, request: &Request<B>, peer: IpAddr, find: impl FnOnce(&Asked<'_>) -> Answer) -> Answer {
+    fn look_up<B>(&self, request: &Request<B>, client: Client, find: impl FnOnce(&Asked<'_>) -> Answer) -> Answer {
         let serving = self.serving.load();
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return answer::of_revision(answer::not_allowed("GET,HEAD"), &serving);
@@ -90,13 +90,13 @@ impl Boot {
             method: request.method(),
             headers: request.headers(),
             query: request.uri().query().unwrap_or_default(),
-            peer,
+            client,
             serving: &serving,
         };
         answer::of_revision(find(&asked), &serving)
     }
 
-    async fn phone_home<B>(&self, request: Request<B>, peer: IpAddr, name: &str) -> Answer
+    async fn phone_home<B>(&self, request: Request<B>, client: Client, name: &str) -> Answer
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -108,7 +108,7 @@ impl Boot {
         match tokio::time::timeout(PATIENCE, body).await {
             Ok(Ok(body)) => {
                 let serving = self.serving.load();
-                answer::of_revision(documents::phone_home(&serving, peer, name, &body.to_bytes()), &serving)
+                answer::of_revision(documents::phone_home(&serving, client, name, &body.to_bytes()), &serving)
             }
             Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
                 answer::problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("at most {MAX_BODY} bytes are read"))
@@ -121,7 +121,7 @@ impl Boot {
     /// Returns the URL by which a machine reaches muster where the wishes of its node do not say: that of the network its
     /// address lies in or of the cluster, else this host's.
     pub(super) fn server<'s>(&'s self, asked: &'s Asked<'_>) -> &'s str {
-        let stated = asked.serving.snapshot.as_ref().and_then(|snapshot| snapshot.server_for(asked.peer));
+        let stated = asked.serving.snapshot.as_ref().and_then(|snapshot| snapshot.server_for(asked.client.address()));
         stated.unwrap_or(&self.advertise)
     }
 }

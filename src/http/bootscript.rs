@@ -3,6 +3,8 @@
 //! Where BSS fails, this answers: HEAD is allowed, every notation of a MAC address finds its node, and what a client
 //! says of itself goes into a script only as one percent-encoded word.
 
+mod keys;
+
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
@@ -12,85 +14,43 @@ use serde::Serialize;
 
 use super::answer::{self, Answer, JSON, PLAIN};
 use super::boot::{Asked, Boot};
+use super::counters::Refusal;
 use super::now;
-use super::query::{Query, TooLong, encode_into};
-use super::serving::{Seen, Serving};
+use super::query::{Query, TooLong};
+use super::serving::Seen;
 use crate::ipxe::{Ask, Script};
-use crate::model::{MacAddr, Xname};
+use crate::model::MacAddr;
 use crate::observed::{MAX_USER_AGENT, UnknownMac, bounded};
 use crate::snapshot::{self, Prepared, Snapshot, UnknownAnswer};
+use keys::{Found, Identity, Keys};
 
 /// How the user agent of a client that runs what it fetches begins.
 const BOOT_CLIENT: &str = "iPXE/";
 
-/// How a machine names itself.
-#[derive(Debug, Clone, Copy)]
-enum Identity<'q> {
-    Mac(&'q str),
-    Name(&'q str),
-    Nid(u32),
-}
-
-impl<'q> Identity<'q> {
-    fn of(query: &'q Query<'_>) -> Option<Self> {
-        let mac = query.mac.as_deref().map(Self::Mac);
-        mac.or_else(|| query.name.as_deref().map(Self::Name)).or_else(|| query.nid.map(Self::Nid))
-    }
-
-    fn mac(self) -> Option<MacAddr> {
-        match self {
-            Self::Mac(text) => MacAddr::parse(text).ok(),
-            Self::Name(_) | Self::Nid(_) => None,
-        }
-    }
-
-    fn find(self, mac: Option<MacAddr>, serving: &Serving, snapshot: &Snapshot) -> Option<usize> {
-        match self {
-            Self::Mac(_) => mac.and_then(|mac| serving.by_mac(mac)),
-            Self::Name(name) => {
-                let normalised = || Xname::parse(name).ok().and_then(|xname| snapshot.by_name(xname.as_str()));
-                snapshot.by_name(name).or_else(normalised)
-            }
-            Self::Nid(nid) => snapshot.by_nid(nid),
-        }
-    }
-
-    /// Appends the identity as the machine gave it.
-    fn write(self, out: &mut String) {
-        match self {
-            Self::Mac(mac) => {
-                out.push_str("mac=");
-                encode_into(out, mac);
-            }
-            Self::Name(name) => {
-                out.push_str("name=");
-                encode_into(out, name);
-            }
-            Self::Nid(nid) => {
-                let _ = write!(out, "nid={nid}");
-            }
-        }
-    }
-}
-
 /// Answers a request for a script; `path` is the one that was asked.
 pub fn answer(boot: &Boot, asked: &Asked<'_>, path: &str) -> Answer {
+    let counters = &asked.serving.counters;
     let query = match Query::parse(asked.query) {
         Ok(query) => query,
         Err(TooLong(key)) => {
+            counters.refuse(Refusal::Malformed);
             let detail = format!("{key}= is longer than 256 bytes");
             return answer::problem(StatusCode::BAD_REQUEST, &detail);
         }
     };
-    let Some(identity) = Identity::of(&query) else {
+    let Some(keys) = Keys::of(&query) else {
+        counters.refuse(Refusal::Malformed);
         return answer::problem(StatusCode::BAD_REQUEST, "Need a mac=, name=, or nid= parameter");
     };
-    let Some(snapshot) = &asked.serving.snapshot else { return answer::starting() };
-    let mac = identity.mac();
-    let request = Lookup { boot, asked, path, snapshot, query: &query, identity, mac };
-    match identity.find(mac, asked.serving, snapshot) {
-        Some(node) => request.known(node),
-        None => request.unknown(mac.is_some_and(|mac| asked.serving.roll.is_held(mac))),
+    let Some(snapshot) = &asked.serving.snapshot else {
+        counters.refuse(Refusal::Starting);
+        return answer::starting();
+    };
+    let found = keys.find(asked.serving, snapshot);
+    let request = Lookup { boot, asked, path, snapshot, query: &query, keys, found };
+    match found {
+        Found::Named { node, .. } | Found::Machine(node) => request.known(node),
+        Found::Held | Found::Contradiction { .. } | Found::Nobody => request.unknown(),
     }
 }
 
@@ -101,9 +61,8 @@ struct Lookup<'a> {
     path: &'a str,
     snapshot: &'a Snapshot,
     query: &'a Query<'a>,
-    identity: Identity<'a>,
-    /// The address that it named itself by, where that is one.
-    mac: Option<MacAddr>,
+    keys: Keys<'a>,
+    found: Found,
 }
 
 impl Lookup<'_> {
@@ -112,11 +71,13 @@ impl Lookup<'_> {
         let prepared = match self.snapshot.answer(node) {
             snapshot::Answer::Script(prepared) => prepared,
             snapshot::Answer::Retired => {
+                self.asked.serving.counters.refuse(Refusal::Retired);
                 let detail = format!("{} is retired: it is given nothing to boot.", own.name);
                 return answer::problem(StatusCode::FORBIDDEN, &detail);
             }
             snapshot::Answer::Nothing if self.query.json => return json_of(""),
             snapshot::Answer::Nothing => {
+                self.asked.serving.counters.refuse(Refusal::Nothing);
                 let detail = format!("{} has no boot configuration: no layer names one.", own.name);
                 return answer::problem(StatusCode::NOT_FOUND, &detail);
             }
@@ -133,22 +94,24 @@ impl Lookup<'_> {
         answer::tagged(answer::text(StatusCode::OK, PLAIN, filled.body), tag)
     }
 
-    /// Answers a machine that is no node; one whose address is held is not unknown, and is given nothing to boot.
-    fn unknown(&self, is_held: bool) -> Answer {
+    /// Answers a machine that is no node. One whose address is held, or that says to be two nodes, is not unknown: it is
+    /// given nothing to boot.
+    fn unknown(&self) -> Answer {
         if self.query.json {
             return json_of("");
         }
         let arch = self.query.arch.as_deref();
-        let answer = if is_held {
-            self.snapshot.held(arch)
-        } else {
+        let is_unknown = self.found == Found::Nobody;
+        let answer = if is_unknown {
+            self.asked.serving.counters.unknown.fetch_add(1, Ordering::Relaxed);
             self.note_unknown();
             self.snapshot.unknown(arch)
+        } else {
+            self.snapshot.held(arch)
         };
         let (script, digest) = match answer {
             UnknownAnswer::Again(script) => (script, script.digest()),
             UnknownAnswer::Boot(prepared) => (&prepared.script, prepared.digest),
-            UnknownAnswer::Refused if is_held => return self.refused_held(),
             UnknownAnswer::Refused => return self.refused(),
         };
         let filled = self.fill(script, None);
@@ -157,29 +120,46 @@ impl Lookup<'_> {
     }
 
     fn refused(&self) -> Answer {
-        let who = match self.identity {
-            Identity::Mac(mac) => format!("MAC {mac}"),
-            Identity::Name(name) => name.to_owned(),
-            Identity::Nid(nid) => format!("NID {nid}"),
-        };
-        let arch = self.query.arch.as_deref().unwrap_or_default();
-        let detail = format!("Unknown {who} architecture {arch}: this host not configured for booting.");
-        answer::problem(StatusCode::NOT_FOUND, &detail)
-    }
-
-    fn refused_held(&self) -> Answer {
-        let held = self.asked.serving.roll.held().iter().find(|held| Some(held.mac) == self.mac);
-        let detail = held.map(ToString::to_string).unwrap_or_default();
-        answer::problem(StatusCode::NOT_FOUND, &detail)
+        let counters = &self.asked.serving.counters;
+        let name = |node: usize| &self.snapshot.nodes()[node].name;
+        match self.found {
+            Found::Held => {
+                counters.refuse(Refusal::Held);
+                let held = self.asked.serving.roll.held().iter().find(|held| Some(held.mac) == self.keys.mac);
+                answer::problem(StatusCode::NOT_FOUND, &held.map(ToString::to_string).unwrap_or_default())
+            }
+            Found::Contradiction { uuid, serial } => {
+                counters.refuse(Refusal::Contradiction);
+                let detail = format!(
+                    "this UUID is that of {}, and this serial number that of {}: nothing is booted until the wishes agree \
+                     with the machine",
+                    name(uuid),
+                    name(serial)
+                );
+                answer::problem(StatusCode::CONFLICT, &detail)
+            }
+            Found::Nobody | Found::Named { .. } | Found::Machine(_) => {
+                counters.refuse(Refusal::Unknown);
+                let (who, arch) = (self.keys.who(), self.query.arch.as_deref().unwrap_or_default());
+                let detail = format!("Unknown {who} architecture {arch}: this host not configured for booting.");
+                answer::problem(StatusCode::NOT_FOUND, &detail)
+            }
+        }
     }
 
     /// Fills a script's holes for a node, or for an unknown machine.
     fn fill(&self, script: &Script, node: Option<usize>) -> Filled {
         // One buffer for the three texts that are made here.
         let mut made = String::with_capacity(96);
-        match (self.identity, node) {
-            (Identity::Mac(_), _) | (_, None) => self.identity.write(&mut made),
-            (Identity::Name(_) | Identity::Nid(_), Some(node)) => self.write_name(node, &mut made),
+        match (self.found, self.keys.identity) {
+            (Found::Named { .. }, Some(mac @ Identity::Mac(_))) => mac.write(&mut made),
+            (Found::Named { node, .. }, Some(Identity::Name(_) | Identity::Nid(_)) | None) => {
+                self.write_name(node, &mut made);
+            }
+            // What found the node, or may find it with the next commit, stays in the question.
+            (Found::Machine(_) | Found::Held | Found::Contradiction { .. } | Found::Nobody, _) => {
+                self.keys.write(&mut made);
+            }
         }
         let who = made.len();
         let _ = match node {
@@ -187,7 +167,7 @@ impl Lookup<'_> {
             None => write!(made, "arch=${{buildarch}}&ts={}", now() / 1000),
         };
         let again = made.len();
-        if let (Identity::Mac(text), Some(mac)) = (self.identity, self.mac) {
+        if let (Some(Identity::Mac(text)), Some(mac)) = (self.keys.identity, self.keys.mac) {
             write_dashed(&mut made, text, mac);
         }
         let ask = Ask {
@@ -218,17 +198,36 @@ impl Lookup<'_> {
         if self.asked.method != Method::GET || !user_agent.starts_with(BOOT_CLIENT) {
             return;
         }
-        let seen =
-            Seen { at: now(), address: self.asked.peer, user_agent, mac: self.mac, arch: self.query.arch.as_deref() };
-        self.asked.serving.slots[node].record(&seen, self.snapshot.revision(), prepared.digest);
-        self.asked.serving.counters.boots.fetch_add(1, Ordering::Relaxed);
+        let seen = Seen {
+            at: now(),
+            address: self.asked.client.nearest(),
+            user_agent,
+            mac: self.keys.mac,
+            arch: self.query.arch.as_deref(),
+        };
+        let slot = &self.asked.serving.slots[node];
+        slot.record(&seen, self.snapshot.revision(), prepared.digest);
+        self.asked.serving.counters.boot();
+        if let Found::Named { other: Some(other), .. } = self.found {
+            self.asked.serving.counters.contradictions.fetch_add(1, Ordering::Relaxed);
+            // Once a node: a machine that boots again and again says the same.
+            if slot.is_first_contradiction() {
+                let (node, other) = (&self.snapshot.nodes()[node].name, &self.snapshot.nodes()[other].name);
+                let by = self.keys.who();
+                tracing::warn!(
+                    %node, %other, %by, mac = ?self.keys.mac, uuid = ?self.keys.uuid, serial = ?self.keys.serial,
+                    "a machine boots as this node, though its UUID or serial number is declared for another"
+                );
+            }
+        }
     }
 
     fn note_unknown(&self) {
-        let Some(mac) = self.mac.filter(|_| self.asked.method == Method::GET) else { return };
+        let Some(mac) = self.keys.mac.filter(|_| self.asked.method == Method::GET) else { return };
         let now = now();
         let user_agent = bounded(self.user_agent(), MAX_USER_AGENT);
-        let seen = UnknownMac { mac, first: now, last: now, count: 1, address: self.asked.peer, user_agent };
+        let seen =
+            UnknownMac { mac, first: now, last: now, count: 1, address: self.asked.client.nearest(), user_agent };
         if self.boot.unknown.try_send(seen).is_err() {
             self.asked.serving.counters.unknown_dropped.fetch_add(1, Ordering::Relaxed);
         }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::answer::{self, Answer, PLAIN, YAML};
 use super::boot::{Asked, Boot};
+use super::forwarded::Client;
 use super::now;
 use super::query::decode;
 use super::serving::Serving;
@@ -27,9 +28,19 @@ pub fn by_name(boot: &Boot, asked: &Asked<'_>, name: &str, document: &str) -> An
 
 /// Answers with a document of the node whose address asks.
 pub fn by_peer(boot: &Boot, asked: &Asked<'_>, document: &str) -> Answer {
-    answer_with(boot, asked, document, |snapshot| {
-        snapshot.by_ip(asked.peer).ok_or_else(|| format!("no one node has the address {}", asked.peer))
-    })
+    match asked.client {
+        Client::At(address) => answer_with(boot, asked, document, |snapshot| {
+            snapshot.by_ip(address).ok_or_else(|| format!("no one node has the address {address}"))
+        }),
+        Client::Behind(proxy) => answer::problem(StatusCode::BAD_REQUEST, &nobody_told(proxy)),
+    }
+}
+
+fn nobody_told(proxy: IpAddr) -> String {
+    format!(
+        "the proxy {proxy} does not tell in one address for whom it asks: it must set X-Forwarded-For or Forwarded, or \
+         begin the connection with a PROXY protocol header"
+    )
 }
 
 fn answer_with(
@@ -51,9 +62,9 @@ fn of_node(boot: &Boot, asked: &Asked<'_>, snapshot: &Snapshot, node: usize, doc
     if snapshot.is_retired(node) {
         return answer::problem(StatusCode::FORBIDDEN, &format!("{name} is retired"));
     }
-    if snapshot.is_stored() {
+    if !snapshot.knows_documents(node) {
         let detail = "this host serves stored scripts until it reads the repository again; there are no documents";
-        return answer::problem(StatusCode::SERVICE_UNAVAILABLE, detail);
+        return answer::later(answer::problem(StatusCode::SERVICE_UNAVAILABLE, detail));
     }
     let text = match snapshot.document(node, document) {
         Ok(Some(text)) => text.replace(SERVER_MARK, boot.server(asked)),
@@ -89,20 +100,23 @@ pub fn content_tag(content: &[u8]) -> HeaderValue {
 /// Remembers that cloud-init on a node is done; the form's keys are those of cloud-init's `phone_home` module.
 ///
 /// A name that no node has falls back to the address that tells.
-pub fn phone_home(serving: &Serving, peer: IpAddr, name: &str, form: &[u8]) -> Answer {
+pub fn phone_home(serving: &Serving, client: Client, name: &str, form: &[u8]) -> Answer {
     let Some(snapshot) = &serving.snapshot else { return answer::starting() };
     let name = decode(name);
-    match snapshot.by_name(&name).or_else(|| snapshot.by_ip(peer)) {
+    match snapshot.by_name(&name).or_else(|| snapshot.by_ip(client.address()?)) {
         Some(node) => {
             let form = String::from_utf8_lossy(form);
             let mut fields = form.split('&').filter_map(|field| field.split_once('='));
             let instance_id = fields.find(|(key, _)| *key == "instance_id").map(|(_, value)| decode(value));
-            serving.slots[node].confirm(now(), peer, &instance_id.unwrap_or_default());
+            serving.slots[node].confirm(now(), client.nearest(), &instance_id.unwrap_or_default());
             answer::text(StatusCode::OK, PLAIN, &b""[..])
         }
-        None => answer::problem(
-            StatusCode::NOT_FOUND,
-            &format!("no node is called {name}, and none has the address {peer}"),
-        ),
+        None => {
+            let why = match client {
+                Client::At(address) => format!("none has the address {address}"),
+                Client::Behind(proxy) => nobody_told(proxy),
+            };
+            answer::problem(StatusCode::NOT_FOUND, &format!("no node is called {name}, and {why}"))
+        }
     }
 }

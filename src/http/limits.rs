@@ -1,4 +1,13 @@
 //! How much of a listener one client, or all of them, may take.
+//!
+//! Of this process, a connection that waits for a request takes at most [`IDLE_BYTES`], and one whose request is worked on
+//! those, the rest of its head ([`MAX_HEAD`]), its body ([`MAX_BODY`]) and one answer: requests that a client sends ahead
+//! are read one by one, and only as fast as it takes the answers. The kernel keeps at most twice [`KERNEL_WRITES`] and
+//! twice [`KERNEL_READS`] of each beside. With all places of the boot listener taken, idle ones come to 128 MiB and busy
+//! ones to 768 MiB and the answers in the making; what is past the bound costs a place in the kernel's queue.
+//!
+//! Time is bounded too: for a head, for a body, for taking an answer; and when all places are taken, whoever has gone
+//! longest without a new request gives way (`room`).
 
 use std::time::Duration;
 
@@ -8,14 +17,27 @@ pub const MAX_HEAD: usize = 16 * 1024;
 /// The longest body of a request: a phone-home with five public keys has 4 KiB.
 pub const MAX_BODY: usize = 64 * 1024;
 
+/// The most that this process keeps of a connection between two requests: its task, and the buffer of its reader.
+pub const IDLE_BYTES: usize = 16 * 1024;
+
+/// The buffer of answers that the kernel is asked for, for each connection, and doubles: without a bound it takes 4 MiB
+/// for a client that asks much and reads nothing. Scripts are under 4 KiB, and documents seldom over 64.
+pub const KERNEL_WRITES: u32 = 128 * 1024;
+
+/// The buffer of requests that the kernel is asked for, for each connection, and doubles: a head and a body.
+pub const KERNEL_READS: u32 = 64 * 1024;
+
 /// The longest that a request is worked on.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The bounds of one listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at one time; more of them wait in the kernel's queue.
+    /// Connections at one time. For one more, those that idled longest are closed; where none may be, it waits in the
+    /// kernel's queue.
     pub connections: usize,
+    /// How long a connection may be silent before it gives way to others that wait.
+    pub idle: Duration,
     /// How long a client may take for a head, and how long a connection may idle between two requests.
     pub head: Duration,
     /// How long a client may take nothing of an answer.
@@ -25,13 +47,15 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Bounds the boot listener: 8,192 connections of machines that all start at once take about 80 MB.
+    /// Bounds the boot listener: 8,192 connections of machines that all start at once.
     ///
-    /// iPXE lets go of an idle connection after 10 s itself.
+    /// iPXE lets go of an idle connection after 10 s itself. Half a second is longer than a request takes that was lost on its way and
+    /// sent again (TCP waits 200 ms or more for that), and short enough to wait for.
     #[must_use]
     pub const fn boot() -> Self {
         Self {
             connections: 8192,
+            idle: Duration::from_millis(500),
             head: Duration::from_secs(10),
             stall: Duration::from_secs(30),
             grace: Duration::from_secs(10),
@@ -42,6 +66,12 @@ impl Limits {
     #[must_use]
     pub const fn api() -> Self {
         Self { connections: 256, ..Self::boot() }
+    }
+
+    /// Bounds the listener for Prometheus, which a few servers ask every few seconds.
+    #[must_use]
+    pub const fn metrics() -> Self {
+        Self { connections: 32, ..Self::boot() }
     }
 }
 
@@ -60,7 +90,7 @@ pub fn within_open_files(connections: usize) -> usize {
 }
 
 /// Reads the soft limit out of `/proc/self/limits`; nothing where there is none.
-fn open_files(limits: &str) -> Option<usize> {
+pub fn open_files(limits: &str) -> Option<usize> {
     limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace().next()?.parse().ok()
 }
 

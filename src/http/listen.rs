@@ -1,14 +1,16 @@
 //! Listeners with bounds: an accept loop of our own over hyper, since axum's has none.
 //!
-//! Each connection is a task, counted before it is accepted and joined at the end. What is answered comes from outside.
+//! Each connection is a task with a place ([`Room`]) and joined at the end. What is answered comes from outside.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use axum::http::header::CONNECTION;
+use axum::http::header::{CONNECTION, TRANSFER_ENCODING};
 use axum::http::{HeaderValue, Request, Response};
 use axum::serve::{Listener, ListenerExt};
 use bytes::Bytes;
@@ -16,8 +18,9 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,11 +28,16 @@ use super::address::ListenError;
 use super::answer::Answer;
 use super::api::Api;
 use super::boot::Boot;
-use super::command::Command;
-use super::limits::{Limits, MAX_HEAD, within_open_files};
+use super::command::{Command, Orders};
+use super::counters::{Counters, Door, Route};
+use super::limits::{KERNEL_READS, KERNEL_WRITES, Limits, MAX_HEAD, within_open_files};
 use super::patience::Patient;
+use super::proxied::{Peer, Proxied};
+use super::room::{Room, Seat};
 use super::serving::Serving;
 use super::socket::{self, SocketFile};
+use super::webhook::Webhook;
+use super::{drain, metrics};
 use crate::model::ApiAddress;
 
 /// How many connections the kernel keeps until they are accepted: those of a whole machine room that gets its power back.
@@ -41,6 +49,7 @@ pub struct BootListener {
     listener: TcpListener,
     address: SocketAddr,
     limits: Limits,
+    trusted: Arc<[IpNet]>,
 }
 
 impl BootListener {
@@ -49,8 +58,8 @@ impl BootListener {
     /// # Errors
     /// Returns why the address cannot be bound, and what to do about it.
     pub fn bind(address: SocketAddr) -> Result<Self, ListenError> {
-        let (listener, address) = bind_tcp(address)?;
-        Ok(Self { listener, address, limits: Limits::boot() })
+        let (listener, address) = bind_tcp(address, Limits::boot().stall)?;
+        Ok(Self { listener, address, limits: Limits::boot(), trusted: Arc::default() })
     }
 
     /// Takes other bounds than [`Limits::boot`].
@@ -59,15 +68,31 @@ impl BootListener {
         Self { limits, ..self }
     }
 
+    /// Believes proxies in these ranges when they tell for whom they ask; without them, nobody is believed.
+    #[must_use]
+    pub fn with_trusted_proxies(self, trusted: &[IpNet]) -> Self {
+        Self { trusted: trusted.into(), ..self }
+    }
+
     /// Returns the address that it is bound to.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
+    /// Takes another number of connections than [`Limits::boot`], where one is given.
+    #[must_use]
+    pub fn with_connections(mut self, connections: Option<usize>) -> Self {
+        self.limits.connections = connections.unwrap_or(self.limits.connections);
+        self
+    }
+
     /// Serves until it is told to end, and then until running requests are answered or [`Limits::grace`] is over.
     pub async fn serve(self, boot: Arc<Boot>, shutdown: CancellationToken) {
-        run(self.listener.tap_io(set_nodelay), self.limits, boot, shutdown).await;
+        let (handle, closed) = (drain::handle(&self.listener), CancellationToken::new());
+        let listener = Proxied { listener: self.listener.tap_io(set_nodelay), trusted: self.trusted };
+        let drained = drain::before_closing(handle, shutdown, closed.clone());
+        tokio::join!(run(listener, self.limits, boot, closed), drained);
     }
 }
 
@@ -75,6 +100,8 @@ impl BootListener {
 pub struct ApiListener {
     bound: Bound,
     limits: Limits,
+    orders: Option<Orders>,
+    webhook: Option<Webhook>,
 }
 
 enum Bound {
@@ -93,7 +120,7 @@ impl ApiListener {
                 return Err(ListenError::NotLoopback { address: *address });
             }
             ApiAddress::Tcp(address) => {
-                let (listener, address) = bind_tcp(*address)?;
+                let (listener, address) = bind_tcp(*address, Limits::api().stall)?;
                 Bound::Tcp(listener, address)
             }
             ApiAddress::Unix(path) => {
@@ -101,13 +128,25 @@ impl ApiListener {
                 Bound::Unix(listener, file)
             }
         };
-        Ok(Self { bound, limits: Limits::api() })
+        Ok(Self { bound, limits: Limits::api(), orders: None, webhook: None })
+    }
+
+    /// Takes webhooks, where a secret is configured for them.
+    #[must_use]
+    pub fn with_webhook(self, webhook: Option<Webhook>) -> Self {
+        Self { webhook, ..self }
     }
 
     /// Takes other bounds than [`Limits::api`].
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Takes orders too, where it is a unix socket.
+    #[must_use]
+    pub fn with_orders(self, orders: Orders) -> Self {
+        Self { orders: Some(orders), ..self }
     }
 
     /// Returns the address that it is bound to.
@@ -128,7 +167,11 @@ impl ApiListener {
         commands: mpsc::Sender<Command>,
         shutdown: CancellationToken,
     ) {
-        let api = Arc::new(Api::new(serving, commands));
+        let orders = match &self.bound {
+            Bound::Tcp(..) => None,
+            Bound::Unix(..) => self.orders,
+        };
+        let api = Arc::new(Api::new(serving, commands, orders, self.webhook));
         match self.bound {
             Bound::Tcp(listener, _) => run(listener.tap_io(set_nodelay), self.limits, api, shutdown).await,
             Bound::Unix(listener, file) => {
@@ -142,11 +185,45 @@ impl ApiListener {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
+/// A bound listener for a Prometheus server elsewhere: it answers `/metrics` and nothing else.
+pub struct MetricsListener {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl MetricsListener {
+    /// Binds an address. Call it inside of a tokio runtime.
+    ///
+    /// # Errors
+    /// Returns why the address cannot be bound, and what to do about it.
+    pub fn bind(address: SocketAddr) -> Result<Self, ListenError> {
+        let (listener, address) = bind_tcp(address, Limits::metrics().stall)?;
+        Ok(Self { listener, address })
+    }
+
+    /// Returns the address that it is bound to.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until it is told to end.
+    pub async fn serve(self, serving: Arc<ArcSwap<Serving>>, shutdown: CancellationToken) {
+        run(self.listener.tap_io(set_nodelay), Limits::metrics(), Arc::new(metrics::Scrapes { serving }), shutdown)
+            .await;
+    }
+}
+
+fn bind_tcp(address: SocketAddr, stall: Duration) -> Result<(TcpListener, SocketAddr), ListenError> {
     let bind = || -> io::Result<(TcpListener, SocketAddr)> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // Connections of a server that ended a moment ago do not hold the port.
         socket.set_reuseaddr(true)?;
+        // What follows goes over to every connection that is accepted.
+        socket.set_send_buffer_size(KERNEL_WRITES)?;
+        socket.set_recv_buffer_size(KERNEL_READS)?;
+        #[cfg(target_os = "linux")]
+        rustix::net::sockopt::set_tcp_user_timeout(&socket, u32::try_from(stall.as_millis()).unwrap_or(u32::MAX))?;
         socket.bind(address)?;
         let listener = socket.listen(BACKLOG)?;
         let bound = listener.local_addr()?;
@@ -170,35 +247,93 @@ fn set_nodelay(stream: &mut TcpStream) {
 pub(super) trait Answers<P>: Send + Sync + 'static {
     type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
 
+    /// Whether an answer may be work of ours that takes a while: its connection is not closed for another meanwhile. Where
+    /// it is not, what takes time is a client that sends its body slowly.
+    const WORKS: bool;
+
     fn answer(&self, request: Request<Incoming>, peer: &P) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Returns where all is counted.
+    fn counters(&self) -> Arc<Counters>;
+
+    /// Returns where the connections are counted, if they are.
+    fn door(counters: &Counters) -> Option<&Door>;
 }
 
-impl Answers<SocketAddr> for Boot {
+impl Answers<Peer> for Boot {
     type Body = http_body_util::Full<Bytes>;
+    const WORKS: bool = false;
 
-    fn answer(&self, request: Request<Incoming>, peer: &SocketAddr) -> impl Future<Output = Answer> + Send {
-        Self::answer(self, request, peer.ip().to_canonical())
+    async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Answer {
+        let route = Route::of(request.uri().path());
+        let client = peer.client(request.headers());
+        let answer = Self::answer(self, request, client).await;
+        self.serving.load().counters.request(route, answer.status());
+        answer
+    }
+
+    fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.serving.load().counters)
+    }
+
+    fn door(counters: &Counters) -> Option<&Door> {
+        Some(&counters.boot)
     }
 }
 
 impl<P: Sync> Answers<P> for Api {
     type Body = axum::body::Body;
+    const WORKS: bool = true;
 
     fn answer(&self, request: Request<Incoming>, _: &P) -> impl Future<Output = Response<axum::body::Body>> + Send {
         Self::answer(self, request)
     }
+
+    fn counters(&self) -> Arc<Counters> {
+        Self::counters(self)
+    }
+
+    fn door(counters: &Counters) -> Option<&Door> {
+        Some(&counters.api)
+    }
 }
 
-/// One connection: who answers it, who asks, and how full the listener is.
+impl Answers<SocketAddr> for metrics::Scrapes {
+    type Body = http_body_util::Full<Bytes>;
+    const WORKS: bool = true;
+
+    fn answer(&self, request: Request<Incoming>, _: &SocketAddr) -> impl Future<Output = Answer> + Send {
+        Self::answer(self, request.method().clone(), request.uri().path().to_owned())
+    }
+
+    fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.serving.load().counters)
+    }
+
+    fn door(_: &Counters) -> Option<&Door> {
+        None
+    }
+}
+
+/// One connection: who answers it, who asks, and its place.
 struct Connection<A, P> {
     answers: Arc<A>,
     peer: P,
-    room: Arc<Semaphore>,
-    /// With fewer places left than this, an answer is the last of its connection.
-    few: usize,
+    room: Arc<Room>,
+    seat: Arc<Seat>,
+    counters: Arc<Counters>,
+    gone: fn(&Counters),
 }
 
-/// Accepts connections while there is room for them; past the bound they wait in the kernel's queue.
+impl<A, P> Drop for Connection<A, P> {
+    fn drop(&mut self) {
+        self.room.leave(&self.seat);
+        (self.gone)(&self.counters);
+    }
+}
+
+/// Accepts connections. Where there is no place for one, those that idled longest give way, or it waits its turn; the
+/// others wait in the kernel's queue behind it.
 async fn run<L, A>(mut listener: L, limits: Limits, answers: Arc<A>, shutdown: CancellationToken)
 where
     L: Listener<Addr: Send + Sync + 'static>,
@@ -207,35 +342,51 @@ where
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head);
     http.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
+    // One that ends its side after the question still wants the answer.
+    http.half_close(true);
     let places = within_open_files(limits.connections);
-    let few = places / 8;
-    let room = Arc::new(Semaphore::new(places));
+    let room = Arc::new(Room::new(places, limits.idle));
+    let counters = answers.counters();
+    count::<A, _>(&counters, |door| &door.places, places as u64);
     let tasks = TaskTracker::new();
     loop {
         let accepted = async {
-            let permit = Arc::clone(&room).acquire_owned().await.expect("nobody closes the semaphore");
             let (stream, peer) = listener.accept().await;
-            (permit, stream, peer)
+            count::<A, _>(&counters, |door| &door.accepted, 1);
+            let seat = room.enter(|told| count::<A, _>(&counters, |door| &door.evicted, told)).await;
+            (seat, stream, peer)
         };
-        let (permit, stream, peer) = tokio::select! {
+        let (seat, stream, peer) = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             accepted = accepted => accepted,
         };
-        let connection = Connection { answers: Arc::clone(&answers), peer, room: Arc::clone(&room), few };
+        count::<A, _>(&counters, |door| &door.open, 1);
+        let (answers, room, counters) = (Arc::clone(&answers), Arc::clone(&room), Arc::clone(&counters));
+        let gone = |counters: &Counters| {
+            A::door(counters).inspect(|door| {
+                door.open.fetch_sub(1, Ordering::Relaxed);
+            });
+        };
+        let connection = Connection { answers, peer, room, seat, counters, gone };
         let stream = Patient::new(stream, limits.stall);
-        tasks.spawn(converse(http.clone(), stream, connection, permit, limits, shutdown.clone()));
+        tasks.spawn(converse(http.clone(), stream, connection, limits, shutdown.clone()));
     }
     drop(listener);
     tasks.close();
     tasks.wait().await;
 }
 
+fn count<A: Answers<P>, P>(counters: &Counters, what: impl Fn(&Door) -> &AtomicU64, by: u64) {
+    if let Some(door) = A::door(counters) {
+        what(door).fetch_add(by, Ordering::Relaxed);
+    }
+}
+
 async fn converse<S, A, P>(
     http: http1::Builder,
     stream: Patient<S>,
     connection: Connection<A, P>,
-    permit: OwnedSemaphorePermit,
     limits: Limits,
     shutdown: CancellationToken,
 ) where
@@ -244,24 +395,53 @@ async fn converse<S, A, P>(
     P: Send + Sync,
 {
     let connection = Arc::new(connection);
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
         let connection = Arc::clone(&connection);
         async move {
-            let mut answer = connection.answers.answer(request, &connection.peer).await;
-            if connection.room.available_permits() < connection.few {
+            let Connection { answers, peer, room, seat, .. } = &*connection;
+            room.asked(seat, A::WORKS);
+            // A proxy before us may have found another end of such a body, and what follows is then another client's.
+            let is_last = request.headers().contains_key(TRANSFER_ENCODING);
+            let mut answer = answers.answer(request, peer).await;
+            if A::WORKS {
+                room.done(seat);
+            }
+            if is_last || room.is_nearly_full() {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(answer)
         }
     });
     let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-    // How a connection ends is its client's affair: what could be answered was.
-    let _ = tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = shutdown.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            tokio::time::timeout(limits.grace, serving).await.unwrap_or(Ok(()))
-        }
+    let ended = loop {
+        // What has come is read first, so that nobody is told to leave who asked in time.
+        break tokio::select! {
+            biased;
+            ended = serving.as_mut() => ended,
+            () = shutdown.cancelled() => {
+                serving.as_mut().graceful_shutdown();
+                tokio::time::timeout(limits.grace, serving).await.unwrap_or(Ok(()))
+            }
+            () = connection.seat.told_to_leave() => {
+                if connection.seat.is_working() {
+                    continue;
+                }
+                Ok(())
+            }
+        };
     };
-    drop(permit);
+    // How a connection ends is its client's affair: what could be answered was.
+    if let Err(error) = ended {
+        if error.is_parse() {
+            count::<A, P>(&connection.counters, |door| &door.malformed, 1);
+        } else if error.is_timeout() || is_stalled(&error) {
+            count::<A, P>(&connection.counters, |door| &door.slow, 1);
+        }
+    }
+}
+
+/// Tells whether a connection ended because its client took nothing of an answer.
+fn is_stalled(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|source| source.kind() == io::ErrorKind::TimedOut)
 }

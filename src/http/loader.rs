@@ -26,14 +26,20 @@ pub fn answer(boot: &Boot, asked: &Asked<'_>) -> Answer {
 ///
 /// Every command that may fail has something after it, as an unguarded failure ends the script. `${netX}` is the
 /// interface that the machine booted from. A pass over all interfaces counts as refused only where muster was
-/// there before it and after it.
+/// there before it and after it. Every question says the UUID and the serial number, too: a machine that is declared by
+/// them is found, and one that is not is still asked by its next MAC address.
 fn script(server: &str) -> String {
     let mut text = format!("#!ipxe\n# muster at {server}\nclear refused ||\n:try\n");
+    // Firmware's own words may hold blanks and signs: `uristring` writes them so that they stay one word of the URL. What is
+    // not set expands to nothing, and counts as not said.
+    let machine = "&uuid=${uuid}&serial=${serial:uristring}";
     let interfaces = ["netX", "net0", "net1", "net2", "net3", "net4", "net5", "net6", "net7"];
     for interface in interfaces {
         let mac = format!("${{{interface}/mac}}");
-        let _ =
-            writeln!(text, "isset {mac} && chain {server}/boot/v1/bootscript?mac={mac}&arch=${{buildarch}} && exit ||");
+        let _ = writeln!(
+            text,
+            "isset {mac} && chain {server}/boot/v1/bootscript?mac={mac}&arch=${{buildarch}}{machine} && exit ||"
+        );
     }
     let _ = write!(
         text,
@@ -48,7 +54,7 @@ echo muster at {server} does not answer; this machine asks again in 15 s
 sleep 15
 goto try
 :refused
-echo muster at {server} has nothing for this machine to boot: no MAC address of its is declared, or it is retired or idle
+echo muster at {server} has nothing for this machine to boot: nothing it is known by is declared, or it is retired or idle
 echo it goes on with the next boot device of its firmware in 10 s
 sleep 10
 exit 1
@@ -69,7 +75,7 @@ mod tests {
         let expected = |interface| {
             format!(
                 "isset ${{{interface}/mac}} && chain http://10.0.0.1:8270/boot/v1/bootscript?mac=${{{interface}/mac}}\
-                 &arch=${{buildarch}} && exit ||"
+                 &arch=${{buildarch}}&uuid=${{uuid}}&serial=${{serial:uristring}} && exit ||"
             )
         };
         let names = ["netX", "net0", "net1", "net2", "net3", "net4", "net5", "net6", "net7"];

@@ -1,8 +1,10 @@
-//! Two listeners: one for machines that boot (scripts, cloud-init), one for people and programs (status).
+//! Two listeners: one for machines that boot (scripts, cloud-init), one for people and programs (status, webhook, metrics);
+//! and a third for Prometheus alone, where it is wanted.
 //!
 //! Every answer is a function of one [`Serving`], which a request loads once; so no answer mixes two commits. Boot
 //! answers wait for nothing: what they see goes into slots in memory and a bounded channel. Nothing is built from a
-//! `Host` or `X-Forwarded-For` header, which anybody can send. This room does not know where Snapshots come from, what
+//! `Host` header, which anybody can send; `X-Forwarded-For` and its kin are read from trusted proxies only, for lookups by
+//! address. This room does not know where Snapshots come from, what
 //! becomes of what it notes, or how anything is stored.
 
 #![expect(clippy::disallowed_methods, reason = "this room stamps requests with the time, and owns a socket file")]
@@ -13,23 +15,35 @@ mod api;
 mod boot;
 mod bootscript;
 mod command;
+mod counters;
 mod documents;
+mod drain;
+mod forwarded;
 mod limits;
 mod listen;
 mod loader;
+mod metrics;
+mod orders;
 mod patience;
+mod process;
+mod proxied;
 mod query;
+mod room;
 mod serving;
 mod socket;
+mod webhook;
 
 use std::time::SystemTime;
 
 pub use address::ListenError;
 pub use boot::Boot;
-pub use command::Command;
-pub use limits::Limits;
-pub use listen::{ApiListener, BootListener};
-pub use serving::{Confirmed, Counters, Serving, Slot};
+pub use command::{Command, NotDone, Order, Orders};
+pub use counters::{CLASSES, Counters, Door, Refusal, Route};
+pub use forwarded::Client;
+pub use limits::{IDLE_BYTES, Limits};
+pub use listen::{ApiListener, BootListener, MetricsListener};
+pub use serving::{Confirmed, Serving, Slot};
+pub use webhook::Webhook;
 
 /// Returns the time in unix milliseconds.
 fn now() -> i64 {

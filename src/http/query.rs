@@ -18,6 +18,10 @@ pub struct Query<'q> {
     /// How often the machine has tried.
     pub retry: u32,
     pub arch: Option<Cow<'q, str>>,
+    /// The UUID that the machine's firmware reports; as all that is not BSS's, too long a value counts as absent.
+    pub uuid: Option<Cow<'q, str>>,
+    /// The serial number that the machine's firmware reports.
+    pub serial: Option<Cow<'q, str>>,
     /// Whether the answer is to be JSON.
     pub json: bool,
 }
@@ -44,18 +48,25 @@ impl<'q> Query<'q> {
                 "retry" => ("retry", &mut retry),
                 "arch" => ("arch", &mut read.arch),
                 "json" => ("json", &mut json),
+                "uuid" => ("uuid", &mut read.uuid),
+                "serial" => ("serial", &mut read.serial),
                 _ => continue,
             };
             if slot.is_none() {
                 let value = decode(value);
-                if value.len() > MAX_VALUE {
-                    return Err(TooLong(key));
+                match (value.len() > MAX_VALUE, key) {
+                    (false, _) => *slot = Some(value),
+                    // Odd firmware must not keep a machine from its script, which its MAC address may well find.
+                    (true, "uuid" | "serial") => *slot = Some(Cow::Borrowed("")),
+                    (true, key) => return Err(TooLong(key)),
                 }
-                *slot = Some(value);
             }
         }
         for slot in [&mut read.mac, &mut read.name, &mut read.arch] {
             slot.take_if(|value| value.is_empty());
+        }
+        for slot in [&mut read.uuid, &mut read.serial] {
+            slot.take_if(|value| value.trim().is_empty());
         }
         read.nid = nid.and_then(|text| integer(&text)).and_then(|nid| u32::try_from(nid).ok());
         read.retry = retry.and_then(|text| integer(&text)).map_or(0, |retry| retry.clamp(0, u32::MAX.into()) as u32);
@@ -165,6 +176,15 @@ mod tests {
         assert_eq!(Query::parse(&format!("name={long}")), Err(TooLong("name")));
         assert_eq!(Query::parse(&format!("name=a&name={long}")).unwrap().name.as_deref(), Some("a"));
         assert!(Query::parse(&format!("other={long}&name={}", &long[1..])).is_ok());
+    }
+
+    #[test]
+    fn what_firmware_says_never_refuses_a_machine() {
+        let query = parse("uuid=4c4c4544-0042&serial=SN%201&uuid=second");
+        assert_eq!((query.uuid.as_deref(), query.serial.as_deref()), (Some("4c4c4544-0042"), Some("SN 1")));
+        let long = "a".repeat(257);
+        assert_eq!(parse(&format!("nid=1&uuid={long}&serial={long}&serial=S")), parse("nid=1"));
+        assert_eq!(parse("uuid=&serial=%20+&uuid&serial"), Query::default());
     }
 
     proptest! {

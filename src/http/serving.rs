@@ -4,13 +4,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use axum::http::HeaderValue;
 
 use super::answer::fingerprint;
+use super::counters::Counters;
 use crate::model::{MacAddr, Revision};
 use crate::observed::{BootFetch, Claim, MAX_ARCH, MAX_USER_AGENT, bounded};
 use crate::roll::Roll;
@@ -38,15 +39,6 @@ pub struct Serving {
     departed: Arc<[Arc<Slot>]>,
     /// The full id of the commit, ready to send.
     revision: Option<HeaderValue>,
-}
-
-/// What is counted from the start of the server.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Scripts that were given to nodes to boot from.
-    pub boots: AtomicU64,
-    /// Unknown machines that were not remembered, because more of them asked than could be taken note of.
-    pub unknown_dropped: AtomicU64,
 }
 
 impl Serving {
@@ -165,6 +157,7 @@ pub struct Slot {
     node: Box<str>,
     last: Mutex<Last>,
     dirty: AtomicBool,
+    contradicted: AtomicBool,
 }
 
 #[derive(Default)]
@@ -199,7 +192,12 @@ pub struct Seen<'a> {
 
 impl Slot {
     fn new(node: &str) -> Self {
-        Self { node: node.into(), last: Mutex::default(), dirty: AtomicBool::new(false) }
+        Self {
+            node: node.into(),
+            last: Mutex::default(),
+            dirty: AtomicBool::new(false),
+            contradicted: AtomicBool::new(false),
+        }
     }
 
     /// Returns the last fetch.
@@ -253,6 +251,11 @@ impl Slot {
     /// Remembers that cloud-init on the node said it was done.
     pub(super) fn confirm(&self, at: i64, address: IpAddr, instance_id: &str) {
         self.lock().confirmed = Some(Confirmed { at, address, instance_id: bounded(instance_id, MAX_INSTANCE_ID) });
+    }
+
+    /// Tells whether this is the first time that a machine's keys contradict each other here.
+    pub(super) fn is_first_contradiction(&self) -> bool {
+        !self.contradicted.swap(true, Ordering::Relaxed)
     }
 
     fn take_dirty(&self) -> Option<BootFetch> {

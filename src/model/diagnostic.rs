@@ -237,6 +237,10 @@ codes! {
     UnusedTemplate = "unused-template", Warning;
     /// Two exceptions for one value of one attribute of one node.
     DuplicateException = "duplicate-exception", Warning;
+    /// A serial number or UUID is one that firmware reports where nobody gave it any.
+    PlaceholderIdentity = "placeholder-identity", Warning;
+    /// Two nodes have one serial number or UUID.
+    SharedIdentity = "shared-identity", Warning;
 }
 
 impl fmt::Display for Code {

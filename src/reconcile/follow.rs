@@ -1,20 +1,28 @@
 //! git to Snapshot: one pass looks at the branch, and takes a new commit whole or not at all.
 //!
-//! A pass is a list of steps: look, read, build, publish, remember. It stops at the first that cannot go on, and always
-//! ends in one status. What is served changes only in `publish`; whatever else fails, the last good Snapshot stays.
+//! A pass is a list of steps: obey, look, read, judge, build, publish, remember. It stops at the first that cannot go on, and
+//! always ends in one status. What is served changes only in `publish`; whatever else fails, the last good Snapshot stays.
+
+mod start;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::standing::{Refused, Standing};
-use super::{clock, remember, words};
-use crate::git::{CommitInfo, GitError, Mirror, Tip};
-use crate::http::Serving;
-use crate::model::{Diagnostic, Revision, Tree};
+use super::pin::Pinned;
+use super::rhythm::Looked;
+use super::standing::Standing;
+use super::trust::{Judged, Trust};
+use super::{clock, remember, repository, words};
+use crate::git::{CommitInfo, GitError, Mirror, RemoteFault, Source, Tip};
+use crate::http::{Order, Serving};
+use crate::model::{Diagnostic, RepoAddress, Revision, Tree};
 use crate::settings::Settings;
 use crate::snapshot::{self, Snapshot};
 use crate::store::{Accepted, Store};
@@ -25,18 +33,29 @@ const REVISIONS_LISTED: usize = 100;
 
 /// The one who follows the repository.
 pub struct Follower {
-    source: PathBuf,
-    branch: Option<String>,
-    sub: String,
-    mirror_path: PathBuf,
+    source: Source,
+    /// The repository's folder, where it is on this host.
+    pub(super) folder: Option<PathBuf>,
+    pub(super) sub: String,
+    pub(super) mirror_path: PathBuf,
     mirror: Option<Mirror>,
-    store: Arc<Store>,
-    shared: Arc<ArcSwap<Serving>>,
-    standing: Standing,
-    /// The commit that was judged last, taken or refused.
-    judged: Option<Revision>,
+    pub(super) store: Arc<Store>,
+    pub(super) shared: Arc<ArcSwap<Serving>>,
+    pub(super) standing: Standing,
+    pub(super) trust: Trust,
+    /// What is served in place of the branch's newest.
+    pub(super) pinned: Option<Pinned>,
+    /// Whether the store still has a pin that ended.
+    pub(super) unpinned: bool,
+    /// What was pinned until now, while another commit is yet to be served in its place.
+    pub(super) released: Option<Revision>,
+    /// The commit that was judged last: taken, waiting or refused.
+    pub(super) judged: Option<Revision>,
     /// What is served and not stored yet, because the store could not write.
-    unstored: Option<(Arc<Snapshot>, Arc<Tree>, Accepted)>,
+    pub(super) unstored: Option<(Arc<Snapshot>, Arc<Tree>, Accepted)>,
+    /// What was served before: kept until no request can hold it any more, as whoever drops it last frees 100,000 nodes,
+    /// which is no work for a thread that boots machines.
+    before: Option<Arc<Serving>>,
     /// Whether the boot fetches of the store are back in memory.
     restored: bool,
 }
@@ -49,54 +68,40 @@ struct Found {
 
 impl Follower {
     /// Makes a follower that has looked at nothing yet.
-    pub fn new(settings: &Settings, store: Arc<Store>, shared: Arc<ArcSwap<Serving>>, standing: Standing) -> Self {
+    ///
+    /// A look at another host is given up once `stop` is cancelled.
+    pub fn new(
+        settings: &Settings,
+        store: Arc<Store>,
+        shared: Arc<ArcSwap<Serving>>,
+        standing: Standing,
+        stop: &CancellationToken,
+    ) -> Self {
         Self {
-            source: settings.repo.clone(),
-            branch: settings.branch.clone(),
+            source: repository::source(settings, stop),
+            folder: match &settings.repo {
+                RepoAddress::Local(folder) => Some(folder.clone()),
+                RepoAddress::Remote(_) => None,
+            },
             sub: settings.path.clone(),
             mirror_path: settings.mirror(),
             mirror: None,
             store,
             shared,
             standing,
+            trust: Trust::new(settings),
+            pinned: None,
+            unpinned: false,
+            released: None,
             judged: None,
             unstored: None,
+            before: None,
             restored: false,
         }
     }
 
-    /// Serves the last good commit of the store, so that nothing waits for git.
-    pub fn start_from_store(&mut self) {
-        let last = match self.store.last_good() {
-            Ok(Some(last)) => last,
-            Ok(None) => return,
-            Err(error) => {
-                warn!(error = %words::chain(&error), "the last good commit cannot be read from the store");
-                return;
-            }
-        };
-        let revision = last.accepted.revision.clone();
-        let (snapshot, findings) = build(&last.tree, &revision);
-        let snapshot = snapshot.or_else(|| {
-            let why = words::why(&findings);
-            error!(revision = %revision, "the stored commit does not check any more ({why}); its stored scripts are served");
-            remember::stored_scripts(&self.store, &revision)
-        });
-        if let Some(snapshot) = &snapshot {
-            info!(revision = %revision, nodes = snapshot.nodes().len(), "serving the last good commit from the store");
-            self.standing.serve(words::view(&last.accepted), snapshot);
-        }
-        if snapshot.as_ref().is_none_or(Snapshot::is_stored) {
-            self.standing.refuse(words::refused(&last.accepted, &findings, &last.tree));
-        }
-        // A commit that gave nothing to serve is judged again when git has it.
-        self.judged = snapshot.is_some().then_some(revision);
-        self.swap(snapshot.map(Arc::new));
-        self.restore();
-    }
-
     /// Brings the boot fetches of the store back, once there are nodes that they can belong to.
-    fn restore(&mut self) {
+    pub(super) fn restore(&mut self) {
         if self.restored {
             return;
         }
@@ -107,26 +112,57 @@ impl Follower {
         }
     }
 
-    /// Runs one pass.
-    pub fn pass(&mut self) {
+    /// Runs one pass; returns whether the repository answered.
+    pub fn pass(&mut self, orders: &mut mpsc::Receiver<Order>) -> Looked {
+        self.before = None;
         self.standing.looked(clock::rfc3339(clock::now_ms()));
-        match self.look() {
-            Ok(Some(Found { branch, revision })) if self.judged.as_ref() == Some(&revision) => {
-                self.standing.source_works(&branch);
+        if self.trust.refresh() {
+            self.judged = None;
+        }
+        self.watch_pin();
+        let due = self.obey(orders);
+        let found = self.look();
+        let looked = match &found {
+            Err(GitError::Remote(error)) if error.is_content() => Looked::Well,
+            Err(_) => Looked::Badly,
+            Ok(_) => Looked::Well,
+        };
+        match found {
+            Ok(Some(found)) => {
+                if let Err(error) = self.consider(&found.branch, &found.revision) {
+                    self.standing.source_fails(&words::chain(&error), error.hint());
+                }
             }
-            Ok(Some(Found { branch, revision })) if self.standing.served_id() == Some(revision.as_str()) => {
-                info!(revision = %revision, "the branch is back at the commit that is served");
-                self.standing.source_works(&branch);
-                self.standing.clear_refusal();
-                self.judged = Some(revision);
-            }
-            Ok(Some(found)) => self.take(&found),
             Ok(None) => {}
+            Err(GitError::Remote(error)) if *error.fault() == RemoteFault::Stopped => {}
             Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
         }
+        self.serve_the_pinned();
+        self.serve_the_newest_good();
+        match self.store.stay_in_place() {
+            Ok(true) => warn!("the file of the store was removed; all that it held is written anew"),
+            Ok(false) => {}
+            Err(error) => warn!(error = %words::chain(&error), "the file of the store was removed"),
+        }
+        self.store_pin();
         self.store_what_is_unstored();
+        self.publish_standing();
+        self.answer(due);
+        looked
+    }
+
+    /// Tells how it stands.
+    pub(super) fn publish_standing(&mut self) {
         self.standing.store_is(self.store.trouble());
+        self.standing.trust_is(self.trust.trouble());
+        self.standing.pin(self.pinned.as_ref().map(Pinned::view));
         self.swap(None);
+    }
+
+    /// Notes that the repository can be read.
+    pub(super) fn works(&mut self, branch: &str) {
+        self.standing.source_works(branch);
+        self.shared.load().counters.repository_read.store(clock::now_ms(), Ordering::Relaxed);
     }
 
     /// Brings the branch's tip into the mirror; nothing where there is no commit to take.
@@ -135,119 +171,95 @@ impl Follower {
             Some(mirror) => mirror,
             None => Mirror::open_or_create(&self.mirror_path)?,
         };
-        let fetched = mirror.fetch(&self.source, self.branch.as_deref());
+        let fetched = self.source.look(&mirror);
         self.mirror = Some(mirror);
+        let noun = self.source.wanted().noun();
         match fetched?.tip {
             Tip::Commit { branch, revision } => Ok(Some(Found { branch, revision })),
             Tip::Missing { branch, near } => {
                 let near = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                self.standing.source_fails(&format!("there is no branch `{branch}`{near}"), None);
+                self.standing.source_fails(&format!("there is no {noun} `{branch}`{near}"), None);
                 Ok(None)
             }
             Tip::Empty { branch } => {
-                self.standing.source_fails(&format!("the repository has no commit on `{branch}`"), None);
+                self.standing.source_fails(&format!("the repository has no commit on the {noun} `{branch}`"), None);
                 Ok(None)
             }
         }
     }
 
-    /// Reads, builds and judges one commit.
-    fn take(&mut self, found: &Found) {
-        let Found { branch, revision } = found;
-        let (info, tree) = match self.read(revision) {
-            Ok(read) => read,
-            Err(error) => return self.standing.source_fails(&words::chain(&error), error.hint()),
-        };
-        self.standing.source_works(branch);
-        self.judged = Some(revision.clone());
-        let mut accepted =
-            Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.into(), nodes: 0 };
-        let tree = match tree {
-            Ok(tree) => tree,
-            Err(error) => {
-                let reason = words::with_hint(&words::chain(&error), error.hint());
-                return self
-                    .refuse(&accepted, Refused { revision: words::view(&accepted), reason, diagnostics: Vec::new() });
-            }
-        };
-        let started = std::time::Instant::now();
-        let (snapshot, findings) = build(&tree, revision);
-        let millis = started.elapsed().as_millis() as u64;
-        words::tell(&findings, &tree);
-        match snapshot {
-            Some(snapshot) => {
-                let nodes = snapshot.nodes().len() as u32;
-                accepted.nodes = nodes;
-                self.standing.serve(words::view(&accepted), &snapshot);
-                let snapshot = Arc::new(snapshot);
-                self.swap(Some(Arc::clone(&snapshot)));
-                info!(revision = %revision, subject = accepted.subject, nodes, millis, "commit accepted");
-                self.unstored = Some((snapshot, Arc::new(tree), accepted));
-                self.restore();
-            }
-            None => self.refuse(&accepted, words::refused(&accepted, &findings, &tree)),
-        }
-    }
-
-    fn refuse(&mut self, commit: &Accepted, refused: Refused) {
-        let served = self.standing.served_id().unwrap_or("nothing").to_owned();
-        let (revision, subject) = (&commit.revision, &*commit.subject);
-        error!(revision = %revision, subject, served, "commit refused: {}", refused.reason);
-        self.standing.refuse(refused);
-    }
-
-    /// Reads a commit from the mirror; a damaged mirror is made again from the source once.
+    /// Reads a commit from the mirror, and judges whether it may be taken from the branch; a damaged mirror is made again from
+    /// the source once.
     ///
-    /// The files are an error of their own where the commit is to blame for it.
-    fn read(&mut self, revision: &Revision) -> Result<(CommitInfo, Result<Tree, GitError>), GitError> {
-        match self.read_once(revision) {
+    /// The files are an error of their own where the commit is to blame for it, and none are read where they are not asked
+    /// for or the commit is not to be taken.
+    pub(super) fn read(&mut self, revision: &Revision, files: bool) -> Result<Read, GitError> {
+        match self.read_once(revision, files) {
             Err(error) if error.is_damage() => {
                 warn!(error = %words::chain(&error), "the mirror is damaged and is made again");
                 if let Some(mirror) = &self.mirror {
                     mirror.remake()?;
-                    mirror.fetch(&self.source, self.branch.as_deref())?;
+                    self.source.look(mirror)?;
                 }
-                self.read_once(revision)
+                self.read_once(revision, files)
             }
             read => read,
         }
     }
 
-    fn read_once(&mut self, revision: &Revision) -> Result<(CommitInfo, Result<Tree, GitError>), GitError> {
+    fn read_once(&mut self, revision: &Revision, files: bool) -> Result<Read, GitError> {
+        let repo = self.open_mirror()?.repo()?;
+        let info = repo.commit_info(revision)?;
+        let judged = self.trust.judge(&repo, revision)?;
+        if judged.is_err() || !files {
+            return Ok((info, Ok(Tree::default()), judged));
+        }
+        match repo.tree(revision, &self.sub) {
+            Err(error @ (GitError::NoSuchFolder { .. } | GitError::BadFolder { .. } | GitError::TooMuch { .. })) => {
+                Ok((info, Err(error), judged))
+            }
+            tree => Ok((info, Ok(tree?), judged)),
+        }
+    }
+
+    /// Opens the mirror, or makes it.
+    pub(super) fn open_mirror(&mut self) -> Result<&Mirror, GitError> {
         let mirror = match self.mirror.take() {
             Some(mirror) => mirror,
             None => Mirror::open_or_create(&self.mirror_path)?,
         };
-        let mirror = self.mirror.insert(mirror);
-        let repo = mirror.repo()?;
-        let info = repo.commit_info(revision)?;
-        match repo.tree(revision, &self.sub) {
-            Err(error @ (GitError::NoSuchFolder { .. } | GitError::BadFolder { .. } | GitError::TooMuch { .. })) => {
-                Ok((info, Err(error)))
-            }
-            tree => Ok((info, Ok(tree?))),
-        }
+        Ok(self.mirror.insert(mirror))
     }
 
     /// Stores what is served, so that a start without git serves it too. Nothing waits for this.
-    fn store_what_is_unstored(&mut self) {
+    pub(super) fn store_what_is_unstored(&mut self) {
+        if self.trust.store(&self.store) {
+            self.keep_in_mirror();
+        }
         let Some((snapshot, tree, accepted)) = self.unstored.take() else { return };
         match remember::store(&self.store, &snapshot, &tree, &accepted) {
             Ok(()) => {
                 self.standing.stored();
                 info!(revision = %accepted.revision, "commit stored");
-                let kept = [accepted.revision.clone()];
-                if let Some(Err(error)) = self.mirror.as_ref().map(|mirror| mirror.keep(&kept)) {
-                    warn!(error = %words::chain(&error), "the served commit cannot be kept in the mirror");
-                }
+                self.keep_in_mirror();
                 self.list_revisions();
             }
             Err(error) => {
+                self.shared.load().counters.store_errors.fetch_add(1, Ordering::Relaxed);
                 if self.standing.unstored(&words::chain(&error)) {
                     error!(error = %words::chain(&error), "the served commit cannot be stored; boots go on");
                 }
                 self.unstored = Some((snapshot, tree, accepted));
             }
+        }
+    }
+
+    /// Keeps in the mirror what is served, and what later commits must come after, wherever the branch goes.
+    fn keep_in_mirror(&self) {
+        let served = self.standing.served_id().map(Revision::commit);
+        let kept: Vec<Revision> = served.into_iter().chain(self.trust.baseline().cloned()).collect();
+        if let Some(Err(error)) = self.mirror.as_ref().map(|mirror| mirror.keep(&kept)) {
+            warn!(error = %words::chain(&error), "the served commit cannot be kept in the mirror");
         }
     }
 
@@ -266,11 +278,12 @@ impl Follower {
 
     /// Publishes the standing, and a new Snapshot where there is one. Claims are published beside it
     /// ([`Serving::publish_claims`]), so what stands is replaced by what follows from it, and nothing is lost.
-    fn swap(&self, snapshot: Option<Arc<Snapshot>>) {
+    pub(super) fn swap(&mut self, snapshot: Option<Arc<Snapshot>>) {
         let status = Arc::new(self.standing.status());
         match snapshot {
             Some(snapshot) => {
-                self.shared.rcu(|serving| Serving::next(serving, Arc::clone(&snapshot), Arc::clone(&status)));
+                let next = |serving: &Arc<Serving>| Serving::next(serving, Arc::clone(&snapshot), Arc::clone(&status));
+                self.before = Some(self.shared.rcu(next));
             }
             None if *self.shared.load().status == *status => {}
             None => {
@@ -280,8 +293,11 @@ impl Follower {
     }
 }
 
+/// What a commit says of itself, its files, and whether it may be taken.
+pub(super) type Read = (CommitInfo, Result<Tree, GitError>, Judged);
+
 /// Builds a Snapshot. A fault of ours that a commit brings out is the end of that commit, not of the server; it gives no
 /// Snapshot and no findings.
-fn build(tree: &Tree, revision: &Revision) -> (Option<Snapshot>, Vec<Diagnostic>) {
+pub(super) fn build(tree: &Tree, revision: &Revision) -> (Option<Snapshot>, Vec<Diagnostic>) {
     catch_unwind(AssertUnwindSafe(|| snapshot::build(tree, revision.clone()))).unwrap_or_default()
 }

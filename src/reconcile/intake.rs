@@ -26,6 +26,8 @@ pub struct Unknown {
     changed: Vec<MacAddr>,
     /// How many there are, for the status.
     count: Arc<AtomicU64>,
+    /// Whether they are for the status alone, and not to be written.
+    only_counted: bool,
 }
 
 impl Unknown {
@@ -34,13 +36,20 @@ impl Unknown {
         Self { count, ..Self::default() }
     }
 
+    /// Says whether they are only counted, and not to be written.
+    pub fn only_count(&mut self, only: bool) {
+        self.only_counted = only;
+    }
+
     /// Takes up what was remembered before the server started.
     pub fn restore(&mut self, machines: Vec<UnknownMac>) {
         self.all.extend(machines.into_iter().map(|machine| (machine.mac, machine)));
     }
 
     fn see(&mut self, seen: UnknownMac) {
-        self.changed.push(seen.mac);
+        if !self.only_counted {
+            self.changed.push(seen.mac);
+        }
         match self.all.get_mut(&seen.mac) {
             Some(known) => {
                 known.last = seen.last;
@@ -50,15 +59,17 @@ impl Unknown {
             }
             None => {
                 if self.all.len() >= MAX_UNKNOWN {
-                    self.forget_the_oldest();
+                    self.forget_the_oldest(seen.last);
                 }
                 self.all.insert(seen.mac, seen);
             }
         }
     }
 
-    fn forget_the_oldest(&mut self) {
-        let oldest = self.all.values().min_by_key(|machine| (machine.last, machine.mac)).map(|machine| machine.mac);
+    /// Forgets the one that was longest silent; a time that is yet to come was told by a wrong clock, and goes first.
+    fn forget_the_oldest(&mut self, now: i64) {
+        let age = |machine: &&UnknownMac| (machine.last <= now, machine.last, machine.mac);
+        let oldest = self.all.values().min_by_key(age).map(|machine| machine.mac);
         if let Some(mac) = oldest {
             self.all.remove(&mac);
         }
@@ -103,7 +114,11 @@ pub async fn run(
         unknown.count.store(unknown.all.len() as u64, Ordering::Relaxed);
         let (writer, batch, seen) =
             (Arc::clone(&store), fetches.values().cloned().collect::<Vec<_>>(), unknown.unwritten());
-        match tokio::task::spawn_blocking(move || write(&writer, &batch, &seen)).await {
+        let written = tokio::task::spawn_blocking(move || write(&writer, &batch, &seen)).await;
+        if matches!(written, Ok(Err(_))) {
+            shared.load().counters.store_errors.fetch_add(1, Ordering::Relaxed);
+        }
+        match written {
             Ok(Ok(())) => {
                 fetches.clear();
                 unknown.changed.clear();
@@ -122,5 +137,36 @@ pub async fn run(
         if stopping {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(number: u32, last: i64) -> UnknownMac {
+        let [a, b, c, d] = number.to_be_bytes();
+        let address = std::net::IpAddr::from([10, 0, 0, 9]);
+        UnknownMac { mac: MacAddr([2, 0, a, b, c, d]), first: last, last, count: 1, address, user_agent: "x".into() }
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_forgets_what_is_yet_to_come_and_not_what_is_new() {
+        let mut unknown = Unknown::default();
+        let most = MAX_UNKNOWN as u32;
+        (0..most).for_each(|number| unknown.see(seen(number, 1_000_000 + i64::from(number))));
+        unknown.see(seen(most, 10));
+        unknown.see(seen(most + 1, 20));
+        assert_eq!(unknown.all.len(), MAX_UNKNOWN);
+        let has = |number: u32| unknown.all.contains_key(&seen(number, 0).mac);
+        assert!(has(most) && has(most + 1) && !has(0) && !has(1) && has(2));
+    }
+
+    #[test]
+    fn what_is_only_counted_is_not_written() {
+        let mut unknown = Unknown::default();
+        unknown.only_count(true);
+        unknown.see(seen(1, 10));
+        assert!(unknown.unwritten().is_empty() && unknown.all.len() == 1);
     }
 }

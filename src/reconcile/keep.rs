@@ -56,6 +56,11 @@ pub fn from_bmc(snapshot: &Snapshot) -> impl Iterator<Item = &Node> {
     })
 }
 
+/// Counts the nodes that nobody finds but by a claim.
+pub fn resting_on_claims(snapshot: &Snapshot) -> usize {
+    from_bmc(snapshot).filter(|node| !roll::boots_as_declared(snapshot.desired(), node)).count()
+}
+
 /// Forgets which BMCs refused their credential, and returns those; all of them where none is named.
 ///
 /// # Errors

@@ -10,47 +10,48 @@ mod due;
 mod follow;
 mod intake;
 pub mod keep;
+mod notify;
+mod orders;
+mod pin;
 mod remember;
+mod replica;
 mod repository;
+mod rhythm;
+mod rounds;
 mod standing;
 mod surveys;
+mod take;
+mod trust;
 mod words;
 
 use std::io;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::{Duration, SystemTime};
+use std::sync::mpsc::sync_channel;
 
 use arc_swap::ArcSwap;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
-use crate::git::{GitError, Watch};
-use crate::http::{ApiListener, Boot, BootListener, ListenError, Serving};
-use crate::redfish::{Grounds, GroundsError};
-use crate::settings::Settings;
+use crate::git::GitError;
+use crate::http::{ApiListener, Boot, BootListener, ListenError, MetricsListener, Orders, Serving, Webhook};
+use crate::model::RepoAddress;
+use crate::redfish::GroundsError;
+use crate::settings::{Settings, SettingsError};
 use crate::store::{Identity, Opened, Store, StoreError};
 use crate::survey;
-use crate::view::{SourceView, Status, StoreState, StoreView, SurveyView};
+use crate::view::{SourceView, Status, StoreState, StoreView};
 
 use follow::Follower;
 use intake::Unknown;
 use standing::Standing;
 use surveys::Surveyor;
 use words::chain;
-
-/// How often a local repository is looked at whatever the watch says: some file systems tell nothing.
-const POLL: Duration = Duration::from_secs(2);
-
-/// How long an event may be followed by others of the same push before the repository is looked at.
-const SETTLE: Duration = Duration::from_millis(20);
 
 /// How many unknown machines may wait to be noted; past it they are counted only.
 const UNKNOWN_WAITING: usize = 4096;
@@ -71,6 +72,8 @@ pub enum ServeError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Grounds(#[from] GroundsError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     #[error("the server cannot {doing}")]
     System { doing: &'static str, source: io::Error },
 }
@@ -84,6 +87,7 @@ impl ServeError {
             Self::Inside { root, prefix, .. } => Some(format!("use --repo {} --path {prefix}", root.display())),
             Self::Store(error) => error.hint(),
             Self::Grounds(_) => Some("correct `bmc.ca` in this host's settings".into()),
+            Self::Settings(error) => error.hint().map(str::to_owned),
             Self::Listen(_) | Self::System { .. } => None,
         }
     }
@@ -99,10 +103,13 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(system("start its runtime"))?;
     allow_open_files();
+    // A landing commit keeps all cores busy for seconds. Where somebody has made the pool already, its threads are as urgent.
+    let _ = rayon::ThreadPoolBuilder::new().start_handler(|_| stand_back()).build_global();
     let repository = repository::find(&settings)?;
     let identity = Identity {
-        repository: repository.display().to_string(),
-        branch: settings.branch.clone(),
+        repository: repository.to_string(),
+        // No branch has such a name in full.
+        branch: settings.tag.as_ref().map(|tag| format!("refs/tags/{tag}")).or_else(|| settings.branch.clone()),
         path: settings.path.clone(),
     };
     let (store, opened) = Store::open(&settings.store, &identity, clock::now_ms() / 1000)?;
@@ -114,11 +121,19 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let surveyed = Arc::new(ArcSwap::default());
     let standing = Standing::new(status, replaced, Arc::clone(&unknown), Arc::clone(&surveyed));
     let settings = Settings { repo: repository, ..settings };
+    let stop = CancellationToken::new();
+    let follower = Follower::new(&settings, Arc::clone(&store), Arc::clone(&shared), standing, &stop);
+    let follower = (follower, stop);
+    let unknown = Unknown::new(unknown);
+    if settings.boot_only {
+        info!("this server only boots: it surveys no BMCs, and knows none of the MAC addresses that they report");
+        return runtime.block_on(run(settings, store, shared, follower, unknown, None));
+    }
     let grounds = survey::grounds(&settings.bmc)?;
-    let follower = Follower::new(&settings, Arc::clone(&store), Arc::clone(&shared), standing);
     let surveying = surveying().map_err(system("start the threads of the surveys"))?;
-    let surveys = (grounds, surveyed, surveying.handle().clone());
-    runtime.block_on(run(settings, store, shared, follower, Unknown::new(unknown), surveys))
+    let surveyor = Surveyor::new(settings.clone(), Arc::clone(&store), Arc::clone(&shared), grounds, surveyed);
+    let surveys = Some((surveyor, surveying.handle().clone()));
+    runtime.block_on(run(settings, store, shared, follower, unknown, surveys))
 }
 
 /// Raises the soft limit of open files to the hard one: the usual 1,024 are fewer than the connections of a machine room.
@@ -129,7 +144,8 @@ fn allow_open_files() {
     }
 }
 
-/// By how much the surveys' threads stand back (nice(2)): beside a thread that never rests they have a tenth of a core.
+/// By how much the threads of surveys and of builds stand back (nice(2)): beside a thread that never rests they have a
+/// tenth of a core.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
@@ -137,13 +153,16 @@ const NICE: i32 = 10;
 fn surveying() -> io::Result<tokio::runtime::Runtime> {
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     threads.thread_name("survey").enable_all();
-    // On Linux alone this is of one thread; elsewhere it would be of the whole process.
-    #[cfg(target_os = "linux")]
-    threads.on_thread_start(|| {
-        // Where it fails, surveys are as urgent as boots.
-        let _ = rustix::process::setpriority_process(None, NICE);
-    });
+    threads.on_thread_start(stand_back);
     threads.build()
+}
+
+/// Lets the calling thread stand back behind those that boot machines. On Linux alone a priority is of one thread;
+/// elsewhere it would be of the whole process.
+fn stand_back() {
+    // Where it fails, this work is as urgent as boots.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, NICE);
 }
 
 fn tell_opened(opened: &Opened, settings: &Settings) -> Option<String> {
@@ -160,16 +179,18 @@ fn tell_opened(opened: &Opened, settings: &Settings) -> Option<String> {
     }
 }
 
-fn first_status(settings: &Settings, repository: &Path) -> Status {
+fn first_status(settings: &Settings, repository: &RepoAddress) -> Status {
     let source = SourceView {
-        repository: repository.display().to_string(),
+        repository: repository.to_string(),
         branch: settings.branch.clone().unwrap_or_default(),
+        tag: settings.tag.clone(),
+        warning: repository::warning(settings),
         path: settings.path.clone(),
         last_check: None,
         error: None,
     };
     let store = StoreView { path: settings.store.display().to_string(), state: StoreState::Ok, error: None };
-    Status::starting(source, store, clock::rfc3339(clock::now_ms()))
+    Status { boot_only: settings.boot_only, ..Status::starting(source, store, clock::rfc3339(clock::now_ms())) }
 }
 
 /// Runs the listeners, the follower and the intake until the process is told to end, and joins them all.
@@ -177,19 +198,24 @@ async fn run(
     settings: Settings,
     store: Arc<Store>,
     shared: Arc<ArcSwap<Serving>>,
-    follower: Follower,
+    (follower, stop): (Follower, CancellationToken),
     mut unknown: Unknown,
-    (grounds, surveyed, threads): (Arc<Grounds>, Arc<ArcSwap<SurveyView>>, tokio::runtime::Handle),
+    surveys: Option<(Surveyor, tokio::runtime::Handle)>,
 ) -> Result<(), ServeError> {
     // Before anybody can know that we listen: a signal from then on is a wish, not an accident.
     let mut signals = Signals::listen()?;
-    let boot_listener = BootListener::bind(settings.listen)?;
+    let boot_listener = BootListener::bind(settings.listen)?
+        .with_connections(settings.connections)
+        .with_trusted_proxies(&settings.trusted_proxies);
     let api_listener = ApiListener::bind(&settings.api)?;
+    let metrics_listener = settings.metrics.map(MetricsListener::bind).transpose()?;
+    let secret = settings.webhook_secret(std::env::vars_os())?;
     let address = boot_listener.local_addr();
     let advertise = settings.advertise.clone().unwrap_or_else(|| advertised(address));
-    info!(boot = %address, api = %api_listener.local_addr(), advertise, "listening");
+    let scraped = metrics_listener.as_ref().map(|listener| tracing::field::display(listener.local_addr()));
+    info!(boot = %address, api = %api_listener.local_addr(), metrics = scraped, advertise, "listening");
 
-    let stop = CancellationToken::new();
+    unknown.only_count(settings.boot_only);
     match store.unknown() {
         Ok(machines) => unknown.restore(machines),
         Err(error) => warn!(error = %chain(&error), "the unknown machines cannot be read from the store"),
@@ -197,32 +223,50 @@ async fn run(
     let (note, noted) = mpsc::channel(UNKNOWN_WAITING);
     let boot = Boot::new(Arc::clone(&shared), &advertise, note);
     let (wake, woken) = sync_channel::<()>(1);
-    let following = follow_in_thread(&settings, follower, wake.clone(), woken, stop.clone())?;
+    let hooked = wake.clone();
+    let webhook = secret.map(|secret| {
+        Webhook::new(secret, move || {
+            // A full channel is a look that comes anyhow.
+            let _ = hooked.try_send(());
+        })
+    });
+    let (follow, followed) = mpsc::channel(COMMANDS_WAITING);
+    let api_listener = api_listener.with_orders(Orders::new(follow, wake.clone())).with_webhook(webhook);
+    let following = rounds::follow_in_thread(&settings, follower, wake.clone(), (woken, followed), stop.clone())?;
     let unheard = CancellationToken::new();
     let (order, orders) = mpsc::channel(COMMANDS_WAITING);
-    let surveyor = Surveyor::new(settings, Arc::clone(&store), Arc::clone(&shared), grounds, surveyed);
-    let surveys = threads.spawn(surveyor.run(orders, stop.clone()));
+    let ended = match surveys {
+        Some((surveyor, threads)) => threads.spawn(surveyor.run(orders, stop.clone())),
+        None => tokio::spawn(replica::refuse(orders)),
+    };
     let surveys = async {
-        if let Err(error) = surveys.await {
+        if let Err(error) = ended.await {
             error!(%error, "the surveys ended early; this is a fault of muster");
         }
     };
     let listeners = async {
         let boots = boot_listener.serve(Arc::new(boot), stop.clone());
         let api = api_listener.serve(Arc::clone(&shared), order, stop.clone());
-        tokio::join!(boots, api);
+        let scrapes = async {
+            if let Some(listener) = metrics_listener {
+                listener.serve(Arc::clone(&shared), stop.clone()).await;
+            }
+        };
+        tokio::join!(boots, api, scrapes);
         unheard.cancel();
     };
     // It ends after the listeners, so that what they answered last is written too.
     let intake = intake::run(Arc::clone(&shared), store, unknown, noted, unheard.clone());
     let told_twice = async {
         info!(signal = signals.next().await, "told to end; finishing what runs");
+        notify::stopping();
         stop.cancel();
         let _ = wake.try_send(());
         signals.next().await
     };
     tokio::select! {
         ((), (), ()) = async { tokio::join!(listeners, intake, surveys) } => {}
+        never = notify::living() => match never {},
         signal = told_twice => {
             warn!(signal, "told again; ending at once");
             return Ok(());
@@ -259,71 +303,4 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
-}
-
-/// Follows the repository in a thread of its own: git and the store block.
-fn follow_in_thread(
-    settings: &Settings,
-    mut follower: Follower,
-    wake: SyncSender<()>,
-    woken: Receiver<()>,
-    stop: CancellationToken,
-) -> Result<std::thread::JoinHandle<()>, ServeError> {
-    let repo = settings.repo.clone();
-    let body = move || {
-        follower.start_from_store();
-        follower.list_revisions();
-        let mut watch = watched(&repo, &wake, true);
-        while !stop.is_cancelled() {
-            // A fault of ours in one pass must not leave the server deaf to all later commits.
-            if catch_unwind(AssertUnwindSafe(|| follower.pass())).is_err() {
-                error!("a look at the repository failed; this is a fault of muster");
-            }
-            match woken.recv_timeout(POLL) {
-                Ok(()) => {
-                    std::thread::sleep(SETTLE);
-                    while woken.try_recv().is_ok() {}
-                    debug!("woken by a change");
-                }
-                Err(RecvTimeoutError::Timeout) => debug!("looking unasked"),
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            if watch.as_ref().is_none_or(|(_, folders)| folders_of(&repo) != *folders) {
-                watch = watched(&repo, &wake, false);
-            }
-        }
-    };
-    let spawned = std::thread::Builder::new().name("follow".into()).spawn(body);
-    spawned.map_err(|source| ServeError::System { doing: "start the follower", source })
-}
-
-/// A watch, and the identities of the folders that it rests on: one that was made anew needs another watch.
-type Watched = (Watch, Folders);
-
-/// Device, inode and time of birth, as an inode's number is given again: of the folder that is named, of its `.git`, and
-/// of the references in either.
-type Folders = [Option<(u64, u64, Option<SystemTime>)>; 4];
-
-fn watched(repo: &Path, wake: &SyncSender<()>, tell: bool) -> Option<Watched> {
-    let wake = wake.clone();
-    let folders = folders_of(repo);
-    match Watch::new(repo, move || {
-        let _ = wake.try_send(());
-    }) {
-        Ok(watch) => Some((watch, folders)),
-        Err(error) => {
-            if tell {
-                warn!(error = %chain(&error), "changes are seen by looking every {POLL:?} only");
-            }
-            None
-        }
-    }
-}
-
-fn folders_of(repo: &Path) -> Folders {
-    use std::os::unix::fs::MetadataExt;
-    ["", ".git", "refs", ".git/refs"].map(|name| {
-        let meta = std::fs::metadata(repo.join(name)).ok()?;
-        Some((meta.dev(), meta.ino(), meta.created().ok()))
-    })
 }

@@ -1,30 +1,39 @@
-//! What is served, to the store and back: inputs, and scripts by their digests.
+//! What is served, to the store and back: inputs, scripts by their digests, documents folded.
 
-use tracing::error;
+use std::collections::HashMap;
+
+use tracing::{error, warn};
 
 use super::words::chain;
 use crate::ipxe::Script;
 use crate::model::{Revision, Tree};
-use crate::snapshot::{Answer, Snapshot, StoredBoot};
-use crate::store::{Accepted, BootRow, Store, StoreError};
+use crate::snapshot::{Answer, Folded, Reach, Snapshot, StoredBoot};
+use crate::store::{Accepted, BootRow, Digest, Rendered, Store, StoreError};
 
-/// Writes a Snapshot's inputs and scripts.
+/// The version of muster that renders what is stored.
+pub const MUSTER: &str = env!("CARGO_PKG_VERSION");
+
+/// Writes a Snapshot's inputs, scripts and documents.
+///
+/// # Errors
+/// The store cannot write. Nothing was changed.
 pub fn store(store: &Store, snapshot: &Snapshot, tree: &Tree, accepted: &Accepted) -> Result<(), StoreError> {
     let mut rows = Vec::with_capacity(snapshot.nodes().len());
     let mut scripts = Vec::with_capacity(snapshot.nodes().len());
-    for (at, node) in snapshot.nodes().iter().enumerate() {
-        let Answer::Script(prepared) = snapshot.answer(at) else { continue };
-        rows.push(BootRow {
-            name: node.name.clone(),
-            macs: node.nics.iter().filter_map(|nic| nic.mac.map(|mac| mac.value)).collect(),
-            nid: node.nid.map(|nid| nid.value),
-            xname: node.xname.as_ref().map(|xname| xname.value.as_str().into()),
-            digest: prepared.digest,
-        });
-        scripts.push((prepared.digest, at));
+    for at in 0..snapshot.nodes().len() {
+        let Some(row) = row(snapshot, at) else { continue };
+        scripts.push((row.digest, at));
+        rows.push(row);
     }
     scripts.sort_unstable();
-    store.accept(accepted, tree, &rows, &|row| {
+    let documents = snapshot.fold_documents();
+    if documents.is_none() {
+        warn!("the documents of all nodes are too large to be stored; scripts are");
+    }
+    let Reach { cluster, own: advertise, networks } = Reach::of(snapshot);
+    let documents = documents.map(|folded| folded.sheaves().to_vec());
+    let rendered = Rendered { muster: Some(MUSTER.into()), cluster, advertise, networks, rows, documents };
+    store.accept(accepted, tree, &rendered, &|row| {
         let found = scripts.binary_search_by(|(digest, _)| digest.cmp(&row.digest)).map(|found| scripts[found].1);
         match found.map(|at| snapshot.answer(at)) {
             Ok(Answer::Script(prepared)) => prepared.script.marked().as_bytes().into(),
@@ -33,21 +42,70 @@ pub fn store(store: &Store, snapshot: &Snapshot, tree: &Tree, accepted: &Accepte
     })
 }
 
-/// Reads the scripts of the last good commit, for when its inputs do not check any more.
-pub fn stored_scripts(store: &Store, revision: &Revision) -> Option<Snapshot> {
-    let read = || -> Result<Vec<StoredBoot>, StoreError> {
+fn row(snapshot: &Snapshot, at: usize) -> Option<BootRow> {
+    let Answer::Script(prepared) = snapshot.answer(at) else { return None };
+    let node = &snapshot.nodes()[at];
+    Some(BootRow {
+        name: node.name.clone(),
+        macs: node.nics.iter().filter_map(|nic| nic.mac.map(|mac| mac.value)).collect(),
+        nid: node.nid.map(|nid| nid.value),
+        xname: node.xname.as_ref().map(|xname| xname.value.as_str().into()),
+        serial: node.serial.as_ref().map(|serial| serial.value.clone()),
+        uuid: node.uuid.map(|uuid| uuid.value),
+        ips: node.nics.iter().flat_map(|nic| &nic.ips).map(|ip| ip.value).collect(),
+        digest: prepared.digest,
+    })
+}
+
+/// What the store has of the last good commit without its inputs.
+pub struct Stored {
+    pub snapshot: Snapshot,
+    /// The version of muster that rendered it, where that said so.
+    pub muster: Option<Box<str>>,
+    pub has_documents: bool,
+}
+
+/// Reads the rendered bytes of the last good commit; nothing where it has none.
+pub fn stored(store: &Store, revision: &Revision) -> Option<Stored> {
+    let read = || -> Result<Stored, StoreError> {
         let bodies = store.bodies()?;
-        let boots = store.rows()?.into_iter().filter_map(|BootRow { name, macs, nid, xname, digest }| {
+        let Rendered { muster, cluster, advertise, networks, rows, documents } = store.rendered()?;
+        let count = rows.len();
+        let boots = rows.into_iter().filter_map(|row| {
+            let BootRow { name, macs, nid, xname, serial, uuid, ips, digest } = row;
             let script = Script::from_marked(std::str::from_utf8(bodies.get(&digest)?).ok()?);
-            Some(StoredBoot { name, macs, nid, xname, script, digest })
+            Some(StoredBoot { name, macs, nid, xname, serial, uuid, ips, script, digest })
         });
-        Ok(boots.collect())
+        let boots: Vec<StoredBoot> = boots.collect();
+        // They are in the order of rows.
+        let documents = documents.filter(|_| boots.len() == count);
+        let has_documents = documents.is_some();
+        let documents = Folded::from_stored(documents.unwrap_or_default());
+        let reach = Reach { cluster, own: advertise, networks };
+        let snapshot = Snapshot::from_stored(revision.clone(), boots, documents, reach);
+        Ok(Stored { snapshot, muster, has_documents })
     };
     match read() {
-        Ok(boots) => Some(Snapshot::from_stored(revision.clone(), boots)),
+        Ok(stored) => Some(stored).filter(|stored| !stored.snapshot.nodes().is_empty()),
         Err(error) => {
             error!(error = %chain(&error), "the stored scripts cannot be read");
             None
         }
     }
+}
+
+/// Counts the nodes whose scripts differ between what was stored and what its inputs come to now.
+pub fn changed(stored: &Snapshot, built: &Snapshot) -> u64 {
+    let scripts = |snapshot: &Snapshot| -> Vec<(usize, Digest)> {
+        let all = (0..snapshot.nodes().len()).filter_map(|at| match snapshot.answer(at) {
+            Answer::Script(prepared) => Some((at, prepared.digest)),
+            Answer::Retired | Answer::Nothing => None,
+        });
+        all.collect()
+    };
+    let mut before: HashMap<&str, Digest> =
+        scripts(stored).into_iter().map(|(at, digest)| (&*stored.nodes()[at].name, digest)).collect();
+    let now = scripts(built);
+    let differ = now.iter().filter(|(at, digest)| before.remove(&*built.nodes()[*at].name) != Some(*digest)).count();
+    (differ + before.len()) as u64
 }

@@ -1,17 +1,29 @@
 //! The repository of wishes, by the one name that it has however it is called.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::ServeError;
 use super::words::chain;
-use crate::git::{GitError, Repo, Trust};
+use crate::git::{FetchBounds, GitError, Place, Remote, Repo, Source, Trust, Wanted};
+use crate::model::{RepoAddress, Transport};
 use crate::settings::Settings;
 
 /// Finds the repository's own folder, so that a store knows it however it was named.
-pub fn find(settings: &Settings) -> Result<PathBuf, ServeError> {
-    match Repo::open(&settings.repo, Trust::Named) {
+///
+/// A repository elsewhere is known by its address, and nobody is asked.
+pub fn find(settings: &Settings) -> Result<RepoAddress, ServeError> {
+    match &settings.repo {
+        RepoAddress::Local(path) => find_here(path, settings).map(RepoAddress::Local),
+        RepoAddress::Remote(url) => Ok(RepoAddress::Remote(url.clone())),
+    }
+}
+
+fn find_here(path: &Path, settings: &Settings) -> Result<PathBuf, ServeError> {
+    match Repo::open(path, Trust::Named) {
         Ok(repo) => Ok(repo.root().canonicalize().unwrap_or_else(|_| repo.root().into())),
         // It may be away for now; what the store has is served.
         Err(
@@ -21,16 +33,44 @@ pub fn find(settings: &Settings) -> Result<PathBuf, ServeError> {
             | GitError::Io { .. }),
         ) if settings.store.exists() => {
             warn!(error = %chain(&error), "the repository is away; what the store has is served until it is back");
-            Ok(settled(&settings.repo, MAX_LINKS))
+            Ok(settled(path, MAX_LINKS))
         }
-        Err(error) => match Repo::open(&settings.repo, Trust::Person) {
+        Err(error) => match Repo::open(path, Trust::Person) {
             Ok(around) if !around.prefix().is_empty() => Err(ServeError::Inside {
-                path: settings.repo.clone(),
+                path: path.into(),
                 root: around.root().into(),
                 prefix: around.prefix().into(),
             }),
             Ok(_) | Err(_) => Err(error.into()),
         },
+    }
+}
+
+/// Names what is followed, for the follower; a look elsewhere is given up once `stop` is cancelled.
+pub fn source(settings: &Settings, stop: &CancellationToken) -> Source {
+    let place = match &settings.repo {
+        RepoAddress::Local(path) => Place::Local(path.clone()),
+        RepoAddress::Remote(url) => {
+            let bounds = FetchBounds { timeout: settings.fetch.timeout, max_bytes: settings.fetch.max_bytes };
+            let stop = stop.clone();
+            Place::Remote(Box::new(Remote::new(url.clone(), bounds, Arc::new(move || stop.is_cancelled()))))
+        }
+    };
+    Source::new(place, Wanted::new(settings.branch.as_deref(), settings.tag.as_deref()))
+}
+
+/// Says what to know of the way to the repository: over plain http nobody vouches for what comes, unless commits must be
+/// signed.
+pub fn warning(settings: &Settings) -> Option<String> {
+    match &settings.repo {
+        RepoAddress::Remote(url) if url.transport() == Transport::Http && settings.require_signed.is_none() => {
+            let text = format!(
+                "{url} is plain http: whoever is on the way decides what machines boot; use https or ssh, or --require-signed"
+            );
+            warn!("{text}");
+            Some(text)
+        }
+        RepoAddress::Remote(_) | RepoAddress::Local(_) => None,
     }
 }
 

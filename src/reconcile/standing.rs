@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::words::with_hint;
+use super::{keep, pin};
 use crate::snapshot::Snapshot;
-use crate::view::{DiagnosticView, NodeCounts, RefusedView, RevisionView, State, Status, StoreState, SurveyView};
+use crate::view::{
+    DiagnosticView, NodeCounts, PinView, RefusedView, RevisionView, State, Status, StoreState, SurveyView, UpgradeView,
+};
 
 /// A commit that was refused.
 pub struct Refused {
@@ -25,9 +28,15 @@ pub struct Standing {
     /// Why the store was replaced at the start.
     replaced: Option<String>,
     store_trouble: Option<String>,
+    /// Why the pinned commit is not the one that is served.
+    pin_trouble: Option<String>,
+    /// Why nobody's signature can be judged.
+    trust_trouble: Option<String>,
     /// How many unknown machines are remembered.
     unknown: Arc<AtomicU64>,
     survey: Arc<ArcSwap<SurveyView>>,
+    /// How many nodes boot by what their BMCs report, on a server that does not know it.
+    unclaimable: usize,
 }
 
 impl Standing {
@@ -38,7 +47,17 @@ impl Standing {
         unknown: Arc<AtomicU64>,
         survey: Arc<ArcSwap<SurveyView>>,
     ) -> Self {
-        Self { status, unstored: None, replaced, store_trouble: None, unknown, survey }
+        Self {
+            status,
+            unstored: None,
+            replaced,
+            store_trouble: None,
+            pin_trouble: None,
+            trust_trouble: None,
+            unknown,
+            survey,
+            unclaimable: 0,
+        }
     }
 
     /// Notes when the repository was looked at.
@@ -59,18 +78,53 @@ impl Standing {
     /// Notes that the repository could not be read; told in the log once, not at every look.
     pub fn source_fails(&mut self, why: &str, hint: Option<String>) {
         let text = with_hint(why, hint);
-        if self.status.source.error.as_ref() != Some(&text) {
+        // Times and sizes differ from look to look, and are no news.
+        let gist = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+        if self.status.source.error.as_deref().map(gist) != Some(gist(&text)) {
             warn!(served = self.served_id().unwrap_or("nothing"), "the repository cannot be followed: {text}");
-            self.status.source.error = Some(text);
         }
+        self.status.source.error = Some(text);
     }
 
-    /// Notes which commit is served from now on.
-    pub fn serve(&mut self, revision: RevisionView, snapshot: &Snapshot) {
+    /// Notes which commit is served from now on, and who signed it, where that is asked.
+    pub fn serve(&mut self, revision: RevisionView, snapshot: &Snapshot, signed_by: Option<String>) {
         self.status.cluster = Some(snapshot.desired().cluster.name.to_string());
         self.status.nodes = NodeCounts::of(snapshot);
+        self.unclaimable = if self.status.boot_only { keep::resting_on_claims(snapshot) } else { 0 };
+        // What an upgrade changed is of the commit that it met.
+        if self.status.served.as_ref().is_some_and(|served| served.id != revision.id) {
+            self.status.upgraded = None;
+        }
         self.status.served = Some(revision);
-        self.status.refused = None;
+        self.status.signed_by = signed_by;
+    }
+
+    /// Notes who signed the commit that is served.
+    pub fn signed(&mut self, by: Option<String>) {
+        self.status.signed_by = by;
+    }
+
+    /// Notes that a commit is pinned, or none.
+    pub fn pin(&mut self, pinned: Option<PinView>) {
+        self.status.pinned = pinned;
+    }
+
+    /// Notes why the pinned commit cannot be served, if so; told in the log once.
+    pub fn pin_fails(&mut self, why: Option<String>) {
+        if let Some(why) = why.as_ref().filter(|why| self.pin_trouble.as_ref() != Some(why)) {
+            error!(served = self.served_id().unwrap_or("nothing"), "the pinned commit cannot be served: {why}");
+        }
+        self.pin_trouble = why;
+    }
+
+    /// Notes why nobody's signature can be judged, if so.
+    pub fn trust_is(&mut self, trouble: Option<String>) {
+        self.trust_trouble = trouble;
+    }
+
+    /// Notes that the commit was rendered by another version of muster before, and what differs.
+    pub fn upgraded(&mut self, upgrade: UpgradeView) {
+        self.status.upgraded = Some(upgrade);
     }
 
     /// Notes that the newest commit was refused.
@@ -79,9 +133,17 @@ impl Standing {
         self.status.refused = Some(RefusedView { revision, reason, diagnostics });
     }
 
-    /// Forgets a refusal, where the branch went back to the commit that is served.
-    pub fn clear_refusal(&mut self) {
-        self.status.refused = None;
+    /// Tells whether a commit was refused for the same already.
+    pub fn has_refused(&self, refused: &Refused) -> bool {
+        let known = self.status.refused.as_ref();
+        known.is_some_and(|known| known.revision.id == refused.revision.id && known.reason == refused.reason)
+    }
+
+    /// Forgets a refusal: the newest commit is taken, or the branch went back to the one that is served.
+    ///
+    /// True where there was one.
+    pub fn clear_refusal(&mut self) -> bool {
+        self.status.refused.take().is_some()
     }
 
     /// Notes that what is served is stored.
@@ -106,6 +168,11 @@ impl Standing {
         self.status.served.as_ref().map(|served| served.id.as_str())
     }
 
+    /// Returns the branch that is followed, as far as it is known.
+    pub fn branch(&self) -> &str {
+        &self.status.source.branch
+    }
+
     /// Writes the status.
     pub fn status(&self) -> Status {
         let mut status = self.status.clone();
@@ -128,11 +195,25 @@ impl Standing {
 
     fn held(&self, status: &Status) -> Vec<String> {
         let mut held = Vec::new();
+        held.extend(status.pinned.as_ref().map(pin::told));
+        held.extend(self.pin_trouble.as_ref().map(|why| format!("the pinned commit cannot be served: {why}")));
+        // A refused commit says it already.
+        let said = |why: &&String| status.refused.as_ref().is_some_and(|refused| refused.reason.contains(&***why));
+        held.extend(
+            self.trust_trouble.as_ref().filter(|why| !said(why)).map(|why| format!("no new commit is taken: {why}")),
+        );
         if let Some(refused) = &status.refused {
             held.push(format!("commit {} was refused: {}", refused.revision.short, refused.reason));
         }
         if let Some(error) = &status.source.error {
             held.push(format!("the repository cannot be followed: {error}"));
+        }
+        if self.unclaimable > 0 {
+            let nodes = self.unclaimable;
+            held.push(format!(
+                "{nodes} nodes boot by the addresses that their BMCs report, which a server that only boots does not know; it \
+                 asks them to wait until another answers"
+            ));
         }
         if let Some(why) = &self.replaced {
             held.push(format!("the store was corrupt and is a fresh one: {why}"));

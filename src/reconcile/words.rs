@@ -64,6 +64,12 @@ pub fn with_hint(why: &str, hint: Option<String>) -> String {
     hint.map_or_else(|| why.to_owned(), |hint| format!("{why} ({hint})"))
 }
 
+/// Writes a person's text on one line, without what would move a terminal's cursor.
+pub fn one_line(text: &str) -> String {
+    let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    shown.trim().to_owned()
+}
+
 /// Writes an error with all its causes on one line.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -1,5 +1,5 @@
-//! What was found, as text for people and for the tools around them: diagnostics with their lines and carets, what a
-//! change means, drift in six formats.
+//! What was found, as text for people and for the tools around them: diagnostics with their lines and
+//! carets or as annotations, what a change means, drift in six formats.
 //!
 //! This room writes text from values it is handed. It knows neither terminals, files nor exit codes, and no clock: ages
 //! are told against the time that a comparison was made for.
@@ -8,8 +8,9 @@ mod change;
 mod diagnostics;
 mod drift;
 mod exceptions;
+mod workflow;
 
 pub use change::ChangeReport;
-pub use diagnostics::{count, text};
+pub use diagnostics::{count, github, text};
 pub use drift::{DriftReport, Fold, Format, MAX_MARKDOWN_BYTES, MAX_SARIF_RESULTS, Times, UnknownFormat, fold};
 pub use exceptions::exceptions;

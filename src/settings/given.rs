@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{GivenBmc, GivenFetch, GivenSurvey, SettingsError};
-use crate::model::ApiAddress;
+use super::{GivenBmc, GivenFetch, GivenRepo, GivenSurvey, SettingsError};
+use crate::model::{ApiAddress, RepoAddress};
 
 /// What a settings file or the command line says; what is absent is decided elsewhere.
 ///
@@ -18,9 +18,9 @@ use crate::model::ApiAddress;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema, Args)]
 #[serde(deny_unknown_fields)]
 pub struct Given {
-    /// The repository of wishes: bare, a work tree or a linked work tree
-    #[arg(long, value_name = "DIR", env = "MUSTER_REPO")]
-    pub repo: Option<PathBuf>,
+    /// The repository of wishes: a folder (bare, a work tree or a linked work tree), https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH
+    #[arg(long, value_name = "REPO", env = "MUSTER_REPO", hide_env_values = true)]
+    pub repo: Option<GivenRepo>,
     /// The branch to follow [default: the one that HEAD names]
     #[arg(long, env = "MUSTER_BRANCH")]
     pub branch: Option<String>,
@@ -61,6 +61,9 @@ pub struct Given {
     /// The file of public keys that sign nothing any more
     #[arg(long, value_name = "FILE", env = "MUSTER_REVOKED_SIGNERS")]
     pub revoked_signers: Option<PathBuf>,
+    /// The file of OpenPGP keys that may sign too, where muster was built with the feature gpg
+    #[arg(long, value_name = "FILE", env = "MUSTER_GPG_KEYRING")]
+    pub gpg_keyring: Option<PathBuf>,
     /// Boot nodes only: survey no BMC, and remember nothing of machines but their boots
     #[arg(long, env = "MUSTER_BOOT_ONLY", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub boot_only: Option<bool>,
@@ -107,15 +110,20 @@ impl Given {
 
     fn start_at(&mut self, folder: &Path) {
         let files = [
-            &mut self.repo,
             &mut self.store,
             &mut self.webhook_secret_file,
             &mut self.require_signed,
             &mut self.revoked_signers,
+            &mut self.gpg_keyring,
         ];
         // What is empty is not said, and stays so.
         for path in files.into_iter().flatten().filter(|path| !path.as_os_str().is_empty()) {
             *path = folder.join(&*path);
+        }
+        if let Some(repo) = self.repo.as_mut().filter(|repo| !repo.is_empty())
+            && let Ok(RepoAddress::Local(path)) = repo.read()
+        {
+            *repo = folder.join(path).to_string_lossy().into_owned().into();
         }
         if let Some(api) = &mut self.api
             && let Ok(ApiAddress::Unix(path)) = api.parse()
@@ -134,7 +142,7 @@ impl Given {
         };
         first!(self, weaker:
             repo, branch, tag, path, store, api, listen, advertise, connections, trusted_proxies, metrics,
-            webhook_secret_file, require_signed, revoked_signers, boot_only, log, fetch, bmc, survey,
+            webhook_secret_file, require_signed, revoked_signers, gpg_keyring, boot_only, log, fetch, bmc, survey,
         )
     }
 }

@@ -13,6 +13,9 @@ mod credentials;
 mod error;
 mod fetch;
 mod given;
+mod private;
+mod repo;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,8 +27,9 @@ pub use credentials::{Credentials, NoCredential};
 pub use error::SettingsError;
 pub use fetch::{FetchSettings, GivenFetch};
 pub use given::Given;
+pub use repo::GivenRepo;
 
-use crate::model::ApiAddress;
+use crate::model::{ApiAddress, RepoAddress};
 
 /// The address of the boot listener where nobody says: loopback, so that nothing is open to a network by accident.
 const LISTEN: &str = "127.0.0.1:8270";
@@ -36,7 +40,7 @@ const STORE: &str = "muster.redb";
 /// The settings of `muster serve`, complete.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    pub repo: PathBuf,
+    pub repo: RepoAddress,
     /// The branch that is followed; nothing follows HEAD's, or the tag.
     pub branch: Option<String>,
     /// The tag that is followed in place of a branch.
@@ -59,6 +63,8 @@ pub struct Settings {
     /// The file of those whose signature a commit needs; without one it needs none.
     pub require_signed: Option<PathBuf>,
     pub revoked_signers: Option<PathBuf>,
+    /// The file of OpenPGP keys that may sign too.
+    pub gpg_keyring: Option<PathBuf>,
     /// Whether nodes are booted and nothing else is done.
     pub boot_only: bool,
     pub log: Option<String>,
@@ -80,6 +86,10 @@ impl Given {
         if branch.is_some() && tag.is_some() {
             return Err(SettingsError::BranchAndTag);
         }
+        let (signed, beside) = (file(self.require_signed), [&self.revoked_signers, &self.gpg_keyring]);
+        if signed.is_none() && beside.into_iter().any(|path| file(path.clone()).is_some()) {
+            return Err(SettingsError::SignersOfNothing);
+        }
         let store = self.store.unwrap_or_else(|| STORE.into());
         let listen = self.listen.unwrap_or_else(|| LISTEN.parse().expect("the default is an address"));
         let api = match said(self.api) {
@@ -95,7 +105,7 @@ impl Given {
             return Err(SettingsError::AdvertiseNeeded(listen));
         }
         Ok(Settings {
-            repo: self.repo.ok_or(SettingsError::NoRepository)?,
+            repo: self.repo.filter(|repo| !repo.is_empty()).ok_or(SettingsError::NoRepository)?.read()?,
             branch,
             tag,
             path: self.path.unwrap_or_default().trim_matches('/').to_owned(),
@@ -107,8 +117,9 @@ impl Given {
             trusted_proxies: self.trusted_proxies.unwrap_or_default(),
             metrics: self.metrics,
             webhook_secret_file: file(self.webhook_secret_file),
-            require_signed: file(self.require_signed),
+            require_signed: signed,
             revoked_signers: file(self.revoked_signers),
+            gpg_keyring: file(self.gpg_keyring),
             boot_only: self.boot_only.unwrap_or(false),
             log: said(self.log),
             fetch: self.fetch.complete()?,

@@ -11,7 +11,7 @@ fn what_is_given_first_counts() {
     let flags = Given { repo: Some("a".into()), listen: Some("127.0.0.1:1".parse().unwrap()), ..Given::default() };
     let file = Given { repo: Some("b".into()), store: Some("x/m.redb".into()), ..Given::default() };
     let settings = complete(flags.or(file)).unwrap();
-    assert_eq!(settings.repo, Path::new("a"));
+    assert_eq!(settings.repo, RepoAddress::Local("a".into()));
     assert_eq!(settings.api, ApiAddress::Unix("x/m.sock".into()));
     assert_eq!(settings.mirror(), Path::new("x/m.mirror.git"));
     assert_eq!(settings.listen.port(), 1);
@@ -26,7 +26,10 @@ fn relative_paths_begin_at_the_settings_file() {
                 [survey]\nsweep = \"5s\"\n";
     std::fs::write(&file, text).unwrap();
     let settings = complete(Given::read(&file).unwrap()).unwrap();
-    assert_eq!((settings.repo, settings.store), (folder.path().join("wishes"), "/var/m.redb".into()));
+    assert_eq!(
+        (settings.repo, settings.store),
+        (RepoAddress::Local(folder.path().join("wishes")), "/var/m.redb".into())
+    );
     assert_eq!(settings.api, ApiAddress::Unix(folder.path().join("run/m.sock")));
     assert_eq!(settings.path, "a/b");
     assert_eq!(settings.bmc.ca, [folder.path().join("ca.pem")]);

@@ -62,7 +62,7 @@ fn build_any(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
         again: ipxe::ask_again(Some(UNKNOWN_DELAY)),
         again_now: ipxe::ask_again(None),
         resolved,
-        is_stored: false,
+        stored: None,
     };
     (Some(snapshot), findings)
 }

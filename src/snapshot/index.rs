@@ -1,10 +1,13 @@
 //! The ways to find a node.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use uuid::Uuid;
+
 use crate::desired::Node;
-use crate::model::MacAddr;
+use crate::model::{MacAddr, is_placeholder, is_placeholder_uuid, serial_key, uuid_key};
 
 /// Indices of nodes by what machines and people call them.
 pub struct Index {
@@ -14,6 +17,10 @@ pub struct Index {
     xnames: HashMap<Box<str>, u32>,
     /// Indices of all nodes, sorted by name.
     names: Vec<u32>,
+    /// Indices of the nodes whose UUID no other has in either byte order, sorted by it; 4 bytes each.
+    uuids: Box<[u32]>,
+    /// Indices of the nodes whose serial number no other has, sorted by it.
+    serials: Box<[u32]>,
 }
 
 impl Index {
@@ -36,7 +43,11 @@ impl Index {
                 }
             }
         }
-        Self { macs, nids, ips, xnames, names }
+        let has_uuid = |node: &Node| uuid_of(node).is_some_and(|uuid| !is_placeholder_uuid(uuid));
+        let has_serial = |node: &Node| serial_of(node).is_some_and(|serial| !is_placeholder(serial));
+        let uuids = sole(nodes, has_uuid, |a, b| uuid_of(a).cmp(&uuid_of(b)));
+        let serials = sole(nodes, has_serial, |a, b| by_serial(serial_of(a), serial_of(b)));
+        Self { macs, nids, ips, xnames, names, uuids, serials }
     }
 
     pub fn by_mac(&self, mac: MacAddr) -> Option<usize> {
@@ -56,4 +67,37 @@ impl Index {
         let own = found.ok().map(|at| self.names[at] as usize);
         own.or_else(|| self.xnames.get(name).map(|at| *at as usize))
     }
+
+    pub fn by_uuid(&self, nodes: &[Node], uuid: Uuid) -> Option<usize> {
+        let key = Some(uuid_key(uuid));
+        let found = self.uuids.binary_search_by(|at| uuid_of(&nodes[*at as usize]).cmp(&key));
+        found.ok().map(|at| self.uuids[at] as usize)
+    }
+
+    pub fn by_serial(&self, nodes: &[Node], serial: &str) -> Option<usize> {
+        let found = self.serials.binary_search_by(|at| by_serial(serial_of(&nodes[*at as usize]), Some(serial)));
+        found.ok().map(|at| self.serials[at] as usize)
+    }
+}
+
+/// Returns what a node's UUID is compared by.
+fn uuid_of(node: &Node) -> Option<Uuid> {
+    node.uuid.map(|uuid| uuid_key(uuid.value))
+}
+
+fn serial_of(node: &Node) -> Option<&str> {
+    node.serial.as_ref().map(|serial| &*serial.value)
+}
+
+fn by_serial(one: Option<&str>, other: Option<&str>) -> Ordering {
+    one.into_iter().flat_map(serial_key).cmp(other.into_iter().flat_map(serial_key))
+}
+
+/// Returns the indices of the nodes that have a key, sorted by it, without those that share theirs.
+fn sole(nodes: &[Node], has_key: impl Fn(&Node) -> bool, order: impl Fn(&Node, &Node) -> Ordering) -> Box<[u32]> {
+    let order = |a: &u32, b: &u32| order(&nodes[*a as usize], &nodes[*b as usize]);
+    let mut all: Vec<u32> = (0..nodes.len() as u32).filter(|at| has_key(&nodes[*at as usize])).collect();
+    all.sort_unstable_by(order);
+    let runs = all.chunk_by(|a, b| order(a, b).is_eq());
+    runs.filter(|run| run.len() == 1).flatten().copied().collect()
 }

@@ -5,21 +5,26 @@
 //! This room knows nothing of who asks, of files or of git.
 
 mod build;
+mod folded;
 mod index;
 mod stored;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+use uuid::Uuid;
+
 use crate::cloudinit::{self, Document};
-use crate::desired::{Desired, Findings, Node, NodeState, Unknown};
+use crate::desired::{Desired, Findings, Network, Node, NodeState, Unknown};
 use crate::ipxe::Script;
 use crate::model::{Arch, MacAddr, NodeSet, Revision};
 use crate::resolve::Resolved;
 
 pub use build::build;
+pub use folded::Folded;
 use index::Index;
-pub use stored::StoredBoot;
+pub use stored::{Reach, StoredBoot};
 
 /// One commit, resolved and rendered.
 pub struct Snapshot {
@@ -33,8 +38,8 @@ pub struct Snapshot {
     /// Asks again at once, with the architecture.
     again_now: Script,
     index: Index,
-    /// Whether only scripts are left, and the inputs they came from are not.
-    is_stored: bool,
+    /// The documents as they were stored, where only rendered bytes are left and the inputs they came from are not.
+    stored: Option<Folded>,
 }
 
 /// A script and its digest.
@@ -70,10 +75,16 @@ impl Snapshot {
         &self.revision
     }
 
-    /// Tells whether only stored scripts are left: there are no documents, and layers say nothing.
+    /// Tells whether only rendered bytes are left, scripts and documents: layers and BMCs say nothing.
     #[must_use]
     pub fn is_stored(&self) -> bool {
-        self.is_stored
+        self.stored.is_some()
+    }
+
+    /// Tells whether a node's documents are known: always, but where only rendered bytes are left and these were not kept.
+    #[must_use]
+    pub fn knows_documents(&self, node: usize) -> bool {
+        self.stored.as_ref().is_none_or(|folded| folded.get(node, Document::MetaData).is_some())
     }
 
     /// Returns what the commit wishes.
@@ -116,6 +127,20 @@ impl Snapshot {
     #[must_use]
     pub fn by_ip(&self, ip: IpAddr) -> Option<usize> {
         self.index.by_ip(ip)
+    }
+
+    /// Finds the index of the one node that declares a UUID, in either byte order; none by a placeholder or where nodes
+    /// share it.
+    #[must_use]
+    pub fn by_uuid(&self, uuid: Uuid) -> Option<usize> {
+        self.index.by_uuid(self.nodes(), uuid)
+    }
+
+    /// Finds the index of the one node that declares a serial number, whatever its letter case and the blanks around it;
+    /// none by a placeholder or where nodes share it.
+    #[must_use]
+    pub fn by_serial(&self, serial: &str) -> Option<usize> {
+        self.index.by_serial(self.nodes(), serial)
     }
 
     /// Returns what a node is answered.
@@ -166,13 +191,19 @@ impl Snapshot {
         boot.or_else(|| node.nics.iter().find_map(|nic| nic.mac)).map(|mac| mac.value)
     }
 
-    /// Returns the URL by which a machine of unknown name reaches muster: that of the network its address lies in.
+    /// Returns the URL by which a machine of unknown name reaches muster: that of the narrowest network that its address
+    /// lies in and that states one, else the cluster's.
     #[must_use]
-    pub fn server_for(&self, address: IpAddr) -> Option<&str> {
+    pub fn server_for(&self, address: Option<IpAddr>) -> Option<&str> {
         let desired = self.desired();
-        let networks = desired.networks.iter().filter(|network| network.advertise.is_some());
-        let near = networks.filter(|network| network.cidrs.iter().any(|cidr| cidr.contains(&address)));
-        let own = near.filter_map(|network| network.advertise.as_deref()).next();
+        let width = |network: &Network| {
+            let around = network.cidrs.iter().filter(|cidr| address.is_some_and(|address| cidr.contains(&address)));
+            around.map(IpNet::prefix_len).max()
+        };
+        let stated = desired.networks.iter().filter(|network| network.advertise.is_some());
+        let near = stated.filter_map(|network| Some((width(network)?, network)));
+        // The first of several that are as narrow, by name: `max_by_key` takes the last.
+        let own = near.rev().max_by_key(|(width, _)| *width).and_then(|(_, network)| network.advertise.as_deref());
         own.or(desired.cluster.advertise.as_ref().map(|url| &*url.value))
     }
 
@@ -181,7 +212,10 @@ impl Snapshot {
     /// # Errors
     /// Never for a Snapshot that was built, since the build wrote every document once.
     pub fn document(&self, node: usize, document: Document) -> Result<Option<String>, Findings> {
-        cloudinit::document(&self.resolved, node, document)
+        match &self.stored {
+            Some(folded) => Ok(folded.get(node, document).flatten()),
+            None => cloudinit::document(&self.resolved, node, document),
+        }
     }
 
     /// Tells whether a node may boot at all.

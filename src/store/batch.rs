@@ -85,13 +85,13 @@ impl<'t> Batch<'t> {
         self.store(&fresh)
     }
 
-    /// Forgets the undeclared BMCs that are too many.
-    pub(super) fn forget_surplus(&mut self) -> Result<(), Fault> {
+    /// Forgets the undeclared BMCs that are too many at this time.
+    pub(super) fn forget_surplus(&mut self, now: i64) -> Result<(), Fault> {
         if self.uses.undeclared.len() <= MAX_UNDECLARED {
             return Ok(());
         }
         let all = self.uses.undeclared.iter().map(|(name, tried)| (*tried, name.clone())).collect();
-        oldest(all, MAX_UNDECLARED).iter().try_for_each(|name| self.forget(name))
+        oldest(all, MAX_UNDECLARED, now).iter().try_for_each(|name| self.forget(name))
     }
 
     pub(super) fn forget(&mut self, name: &str) -> Result<(), Fault> {

@@ -105,7 +105,7 @@ impl Store {
                     let (bmc, credential) = key.value();
                     all.push((at.value(), (bmc.to_owned(), credential.to_owned())));
                 }
-                for (bmc, credential) in oldest(all, MAX_REFUSED) {
+                for (bmc, credential) in oldest(all, MAX_REFUSED, refused.at) {
                     table.remove((&*bmc, &*credential))?;
                 }
             }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use super::codec::Fault;
+use super::place::{self, Place};
 use super::uses::Known;
 use super::{Store, StoreError, open};
 
@@ -31,14 +32,17 @@ impl Retry {
 pub(super) struct Inner {
     /// None while closed after a failure.
     pub db: Option<Database>,
+    /// Which file it is; none where it is no file.
+    pub place: Option<Place>,
     pub known: Known,
     /// How long the last failure made us wait, and until when.
     pub wait: Option<(Duration, Instant)>,
 }
 
 impl Inner {
-    pub(super) fn new(db: Database, known: Known) -> Self {
-        Self { db: Some(db), known, wait: None }
+    pub(super) fn new(settled: open::Settled, path: &Path) -> Self {
+        let open::Settled { db, known, fresh: _ } = settled;
+        Self { db: Some(db), place: place::of(path), known, wait: None }
     }
 }
 
@@ -118,6 +122,7 @@ impl Store {
         match open::settle(&self.path, &self.opener, self.identity.as_ref()) {
             Ok(open::Settled { db, known, .. }) => {
                 inner.db = Some(db);
+                inner.place = place::of(&self.path);
                 inner.known = known;
                 Ok(())
             }

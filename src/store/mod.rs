@@ -17,6 +17,8 @@ mod database;
 mod error;
 mod holder;
 mod open;
+mod pin;
+mod place;
 mod publish;
 mod seen;
 mod shape;
@@ -35,7 +37,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use claims::{MAX_REFUSED, RefusedLogin};
 use database::{Inner, Opener, Retry};
 pub use error::{Holder, StoreError};
-pub use publish::{Accepted, BootRow, Digest, LastGood, MAX_ACCEPTED, MAX_BODY_BYTES};
+pub use pin::Pin;
+pub use publish::{Accepted, BootRow, Digest, LastGood, MAX_ACCEPTED, MAX_BODY_BYTES, Rendered};
 pub use seen::{MAX_FETCHES, MAX_UNKNOWN};
 pub use surveys::MAX_UNDECLARED;
 pub use tables::FORMAT;
@@ -87,6 +90,8 @@ pub struct Store {
     inner: Mutex<Inner>,
     /// Apart from `inner`, so that whoever asks how we are never waits for a disk.
     trouble: Mutex<Option<String>>,
+    /// Why the open file is not the one at the path, if so.
+    displaced: Mutex<Option<String>>,
     /// The surveyed records that could not be read.
     unreadable: Mutex<BTreeMap<What, Lost>>,
 }
@@ -119,7 +124,8 @@ impl Store {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         let disk = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        disk.or_else(|| self.told_unreadable())
+        let displaced = || self.displaced.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        disk.or_else(displaced).or_else(|| self.told_unreadable())
     }
 
     fn set_trouble(&self, trouble: Option<String>) {

@@ -50,8 +50,9 @@ pub(super) fn with(
         identity: identity.cloned(),
         opener,
         retry,
-        inner: Mutex::new(Inner::new(settled.db, settled.known)),
+        inner: Mutex::new(Inner::new(settled, path)),
         trouble: Mutex::default(),
+        displaced: Mutex::default(),
         unreadable: Mutex::default(),
     };
     Ok((store, opened))

@@ -2,12 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransaction};
+use ipnet::IpNet;
+
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
+use uuid::Uuid;
 
 use super::codec::{self, Fault};
-use super::tables::{ACCEPTED, BODIES, LAST_GOOD};
+use super::tables::{ACCEPTED, BODIES, DOCUMENTS, LAST_GOOD, later};
 use super::{Store, StoreError, shape};
 use crate::model::{MacAddr, Revision, Tree};
 
@@ -23,6 +27,8 @@ pub type Digest = [u8; 32];
 const RECORD: &str = "record";
 const INPUTS: &str = "inputs";
 const ROWS: &str = "rows";
+/// What later versions keep beside the rows. A version from before leaves it, so that it names its commit.
+const BESIDE: &str = "beside";
 
 /// One commit that was taken into service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +54,28 @@ pub struct BootRow {
     pub nid: Option<u32>,
     /// Its xname, if it has one.
     pub xname: Option<Box<str>>,
+    /// Its serial number and its UUID, if they are declared.
+    pub serial: Option<Box<str>>,
+    pub uuid: Option<Uuid>,
+    /// Its addresses.
+    pub ips: Vec<IpAddr>,
     /// The digest of its script.
     pub digest: Digest,
+}
+
+/// All that was rendered of a commit, but for the scripts themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rendered {
+    /// The version of muster that rendered it; none where that did not say so yet.
+    pub muster: Option<Box<str>>,
+    /// The cluster's name, the URL by which its machines reach muster, and those of single networks.
+    pub cluster: Box<str>,
+    pub advertise: Option<Box<str>>,
+    pub networks: Vec<(Vec<IpNet>, Box<str>)>,
+    /// In the order of nodes.
+    pub rows: Vec<BootRow>,
+    /// The nodes' documents, folded by whoever rendered them; none where they were too many.
+    pub documents: Option<Vec<Arc<[u8]>>>,
 }
 
 /// The last commit that was accepted, with the files it was made of.
@@ -62,8 +88,9 @@ pub struct LastGood {
 }
 
 impl Store {
-    /// Records that a commit was taken into service, in one transaction: the list, its inputs, its rows, and the
-    /// scripts. `body` is asked only for scripts that are not stored yet; those no longer named are dropped.
+    /// Records that a commit was taken into service, in one transaction: the list, its inputs, what was rendered, and the
+    /// scripts. `body` is asked only for scripts that are not stored yet; those no longer named are dropped. The commit
+    /// that is the last of the list already stands there once.
     ///
     /// # Errors
     /// The disk refused, a script is over [`MAX_BODY_BYTES`], or it is too early to try again. Nothing was changed.
@@ -71,20 +98,19 @@ impl Store {
         &self,
         accepted: &Accepted,
         inputs: &Tree,
-        rows: &[BootRow],
+        rendered: &Rendered,
         body: &dyn Fn(&BootRow) -> Cow<'b, [u8]>,
     ) -> Result<(), StoreError> {
-        let named: BTreeMap<Digest, &BootRow> = rows.iter().map(|row| (row.digest, row)).collect();
-        let inputs = fold_tree(inputs).map_err(|fault| self.fault("record a commit", fault))?;
-        let rows = fold_rows(rows).map_err(|fault| self.fault("record a commit", fault))?;
-        let record = codec::encode(&shape::AcceptedRecord::from(accepted));
-        let record = record.map_err(|fault| self.fault("record a commit", fault))?;
+        let named: BTreeMap<Digest, &BootRow> = rendered.rows.iter().map(|row| (row.digest, row)).collect();
+        let values = Values::of(accepted, inputs, rendered).map_err(|fault| self.fault("record a commit", fault))?;
         self.write("record a commit", |txn, known| {
-            append(txn, &record)?;
+            append(txn, &values.record)?;
             let mut last = txn.open_table(LAST_GOOD)?;
-            last.insert(RECORD, &*record)?;
-            last.insert(INPUTS, &*inputs)?;
-            last.insert(ROWS, &*rows)?;
+            last.insert(RECORD, &*values.record)?;
+            last.insert(INPUTS, &*values.inputs)?;
+            last.insert(ROWS, &*values.rows)?;
+            last.insert(BESIDE, &*values.beside)?;
+            write_documents(&mut txn.open_table(DOCUMENTS)?, rendered.documents.as_deref().unwrap_or_default())?;
             let mut bodies = txn.open_table(BODIES)?;
             for (digest, row) in named.iter().filter(|(digest, _)| !known.scripts.contains(*digest)) {
                 let bytes = body(row);
@@ -118,12 +144,26 @@ impl Store {
         self.read("read the last good inputs", read_last_good)
     }
 
-    /// Reads the boot rows of the last accepted commit, in the order they were given.
+    /// Reads the last accepted commit without its files, if there is one.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn rows(&self) -> Result<Vec<BootRow>, StoreError> {
-        self.read("read the boot rows", read_rows)
+    pub fn last_accepted(&self) -> Result<Option<Accepted>, StoreError> {
+        self.read("read the last good commit", read_record)
+    }
+
+    /// Reads what was rendered of the last accepted commit.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn rendered(&self) -> Result<Rendered, StoreError> {
+        self.read("read what was rendered", |txn| {
+            let mut rendered = read_rendered(txn)?;
+            if let Some(documents) = &mut rendered.documents {
+                *documents = read_documents(txn)?;
+            }
+            Ok(rendered)
+        })
     }
 
     /// Reads the scripts of the last accepted commit by digest.
@@ -143,8 +183,47 @@ impl Store {
     }
 }
 
+/// The values of one commit as they are stored.
+struct Values {
+    record: Vec<u8>,
+    inputs: Vec<u8>,
+    rows: Vec<u8>,
+    beside: Vec<u8>,
+}
+
+impl Values {
+    fn of(accepted: &Accepted, inputs: &Tree, rendered: &Rendered) -> Result<Self, Fault> {
+        let beside = shape::BesideRecord::of(accepted, rendered);
+        let beside = postcard::to_stdvec(&beside).map_err(|e| Fault::Undecodable(e.to_string()))?;
+        Ok(Self {
+            record: codec::encode(&shape::AcceptedRecord::from(accepted))?,
+            inputs: fold_tree(inputs)?,
+            rows: fold_rows(&rendered.rows)?,
+            beside: codec::fold([&*beside], BESIDE)?,
+        })
+    }
+}
+
+/// Writes the sheaves that are not stored as they are, and removes those past the last.
+fn write_documents(table: &mut Table<'_, u32, &'static [u8]>, sheaves: &[Arc<[u8]>]) -> Result<(), Fault> {
+    for (sheaf, number) in sheaves.iter().zip(0..) {
+        let bytes = codec::wrap(sheaf);
+        if table.get(number)?.is_none_or(|stored| stored.value() != bytes) {
+            table.insert(number, &*bytes)?;
+        }
+    }
+    let count = u32::try_from(sheaves.len()).unwrap_or(u32::MAX);
+    while table.last()?.is_some_and(|(number, _)| number.value() >= count) {
+        table.pop_last()?;
+    }
+    Ok(())
+}
+
 fn append(txn: &WriteTransaction, record: &[u8]) -> Result<(), Fault> {
     let mut list = txn.open_table(ACCEPTED)?;
+    if list.last()?.is_some_and(|(_, last)| last.value() == record) {
+        return Ok(());
+    }
     let next = list.last()?.map_or(0, |(number, _)| number.value() + 1);
     list.insert(next, record)?;
     while list.len()? > MAX_ACCEPTED as u64 {
@@ -162,20 +241,35 @@ pub(super) fn read_accepted(txn: &ReadTransaction, limit: usize) -> Result<Vec<A
         .collect()
 }
 
-pub(super) fn read_last_good(txn: &ReadTransaction) -> Result<Option<LastGood>, Fault> {
+fn read_record(txn: &ReadTransaction) -> Result<Option<Accepted>, Fault> {
     let last = txn.open_table(LAST_GOOD)?;
     let Some(record) = last.get(RECORD)? else { return Ok(None) };
-    let accepted = codec::decode::<shape::AcceptedRecord>(record.value(), RECORD)?.into();
-    let inputs = last.get(INPUTS)?.ok_or_else(|| Fault::undecodable(INPUTS))?;
+    Ok(Some(codec::decode::<shape::AcceptedRecord>(record.value(), RECORD)?.into()))
+}
+
+pub(super) fn read_last_good(txn: &ReadTransaction) -> Result<Option<LastGood>, Fault> {
+    let Some(accepted) = read_record(txn)? else { return Ok(None) };
+    let inputs = txn.open_table(LAST_GOOD)?.get(INPUTS)?.ok_or_else(|| Fault::undecodable(INPUTS))?;
     Ok(Some(LastGood { accepted, tree: unfold_tree(inputs.value())? }))
 }
 
-pub(super) fn read_rows(txn: &ReadTransaction) -> Result<Vec<BootRow>, Fault> {
+/// Reads what was rendered but for the documents, whose list is empty where they are stored.
+pub(super) fn read_rendered(txn: &ReadTransaction) -> Result<Rendered, Fault> {
     let last = txn.open_table(LAST_GOOD)?;
-    let Some(rows) = last.get(ROWS)? else { return Ok(Vec::new()) };
+    let Some(rows) = last.get(ROWS)? else { return Ok(Rendered::default()) };
     let bytes = codec::unfold(rows.value(), ROWS)?;
     let rows: Vec<shape::RowRecord> = postcard::from_bytes(&bytes).map_err(|_| Fault::undecodable(ROWS))?;
-    Ok(rows.into_iter().map(BootRow::from).collect())
+    let rows = rows.into_iter().map(BootRow::from).collect();
+    let Some(beside) = last.get(BESIDE)? else { return Ok(Rendered { rows, ..Rendered::default() }) };
+    let bytes = codec::unfold(beside.value(), BESIDE)?;
+    let beside: shape::BesideRecord = postcard::from_bytes(&bytes).map_err(|_| Fault::undecodable(BESIDE))?;
+    let accepted = read_record(txn)?.ok_or_else(|| Fault::undecodable(RECORD))?;
+    beside.with(&accepted, rows).ok_or_else(|| Fault::undecodable(BESIDE))
+}
+
+fn read_documents(txn: &ReadTransaction) -> Result<Vec<Arc<[u8]>>, Fault> {
+    let Some(table) = later(txn, DOCUMENTS)? else { return Ok(Vec::new()) };
+    table.iter()?.map(|row| Ok(codec::body(row?.1.value(), "documents")?.into())).collect()
 }
 
 pub(super) fn unfold_tree(bytes: &[u8]) -> Result<Tree, Fault> {

@@ -23,6 +23,7 @@ impl Store {
         if fetches.is_empty() {
             return Ok(());
         }
+        let now = fetches.iter().map(|fetch| fetch.at).max().unwrap_or_default();
         self.write("record boot fetches", |txn, _| {
             let mut table = txn.open_table(FETCHES)?;
             for fetch in fetches {
@@ -34,7 +35,7 @@ impl Store {
                     let fetch = fetch(&row?)?;
                     all.push((fetch.at, fetch.node));
                 }
-                for node in oldest(all, MAX_FETCHES) {
+                for node in oldest(all, MAX_FETCHES, now) {
                     table.remove(&*node)?;
                 }
             }
@@ -58,6 +59,7 @@ impl Store {
         if machines.is_empty() {
             return Ok(());
         }
+        let now = machines.iter().map(|machine| machine.last).max().unwrap_or_default();
         self.write("record unclaimed machines", |txn, _| {
             let mut table = txn.open_table(UNKNOWN)?;
             for machine in machines {
@@ -69,7 +71,7 @@ impl Store {
                     let machine = machine(&row?)?;
                     all.push((machine.last, machine.mac));
                 }
-                for mac in oldest(all, MAX_UNKNOWN) {
+                for mac in oldest(all, MAX_UNKNOWN, now) {
                     table.remove(&mac.0[..])?;
                 }
             }
@@ -105,8 +107,10 @@ fn machine((mac, record): &(Guard<'_, &'static [u8]>, Guard<'_, &'static [u8]>))
     Ok(codec::decode::<shape::UnknownRecord>(record.value(), "unclaimed machine")?.of(MacAddr(mac)))
 }
 
-/// Picks what to forget so that `keep` stay: the oldest, and among those equally old the first.
-pub(super) fn oldest<T: Ord>(mut all: Vec<(i64, T)>, keep: usize) -> Vec<T> {
+/// Picks what to forget so that `keep` stay: the oldest, and among those equally old the first. A time that is yet to come
+/// was told by a wrong clock and is older than any: else it would stay until it is past, and whatever is new would go.
+pub(super) fn oldest<T: Ord>(mut all: Vec<(i64, T)>, keep: usize, now: i64) -> Vec<T> {
+    all.iter_mut().filter(|(at, _)| *at > now).for_each(|(at, _)| *at = i64::MIN);
     all.sort_unstable();
     let surplus = all.len().saturating_sub(keep);
     all.into_iter().take(surplus).map(|(_, key)| key).collect()

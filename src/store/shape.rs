@@ -4,9 +4,11 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::{Accepted, BootRow};
+use super::{Accepted, BootRow, Pin, Rendered};
 use crate::model::{File, MacAddr, Revision, Tree};
 use crate::observed::{BootFetch, UnknownMac};
 
@@ -54,6 +56,32 @@ impl From<AcceptedRecord> for Accepted {
 }
 
 #[derive(Serialize, Deserialize)]
+pub(super) struct PinRecord {
+    revision: String,
+    subject: Box<str>,
+    since: i64,
+    until: Option<i64>,
+    left: Option<u64>,
+    by: Box<str>,
+    reason: Box<str>,
+    unsigned: bool,
+}
+
+impl From<&Pin> for PinRecord {
+    fn from(from: &Pin) -> Self {
+        let Pin { revision, subject, since, until, left, by, reason, unsigned } = from.clone();
+        Self { revision: revision.to_string(), subject, since, until, left, by, reason, unsigned }
+    }
+}
+
+impl From<PinRecord> for Pin {
+    fn from(from: PinRecord) -> Self {
+        let PinRecord { revision, subject, since, until, left, by, reason, unsigned } = from;
+        Self { revision: Revision::commit(&revision), subject, since, until, left, by, reason, unsigned }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
 pub(super) struct RowRecord {
     name: Box<str>,
     macs: Vec<[u8; 6]>,
@@ -64,7 +92,7 @@ pub(super) struct RowRecord {
 
 impl From<&BootRow> for RowRecord {
     fn from(from: &BootRow) -> Self {
-        let BootRow { name, macs, nid, xname, digest } = from.clone();
+        let BootRow { name, macs, nid, xname, serial: _, uuid: _, ips: _, digest } = from.clone();
         Self { name, macs: macs.into_iter().map(|mac| mac.0).collect(), nid, xname, digest }
     }
 }
@@ -72,7 +100,64 @@ impl From<&BootRow> for RowRecord {
 impl From<RowRecord> for BootRow {
     fn from(from: RowRecord) -> Self {
         let RowRecord { name, macs, nid, xname, digest } = from;
-        Self { name, macs: macs.into_iter().map(MacAddr).collect(), nid, xname, digest }
+        let macs = macs.into_iter().map(MacAddr).collect();
+        Self { name, macs, nid, xname, serial: None, uuid: None, ips: Vec::new(), digest }
+    }
+}
+
+/// What stands beside the rows of a commit, which it names.
+#[derive(Serialize, Deserialize)]
+pub(super) struct BesideRecord {
+    revision: String,
+    muster: Option<Box<str>>,
+    cluster: Box<str>,
+    advertise: Option<Box<str>>,
+    networks: Vec<(Vec<IpNet>, Box<str>)>,
+    /// Of each row.
+    more: Vec<MoreRecord>,
+    has_documents: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MoreRecord {
+    serial: Option<Box<str>>,
+    uuid: Option<[u8; 16]>,
+    ips: Vec<IpAddr>,
+}
+
+impl BesideRecord {
+    pub(super) fn of(accepted: &Accepted, from: &Rendered) -> Self {
+        let Rendered { muster, cluster, advertise, networks, rows, documents } = from;
+        let more = |row: &BootRow| MoreRecord {
+            serial: row.serial.clone(),
+            uuid: row.uuid.map(Uuid::into_bytes),
+            ips: row.ips.clone(),
+        };
+        Self {
+            revision: accepted.revision.to_string(),
+            muster: muster.clone(),
+            cluster: cluster.clone(),
+            advertise: advertise.clone(),
+            networks: networks.clone(),
+            more: rows.iter().map(more).collect(),
+            has_documents: documents.is_some(),
+        }
+    }
+
+    /// Joins it with the rows of its commit; rows alone where it is of another, none where the two do not match.
+    pub(super) fn with(self, accepted: &Accepted, mut rows: Vec<BootRow>) -> Option<Rendered> {
+        let Self { revision, muster, cluster, advertise, networks, more, has_documents } = self;
+        if revision != accepted.revision.as_str() {
+            return Some(Rendered { rows, ..Rendered::default() });
+        }
+        if more.len() != rows.len() {
+            return None;
+        }
+        for (row, MoreRecord { serial, uuid, ips }) in rows.iter_mut().zip(more) {
+            (row.serial, row.uuid, row.ips) = (serial, uuid.map(Uuid::from_bytes), ips);
+        }
+        let documents = has_documents.then(Vec::new);
+        Some(Rendered { muster, cluster, advertise, networks, rows, documents })
     }
 }
 

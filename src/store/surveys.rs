@@ -38,7 +38,8 @@ impl Store {
         self.write("record what was surveyed", |txn, known| {
             let mut batch = Batch::begin(txn, known.uses.take())?;
             batch.take(observations)?;
-            batch.forget_surplus()?;
+            let now = observations.iter().map(|observation| observation.at).max().unwrap_or_default();
+            batch.forget_surplus(now)?;
             (known.uses, written) = batch.end()?;
             Ok(())
         })?;

@@ -20,6 +20,8 @@ pub(super) const ACCEPTED: TableDefinition<u64, &[u8]> = TableDefinition::new("a
 pub(super) const LAST_GOOD: TableDefinition<&str, &[u8]> = TableDefinition::new("last-good");
 /// Script bodies by digest: one version byte, then the bytes as they are served.
 pub(super) const BODIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("bodies");
+/// The documents of the last good commit, folded, by a running number. Its first write makes it.
+pub(super) const DOCUMENTS: TableDefinition<u32, &[u8]> = TableDefinition::new("documents");
 /// The last boot fetch by node name.
 pub(super) const FETCHES: TableDefinition<&str, &[u8]> = TableDefinition::new("boot-fetches");
 /// Unclaimed machines by the six bytes of their MAC.
@@ -34,6 +36,8 @@ pub(super) const SETS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("sha
 pub(super) const CLAIMS: TableDefinition<&str, &[u8]> = TableDefinition::new("claims");
 /// When a BMC refused a credential, in unix milliseconds, by the names of both.
 pub(super) const REFUSED: TableDefinition<(&str, &str), i64> = TableDefinition::new("refused-logins");
+/// Of the followed branch: the pin, and the newest commit that was taken.
+pub(super) const FOLLOWED: TableDefinition<&str, &[u8]> = TableDefinition::new("followed");
 
 const FORMAT_KEY: &str = "format";
 const IDENTITY_KEY: &str = "identity";
@@ -123,12 +127,15 @@ pub(super) fn check(db: &Database) -> Result<BTreeSet<Digest>, Fault> {
     super::publish::read_last_good(&txn)?;
     super::seen::read_fetches(&txn)?;
     super::seen::read_unknown(&txn)?;
+    super::pin::read_pin(&txn)?;
+    super::pin::read_baseline(&txn)?;
     later(&txn, BMCS)?;
     later(&txn, SETS)?;
     later(&txn, CLAIMS)?;
     later(&txn, REFUSED)?;
-    let rows = super::publish::read_rows(&txn)?;
-    let digests: BTreeSet<Digest> = rows.iter().map(|row| row.digest).collect();
+    later(&txn, DOCUMENTS)?;
+    let rendered = super::publish::read_rendered(&txn)?;
+    let digests: BTreeSet<Digest> = rendered.rows.iter().map(|row| row.digest).collect();
     let bodies = txn.open_table(BODIES)?;
     for digest in &digests {
         if bodies.get(&digest[..])?.is_none() {

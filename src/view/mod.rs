@@ -7,6 +7,7 @@ mod change;
 mod drift;
 mod node;
 mod observed;
+mod pin;
 mod schema;
 
 use schemars::JsonSchema;
@@ -22,6 +23,7 @@ pub use drift::{
 };
 pub use node::{BootView, ClaimView, CloudInitView, NodeCounts, NodeList, NodeView, hex};
 pub use observed::{Observations, ObservedFile, RefusedLoginView, RefusedLogins, RetryLogins, SurveyView, Taken};
+pub use pin::{Ordered, PinOrder, PinView, RewindOrder, UnpinOrder};
 
 use crate::model::{Diagnostic, File, Revision, Severity, Tree};
 
@@ -38,12 +40,24 @@ pub struct Status {
     /// The cluster's name, once a commit was read.
     pub cluster: Option<String>,
     pub state: State,
+    /// Whether the server only boots, and surveys no BMCs.
+    #[serde(default)]
+    pub boot_only: bool,
     /// When the server started.
     pub since: String,
     /// The commit that is served.
     pub served: Option<RevisionView>,
+    /// Who signed the commit that is served, where a signature is required and it has one that counts.
+    #[serde(default)]
+    pub signed_by: Option<String>,
+    /// The pin, where a commit is served in place of the newest.
+    #[serde(default)]
+    pub pinned: Option<PinView>,
     /// The newest commit, where it was refused.
     pub refused: Option<RefusedView>,
+    /// What an upgrade of muster changed, where the commit that is served was stored by another version.
+    #[serde(default)]
+    pub upgraded: Option<UpgradeView>,
     /// Why something waits or is not as it should be, one sentence each.
     pub held: Vec<String>,
     pub source: SourceView,
@@ -95,13 +109,22 @@ pub struct RefusedView {
     pub diagnostics: Vec<DiagnosticView>,
 }
 
+/// What the first start after an upgrade found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UpgradeView {
+    /// The version of muster that rendered the stored scripts.
+    pub from: String,
+    /// How many nodes get another script than the one that was stored, of the same commit.
+    pub scripts_changed: u64,
+}
+
 /// One finding about the wishes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DiagnosticView {
     /// The stable name of this kind of finding.
     pub code: String,
     pub severity: SeverityView,
-    /// The file, from the cluster's root.
+    /// The file: from the cluster's root, and in what `muster check` prints as it can be opened from there.
     pub path: String,
     /// Counted from 1; nothing where the finding is about the file as a whole.
     pub line: Option<u32>,
@@ -109,6 +132,29 @@ pub struct DiagnosticView {
     pub column: Option<u32>,
     pub message: String,
     pub hint: Option<String>,
+}
+
+/// All findings about the wishes, in the order in which text tells them; empty where nothing is wrong.
+///
+/// It is a plain list, and bears no version: what follows a `v1` that must change would be an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct FindingList(pub Vec<DiagnosticView>);
+
+impl FindingList {
+    /// Describes findings; paths begin with `prefix`.
+    #[must_use]
+    pub fn of(findings: &[Diagnostic], tree: &Tree, prefix: &str) -> Self {
+        let mut all: Vec<DiagnosticView> = findings.iter().map(|finding| DiagnosticView::of(finding, tree)).collect();
+        all.iter_mut().for_each(|finding| finding.path.insert_str(0, prefix));
+        Self(all)
+    }
+
+    /// Returns the JSON schema of the list: the name of its file, and its text, which ends in a newline.
+    #[must_use]
+    pub fn schema() -> (&'static str, String) {
+        schema::published::<Self>("findings.schema.json", "Findings: muster check --format json")
+    }
 }
 
 /// Whether a finding refuses the commit.
@@ -124,7 +170,14 @@ pub enum SeverityView {
 pub struct SourceView {
     /// The folder or URL of the repository.
     pub repository: String,
+    /// The branch that is followed; empty where a tag is.
     pub branch: String,
+    /// The tag that is followed in place of a branch.
+    #[serde(default)]
+    pub tag: Option<String>,
+    /// What to know of the way to it, where it can be read and there is something.
+    #[serde(default)]
+    pub warning: Option<String>,
     /// The folder of the cluster in the repository; empty for its root.
     pub path: String,
     /// When the repository was last looked at.
@@ -219,9 +272,13 @@ impl Status {
             muster: env!("CARGO_PKG_VERSION").into(),
             cluster: None,
             state: State::Starting,
+            boot_only: false,
             since,
             served: None,
+            signed_by: None,
+            pinned: None,
             refused: None,
+            upgraded: None,
             held: Vec::new(),
             source,
             store,
@@ -260,6 +317,8 @@ mod tests {
         let source = SourceView {
             repository: "/srv/wishes.git".into(),
             branch: "main".into(),
+            tag: None,
+            warning: None,
             path: String::new(),
             last_check: None,
             error: None,

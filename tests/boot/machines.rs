@@ -127,6 +127,48 @@ fn an_unknown_machine_boots_into_discovery() {
     });
 }
 
+/// Machines of no known MAC address: one is declared by its UUID, which its firmware shows in the other byte order, the
+/// other by a serial number with a blank in it.
+const BY_FIRMWARE: &str = r#"[[node]]
+name = "keyed1"
+nid  = 7
+uuid = "33221100-5544-7766-8899-aabbccddeeff"
+
+[[node]]
+name   = "keyed2"
+boot   = "disk"
+serial = "SN 0007"
+"#;
+
+#[test]
+fn a_machine_boots_by_what_its_firmware_says() {
+    const NAME: &str = "machines::a_machine_boots_by_what_its_firmware_says";
+    isolated(NAME, || {
+        if vm::can_boot(NAME) {
+            let site = Site::configured(|wishes| {
+                wishes.write("nodes/keyed.toml", BY_FIRMWARE);
+                wishes.publish("nodes without addresses");
+                None
+            });
+            let machine = |uuid: &str, serial: &str| BootOptions {
+                uuid: uuid.into(),
+                serial: serial.into(),
+                ..BootOptions::new(UNKNOWN, &site.bootfile())
+            };
+            let console = vm::boot(&machine("00112233-4455-6677-8899-aabbccddeeff", "To be filled by O.E.M."));
+            let told = params(&console);
+            assert!(told.contains(&"nid=7") && told.contains(&"BOOTIF=01-52-54-00-bb-00-01"), "{told:?}");
+            let boot = &site.api("/api/v1/nodes/keyed1")["last_boot"];
+            assert_eq!((boot["mac"].as_str(), boot["current"].as_bool()), (Some(UNKNOWN), Some(true)), "{boot:#}");
+
+            let console = vm::boot(&machine("5e0ad5f2-6a1b-4a5c-9d0e-52540000aaff", "SN 0007"));
+            assert!(console.text.contains("keyed2 boots from its local disk"), "{}", console.text);
+            let status = site.api("/api/v1/status");
+            assert_eq!((status["boots"].as_u64(), status["unknown_macs"].as_u64()), (Some(2), Some(0)), "{status:#}");
+        }
+    });
+}
+
 #[test]
 fn a_machine_with_nothing_to_fetch_goes_on_to_its_disk() {
     const NAME: &str = "machines::a_machine_with_nothing_to_fetch_goes_on_to_its_disk";

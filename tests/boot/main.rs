@@ -11,4 +11,5 @@ mod from_bmc;
 mod judge;
 mod libvirt;
 mod machines;
+mod network;
 mod site;

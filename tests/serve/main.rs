@@ -13,8 +13,10 @@ mod commits;
 mod disk;
 mod fetches;
 mod follow;
+mod pins;
 mod requests;
 mod settings;
+mod signed;
 mod start;
 mod store;
 

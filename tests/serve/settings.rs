@@ -23,6 +23,7 @@ const VALUES: &[(&str, [(&str, &str); 2])] = &[
     ("webhook_secret_file", [("\"/a\"", "/a"), ("\"/b\"", "/b")]),
     ("require_signed", [("\"/a\"", "/a"), ("\"/b\"", "/b")]),
     ("revoked_signers", [("\"/a\"", "/a"), ("\"/b\"", "/b")]),
+    ("gpg_keyring", [("\"/a\"", "/a"), ("\"/b\"", "/b")]),
     ("boot_only", [("true", "true"), ("false", "false")]),
     ("log", [("\"debug\"", "debug"), ("\"warn\"", "warn")]),
     ("fetch.interval", [("\"10s\"", "10s"), ("\"1m\"", "1m")]),

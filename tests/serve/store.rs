@@ -218,6 +218,8 @@ fn want_a_later_muster(wishes: &Wishes) {
     let Some(File::Bytes(cluster)) = tree.get("cluster.toml") else { panic!("cluster.toml is stored") };
     let later = ["muster = \">=99\"\n".as_bytes(), &cluster[..]].concat();
     tree.insert("cluster.toml", File::Bytes(later.into()));
-    let (rows, bodies) = (store.rows().expect("rows"), store.bodies().expect("scripts"));
-    store.accept(&last.accepted, &tree, &rows, &|row| bodies[&row.digest].to_vec().into()).expect("it can be written");
+    let (rendered, bodies) = (store.rendered().expect("rows"), store.bodies().expect("scripts"));
+    store
+        .accept(&last.accepted, &tree, &rendered, &|row| bodies[&row.digest].to_vec().into())
+        .expect("it can be written");
 }

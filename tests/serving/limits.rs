@@ -63,7 +63,7 @@ fn a_head_has_a_bound() {
 
 #[test]
 fn connections_past_the_bound_wait_for_their_turn() {
-    let server = serving(Limits { connections: 2, ..Limits::boot() });
+    let server = serving(Limits { connections: 2, idle: Duration::from_secs(3600), ..Limits::boot() });
     let mut held = [server.connect(), server.connect()];
     for stream in &mut held {
         stream.write_all(READY).unwrap();
@@ -76,6 +76,24 @@ fn connections_past_the_bound_wait_for_their_turn() {
     third.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     drop(held);
     assert!(read_one(&mut third).starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn the_longest_idle_connection_gives_way() {
+    let server = serving(Limits { connections: 2, idle: Duration::from_millis(100), ..Limits::boot() });
+    let mut old = server.connect();
+    old.write_all(READY).unwrap();
+    read_one(&mut old);
+    std::thread::sleep(Duration::from_millis(150));
+    let mut young = server.connect();
+    young.write_all(READY).unwrap();
+    read_one(&mut young);
+    let mut third = server.connect();
+    third.write_all(READY).unwrap();
+    assert!(read_one(&mut third).starts_with("HTTP/1.1 200 "));
+    assert_eq!(to_end(&mut old), "");
+    young.write_all(READY).unwrap();
+    assert!(read_one(&mut young).starts_with("HTTP/1.1 200 "));
 }
 
 #[test]

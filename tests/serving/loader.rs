@@ -11,9 +11,8 @@ fn the_loader_needs_no_commit() {
     let before = server.get("/boot.ipxe");
     assert_eq!((before.status, before.header("content-type")), (200, Some("text/plain; charset=UTF-8")));
     assert!(before.text().starts_with("#!ipxe\n"), "{}", before.text());
-    assert!(
-        before.text().contains(&format!("chain {ADVERTISE}/boot/v1/bootscript?mac=${{netX/mac}}&arch=${{buildarch}} "))
-    );
+    let asked = "mac=${netX/mac}&arch=${buildarch}&uuid=${uuid}&serial=${serial:uristring} ";
+    assert!(before.text().contains(&format!("chain {ADVERTISE}/boot/v1/bootscript?{asked}")), "{}", before.text());
     let tag = before.header("etag").expect("a tag").to_owned();
     assert_eq!(server.send("GET", "/boot.ipxe", &[("If-None-Match", &tag)], b"").status, 304);
 

@@ -3,10 +3,12 @@
 mod api;
 mod dialect;
 mod documents;
+mod keys;
 mod limits;
 mod listeners;
 mod loader;
 mod notes;
+mod proxies;
 mod swaps;
 
 use std::io::{Read, Write};
@@ -16,6 +18,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use muster::http::{Boot, BootListener, Limits, Serving};
 use muster::model::{Revision, Severity, Tree};
 use muster::observed::UnknownMac;
@@ -105,6 +108,8 @@ pub fn snapshot(cluster: &str, revision: &str) -> Arc<Snapshot> {
 /// Returns a status that says nothing yet.
 pub fn status() -> Arc<Status> {
     let source = SourceView {
+        tag: None,
+        warning: None,
         repository: "/srv/wishes.git".into(),
         branch: "main".into(),
         path: String::new(),
@@ -132,6 +137,11 @@ impl Server {
 
     /// Serves nothing yet, within these limits.
     pub fn with_limits(limits: Limits) -> Self {
+        Self::behind(limits, &[])
+    }
+
+    /// Serves nothing yet, and believes these proxies.
+    pub fn behind(limits: Limits, proxies: &[IpNet]) -> Self {
         let shared = Arc::new(ArcSwap::from_pointee(Serving::starting(status())));
         let shutdown = CancellationToken::new();
         let (sender, unknown) = mpsc::channel(4);
@@ -139,7 +149,10 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = {
             let _inside = runtime.enter();
-            BootListener::bind("127.0.0.1:0".parse().unwrap()).unwrap().with_limits(limits)
+            BootListener::bind("127.0.0.1:0".parse().unwrap())
+                .unwrap()
+                .with_limits(limits)
+                .with_trusted_proxies(proxies)
         };
         let addr = listener.local_addr();
         let token = shutdown.clone();

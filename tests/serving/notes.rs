@@ -12,7 +12,7 @@ fn fetched(server: &Server) -> Vec<BootFetch> {
 }
 
 fn boots(server: &Server) -> u64 {
-    server.shared.load().counters.boots.load(Ordering::Relaxed)
+    server.shared.load().counters.boots()
 }
 
 #[test]

@@ -184,6 +184,13 @@ impl Served {
         self.end();
     }
 
+    /// Does so, and returns all that it wrote until then.
+    pub fn killed(mut self) -> Vec<String> {
+        self.end();
+        self.readers.drain(..).for_each(|reader| reader.join().expect("a reader does not panic"));
+        self.log()
+    }
+
     fn end(&mut self) {
         // Both fail only where it has ended already.
         let _ = self.child.kill();

@@ -46,6 +46,26 @@ pub enum Part {
     Sushy,
     /// libvirt with its driver for QEMU, and dnsmasq: the folder of its bindings for the `python` of [`Part::Sushy`].
     Libvirt,
+    /// Prometheus's checker of metrics and rules: the path of `promtool`.
+    Promtool,
+    /// OpenSSH's server, unpacked and never installed: the path of the program; see [`sshd_libraries`].
+    Sshd,
+    /// dnsmasq, for DHCP, TFTP and router advertisements: the path of the program.
+    Dnsmasq,
+    /// iPXE to be fetched by firmware (`undionly.kpxe`, `snponly.efi`, `ipxe.efi`): the folder of all.
+    Loaders,
+    /// A Debian with its own cloud-init, as an initial RAM disk for the kernel of [`Part::Kernel`]: the path of the file.
+    Guest,
+    /// Kea's DHCP server, unpacked and never started: the folder of it and of its libraries.
+    Kea,
+    /// ISC's DHCP server, unpacked and never started: the path of the program.
+    Dhcpd,
+    /// The path of `lintian`.
+    Lintian,
+    /// groff with its manual macros: the path of the program.
+    Groff,
+    /// The path of `systemd-analyze`.
+    SystemdAnalyze,
 }
 
 impl Part {
@@ -70,6 +90,16 @@ impl Part {
             Part::Cmarkgfm => "cmarkgfm",
             Part::Sushy => "sushy",
             Part::Libvirt => "libvirt",
+            Part::Promtool => "promtool",
+            Part::Sshd => "sshd",
+            Part::Dnsmasq => "dnsmasq",
+            Part::Loaders => "loaders",
+            Part::Guest => "guest",
+            Part::Kea => "kea",
+            Part::Dhcpd => "dhcpd",
+            Part::Lintian => "lintian",
+            Part::Groff => "groff",
+            Part::SystemdAnalyze => "systemd-analyze",
         }
     }
 
@@ -95,9 +125,19 @@ impl Part {
             Part::Cmarkgfm => "run tests/setup.sh: it installs PyPI cmarkgfm into target/test-venv",
             Part::JunitSchema => "run tests/setup.sh: it takes the schema out of the source of PyPI pytest",
             Part::Sushy => "run tests/setup.sh: it installs PyPI sushy-tools, sushy and redfish into target/test-venv",
+            Part::Promtool => "run tests/setup.sh: it unpacks Debian's prometheus into target/test-parts",
             Part::Libvirt => {
                 "run make test-vm: it installs libvirt-daemon, its driver for QEMU, python3-libvirt and dnsmasq-base"
             }
+            Part::Sshd => "run tests/setup.sh: it unpacks Debian's openssh-server into target/test-parts",
+            Part::Dnsmasq => "run tests/setup.sh, or apt-get install dnsmasq-base",
+            Part::Loaders => "run make test-vm, or apt-get install ipxe",
+            Part::Guest => "run make test-vm as root: it makes a Debian with debootstrap in target/test-parts",
+            Part::Kea => "run tests/setup.sh: it unpacks Debian's kea-dhcp4-server into target/test-parts",
+            Part::Dhcpd => "run tests/setup.sh: it unpacks Debian's isc-dhcp-server into target/test-parts",
+            Part::Lintian => "run tests/setup.sh, or apt-get install lintian",
+            Part::Groff => "run tests/setup.sh, or apt-get install groff-base",
+            Part::SystemdAnalyze => "run tests/setup.sh, or apt-get install systemd",
         }
     }
 
@@ -145,6 +185,7 @@ impl Part {
                 status.is_ok_and(|status| status.success()).then_some(python)
             }
             Part::JunitSchema => file(folder().join("junit-10.xsd")),
+            Part::Promtool => program("promtool").or_else(|| file(folder().join("promtool"))),
             Part::Sushy => {
                 let emulator = file(target().join("test-venv/bin/sushy-emulator"))?;
                 let clients = Command::new(emulator.with_file_name("python"))
@@ -156,6 +197,24 @@ impl Part {
                 program("libvirtd").and(program("dnsmasq"))?;
                 file(folder().join("libvirt-python/libvirt.py")).and(file(folder().join("libvirt-python")))
             }
+            Part::Sshd => {
+                program("ssh")?;
+                file(folder().join("sshd/usr/sbin/sshd")).or_else(|| program("sshd"))
+            }
+            Part::Dnsmasq => program("dnsmasq"),
+            Part::Loaders => {
+                let dir = PathBuf::from("/usr/lib/ipxe");
+                let all = ["undionly.kpxe", "snponly.efi", "ipxe.efi"];
+                all.iter().all(|name| dir.join(name).exists()).then_some(dir)
+            }
+            Part::Guest => file(folder().join("guest.img")),
+            Part::Kea => file(folder().join("kea/usr/sbin/kea-dhcp4")).and(file(folder().join("kea"))),
+            Part::Dhcpd => file(folder().join("dhcpd/usr/sbin/dhcpd")),
+            Part::Lintian => program("lintian"),
+            Part::Groff => file("/usr/share/groff/current/tmac/an.tmac".into())
+                .or_else(|| file("/usr/share/groff/tmac/an.tmac".into()))
+                .and(program("groff")),
+            Part::SystemdAnalyze => program("systemd-analyze"),
         }
     }
 }
@@ -196,6 +255,16 @@ fn skipped(line: &str) {
     if let Ok(mut file) = OpenOptions::new().create(true).append(true).open(folder().join("skipped")) {
         let _ = file.write_all(line.as_bytes());
     }
+}
+
+/// Returns the variables by which an unpacked [`Part::Sshd`] finds the libraries that came with it.
+pub fn sshd_libraries() -> Vec<(String, String)> {
+    let folders = ["lib", "usr/lib"].map(|name| {
+        let base = folder().join("sshd").join(name);
+        let arch = std::fs::read_dir(&base).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+        arch.map(|path| path.display().to_string()).collect::<Vec<_>>().join(":")
+    });
+    vec![("LD_LIBRARY_PATH".into(), folders.join(":"))]
 }
 
 /// Returns cargo's target folder.

@@ -1,6 +1,6 @@
 //! A small web server of canned answers: the image server of a virtual machine, and whatever else a test must stand in for.
 //!
-//! It listens on loopback only, keeps a connection open as iPXE likes it, and remembers each request.
+//! It listens on loopback, or inside of a network namespace, keeps a connection open as iPXE likes it, and remembers each request.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
@@ -54,7 +54,12 @@ pub struct Stub {
 impl Stub {
     /// Serves what `answers` says.
     pub fn start(answers: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Stub {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        Stub::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), answers)
+    }
+
+    /// Serves what `answers` says at an address of a network namespace, where every port is free.
+    pub fn start_at(addr: SocketAddr, answers: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Stub {
+        let listener = TcpListener::bind(addr).expect("the address is ours, and the port is free");
         let addr = listener.local_addr().expect("a bound socket has an address");
         let (seen, stopped) = (Arc::default(), Arc::new(AtomicBool::new(false)));
         let (log, stop, answers) = (Arc::clone(&seen), Arc::clone(&stopped), Arc::new(answers));
@@ -73,9 +78,14 @@ impl Stub {
 
     /// Serves `files` by path, and 404 for the rest.
     pub fn files<const N: usize>(files: [(&str, Vec<u8>); N]) -> Stub {
+        Stub::files_at(SocketAddr::from(([127, 0, 0, 1], 0)), files)
+    }
+
+    /// Serves `files` as [`Stub::files`] does, at an address as [`Stub::start_at`] does.
+    pub fn files_at<const N: usize>(addr: SocketAddr, files: [(&str, Vec<u8>); N]) -> Stub {
         let files: BTreeMap<String, Arc<[u8]>> =
             files.into_iter().map(|(path, body)| (path.to_owned(), Arc::from(body))).collect();
-        Stub::start(move |seen| {
+        Stub::start_at(addr, move |seen| {
             let path = seen.target.split('?').next().unwrap_or_default();
             files.get(path).map_or_else(Reply::not_found, |body| Reply::ok(Arc::clone(body)))
         })

@@ -35,5 +35,17 @@ if [ -n "$seed" ]; then
         mark_end "$file"
     done
 fi
+
+# As cloud-init does where it knows no name, and when it is done.
+case " $($B cat /proc/cmdline) " in
+*" site.tells=all "*)
+    mark_begin by-address
+    $B wget -q -O - "${seed%/node/*}/meta-data" || echo "(no meta-data)"
+    mark_end by-address
+    mark_begin phone-home
+    $B wget -q -O - --post-data "instance_id=busybox&hostname=busybox" "${seed%/}/phone-home" && echo told
+    mark_end phone-home
+    ;;
+esac
 $B sync
 $B poweroff -f

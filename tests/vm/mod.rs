@@ -10,6 +10,7 @@
 #![allow(dead_code, reason = "each test binary compiles this module for itself and uses a part of it")]
 #![allow(clippy::disallowed_methods, reason = "tests touch the world")]
 
+pub mod bridge;
 pub mod initramfs;
 pub mod interpret;
 pub mod qemu;
@@ -20,6 +21,9 @@ use std::time::{Duration, Instant};
 
 /// Where a machine finds this machine's loopback.
 pub const HOST: &str = "10.0.2.2";
+
+/// What OVMF keeps of its settings; each machine needs a copy.
+const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
 /// Returns the URL of `path` at a port of our loopback, as the machine must write it.
 pub fn guest_url(port: u16, path: &str) -> String {

@@ -12,6 +12,7 @@ mod vm;
 
 mod bad;
 mod cloud_init;
+mod corpora;
 mod example;
 mod laws;
 mod schemas;

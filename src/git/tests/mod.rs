@@ -3,13 +3,14 @@
 mod follow;
 mod open;
 mod read;
+mod receive;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{Repo, Tip, Trust};
+use super::{Repo, Tip, Trust, Wanted};
 use crate::model::{File, Revision, Tree};
 
 /// A git command that obeys no configuration and no environment of whoever runs the tests.
@@ -31,7 +32,7 @@ fn git_command(dir: &Path) -> Command {
     git
 }
 
-fn git(dir: &Path, args: &[&str]) -> String {
+pub(super) fn git(dir: &Path, args: &[&str]) -> String {
     let out = git_command(dir).args(args).output().expect("git runs");
     assert!(out.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8_lossy(&out.stdout).trim().to_owned()
@@ -83,7 +84,7 @@ impl Site {
     }
 }
 
-fn named(dir: &Path) -> Repo {
+pub(super) fn named(dir: &Path) -> Repo {
     Repo::open(dir, Trust::Named).unwrap()
 }
 

@@ -20,14 +20,20 @@ fn bare_work_tree_and_linked_work_tree_have_their_own_tips() {
     git(&linked, &["commit", "-qam", "side"]);
     for trust in [Trust::Named, Trust::Person] {
         let open = |dir: &Path| Repo::open(dir, trust).unwrap();
-        assert_eq!(open(&site.bare).tip(None).unwrap(), Tip::Commit { branch: "main".into(), revision: first.clone() });
-        assert_eq!(revision(&open(&site.clone).tip(None).unwrap()), first);
+        assert_eq!(
+            open(&site.bare).tip(&Wanted::Head).unwrap(),
+            Tip::Commit { branch: "main".into(), revision: first.clone() }
+        );
+        assert_eq!(revision(&open(&site.clone).tip(&Wanted::Head).unwrap()), first);
         let side = open(&linked);
-        let tip = revision(&side.tip(None).unwrap());
+        let tip = revision(&side.tip(&Wanted::Head).unwrap());
         assert_ne!(tip, first);
         assert_eq!(text(&side.tree(&tip, "").unwrap(), "cluster.toml"), "name = \"side\"\n");
-        assert_eq!(revision(&open(&site.clone).tip(Some("side")).unwrap()), tip);
-        assert_eq!(open(&site.clone.join(".git")).tip(None).unwrap(), open(&site.clone).tip(None).unwrap());
+        assert_eq!(revision(&open(&site.clone).tip(&Wanted::Branch("side".into())).unwrap()), tip);
+        assert_eq!(
+            open(&site.clone.join(".git")).tip(&Wanted::Head).unwrap(),
+            open(&site.clone).tip(&Wanted::Head).unwrap()
+        );
     }
 }
 
@@ -76,12 +82,17 @@ fn sha256_and_reftable_are_named_as_what_they_are() {
 fn an_unborn_an_emptied_and_a_missing_branch_differ() {
     let site = Site::new();
     git(&site.root, &["init", "--bare", "-q", "unborn.git"]);
-    assert_eq!(named(&site.root.join("unborn.git")).tip(None).unwrap(), Tip::Empty { branch: "main".into() });
-    let Tip::Missing { branch, near } = named(&site.bare).tip(Some("mian")).unwrap() else { panic!() };
+    assert_eq!(named(&site.root.join("unborn.git")).tip(&Wanted::Head).unwrap(), Tip::Empty { branch: "main".into() });
+    let Tip::Missing { branch, near } = named(&site.bare).tip(&Wanted::Branch("mian".into())).unwrap() else {
+        panic!()
+    };
     assert_eq!((branch.as_str(), near), ("mian", vec!["main".to_owned()]));
     git(&site.bare, &["update-ref", "-d", "refs/heads/main"]);
-    assert_eq!(named(&site.bare).tip(None).unwrap(), Tip::Empty { branch: "main".into() });
-    assert_eq!(named(&site.bare).tip(Some("a b..~")).unwrap(), Tip::Empty { branch: "a b..~".into() });
+    assert_eq!(named(&site.bare).tip(&Wanted::Head).unwrap(), Tip::Empty { branch: "main".into() });
+    assert_eq!(
+        named(&site.bare).tip(&Wanted::Branch("a b..~".into())).unwrap(),
+        Tip::Empty { branch: "a b..~".into() }
+    );
 }
 
 #[test]
@@ -89,9 +100,9 @@ fn a_detached_head_needs_a_named_branch() {
     let site = Site::new();
     git(&site.clone, &["checkout", "-q", "--detach"]);
     let repo = named(&site.clone);
-    let detached = repo.tip(None).unwrap_err();
+    let detached = repo.tip(&Wanted::Head).unwrap_err();
     assert!(matches!(detached, GitError::Detached { .. }) && detached.hint().unwrap().contains("--branch"));
-    assert_eq!(revision(&repo.tip(Some("main")).unwrap()), site.head());
+    assert_eq!(revision(&repo.tip(&Wanted::Branch("main".into())).unwrap()), site.head());
 }
 
 #[test]
@@ -126,7 +137,7 @@ fn another_users_repository_is_served_when_named_and_refused_to_a_person() {
     if chown(&site.bare, Some(54_321), None).is_err() {
         return;
     }
-    assert_eq!(revision(&named(&site.bare).tip(None).unwrap()), site.head());
+    assert_eq!(revision(&named(&site.bare).tip(&Wanted::Head).unwrap()), site.head());
     let home = tempfile::tempdir().unwrap();
     in_child("git::tests::open::child_is_refused_by_owner", |child| {
         child.env("MUSTER_TEST_REPO", &site.bare).env("HOME", home.path()).env_remove("XDG_CONFIG_HOME");
@@ -161,7 +172,7 @@ fn child_ignores_git_dir() {
     let expected = Revision::commit(&std::env::var("MUSTER_TEST_TIP").unwrap());
     for trust in [Trust::Named, Trust::Person] {
         let repo = Repo::open(&dir, trust).unwrap();
-        assert_eq!(revision(&repo.tip(None).unwrap()), expected);
+        assert_eq!(revision(&repo.tip(&Wanted::Head).unwrap()), expected);
         assert_eq!(text(&repo.tree(&expected, "").unwrap(), "cluster.toml"), "name = \"first\"\n");
     }
 }
@@ -214,6 +225,6 @@ fn a_watch_fires_on_push_on_commit_and_on_a_branch_in_a_new_folder() {
     git(&linked, &["commit", "-q", "--allow-empty", "-m", "linked"]);
     fired(&committed, "a commit in a linked work tree");
     while pushed.recv_timeout(std::time::Duration::from_secs(1)).is_ok() {}
-    named(&site.bare).tip(None).unwrap();
+    named(&site.bare).tip(&Wanted::Head).unwrap();
     assert!(pushed.recv_timeout(std::time::Duration::from_millis(300)).is_err(), "reading woke the reader");
 }

@@ -120,12 +120,12 @@ fn ten_thousand_files_arrive_whole() {
     assert_eq!(text(&tree, "nodes/r42/n4242.toml"), "[[node]]\nname = \"n4242\"\n");
     let start = std::time::Instant::now();
     let mirror = crate::git::Mirror::open_or_create(&site.root.join("mirror.git")).unwrap();
-    mirror.fetch(&site.bare, None).unwrap();
+    mirror.fetch(&site.bare, &Wanted::Head).unwrap();
     eprintln!("and fetched in {:?}", start.elapsed());
     write(&site.clone, "nodes/r00/n0.toml", "");
     let next = site.push("one more");
     let start = std::time::Instant::now();
-    mirror.fetch(&site.bare, None).unwrap();
+    mirror.fetch(&site.bare, &Wanted::Head).unwrap();
     eprintln!("and one change fetched in {:?}", start.elapsed());
     assert_eq!(mirror.repo().unwrap().tree(&next, "").unwrap().blobs().count(), 10_001);
 }
@@ -147,7 +147,26 @@ fn a_tree_that_multiplies_itself_is_bounded() {
     let bomb = git(&site.clone, &["commit-tree", "-m", "bomb", &id]);
     git(&site.clone, &["push", "-q", "--force", "origin", &format!("{bomb}:refs/heads/main")]);
     let mirror = crate::git::Mirror::open_or_create(&site.root.join("mirror.git")).unwrap();
-    assert!(mirror.fetch(&site.bare, None).unwrap().changed, "few objects are copied");
+    assert!(mirror.fetch(&site.bare, &Wanted::Head).unwrap().changed, "few objects are copied");
     let error = mirror.repo().unwrap().tree(&Revision::commit(&bomb), "").unwrap_err();
     assert!(matches!(error, GitError::TooMuch { limit: Limit::Entries, .. }), "{error:?}");
+}
+
+/// Ten levels of two long names for one folder each: a few small objects, and paths of half a megabyte.
+#[test]
+fn a_tree_whose_paths_grow_is_bounded() {
+    let site = Site::new();
+    let repo = git2::Repository::open_bare(&site.bare).unwrap();
+    let odb = repo.odb().unwrap();
+    let name = "n".repeat(60_000);
+    let mut id = odb.write(git2::ObjectType::Tree, b"").unwrap();
+    for _ in 0..10 {
+        let entry = |last: &str| [format!("40000 {name}{last}\0").as_bytes(), id.as_bytes()].concat();
+        id = odb.write(git2::ObjectType::Tree, &[entry("a"), entry("b")].concat()).unwrap();
+    }
+    let who = "Ada <ada@site.example> 1767225600 +0000";
+    let commit = format!("tree {id}\nauthor {who}\ncommitter {who}\n\nbomb\n");
+    let commit = odb.write(git2::ObjectType::Commit, commit.as_bytes()).unwrap();
+    let error = named(&site.bare).tree(&Revision::commit(&commit.to_string()), "").unwrap_err();
+    assert!(matches!(error, GitError::TooMuch { limit: Limit::Path, .. }), "{error:?}");
 }

@@ -32,9 +32,11 @@ proptest! {
     #[test]
     fn an_identity_adds_no_command(text in any::<String>()) {
         for identity in [Identity::Mac(&text), Identity::Name(&text)] {
+            let keys = Keys { identity: Some(identity), mac: None, uuid: Some(&text), serial: Some(&text) };
             let mut who = String::new();
-            identity.write(&mut who);
-            prop_assert!(who.chars().all(|c| c.is_ascii_alphanumeric() || "=:._-%".contains(c)), "{}", who);
+            keys.write(&mut who);
+            prop_assert!(who.chars().all(|c| c.is_ascii_alphanumeric() || "=:._-%&".contains(c)), "{}", who);
+            prop_assert_eq!(who.matches('&').count(), 2);
         }
     }
 }

@@ -233,6 +233,7 @@ impl Surveyor {
                 self.tell(last);
             }
             Ok(Err(error)) => {
+                self.shared.load().counters.store_errors.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 if !std::mem::replace(&mut self.is_stuck, true) {
                     warn!(error = %chain(&error), "what is surveyed cannot be stored; the newest of each BMC is kept");
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{ACCOUNTS, Surveyor, credential_name};
-use crate::http::Command;
+use crate::http::{Command, NotDone};
 use crate::observed::Observation;
 use crate::reconcile::words::chain;
 use crate::reconcile::{clock, keep};
@@ -21,26 +21,26 @@ impl Surveyor {
                 let read = tokio::task::spawn_blocking(move || store.observed()).await;
                 let told = match read {
                     Ok(Ok(observed)) => Ok(ObservedFile::new(observed, clock::rfc3339(clock::now_ms()))),
-                    Ok(Err(error)) => Err(chain(&error)),
-                    Err(error) => Err(error.to_string()),
+                    Ok(Err(error)) => Err(NotDone::Failed(chain(&error))),
+                    Err(error) => Err(NotDone::Failed(error.to_string())),
                 };
                 // Who asked may have gone away.
                 let _ = reply.send(told);
             }
             Command::Take(observations, reply) => {
-                let _ = reply.send(self.take_over(observations).await);
+                let _ = reply.send(self.take_over(observations).await.map_err(NotDone::Failed));
             }
             Command::RefusedLogins(reply) => {
                 let store = Arc::clone(&self.store);
                 let read = tokio::task::spawn_blocking(move || store.refused_logins()).await;
                 let _ = reply.send(match read {
                     Ok(Ok(refused)) => Ok(told_refused(refused)),
-                    Ok(Err(error)) => Err(chain(&error)),
-                    Err(error) => Err(error.to_string()),
+                    Ok(Err(error)) => Err(NotDone::Failed(chain(&error))),
+                    Err(error) => Err(NotDone::Failed(error.to_string())),
                 });
             }
             Command::RetryLogins(bmcs, reply) => {
-                let _ = reply.send(self.retry_logins(bmcs).await);
+                let _ = reply.send(self.retry_logins(bmcs).await.map_err(NotDone::Failed));
             }
         }
     }

@@ -12,8 +12,8 @@ use serde_json::Value;
 pub use notice::{Noted, notice, resource};
 
 use super::read::boot::reference;
-use super::read::words::{at, fact, is_placeholder, told, uuid};
-use crate::model::{BOOT_TARGETS, Quirk};
+use super::read::words::{at, fact, told, uuid};
+use crate::model::{BOOT_TARGETS, Quirk, is_placeholder};
 
 /// What was seen of one BMC.
 #[derive(Debug, Clone, Default)]

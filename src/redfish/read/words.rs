@@ -3,6 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::model::{is_placeholder, is_placeholder_uuid};
 use crate::observed::bounded;
 
 /// The longest text that is taken from a BMC, in characters; names and serial numbers have under 100.
@@ -34,46 +35,6 @@ pub fn told(value: &Value, path: &str) -> Option<Box<str>> {
 /// Returns the text at a path, unless it only holds a place.
 pub fn fact(value: &Value, path: &str) -> Option<Box<str>> {
     told(value, path).filter(|text| !is_placeholder(text))
-}
-
-/// Tells whether a text says that nobody filled it in.
-pub fn is_placeholder(text: &str) -> bool {
-    const WORDS: [&str; 26] = [
-        "to be filled by o.e.m.",
-        "to be filled by oem",
-        "filled by o.e.m.",
-        "default string",
-        "not available",
-        "not applicable",
-        "not specified",
-        "not present",
-        "not provided",
-        "not set",
-        "no asset tag",
-        "no asset information",
-        "free form asset tag",
-        "asset tag",
-        "chassis serial number",
-        "system serial number",
-        "system product name",
-        "system manufacturer",
-        "empty",
-        "invalid",
-        "none",
-        "null",
-        "n/a",
-        "na",
-        "unknown",
-        "unspecified",
-    ];
-    let text = text.trim().to_ascii_lowercase();
-    let holds_nothing = |c: char| matches!(c, '0' | '.' | '-' | '_' | 'x' | '*' | '?' | ' ' | ':');
-    WORDS.contains(&text.as_str())
-        || text.chars().all(holds_nothing)
-        || (text.len() >= 6 && "0123456789012345678901234567890123456789".starts_with(&text))
-        || text == "01234567890123456789ab"
-        || text == "123456789"
-        || text == "1234567890"
 }
 
 /// Returns the number at a path, also one that is written as text, rounded to the nearest whole.
@@ -114,7 +75,7 @@ pub fn flag(value: &Value, path: &str) -> Option<bool> {
 /// Returns the UUID at a path, unless it stands for none.
 pub fn uuid(value: &Value, path: &str) -> Option<Uuid> {
     let uuid = Uuid::try_parse(at(value, path).as_str()?.trim()).ok()?;
-    (!uuid.is_nil() && !uuid.is_max()).then_some(uuid)
+    (!is_placeholder_uuid(uuid)).then_some(uuid)
 }
 
 /// Returns the health that a resource tells of itself.

@@ -99,11 +99,19 @@ fn stored_scripts_are_found_by_claims_too() {
         macs,
         nid: None,
         xname: None,
+        serial: None,
+        uuid: None,
+        ips: Vec::new(),
         digest: script.digest(),
         script: script.clone(),
     };
     let boots = vec![boot("n1", vec![]), boot("n2", vec![mac(2)])];
-    let snapshot = Snapshot::from_stored(Revision::commit("abc"), boots);
+    let snapshot = Snapshot::from_stored(
+        Revision::commit("abc"),
+        boots,
+        crate::snapshot::Folded::default(),
+        crate::snapshot::Reach::default(),
+    );
     let claims = [claim("n1", "b1", &[1]), claim("n2", "b2", &[3]), claim("gone", "b3", &[4])];
     let roll = Roll::call(&snapshot, &claims);
     assert_eq!([1, 2, 3, 4].map(|last| roll.by_mac(mac(last))), [Some(0), None, None, None]);

@@ -11,22 +11,17 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use zeroize::Zeroizing;
 
 use super::account::{Account, Fault};
 use crate::settings::SettingsError;
+use crate::settings::private::{self, Fault as Refused};
 
 /// The most bytes that are read: some hundred for each of 50,000 BMCs.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
-
-/// The permissions of group and others that the file must not give: to read, and to write.
-const FOREIGN: u32 = 0o066;
 
 /// The accounts of the host file.
 #[derive(Debug, Default)]
@@ -40,25 +35,10 @@ impl HostFile {
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let unreadable = |source| SettingsError::CredentialsUnreadable { path: path.into(), source };
         let refuse = |fault: String, hint| SettingsError::Credentials { path: path.into(), fault, hint };
-        // A pipe would be waited for, so it is not opened.
-        if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-            return Err(refuse("is no file".into(), "name a file of TOML"));
-        }
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        let known = file.metadata().map_err(unreadable)?;
-        if known.mode() & FOREIGN != 0 {
-            let fault = format!("others than its owner can read or write it (mode {:03o})", known.mode() & 0o777);
-            return Err(refuse(fault, "chmod 600 the file, and change the passwords if others have read it"));
-        }
-        if known.uid() != 0 && known.uid() != rustix::process::geteuid().as_raw() {
-            let fault = format!("it belongs to another user ({})", known.uid());
-            return Err(refuse(fault, "chown the file to the user that runs muster, or to root"));
-        }
-        let mut bytes = Zeroizing::new(Vec::new());
-        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(refuse(format!("it has over {MAX_BYTES} bytes"), "is this the right file?"));
-        }
+        let bytes = private::read(path, MAX_BYTES).map_err(|fault| match fault {
+            Refused::Unreadable(source) => unreadable(source),
+            Refused::Refused(fault, hint) => refuse(fault, hint),
+        })?;
         let shape = "an account is a table: [NAME] with username = \"...\" and password = \"...\"";
         let Ok(text) = std::str::from_utf8(&bytes) else {
             return Err(refuse("it is not UTF-8".into(), shape));

@@ -30,7 +30,7 @@ fn a_fresh_store_holds_nothing() {
     let (store, opened) = place.open();
     assert_eq!(opened, Opened::Fresh);
     assert_eq!(store.last_good().unwrap(), None);
-    assert!(store.rows().unwrap().is_empty() && store.bodies().unwrap().is_empty());
+    assert!(store.rendered().unwrap() == Rendered::default() && store.bodies().unwrap().is_empty());
     assert!(store.accepted(9).unwrap().is_empty() && store.fetches().unwrap().is_empty());
     assert!(store.unknown().unwrap().is_empty() && store.trouble().is_none());
 }
@@ -47,13 +47,46 @@ fn only_new_scripts_are_asked_for_and_old_ones_go() {
         asked.set(asked.get() + 1);
         Cow::Owned(script(row))
     };
-    store.accept(&accepted(2), &inputs(2), &next, &body).unwrap();
+    store.accept(&accepted(2), &inputs(2), &rendered(&next), &body).unwrap();
     assert_eq!(asked.get(), 1, "a known script was asked for");
     assert_eq!(store.bodies().unwrap().len(), 99);
     assert!(!store.bodies().unwrap().contains_key(&row(7, "v1").digest));
-    store.accept(&accepted(3), &inputs(3), &rows(100, "v1"), &body).unwrap();
+    store.accept(&accepted(3), &inputs(3), &rendered(&rows(100, "v1")), &body).unwrap();
     assert_eq!(asked.get(), 3, "a dropped script was believed to be there");
     holds(&store, 3, &rows(100, "v1"));
+}
+
+#[test]
+fn the_commit_that_is_stored_already_is_listed_once() {
+    let place = Place::used();
+    let (store, _) = place.open();
+    accept(&store, 1, &rows(60, "v2"));
+    assert_eq!(store.accepted(9).unwrap(), [accepted(1)]);
+    holds(&store, 1, &rows(60, "v2"));
+    accept(&store, 2, &rows(1, "v2"));
+    accept(&store, 1, &rows(1, "v2"));
+    assert_eq!(store.accepted(9).unwrap(), [accepted(1), accepted(2), accepted(1)]);
+}
+
+#[test]
+fn what_an_earlier_version_stored_is_read_and_what_it_left_of_another_commit_is_not() {
+    let place = Place::used();
+    let last: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("last-good");
+    let touch = |change: &dyn Fn(&mut redb::Table<&str, &[u8]>)| {
+        let db = redb::Database::open(&place.file).unwrap();
+        let txn = db.begin_write().unwrap();
+        change(&mut txn.open_table(last).unwrap());
+        txn.commit().unwrap();
+    };
+    let bare = |row: BootRow| BootRow { serial: None, uuid: None, ips: Vec::new(), ..row };
+    let expected = Rendered { rows: rows(100, "v1").into_iter().map(bare).collect(), ..Rendered::default() };
+    let other = accepted(2);
+    let record = codec::encode(&shape::AcceptedRecord::from(&other)).unwrap();
+    // An earlier version took another commit with the same rows, and knew nothing of what stands beside them.
+    touch(&|table| drop(table.insert("record", &*record).unwrap()));
+    assert_eq!(place.open().0.rendered().unwrap(), expected);
+    touch(&|table| drop(table.remove("beside").unwrap()));
+    assert_eq!(place.open().0.rendered().unwrap(), expected);
 }
 
 #[test]
@@ -61,7 +94,7 @@ fn a_script_without_bound_is_refused_and_nothing_changes() {
     let place = Place::used();
     let (store, _) = place.open();
     let error = store
-        .accept(&accepted(2), &inputs(2), &rows(1, "v2"), &|_| Cow::Owned(vec![0; MAX_BODY_BYTES + 1]))
+        .accept(&accepted(2), &inputs(2), &rendered(&rows(1, "v2")), &|_| Cow::Owned(vec![0; MAX_BODY_BYTES + 1]))
         .unwrap_err();
     assert!(matches!(&error, StoreError::TooLarge { what, .. } if what.contains("nid000000")), "{error}");
     holds(&store, 1, &rows(100, "v1"));
@@ -88,16 +121,16 @@ fn a_hundred_thousand_scripts_are_stored_once() {
     let rows = rows(100_000, "v1");
     let big = |row: &BootRow| Cow::Owned([&script(row)[..], &[b' '; 1_200]].concat());
     let start = Instant::now();
-    store.accept(&accepted(1), &inputs(1), &rows, &big).unwrap();
+    store.accept(&accepted(1), &inputs(1), &rendered(&rows), &big).unwrap();
     eprintln!("first accept of 100,000: {:?}", start.elapsed());
     let start = Instant::now();
-    store.accept(&accepted(2), &inputs(2), &rows, &|_| panic!("asked for a known script")).unwrap();
+    store.accept(&accepted(2), &inputs(2), &rendered(&rows), &|_| panic!("asked for a known script")).unwrap();
     eprintln!("second accept: {:?}", start.elapsed());
     drop(store);
     let start = Instant::now();
     let (store, _) = place.open();
     eprintln!("open: {:?}, {} MB", start.elapsed(), std::fs::metadata(&place.file).unwrap().len() >> 20);
-    assert_eq!(store.rows().unwrap(), rows);
+    assert_eq!(store.rendered().unwrap(), rendered(&rows));
     assert_eq!(store.bodies().unwrap().len(), 100_000);
 }
 
@@ -175,4 +208,19 @@ proptest! {
         let _ = publish::unfold_tree(&folded);
         let _ = codec::decode::<shape::FetchRecord>(&folded, "spoiled");
     }
+}
+
+#[test]
+fn times_that_are_yet_to_come_are_forgotten_first() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    let most = MAX_UNKNOWN as u32;
+    let year = 365 * 86_400_000;
+    // Noted while the clock was a year ahead; then it was set right, and then it began in 1970.
+    let ahead: Vec<UnknownMac> = (0..most).map(|n| unknown(n, year + i64::from(n))).collect();
+    store.record_unknown(&ahead).unwrap();
+    store.record_unknown(&[unknown(most, 1_000)]).unwrap();
+    store.record_unknown(&[unknown(most + 1, 10)]).unwrap();
+    let kept: Vec<i64> = store.unknown().unwrap().iter().map(|machine| machine.last).filter(|at| *at < year).collect();
+    assert_eq!(kept, [1_000, 10], "whatever is new stays");
 }

@@ -1,4 +1,8 @@
-//! Diagnostics as compilers print them: path, line, caret, message, hint.
+//! Diagnostics as compilers print them (path, line, caret, message, hint), and as annotations of GitHub.
+
+mod github;
+
+pub use github::github;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 

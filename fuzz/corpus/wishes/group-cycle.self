@@ -1,0 +1,3 @@
+//- groups/late.toml
+params = ["late=1"]
+nodes = "@late"

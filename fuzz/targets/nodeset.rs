@@ -1,0 +1,8 @@
+//! Node set expressions.
+
+#![no_main]
+
+#[path = "../laws/mod.rs"]
+mod laws;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| laws::nodeset::holds(input));

@@ -1,0 +1,8 @@
+//! Patterns.
+
+#![no_main]
+
+#[path = "../laws/mod.rs"]
+mod laws;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| laws::pattern::holds(input));

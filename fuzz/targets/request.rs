@@ -1,0 +1,8 @@
+//! Requests of machines that boot.
+
+#![no_main]
+
+#[path = "../laws/mod.rs"]
+mod laws;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| laws::request::holds(input));

@@ -1,0 +1,28 @@
+//! `muster completions`.
+
+use std::io::Write;
+
+use clap::{Args, CommandFactory};
+use clap_complete::{Shell, generate};
+
+use super::{Failure, Muster, Outcome};
+
+/// Print what a shell needs to complete commands and options
+///
+/// bash: `muster completions bash >/usr/share/bash-completion/completions/muster`; zsh: a file `_muster` in a folder of
+/// `$fpath`; fish: `muster completions fish >~/.config/fish/completions/muster.fish`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    shell: Shell,
+}
+
+impl Completions {
+    /// Runs the command.
+    pub fn run(self) -> Result<Outcome, Failure> {
+        let mut script = Vec::new();
+        generate(self.shell, &mut Muster::command(), "muster", &mut script);
+        std::io::stdout().lock().write_all(&script)?;
+        Ok(Outcome::AsWished)
+    }
+}

@@ -1,0 +1,172 @@
+//! Which node a request means, by all the keys that it names a machine by.
+//!
+//! `mac=`, `name=` and `nid=` come first, as in BSS: the first of them that is given decides, and a node that it finds is
+//! the answer. `uuid=` and `serial=` are asked only where a MAC address, or nothing, was given and found no node, and
+//! match what git declares, never claims. A boot never guesses:
+//!
+//! - A MAC address outranks what firmware says of itself. DHCP gave the machine its address by it, and a column of serial
+//!   numbers that slipped by a row must not boot a thousand machines as their neighbours. The contradiction is told.
+//! - A UUID and a serial number that find two nodes find neither ([`Found::Contradiction`]).
+//! - A serial number alone is weak: all machines of a chassis may report the chassis's. So it counts only where nothing
+//!   that the machine says speaks against it: not for a node whose MAC addresses are known, if the machine said one and it
+//!   is another, nor for a node that declares another UUID than the machine's.
+//! - An address that is held, since several nodes claim it, is held whatever else is said.
+
+use std::fmt::Write as _;
+
+use uuid::Uuid;
+
+use crate::http::query::{Query, encode_into};
+use crate::http::serving::Serving;
+use crate::model::{MacAddr, Xname, is_placeholder_uuid, uuid_key};
+use crate::snapshot::Snapshot;
+
+/// How a machine names itself in BSS's words.
+#[derive(Debug, Clone, Copy)]
+pub enum Identity<'q> {
+    Mac(&'q str),
+    Name(&'q str),
+    Nid(u32),
+}
+
+/// All that a machine names itself by; at least one thing.
+#[derive(Debug, Clone, Copy)]
+pub struct Keys<'q> {
+    pub identity: Option<Identity<'q>>,
+    /// The address of [`Identity::Mac`], where it is one.
+    pub mac: Option<MacAddr>,
+    pub uuid: Option<&'q str>,
+    pub serial: Option<&'q str>,
+}
+
+/// What the keys of a request come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// A node, by its MAC address, name or nid; `other` is one that the UUID or serial number would have found.
+    Named {
+        node: usize,
+        other: Option<usize>,
+    },
+    /// A node, by its UUID or serial number.
+    Machine(usize),
+    /// Several nodes claim the MAC address.
+    Held,
+    /// The UUID is one node's and the serial number another's.
+    Contradiction {
+        uuid: usize,
+        serial: usize,
+    },
+    Nobody,
+}
+
+impl<'q> Identity<'q> {
+    fn of(query: &'q Query<'_>) -> Option<Self> {
+        let mac = query.mac.as_deref().map(Self::Mac);
+        mac.or_else(|| query.name.as_deref().map(Self::Name)).or_else(|| query.nid.map(Self::Nid))
+    }
+
+    fn find(self, mac: Option<MacAddr>, serving: &Serving, snapshot: &Snapshot) -> Option<usize> {
+        match self {
+            Self::Mac(_) => mac.and_then(|mac| serving.by_mac(mac)),
+            Self::Name(name) => {
+                let normalised = || Xname::parse(name).ok().and_then(|xname| snapshot.by_name(xname.as_str()));
+                snapshot.by_name(name).or_else(normalised)
+            }
+            Self::Nid(nid) => snapshot.by_nid(nid),
+        }
+    }
+
+    /// Appends the identity as the machine gave it.
+    pub fn write(self, out: &mut String) {
+        match self {
+            Self::Mac(mac) => {
+                out.push_str("mac=");
+                encode_into(out, mac);
+            }
+            Self::Name(name) => {
+                out.push_str("name=");
+                encode_into(out, name);
+            }
+            Self::Nid(nid) => {
+                let _ = write!(out, "nid={nid}");
+            }
+        }
+    }
+}
+
+impl<'q> Keys<'q> {
+    /// Gathers what a query names a machine by; nothing where it names none.
+    pub fn of(query: &'q Query<'_>) -> Option<Self> {
+        let identity = Identity::of(query);
+        let mac = match identity {
+            Some(Identity::Mac(text)) => MacAddr::parse(text).ok(),
+            Some(Identity::Name(_) | Identity::Nid(_)) | None => None,
+        };
+        let (uuid, serial) = (query.uuid.as_deref(), query.serial.as_deref());
+        (identity.is_some() || uuid.is_some() || serial.is_some()).then_some(Self { identity, mac, uuid, serial })
+    }
+
+    /// Finds the node that the keys mean.
+    pub fn find(&self, serving: &Serving, snapshot: &Snapshot) -> Found {
+        let named = self.identity.and_then(|identity| identity.find(self.mac, serving, snapshot));
+        let uuid = self.uuid.and_then(|text| Uuid::try_parse(text.trim()).ok());
+        let by_uuid = uuid.and_then(|uuid| snapshot.by_uuid(uuid));
+        // Bytes that are no text are a serial number that cannot be compared.
+        let serial = self.serial.filter(|serial| !serial.contains(char::REPLACEMENT_CHARACTER));
+        let by_serial = serial.and_then(|serial| snapshot.by_serial(serial));
+        let by_serial = by_serial.filter(|node| self.fits(*node, uuid, serving, snapshot));
+        if let Some(node) = named {
+            let other = by_uuid.into_iter().chain(by_serial).find(|other| *other != node);
+            return Found::Named { node, other };
+        }
+        match (self.identity, by_uuid, by_serial) {
+            _ if self.mac.is_some_and(|mac| serving.roll.is_held(mac)) => Found::Held,
+            // A name is no hardware that may have been replaced: nobody else is meant by it.
+            (Some(Identity::Name(_) | Identity::Nid(_)), _, _) => Found::Nobody,
+            (Some(Identity::Mac(_)) | None, Some(uuid), Some(serial)) if uuid != serial => {
+                Found::Contradiction { uuid, serial }
+            }
+            (Some(Identity::Mac(_)) | None, Some(node), _) | (Some(Identity::Mac(_)) | None, None, Some(node)) => {
+                Found::Machine(node)
+            }
+            (Some(Identity::Mac(_)) | None, None, None) => Found::Nobody,
+        }
+    }
+
+    /// Tells whether nothing else that the machine says speaks against a node with its serial number.
+    fn fits(&self, node: usize, uuid: Option<Uuid>, serving: &Serving, snapshot: &Snapshot) -> bool {
+        let own = &snapshot.nodes()[node];
+        let knows_macs = || own.nics.iter().any(|nic| nic.mac.is_some()) || serving.roll.claim_of(node).is_some();
+        let has_other_mac = match self.identity {
+            Some(Identity::Mac(_)) => self.mac.and_then(|mac| serving.by_mac(mac)) != Some(node) && knows_macs(),
+            Some(Identity::Name(_) | Identity::Nid(_)) | None => false,
+        };
+        let said = uuid.filter(|uuid| !is_placeholder_uuid(*uuid));
+        let declared = own.uuid.map(|uuid| uuid.value).filter(|uuid| !is_placeholder_uuid(*uuid));
+        let has_other_uuid = said.zip(declared).is_some_and(|(said, declared)| uuid_key(said) != uuid_key(declared));
+        !has_other_mac && !has_other_uuid
+    }
+
+    /// Appends all keys as the machine gave them.
+    pub fn write(&self, out: &mut String) {
+        if let Some(identity) = self.identity {
+            identity.write(out);
+        }
+        for (key, value) in [("uuid", self.uuid), ("serial", self.serial)] {
+            let Some(value) = value else { continue };
+            let _ = write!(out, "{}{key}=", if out.is_empty() { "" } else { "&" });
+            encode_into(out, value);
+        }
+    }
+
+    /// Says who is meant, for a person.
+    pub fn who(&self) -> String {
+        match (self.identity, self.uuid, self.serial) {
+            (Some(Identity::Mac(mac)), _, _) => format!("MAC {mac}"),
+            (Some(Identity::Name(name)), _, _) => name.to_owned(),
+            (Some(Identity::Nid(nid)), _, _) => format!("NID {nid}"),
+            (None, Some(uuid), _) => format!("UUID {uuid}"),
+            (None, None, serial) => format!("serial number {}", serial.unwrap_or_default()),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What an administrator orders of the followed branch: pin, unpin, and leave for a rewind.
+//!
+//! Over the unix socket alone, whose mode says who may: a port of loopback is open to every user of this host, and to
+//! whatever their browsers run.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{Response, StatusCode};
+use axum::routing::post;
+use axum::{Json, Router};
+
+use super::answer;
+use super::api::json;
+use super::command::{Order, Orders};
+use super::limits::MAX_BODY;
+use crate::view::{Ordered, PinOrder, RewindOrder, UnpinOrder};
+
+/// How long an order may take: it waits for the look at the repository that runs, and reads and builds a commit.
+pub(super) const PATIENCE: Duration = Duration::from_secs(900);
+
+/// Tells whether a request waits for more than a look at what is in memory.
+pub(super) fn takes_time(path: &str) -> bool {
+    matches!(path, "/api/v1/pin" | "/api/v1/unpin" | "/api/v1/allow-rewind")
+}
+
+/// The routes; `orders` is nothing on a listener that may not give any.
+pub(super) fn routes(orders: Option<Orders>) -> Router {
+    Router::new()
+        .route("/api/v1/pin", post(pin))
+        .route("/api/v1/unpin", post(unpin))
+        .route("/api/v1/allow-rewind", post(allow_rewind))
+        .method_not_allowed_fallback(async || answer::not_allowed("POST").map(Body::new))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(orders)
+}
+
+type Way = State<Option<Orders>>;
+
+async fn pin(State(orders): Way, Json(order): Json<PinOrder>) -> Response<Body> {
+    match orders {
+        Some(orders) => told(orders.give(|reply| Order::Pin(order, reply)).await),
+        None => elsewhere(),
+    }
+}
+
+async fn unpin(State(orders): Way, Json(order): Json<UnpinOrder>) -> Response<Body> {
+    match orders {
+        Some(orders) => told(orders.give(|reply| Order::Unpin(order, reply)).await),
+        None => elsewhere(),
+    }
+}
+
+async fn allow_rewind(State(orders): Way, Json(order): Json<RewindOrder>) -> Response<Body> {
+    match orders {
+        Some(orders) => told(orders.give(|reply| Order::AllowRewind(order, reply)).await),
+        None => elsewhere(),
+    }
+}
+
+fn told(answer: Option<Result<Ordered, String>>) -> Response<Body> {
+    match answer {
+        Some(Ok(ordered)) => json(&ordered),
+        Some(Err(why)) => answer::problem(StatusCode::CONFLICT, &why).map(Body::new),
+        None => answer::problem(StatusCode::SERVICE_UNAVAILABLE, "the server is about to end").map(Body::new),
+    }
+}
+
+fn elsewhere() -> Response<Body> {
+    let why = "orders are taken over a unix socket alone: serve with --api unix:PATH";
+    answer::problem(StatusCode::FORBIDDEN, why).map(Body::new)
+}

@@ -1,0 +1,110 @@
+//! The start from the store: what was rendered is served at once, and what its inputs come to after that.
+//!
+//! Both are the same bytes, but after an upgrade of muster: then what this version renders counts, and what it changed is
+//! told; where this version refuses the inputs, the rendered bytes go on being served.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::{error, info, warn};
+
+use super::super::pin::{self, Pinned};
+use super::super::{remember, words};
+use super::{Follower, build};
+use crate::git::Mirror;
+use crate::model::Revision;
+use crate::store::{Accepted, LastGood, StoreError};
+use crate::view::UpgradeView;
+
+impl Follower {
+    /// Serves the last good commit of the store, so that nothing waits for git.
+    pub fn start_from_store(&mut self) {
+        self.trust.restore(&self.store);
+        match self.store.pin() {
+            Ok(pin) => self.pinned = pin.map(|pin| Pinned::new(pin, true)),
+            Err(error) => warn!(error = %words::chain(&error), "the pin cannot be read from the store"),
+        }
+        if let Some(view) = self.pinned.as_ref().map(Pinned::view) {
+            warn!("{}", pin::told(&view));
+            self.standing.pin(Some(view));
+        }
+        if let Err(error) = self.try_start_from_store() {
+            warn!(error = %words::chain(&error), "the last good commit cannot be read from the store");
+        }
+    }
+
+    fn try_start_from_store(&mut self) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let Some(accepted) = self.store.last_accepted()? else { return Ok(()) };
+        let stored = self.serve_stored(&accepted, started);
+        let Some(LastGood { tree, .. }) = self.store.last_good()? else { return Ok(()) };
+        let (snapshot, findings) = build(&tree, &accepted.revision);
+        let Some(snapshot) = snapshot else {
+            let (revision, why) = (&accepted.revision, words::why(&findings));
+            error!(revision = %revision, "the stored commit does not check any more ({why}); its stored bytes are served");
+            self.standing.refuse(words::refused(&accepted, &findings, &tree));
+            self.swap(None);
+            // A commit that gave nothing to serve is judged again when git has it.
+            self.judged = stored.map(|_| accepted.revision).filter(|_| !self.trust.is_required());
+            self.restore();
+            return Ok(());
+        };
+        let snapshot = Arc::new(snapshot);
+        let (revision, nodes) = (&accepted.revision, snapshot.nodes().len());
+        let millis = started.elapsed().as_millis() as u64;
+        info!(revision = %revision, nodes, millis, "serving the last good commit from the store");
+        let signed_by = self.signed_by(&accepted.revision);
+        self.standing.serve(words::view(&accepted), &snapshot, signed_by);
+        self.judged = Some(accepted.revision.clone()).filter(|_| !self.trust.is_required());
+        self.swap(Some(Arc::clone(&snapshot)));
+        self.restore();
+        let is_ours = stored.as_ref().is_some_and(|stored| stored.muster.as_deref() == Some(remember::MUSTER));
+        if let Some(stored) = stored.as_ref().filter(|_| !is_ours) {
+            self.tell_upgrade(stored, remember::changed(&stored.snapshot, &snapshot));
+        }
+        if !is_ours {
+            // So that what is stored is what is served.
+            self.unstored = Some((snapshot, Arc::new(tree), accepted));
+        }
+        Ok(())
+    }
+
+    /// Finds who signed a commit that was taken before, where that is asked and the mirror can tell.
+    fn signed_by(&mut self, revision: &Revision) -> Option<String> {
+        let repo = self.open_mirror().and_then(Mirror::repo).ok()?;
+        self.trust.signature(&repo, revision).ok()?.ok().flatten()
+    }
+
+    /// Serves what was rendered before, which needs no building.
+    fn serve_stored(&mut self, accepted: &Accepted, started: Instant) -> Option<Kept> {
+        let remember::Stored { snapshot, muster, has_documents } = remember::stored(&self.store, &accepted.revision)?;
+        let snapshot = Arc::new(snapshot);
+        let (revision, nodes) = (&accepted.revision, snapshot.nodes().len());
+        let millis = started.elapsed().as_millis() as u64;
+        info!(revision = %revision, nodes, millis, has_documents, "serving the stored bytes of the last good commit");
+        self.standing.serve(words::view(accepted), &snapshot, None);
+        self.swap(Some(Arc::clone(&snapshot)));
+        Some(Kept { snapshot, muster })
+    }
+
+    fn tell_upgrade(&mut self, stored: &Kept, scripts_changed: u64) {
+        let from = stored.muster.as_deref().unwrap_or("an earlier version");
+        if scripts_changed > 0 {
+            warn!(
+                from,
+                to = remember::MUSTER,
+                scripts_changed,
+                "this version of muster renders other scripts of the same commit"
+            );
+        } else {
+            info!(from, to = remember::MUSTER, "this version of muster renders the same scripts");
+        }
+        self.standing.upgraded(UpgradeView { from: from.to_owned(), scripts_changed });
+    }
+}
+
+/// What is served until its inputs are built.
+struct Kept {
+    snapshot: Arc<crate::snapshot::Snapshot>,
+    muster: Option<Box<str>>,
+}

@@ -1,0 +1,173 @@
+//! Taking a commit or refusing it: judged by who signed it and what it comes after, then built, then served or left waiting.
+//!
+//! It knows neither where commits come from nor how what is served is stored.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tracing::{error, info, warn};
+
+use super::follow::{Follower, build};
+use super::standing::Refused;
+use super::{clock, words};
+use crate::git::{CommitInfo, GitError, Mirror};
+use crate::model::{Revision, Tree};
+use crate::snapshot::Snapshot;
+use crate::store::Accepted;
+use crate::view::RevisionView;
+
+impl Follower {
+    /// Judges the commit that the branch stands at, where that is news.
+    pub(super) fn consider(&mut self, branch: &str, revision: &Revision) -> Result<(), GitError> {
+        if self.judged.as_ref() == Some(revision) {
+            self.works(branch);
+            return Ok(());
+        }
+        let is_whole = self.shared.load().snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_stored());
+        if self.standing.served_id() != Some(revision.as_str()) || !is_whole {
+            return self.take(branch, revision);
+        }
+        let (info, _, trusted) = self.read(revision, false)?;
+        self.works(branch);
+        self.judged = Some(revision.clone());
+        match trusted {
+            Ok(signed_by) => {
+                if self.standing.clear_refusal() {
+                    info!(revision = %revision, "the newest commit is the one that is served, and no other is refused");
+                }
+                self.standing.signed(signed_by);
+                self.taken(revision, None);
+            }
+            Err(reason) => {
+                let reason = format!("{reason}; it is served on, since it was taken before");
+                let commit = commit(revision, &info, 0);
+                self.refuse(&commit, Refused { revision: words::view(&commit), reason, diagnostics: Vec::new() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves the newest commit that was found good, where a pin ended and the newest of all is none: it is refused, or the
+    /// source is away. So what is served is what would be without the pin.
+    pub(super) fn serve_the_newest_good(&mut self) {
+        let Some(pinned) = self.released.take() else { return };
+        let Some(newest) = self.trust.baseline().filter(|newest| **newest != pinned).cloned() else { return };
+        if self.standing.served_id() != Some(pinned.as_str()) {
+            return;
+        }
+        match self.serve_unjudged(&newest) {
+            None => info!(revision = %newest, "serving the newest commit that was taken, now that the pin ended"),
+            Some(why) => warn!(revision = %newest, "the newest commit that was taken cannot be served: {why}"),
+        }
+    }
+
+    /// Serves the pinned commit where another one is: after a start from a store that could not write any more.
+    pub(super) fn serve_the_pinned(&mut self) {
+        let Some(revision) = self.pinned.as_ref().map(|pinned| pinned.pin.revision.clone()) else {
+            return self.standing.pin_fails(None);
+        };
+        if self.standing.served_id() == Some(revision.as_str()) {
+            return;
+        }
+        let fault = self.serve_unjudged(&revision);
+        self.standing.pin_fails(fault);
+    }
+
+    /// Serves a commit that was found good before; says why not, if so.
+    fn serve_unjudged(&mut self, revision: &Revision) -> Option<String> {
+        let repo = self.open_mirror().and_then(Mirror::repo);
+        let read = repo.and_then(|repo| {
+            let signed_by = self.trust.signature(&repo, revision)?.ok().flatten();
+            Ok((repo.commit_info(revision)?, repo.tree(revision, &self.sub)?, signed_by))
+        });
+        let (info, tree, signed_by) = match read {
+            Ok(read) => read,
+            Err(error) => return Some(words::chain(&error)),
+        };
+        let (Some(snapshot), _) = build(&tree, revision) else { return Some("it does not check any more".into()) };
+        let accepted = commit(revision, &info, snapshot.nodes().len());
+        self.publish(Arc::new(snapshot), Arc::new(tree), accepted, signed_by);
+        None
+    }
+
+    /// Reads, judges and builds one commit.
+    fn take(&mut self, branch: &str, revision: &Revision) -> Result<(), GitError> {
+        let (info, tree, trusted) = self.read(revision, true)?;
+        self.works(branch);
+        self.judged = Some(revision.clone());
+        let mut accepted = commit(revision, &info, 0);
+        let reason = match &trusted {
+            Err(reason) => Some(reason.clone()),
+            Ok(_) => tree.as_ref().err().map(|error| words::with_hint(&words::chain(error), error.hint())),
+        };
+        let (Ok(signed_by), Ok(tree), None) = (trusted, tree, &reason) else {
+            let reason = reason.unwrap_or_default();
+            self.refuse(&accepted, Refused { revision: words::view(&accepted), reason, diagnostics: Vec::new() });
+            return Ok(());
+        };
+        let started = std::time::Instant::now();
+        let (snapshot, findings) = build(&tree, revision);
+        let took = started.elapsed();
+        let millis = took.as_millis() as u64;
+        self.shared.load().counters.build_micros.store(took.as_micros() as u64, Ordering::Relaxed);
+        words::tell(&findings, &tree);
+        let Some(snapshot) = snapshot else {
+            self.refuse(&accepted, words::refused(&accepted, &findings, &tree));
+            return Ok(());
+        };
+        accepted.nodes = snapshot.nodes().len() as u32;
+        self.standing.clear_refusal();
+        let (subject, nodes) = (accepted.subject.clone(), accepted.nodes);
+        if self.pinned.is_some() {
+            info!(revision = %revision, subject, nodes, millis, "the newest commit checks and waits for the end of the pin");
+            self.taken(revision, Some(words::view(&accepted)));
+            return Ok(());
+        }
+        self.publish(Arc::new(snapshot), Arc::new(tree), accepted, signed_by);
+        info!(revision = %revision, subject, nodes, millis, "commit accepted");
+        self.shared.load().counters.accepted.fetch_add(1, Ordering::Relaxed);
+        self.taken(revision, None);
+        self.restore();
+        Ok(())
+    }
+
+    /// Remembers that a commit of the branch was found good, and whether it waits.
+    fn taken(&mut self, revision: &Revision, waits: Option<RevisionView>) {
+        self.trust.took(revision);
+        if let Some(pinned) = &mut self.pinned {
+            pinned.waits = waits;
+        }
+    }
+
+    /// Serves a commit from now on.
+    pub(super) fn publish(
+        &mut self,
+        snapshot: Arc<Snapshot>,
+        tree: Arc<Tree>,
+        accepted: Accepted,
+        signed_by: Option<String>,
+    ) {
+        self.standing.serve(words::view(&accepted), &snapshot, signed_by);
+        self.swap(Some(Arc::clone(&snapshot)));
+        self.unstored = Some((snapshot, tree, accepted));
+    }
+
+    fn refuse(&mut self, commit: &Accepted, refused: Refused) {
+        let served = self.standing.served_id().unwrap_or("nothing").to_owned();
+        let (revision, subject) = (&commit.revision, &*commit.subject);
+        if !self.standing.has_refused(&refused) {
+            self.shared.load().counters.refused.fetch_add(1, Ordering::Relaxed);
+            error!(revision = %revision, subject, served, "commit refused: {}", refused.reason);
+        }
+        if let Some(pinned) = &mut self.pinned {
+            pinned.waits = None;
+        }
+        self.standing.refuse(refused);
+    }
+}
+
+/// Describes a commit that is judged now.
+fn commit(revision: &Revision, info: &CommitInfo, nodes: usize) -> Accepted {
+    let nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
+    Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.as_str().into(), nodes }
+}

@@ -1,0 +1,141 @@
+//! Which commits of the branch may be taken: those that somebody signed who may, and that come after the one before.
+//!
+//! Where no signature is required, all of them may. What came before is remembered all the same, so that there is
+//! something to compare with on the day when one is.
+
+use tracing::{info, warn};
+
+use super::words;
+use crate::git::{Files, GitError, Repo, Signers};
+use crate::model::Revision;
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// Who may sign, and which commit was taken last.
+pub struct Trust {
+    signers: Option<Signers>,
+    /// The newest commit that was taken from the branch, whether it is served or waits.
+    baseline: Option<Revision>,
+    is_stored: bool,
+}
+
+/// Who signed a commit, where that is asked; else why it is not taken, and what to do next.
+pub type Judged = Result<Option<String>, String>;
+
+impl Trust {
+    /// Reads who may sign, where this host says that somebody must.
+    pub fn new(settings: &Settings) -> Self {
+        let signers = settings.require_signed.as_ref().map(|allowed| {
+            Signers::new(Files {
+                allowed: allowed.clone(),
+                revoked: settings.revoked_signers.clone(),
+                gpg_keyring: settings.gpg_keyring.clone(),
+            })
+        });
+        let trust = Self { signers, baseline: None, is_stored: true };
+        if let Some(trouble) = trust.trouble() {
+            warn!("no new commit is taken: {trouble}");
+        }
+        trust
+    }
+
+    /// Brings back which commit was taken last.
+    pub fn restore(&mut self, store: &Store) {
+        let last = || {
+            Ok::<_, crate::store::StoreError>(match store.baseline()? {
+                Some(baseline) => Some(baseline),
+                // A store from before it was recorded.
+                None => store.accepted(1)?.into_iter().next().map(|accepted| accepted.revision),
+            })
+        };
+        match last() {
+            Ok(last) => self.baseline = last,
+            Err(error) => warn!(error = %words::chain(&error), "which commit was taken last cannot be read"),
+        }
+        if self.signers.is_some() && self.baseline.is_none() {
+            warn!(
+                "this store has taken no commit yet: the first that is signed counts, and a rewind before it cannot be seen"
+            );
+        }
+    }
+
+    /// Tells whether a signature is required.
+    pub fn is_required(&self) -> bool {
+        self.signers.is_some()
+    }
+
+    /// Returns the newest commit that was taken.
+    pub fn baseline(&self) -> Option<&Revision> {
+        self.baseline.as_ref()
+    }
+
+    /// Reads the files again; true where what they say is another thing now, so that refused commits are judged again.
+    pub fn refresh(&mut self) -> bool {
+        let changed = self.signers.as_mut().is_some_and(Signers::refresh);
+        if changed {
+            match self.trouble() {
+                Some(trouble) => warn!("no new commit is taken: {trouble}"),
+                None => info!("the files of signers changed and are read again"),
+            }
+        }
+        changed
+    }
+
+    /// Says why nobody's signature can be judged, if so.
+    pub fn trouble(&self) -> Option<String> {
+        self.signers.as_ref()?.trouble().map(ToString::to_string)
+    }
+
+    /// Judges the signature of a commit.
+    ///
+    /// # Errors
+    /// The commit cannot be read.
+    pub fn signature(&self, repo: &Repo, revision: &Revision) -> Result<Judged, GitError> {
+        let Some(signers) = &self.signers else { return Ok(Ok(None)) };
+        let judged = signers.verify(&repo.commit_object(revision)?);
+        Ok(judged.map(Some).map_err(|refusal| words::with_hint(&refusal.to_string(), refusal.hint())))
+    }
+
+    /// Judges a commit that the branch stands at.
+    ///
+    /// # Errors
+    /// The commit or its history cannot be read.
+    pub fn judge(&self, repo: &Repo, revision: &Revision) -> Result<Judged, GitError> {
+        let judged = self.signature(repo, revision)?;
+        match &self.baseline {
+            Some(baseline) if self.is_required() && judged.is_ok() && !repo.comes_after(revision, baseline)? => {
+                Ok(Err(format!(
+                    "it does not come after {}, the newest commit that was taken: the branch was rewound or rewritten, which \
+                     may be a replay of what was signed for another day (if it is wished, on this host: \
+                     muster allow-rewind {})",
+                    baseline.short(),
+                    revision.short()
+                )))
+            }
+            Some(_) | None => Ok(judged),
+        }
+    }
+
+    /// Notes that a commit was taken, or may be gone back to.
+    pub fn took(&mut self, revision: &Revision) {
+        if self.baseline.as_ref() != Some(revision) {
+            self.baseline = Some(revision.clone());
+            self.is_stored = false;
+        }
+    }
+
+    /// Stores what was noted; true where that was news. What cannot be stored is stored later.
+    pub fn store(&mut self, store: &Store) -> bool {
+        match &self.baseline {
+            Some(baseline) if !self.is_stored => match store.set_baseline(baseline) {
+                Ok(()) => {
+                    self.is_stored = true;
+                    true
+                }
+                // The status tells of the store.
+                Err(_) => false,
+            },
+            Some(_) | None => false,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Diagnostics as workflow commands of GitHub Actions: errors first, no more of a kind than GitHub shows, and a last line
+//! that counts all of them.
+
+use super::count;
+use crate::model::{Diagnostic, Severity, Tree};
+use crate::report::workflow::{Kind, MOST, Spot, command, last};
+use crate::view::DiagnosticView;
+
+/// Writes findings as annotations; paths begin with `prefix`, at the root of the repository.
+///
+/// `nodes` is how many nodes the wishes declare, where they check.
+#[must_use]
+pub fn github(findings: &[Diagnostic], tree: &Tree, prefix: &str, nodes: Option<usize>) -> String {
+    let mut out = String::new();
+    let mut told = 0;
+    for (severity, kind) in [(Severity::Error, Kind::Error), (Severity::Warning, Kind::Warning)] {
+        for finding in findings.iter().filter(|finding| finding.severity() == severity).take(MOST) {
+            out.push_str(&annotation(finding, tree, prefix, kind));
+            told += 1;
+        }
+    }
+    let mut all = count(findings);
+    if let Some(nodes) = nodes {
+        all = format!("{nodes} nodes; {all}");
+    }
+    if told < findings.len() {
+        all.push_str(&format!("; {} not shown, for GitHub shows {MOST} of a kind", findings.len() - told));
+    }
+    out.push_str(&last("muster check", &all));
+    out
+}
+
+fn annotation(finding: &Diagnostic, tree: &Tree, prefix: &str, kind: Kind) -> String {
+    let view = DiagnosticView::of(finding, tree);
+    let path = format!("{prefix}{}", view.path);
+    // Where a finding is about the file as a whole, GitHub shows it at the head.
+    let spot = Spot { path: &path, line: view.line.unwrap_or(1), column: view.column };
+    let mut text = view.message;
+    for (place, why) in &finding.related {
+        let related = Diagnostic::new(finding.code, place.clone(), "");
+        let line = DiagnosticView::of(&related, tree).line.map(|line| format!(":{line}")).unwrap_or_default();
+        text.push_str(&format!("\n{prefix}{}{line}: {why}", place.file));
+    }
+    if let Some(hint) = view.hint {
+        text.push_str(&format!("\nhelp: {hint}"));
+    }
+    command(kind, spot, &view.code, &text)
+}

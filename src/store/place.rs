@@ -1,0 +1,120 @@
+//! Whether the open file still stands at its path: somebody may tidy up under a running server.
+//!
+//! An open file whose name is gone is read and written as before, and is lost with the process. So it is looked for now and
+//! then, and all that it holds is written to its path anew.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use redb::{Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value, WriteTransaction};
+
+use super::codec::Fault;
+use super::database::{builder, fault_error};
+use super::tables::{
+    ACCEPTED, BMCS, BODIES, CLAIMS, DOCUMENTS, FETCHES, FOLLOWED, LAST_GOOD, META, REFUSED, SETS, UNKNOWN, later,
+};
+use super::{Store, StoreError};
+
+/// A file by its device and inode.
+pub(super) type Place = (u64, u64);
+
+/// Finds which file a path names.
+pub(super) fn of(path: &Path) -> Option<Place> {
+    fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+impl Store {
+    /// Looks whether the file still stands at its path, and writes it there anew where it was removed. Returns whether it
+    /// did. A file of somebody else in its place is left alone, and [`Store::trouble`] says so.
+    ///
+    /// # Errors
+    /// The file was removed, and cannot be written anew.
+    pub fn stay_in_place(&self) -> Result<bool, StoreError> {
+        let mut inner = self.lock();
+        let (Some(db), Some(opened)) = (&inner.db, inner.place) else { return Ok(false) };
+        match of(&self.path) {
+            Some(found) if found == opened => self.set_displaced(None),
+            Some(_) => self.set_displaced(Some(format!(
+                "{}: another file was put in its place, and what is stored goes to the old one, which nobody finds again; \
+                 restart muster to use the new one, or remove it",
+                self.path.display()
+            ))),
+            None => match self.write_anew(db) {
+                Ok(fresh) => {
+                    inner.place = of(&self.path);
+                    inner.db = Some(fresh);
+                    self.set_displaced(None);
+                    return Ok(true);
+                }
+                Err(error) => {
+                    self.set_displaced(Some(format!("{}: was removed, and cannot be written anew", self.path.display())));
+                    return Err(error);
+                }
+            },
+        }
+        Ok(false)
+    }
+
+    /// Copies the open file to one of another name, which then gets its own.
+    fn write_anew(&self, db: &Database) -> Result<Database, StoreError> {
+        let beside = beside(&self.path);
+        let open = |source| StoreError::Open { path: beside.clone(), source };
+        let copied = || {
+            // One that was cut short is of no use.
+            if beside.exists() {
+                fs::remove_file(&beside).map_err(open)?;
+            }
+            let fresh = builder().create(&beside).map_err(|error| open(std::io::Error::other(error)))?;
+            copy_all(db, &fresh).map_err(|fault| fault_error(&beside, "copy what is stored", fault))?;
+            fs::rename(&beside, &self.path).map_err(open)?;
+            Ok(fresh)
+        };
+        copied().inspect_err(|_: &StoreError| drop(fs::remove_file(&beside)))
+    }
+
+    fn set_displaced(&self, why: Option<String>) {
+        *self.displaced.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".anew");
+    path.with_file_name(name)
+}
+
+fn copy_all(from: &Database, to: &Database) -> Result<(), Fault> {
+    let (from, to) = (from.begin_read()?, to.begin_write()?);
+    copy(&from, &to, META)?;
+    copy(&from, &to, ACCEPTED)?;
+    copy(&from, &to, LAST_GOOD)?;
+    copy(&from, &to, BODIES)?;
+    copy(&from, &to, DOCUMENTS)?;
+    copy(&from, &to, FETCHES)?;
+    copy(&from, &to, UNKNOWN)?;
+    copy(&from, &to, BMCS)?;
+    copy(&from, &to, SETS)?;
+    copy(&from, &to, CLAIMS)?;
+    copy(&from, &to, REFUSED)?;
+    copy(&from, &to, FOLLOWED)?;
+    let copied = to.list_tables()?.count();
+    assert_eq!(copied, from.list_tables()?.count(), "every table is copied");
+    to.commit()?;
+    Ok(())
+}
+
+fn copy<K: Key + 'static, V: Value + 'static>(
+    from: &ReadTransaction,
+    to: &WriteTransaction,
+    table: TableDefinition<'_, K, V>,
+) -> Result<(), Fault> {
+    let Some(old) = later(from, table)? else { return Ok(()) };
+    let mut new = to.open_table(table)?;
+    for row in old.iter()? {
+        let (key, value) = row?;
+        new.insert(key.value(), value.value())?;
+    }
+    Ok(())
+}
