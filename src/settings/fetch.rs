@@ -14,7 +14,7 @@ use crate::model::parse_duration;
 /// How long one fetch may take where nobody says: the first one of a large repository over a slow line.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// How many MiB one fetch may bring where nobody says: 40 times the wishes of 100,000 nodes.
+/// How many MiB the mirror may take where nobody says: 40 times the wishes of 100,000 nodes.
 const MAX_MIB: u32 = 2048;
 
 /// The shortest interval of looking elsewhere: a forge counts its visitors, and a webhook is faster than any interval.
@@ -31,7 +31,7 @@ pub struct GivenFetch {
     /// How long one fetch may take [default: 10m]
     #[arg(long = "fetch-timeout", value_name = "TIME", env = "MUSTER_FETCH_TIMEOUT", id = "fetch.timeout")]
     pub timeout: Option<String>,
-    /// How many MiB one fetch may bring [default: 2048]
+    /// How many MiB the mirror of a repository elsewhere may take [default: 2048]
     #[arg(long = "fetch-max-mib", value_name = "MIB", env = "MUSTER_FETCH_MAX_MIB", id = "fetch.max_mib")]
     pub max_mib: Option<u32>,
 }
@@ -43,7 +43,7 @@ pub struct FetchSettings {
     pub interval: Option<Duration>,
     /// How long one fetch may take.
     pub timeout: Duration,
-    /// How many bytes one fetch may bring.
+    /// How many bytes the mirror may take.
     pub max_bytes: u64,
 }
 

@@ -4,6 +4,7 @@
 //! are new; sets that no record names any more go with the same commit.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rayon::prelude::*;
 use redb::{ReadTransaction, ReadableTable};
@@ -38,8 +39,7 @@ impl Store {
         self.write("record what was surveyed", |txn, known| {
             let mut batch = Batch::begin(txn, known.uses.take())?;
             batch.take(observations)?;
-            let now = observations.iter().map(|observation| observation.at).max().unwrap_or_default();
-            batch.forget_surplus(now)?;
+            batch.forget_surplus(now())?;
             (known.uses, written) = batch.end()?;
             Ok(())
         })?;
@@ -172,4 +172,10 @@ pub(super) fn decode_all<K: Send, T: DeserializeOwned + Send>(
             chunk.into_par_iter().map(|(key, bytes)| (key, codec::unpack(&bytes))).collect();
         decoded.into_iter().for_each(|(key, value)| each(key, value));
     }
+}
+
+/// Returns the time by this host's clock, in unix milliseconds: observations may come from elsewhere, and late.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
