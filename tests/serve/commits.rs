@@ -105,7 +105,7 @@ fn a_deleted_branch_and_an_emptied_repository_keep_the_last() {
     };
     says("there is no branch `main`");
     wishes.git_in(&wishes.bare(), &["update-ref", "-d", "refs/heads/other"]);
-    says("the repository has no commit on `main`");
+    says("the repository has no commit on the branch `main`");
     wishes.push();
     until_serving(&served, &first);
 }

@@ -51,7 +51,7 @@ fn a_machine_that_names_itself_badly_is_told_so() {
     until(&served, "serving", |status| status["state"] == "serving");
     let long = "x".repeat(5000);
     let ask = |query: &str| served.get(&format!("/boot/v1/bootscript{query}"));
-    for query in ["", "?", "?mac=", "?nid=x", "?serial=1"] {
+    for query in ["", "?", "?mac=", "?nid=x", "?uuid=&serial="] {
         let answer = ask(query);
         assert_eq!(answer.status, 400, "{query}");
         assert!(answer.text().contains("Need a mac=, name=, or nid= parameter"), "{query}: {}", answer.text());

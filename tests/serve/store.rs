@@ -179,6 +179,7 @@ fn stored_scripts_boot_when_an_upgrade_refuses_the_stored_commit_and_git_is_away
     let served = serve(&wishes, &[]);
     until_stored(&served, &first);
     let before = served.get("/boot/v1/bootscript?mac=02:00:00:00:00:01").text().to_owned();
+    let documents = served.get("/cloud-init/node/n1/meta-data").text().to_owned();
     let (ended, _) = served.stop();
     assert!(ended.success());
     want_a_later_muster(&wishes);
@@ -186,7 +187,9 @@ fn stored_scripts_boot_when_an_upgrade_refuses_the_stored_commit_and_git_is_away
     let away = wishes.root().join("away.git");
     fs::rename(wishes.bare(), &away).expect("it can be moved");
     let served = serve(&wishes, &[]);
-    let status = until(&served, "the stored scripts", |status| status["served"]["id"] == *first);
+    let status = until(&served, "the stored scripts", |status| {
+        status["served"]["id"] == *first && !status["refused"].is_null()
+    });
     assert_eq!(status["refused"]["diagnostics"][0]["code"], "version", "{status:#}");
     for key in ["mac=02:00:00:00:00:01", "name=n1", "nid=1"] {
         let after = served.get(&format!("/boot/v1/bootscript?{key}"));
@@ -194,7 +197,7 @@ fn stored_scripts_boot_when_an_upgrade_refuses_the_stored_commit_and_git_is_away
         assert_eq!(kernel(after.text()), kernel(&before), "{key}");
     }
     // A node that boots without its documents would be another node.
-    assert_eq!(served.get("/cloud-init/node/n1/user-data").status, 503);
+    assert_eq!(served.get("/cloud-init/node/n1/meta-data").text(), documents);
 }
 
 /// Returns a script's kernel line, up to what differs by server, and without what differs by request.

@@ -84,6 +84,9 @@ impl Follower {
         info!(revision = %revision, nodes, millis, has_documents, "serving the stored bytes of the last good commit");
         self.standing.serve(words::view(accepted), &snapshot, None);
         self.swap(Some(Arc::clone(&snapshot)));
+        self.restore();
+        // Nodes that were given no script are not among these, and are once the inputs are built.
+        self.restored = false;
         Some(Kept { snapshot, muster })
     }
 
