@@ -163,9 +163,9 @@ fn a_mistake_in_every_node_does_not_flood_the_log() {
     let reason = status["refused"]["reason"].as_str().unwrap();
     let errors: usize = reason.split(' ').next().unwrap().parse().expect("it begins with how many");
     assert!(errors >= 2000, "{reason}");
+    served.wait_for("that there are more", |fields| fields["more"].is_u64());
     let told = served.log().iter().filter(|line| line.contains("\"path\":\"nodes/b.toml\"")).count();
     assert_eq!(told, 20, "{}", served.log().join("\n"));
-    served.wait_for("that there are more", |fields| fields["more"].is_u64());
     let output = ends(wishes.root(), &["status"], &[]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.lines().count() < 70 && said.contains("and more; `muster check --rev"), "{said}");

@@ -84,6 +84,10 @@ fn said(dir: &Path, key: &str, told: &Told<'_>) -> Value {
     if key == "listen" || key == "metrics" {
         command.args(["--advertise", "http://x"]);
     }
+    // Who may sign besides, and who no longer may, is asked where a signature is required.
+    if key == "gpg_keyring" || key == "revoked_signers" {
+        command.args(["--require-signed", "x"]);
+    }
     let output = command.output().expect("muster starts");
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{key}: {errors}");
