@@ -187,9 +187,8 @@ fn stored_scripts_boot_when_an_upgrade_refuses_the_stored_commit_and_git_is_away
     let away = wishes.root().join("away.git");
     fs::rename(wishes.bare(), &away).expect("it can be moved");
     let served = serve(&wishes, &[]);
-    let status = until(&served, "the stored scripts", |status| {
-        status["served"]["id"] == *first && !status["refused"].is_null()
-    });
+    let status =
+        until(&served, "the stored scripts", |status| status["served"]["id"] == *first && !status["refused"].is_null());
     assert_eq!(status["refused"]["diagnostics"][0]["code"], "version", "{status:#}");
     for key in ["mac=02:00:00:00:00:01", "name=n1", "nid=1"] {
         let after = served.get(&format!("/boot/v1/bootscript?{key}"));

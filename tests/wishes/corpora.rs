@@ -6,8 +6,11 @@ use std::{env, fs};
 #[path = "../../fuzz/laws/mod.rs"]
 mod laws;
 
-/// A law of `fuzz/laws/`, by the name of its target and of its corpus.
-const LAWS: [(&str, fn(&[u8])); 6] = [
+/// What must hold of some bytes.
+type Law = fn(&[u8]);
+
+/// The laws of `fuzz/laws/`, by the names of their targets and corpora.
+const LAWS: [(&str, Law); 6] = [
     ("wishes", laws::wishes::holds),
     ("facts", laws::facts::holds),
     ("nodeset", laws::nodeset::holds),

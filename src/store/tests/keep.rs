@@ -72,7 +72,8 @@ fn the_commit_that_is_stored_already_is_listed_once() {
 fn what_an_earlier_version_stored_is_read_and_what_it_left_of_another_commit_is_not() {
     let place = Place::used();
     let last: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("last-good");
-    let touch = |change: &dyn Fn(&mut redb::Table<&str, &[u8]>)| {
+    type Touched<'t> = redb::Table<'t, &'static str, &'static [u8]>;
+    let touch = |change: &dyn Fn(&mut Touched<'_>)| {
         let db = redb::Database::open(&place.file).unwrap();
         let txn = db.begin_write().unwrap();
         change(&mut txn.open_table(last).unwrap());
