@@ -48,11 +48,11 @@
 //! | room | what it does |
 //! |---|---|
 //! | [`settings`] | this host's settings |
-//! | [`git`] | folders and commits to trees; the mirror; the watch; who signed a commit |
+//! | [`git`] | folders and commits to trees; the mirror, filled from here or from another host; the watch; who signed a commit |
 //! | [`redfish`] | one BMC: a polite client, a probe that makes one observation, quirks as a table |
 //! | [`survey`] | many BMCs side by side: whom to ask, with which account, and the run that asks them |
-//! | [`store`] | redb: accepted commits, last good inputs and scripts, boot fetches, observations, claims |
-//! | [`http`] | two listeners: boot (scripts, cloud-init) and api (status, what was seen) |
+//! | [`store`] | redb: accepted commits, last good inputs, scripts and documents, pins, boot fetches, observations, claims |
+//! | [`http`] | listeners: boot (scripts, cloud-init), api (status, what was seen, orders, webhook), metrics |
 //! | [`simulate`] | a fleet of simulated BMCs: stateful, seeded, with faults and quirks as switches |
 //! | [`reconcile`] | the loops: git to Snapshot, BMCs to observations and claims; the only one that writes the store |
 //! | [`cli`] | one file per command |
@@ -92,6 +92,12 @@
 //!   export, the api), and a second set of types would say the same again.
 //! - The Redfish client is reqwest and lenient readers of plain JSON, not the nv-redfish crates: their typed model refuses a
 //!   whole resource for one odd field, their bodies are unbounded, and their client sits on another major version of reqwest.
+//! - SSH signatures are framed by code of our own over aws-lc, which TLS brings, and compared with ssh-keygen in tests: the
+//!   crates that have it bring a second set of arithmetic.
+//! - The store keeps rendered documents beside scripts, so that a start serves whole nodes before anything is built, and goes
+//!   on with them where an upgrade refuses the inputs.
+//! - What decides by itself is the newest commit's own signature, not those of the commits below it; whoever signs a merge
+//!   answers for it.
 
 pub mod adopt;
 pub mod change;
