@@ -3,7 +3,7 @@
 //! Some values matter by themselves: identity, the BMC, what a machine should look like. The others only say why bytes
 //! differ, so that a change of them that reaches no byte is no change.
 
-use crate::desired::{Bmc, BootKind, Desired, Free};
+use crate::desired::{Bmc, BootKind, Desired};
 use crate::model::{Layer, Origin};
 use crate::resolve::{self, Vars};
 use crate::snapshot::Snapshot;
@@ -78,18 +78,7 @@ pub fn differences(old: Values, new: Values) -> Vec<ValueChange> {
 
 fn spot(snapshot: &Snapshot, origin: Origin) -> Spot {
     let sources = &snapshot.desired().sources;
-    let layer = match origin.layer {
-        Layer::BuiltIn => "built in".into(),
-        Layer::Boot => "boot configuration".into(),
-        Layer::BootArch => "boot configuration, by architecture".into(),
-        Layer::Defaults => "defaults".into(),
-        Layer::Group(rank) => {
-            let group = snapshot.desired().groups.iter().find(|group| group.rank == Some(rank));
-            group.map_or_else(|| "group".into(), |group| format!("group {}", group.name).into())
-        }
-        Layer::Node => "node".into(),
-        Layer::Facts => "facts".into(),
-    };
+    let layer = snapshot.desired().layer_words(origin.layer);
     Spot { path: sources.path(origin.file).into(), line: sources.line(origin.file, origin.at), layer }
 }
 
@@ -204,7 +193,7 @@ pub fn of_class(snapshot: &Snapshot, class: u32) -> Values {
     }
     put("macs", resolved.macs.value.as_str().into(), Some(resolved.macs.origin));
     for (path, wanted) in &resolved.expect {
-        put(&format!("expect.{path}"), free(&wanted.value), Some(wanted.origin));
+        put(&format!("expect.{path}"), wanted.value.to_string(), Some(wanted.origin));
     }
     all
 }
@@ -218,7 +207,7 @@ pub fn of_documents(snapshot: &Snapshot, class: u32) -> Values {
     }
     let mut leaves = |start: &str, vars: &Vars| {
         for (path, leaf) in vars.leaves() {
-            all.put(snapshot, &format!("{start}.{path}"), free(leaf.value), Some(leaf.origin));
+            all.put(snapshot, &format!("{start}.{path}"), leaf.value.to_string(), Some(leaf.origin));
         }
     };
     leaves("vars", &class.vars);
@@ -291,18 +280,4 @@ pub fn of_cluster(desired: &Desired, snapshot: &Snapshot) -> Values {
 pub fn server(snapshot: &Snapshot, class: u32) -> &str {
     let desired = snapshot.desired();
     resolve::server_of(desired, Some(&desired.classes[class as usize]))
-}
-
-fn free(value: &Free) -> String {
-    match value {
-        Free::Text(text) => format!("{text:?}"),
-        Free::Integer(number) => number.to_string(),
-        Free::Float(number) => number.to_string(),
-        Free::Boolean(value) => value.to_string(),
-        Free::List(items) => format!("[{}]", items.iter().map(free).collect::<Vec<_>>().join(", ")),
-        Free::Table(table) => {
-            let entries = table.iter().map(|(key, at)| format!("{key} = {}", free(&at.value)));
-            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
-        }
-    }
 }

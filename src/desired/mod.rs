@@ -293,6 +293,23 @@ impl Desired {
         self.groups.binary_search_by(|group| (*group.name).cmp(name)).ok().map(|at| &self.groups[at])
     }
 
+    /// Says in words which layer stated something, such as `group compute`.
+    #[must_use]
+    pub fn layer_words(&self, layer: Layer) -> Box<str> {
+        match layer {
+            Layer::BuiltIn => "built in".into(),
+            Layer::Boot => "boot configuration".into(),
+            Layer::BootArch => "boot configuration, by architecture".into(),
+            Layer::Defaults => "defaults".into(),
+            Layer::Group(rank) => {
+                let group = self.groups.iter().find(|group| group.rank == Some(rank));
+                group.map_or_else(|| "group".into(), |group| format!("group {}", group.name).into())
+            }
+            Layer::Node => "node".into(),
+            Layer::Facts => "facts".into(),
+        }
+    }
+
     /// Returns the index of the boot configuration of a name.
     #[must_use]
     pub fn boot_index(&self, name: &str) -> Option<u16> {

@@ -251,7 +251,12 @@ pub(super) trait Answers<P>: Send + Sync + 'static {
     /// it is not, what takes time is a client that sends its body slowly.
     const WORKS: bool;
 
-    fn answer(&self, request: Request<Incoming>, peer: &P) -> impl Future<Output = Response<Self::Body>> + Send;
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: &P,
+        counters: &Counters,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
 
     /// Returns where all is counted.
     fn counters(&self) -> Arc<Counters>;
@@ -264,11 +269,11 @@ impl Answers<Peer> for Boot {
     type Body = http_body_util::Full<Bytes>;
     const WORKS: bool = false;
 
-    async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Answer {
+    async fn answer(&self, request: Request<Incoming>, peer: &Peer, counters: &Counters) -> Answer {
         let route = Route::of(request.uri().path());
         let client = peer.client(request.headers());
         let answer = Self::answer(self, request, client).await;
-        self.serving.load().counters.request(route, answer.status());
+        counters.request(route, answer.status());
         answer
     }
 
@@ -285,7 +290,12 @@ impl<P: Sync> Answers<P> for Api {
     type Body = axum::body::Body;
     const WORKS: bool = true;
 
-    fn answer(&self, request: Request<Incoming>, _: &P) -> impl Future<Output = Response<axum::body::Body>> + Send {
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        _: &P,
+        _: &Counters,
+    ) -> impl Future<Output = Response<axum::body::Body>> + Send {
         Self::answer(self, request)
     }
 
@@ -302,7 +312,7 @@ impl Answers<SocketAddr> for metrics::Scrapes {
     type Body = http_body_util::Full<Bytes>;
     const WORKS: bool = true;
 
-    fn answer(&self, request: Request<Incoming>, _: &SocketAddr) -> impl Future<Output = Answer> + Send {
+    fn answer(&self, request: Request<Incoming>, _: &SocketAddr, _: &Counters) -> impl Future<Output = Answer> + Send {
         Self::answer(self, request.method().clone(), request.uri().path().to_owned())
     }
 
@@ -398,11 +408,11 @@ async fn converse<S, A, P>(
     let service = service_fn(|request: Request<Incoming>| {
         let connection = Arc::clone(&connection);
         async move {
-            let Connection { answers, peer, room, seat, .. } = &*connection;
+            let Connection { answers, peer, room, seat, counters, .. } = &*connection;
             room.asked(seat, A::WORKS);
             // A proxy before us may have found another end of such a body, and what follows is then another client's.
             let is_last = request.headers().contains_key(TRANSFER_ENCODING);
-            let mut answer = answers.answer(request, peer).await;
+            let mut answer = answers.answer(request, peer, counters).await;
             if A::WORKS {
                 room.done(seat);
             }

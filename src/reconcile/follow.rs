@@ -106,6 +106,11 @@ impl Follower {
             return;
         }
         self.restored = true;
+        self.bring_back();
+    }
+
+    /// Brings back the boot fetches of the nodes that are served now, where nothing newer was seen.
+    pub(super) fn bring_back(&self) {
         match self.store.fetches() {
             Ok(fetches) => self.shared.load().restore(fetches),
             Err(error) => warn!(error = %words::chain(&error), "the boot fetches cannot be read from the store"),

@@ -98,10 +98,26 @@ fn twenty_thousand_idle_connections_keep_no_node_waiting() {
     assert!(open <= places, "{open} are open, of {places}");
     assert!(sample(&served, "muster_connections_dropped_total{listener=\"boot\",reason=\"room\"}") > 0.0);
     let grown = resident(&served) - before;
-    eprintln!("{open} of {places} open: {} bytes each", grown / places);
     assert!(grown <= places * IDLE_BYTES as f64 + 16e6, "{grown} bytes for {places} connections");
     drop(crowd);
     until("all are gone", || sample(&served, "muster_connections{listener=\"boot\"}") == 0.0);
+}
+
+#[test]
+fn idle_connections_have_a_bound() {
+    const COUNT: usize = 4000;
+    let wishes = cluster();
+    let served = serve(&wishes, &["--connections", "5000"]);
+    boot(served.boot());
+    let before = resident(&served);
+    let open = || sample(&served, "muster_connections{listener=\"boot\"}");
+    // Those who asked once have buffers that those who never spoke have not.
+    let crowd = Crowd::gather(served.boot(), COUNT, READY, true);
+    assert!(open() >= COUNT as f64, "all of them must be open for the figure to mean anything: {}", open());
+    let each = (resident(&served) - before) / COUNT as f64;
+    eprintln!("{COUNT} idle connections: {each} bytes each");
+    assert!(each <= IDLE_BYTES as f64, "{each} bytes for an idle connection");
+    drop(crowd);
 }
 
 #[test]

@@ -17,8 +17,8 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use support::muster::{self, Served};
+use support::watched::{until, until_serving};
 use support::wishes::Wishes;
 
 /// Longer than a busy machine takes for anything here.
@@ -67,30 +67,6 @@ fn serve_at(wishes: &Wishes, store: &str, repo: &str, more: &[&str]) -> Served {
         command.args(more);
         command
     })
-}
-
-fn status(served: &Served) -> Value {
-    serde_json::from_str(served.get_api("/api/v1/status").text()).expect("the status is JSON")
-}
-
-/// Waits until the status is as wanted; returns it.
-#[track_caller]
-fn until(served: &Served, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let status = status(served);
-        if wanted(&status) {
-            return status;
-        }
-        let log = || served.log().join("\n");
-        assert!(Instant::now() < deadline, "the status never said: {what}. It says:\n{status:#}\n{}", log());
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
-#[track_caller]
-fn until_serving(served: &Served, commit: &str) -> Value {
-    until(served, commit, |status| status["served"]["id"] == commit && status["state"] == "serving")
 }
 
 /// Waits until the source fails, and returns why.

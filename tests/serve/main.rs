@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use support::http::{self, Answer};
 use support::muster::{self, Served};
+use support::watched::{status, until, until_serving, until_stored};
 use support::wishes::Wishes;
 
 /// Longer than a busy machine takes for anything here.
@@ -72,45 +73,6 @@ fn serve(wishes: &Wishes, more: &[&str]) -> Served {
 fn publish_image(wishes: &Wishes, image: &str) -> String {
     wishes.write("cluster.toml", CLUSTER[0].1.replace("one", image));
     wishes.publish(&format!("image {image}"))
-}
-
-fn status(served: &Served) -> Value {
-    serde_json::from_str(served.get_api("/api/v1/status").text()).expect("the status is JSON")
-}
-
-/// Waits until the status is as wanted; returns it.
-fn until(served: &Served, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let status = status(served);
-        if wanted(&status) {
-            return status;
-        }
-        let log = || served.log().join("\n");
-        assert!(Instant::now() < deadline, "the status never said: {what}. It says:\n{status:#}\n{}", log());
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Waits until a commit is served with nothing held; returns the status.
-fn until_serving(served: &Served, commit: &str) -> Value {
-    until(served, &format!("serving {commit}"), |status| {
-        status["served"]["id"] == commit && status["state"] == "serving"
-    })
-}
-
-/// Waits until a commit is stored, which the list of accepted ones tells.
-fn until_stored(served: &Served, commit: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let answer = served.get_api("/api/v1/revisions");
-        let list: Value = serde_json::from_str(answer.text()).expect("the list is JSON");
-        if list["revisions"][0]["id"] == commit {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{commit} is not stored: {list:#}\n{}", served.log().join("\n"));
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Gets the script of the first node.

@@ -12,4 +12,5 @@ pub mod muster;
 pub mod netns;
 pub mod parts;
 pub mod stub;
+pub mod watched;
 pub mod wishes;

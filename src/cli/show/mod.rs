@@ -132,7 +132,7 @@ impl Show {
                 let sources = &snapshot.desired().sources;
                 entry["file"] = sources.path(origin.file).into();
                 entry["line"] = sources.line(origin.file, origin.at).into();
-                entry["layer"] = layer(snapshot, origin.layer).into();
+                entry["layer"] = snapshot.desired().layer_words(origin.layer).into_string().into();
             }
             values.push(entry);
         }
@@ -202,10 +202,10 @@ fn facts(snapshot: &Snapshot, node: usize) -> Vec<Fact> {
     }
     boot_facts(snapshot, node, &mut put);
     for (path, leaf) in class.vars.leaves() {
-        put("var", format!("{path} = {}", free(leaf.value)), Some(leaf.origin));
+        put("var", format!("{path} = {}", leaf.value), Some(leaf.origin));
     }
     for (path, wanted) in &class.expect {
-        put("expect", format!("{path} = {}", free(&wanted.value)), Some(wanted.origin));
+        put("expect", format!("{path} = {}", wanted.value), Some(wanted.origin));
     }
     if let Some(file) = &class.user_data {
         put("user-data", format!("cloud-init/{}", file.value), Some(file.origin));
@@ -233,43 +233,13 @@ fn boot_facts(snapshot: &Snapshot, node: usize, put: &mut impl FnMut(&str, Strin
     }
 }
 
-fn free(value: &crate::desired::Free) -> String {
-    use crate::desired::Free;
-    match value {
-        Free::Text(text) => format!("{text:?}"),
-        Free::Integer(number) => number.to_string(),
-        Free::Float(number) => number.to_string(),
-        Free::Boolean(value) => value.to_string(),
-        Free::List(items) => format!("[{}]", items.iter().map(free).collect::<Vec<_>>().join(", ")),
-        Free::Table(table) => {
-            let entries = table.iter().map(|(key, at)| format!("{key} = {}", free(&at.value)));
-            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
-        }
-    }
-}
-
 /// Leaves out where a value was stated that nobody stated.
 fn stated(origin: Origin) -> Option<Origin> {
     (origin.layer != Layer::BuiltIn).then_some(origin)
 }
 
 fn describe(snapshot: &Snapshot, origin: Origin) -> String {
-    format!("{} ({})", snapshot.desired().sources.describe(origin), layer(snapshot, origin.layer))
-}
-
-fn layer(snapshot: &Snapshot, layer: Layer) -> String {
-    match layer {
-        Layer::BuiltIn => "built in".into(),
-        Layer::Boot => "boot configuration".into(),
-        Layer::BootArch => "boot configuration, by architecture".into(),
-        Layer::Defaults => "defaults".into(),
-        Layer::Group(rank) => {
-            let group = snapshot.desired().groups.iter().find(|group| group.rank == Some(rank));
-            group.map_or_else(|| "group".into(), |group| format!("group {}", group.name))
-        }
-        Layer::Node => "node".into(),
-        Layer::Facts => "facts".into(),
-    }
+    format!("{} ({})", snapshot.desired().sources.describe(origin), snapshot.desired().layer_words(origin.layer))
 }
 
 fn script(snapshot: &Snapshot, node: usize) -> Result<String, &'static str> {

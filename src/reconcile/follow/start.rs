@@ -84,9 +84,8 @@ impl Follower {
         info!(revision = %revision, nodes, millis, has_documents, "serving the stored bytes of the last good commit");
         self.standing.serve(words::view(accepted), &snapshot, None);
         self.swap(Some(Arc::clone(&snapshot)));
-        self.restore();
-        // Nodes that were given no script are not among these, and are once the inputs are built.
-        self.restored = false;
+        // Nodes that were given no script are not among these; they are once the inputs are built.
+        self.bring_back();
         Some(Kept { snapshot, muster })
     }
 
