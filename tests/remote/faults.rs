@@ -123,6 +123,7 @@ fn a_repository_past_the_bound_is_refused_and_served_again_once_it_is_small() {
 fn a_harmful_repository_is_refused() {
     let name = "a_harmful_repository_is_refused";
     let Some((wishes, _forge, served)) = served_then(name, "ok", &[]) else { return };
+    until_serving(&served, &wishes.git(&["rev-parse", "HEAD"]));
     // A blob that unpacks to a gigabyte is no wish, and costs no memory.
     let zeros = wishes.root().join("zeros");
     fs::File::create(&zeros).unwrap().set_len(256 << 20).unwrap();
