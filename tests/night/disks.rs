@@ -48,6 +48,7 @@ fn another_file_in_the_stores_place_is_told_and_left_alone() {
     assert_eq!(fs::read_to_string(store(&wishes)).unwrap(), "of somebody");
     fs::remove_file(store(&wishes)).expect("it is there");
     until_serving(&served, &first);
+    until_stored(&served, &first);
     drop(served);
     let (kept, opened) = open(&wishes);
     assert_eq!(opened, Opened::Existing);

@@ -125,6 +125,7 @@ fn redirects_within_the_host_are_followed_and_others_are_not() {
     forge.mode("ok");
     let second = publish_image(&wishes, "two");
     until_serving(&served, &second);
+    until_stored(&served, &second);
     drop(served);
     forge.mode(&format!("302 {}", other.url("moved")));
     let served = serve(&wishes, &url, &[]);

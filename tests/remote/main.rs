@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::muster::{self, Served};
-use support::watched::{until, until_serving};
+use support::watched::{until, until_serving, until_stored};
 use support::wishes::Wishes;
 
 /// Longer than a busy machine takes for anything here.
