@@ -47,11 +47,11 @@ fn only_new_scripts_are_asked_for_and_old_ones_go() {
         asked.set(asked.get() + 1);
         Cow::Owned(script(row))
     };
-    store.accept(&accepted(2), &inputs(2), &rendered(&next), &body).unwrap();
+    store.accept(&accepted(2), &inputs(2), &rendered(&next), &body, &[]).unwrap();
     assert_eq!(asked.get(), 1, "a known script was asked for");
     assert_eq!(store.bodies().unwrap().len(), 99);
     assert!(!store.bodies().unwrap().contains_key(&row(7, "v1").digest));
-    store.accept(&accepted(3), &inputs(3), &rendered(&rows(100, "v1")), &body).unwrap();
+    store.accept(&accepted(3), &inputs(3), &rendered(&rows(100, "v1")), &body, &[]).unwrap();
     assert_eq!(asked.get(), 3, "a dropped script was believed to be there");
     holds(&store, 3, &rows(100, "v1"));
 }
@@ -95,7 +95,7 @@ fn a_script_without_bound_is_refused_and_nothing_changes() {
     let place = Place::used();
     let (store, _) = place.open();
     let error = store
-        .accept(&accepted(2), &inputs(2), &rendered(&rows(1, "v2")), &|_| Cow::Owned(vec![0; MAX_BODY_BYTES + 1]))
+        .accept(&accepted(2), &inputs(2), &rendered(&rows(1, "v2")), &|_| Cow::Owned(vec![0; MAX_BODY_BYTES + 1]), &[])
         .unwrap_err();
     assert!(matches!(&error, StoreError::TooLarge { what, .. } if what.contains("nid000000")), "{error}");
     holds(&store, 1, &rows(100, "v1"));
@@ -122,10 +122,10 @@ fn a_hundred_thousand_scripts_are_stored_once() {
     let rows = rows(100_000, "v1");
     let big = |row: &BootRow| Cow::Owned([&script(row)[..], &[b' '; 1_200]].concat());
     let start = Instant::now();
-    store.accept(&accepted(1), &inputs(1), &rendered(&rows), &big).unwrap();
+    store.accept(&accepted(1), &inputs(1), &rendered(&rows), &big, &[]).unwrap();
     eprintln!("first accept of 100,000: {:?}", start.elapsed());
     let start = Instant::now();
-    store.accept(&accepted(2), &inputs(2), &rendered(&rows), &|_| panic!("asked for a known script")).unwrap();
+    store.accept(&accepted(2), &inputs(2), &rendered(&rows), &|_| panic!("asked for a known script"), &[]).unwrap();
     eprintln!("second accept: {:?}", start.elapsed());
     drop(store);
     let start = Instant::now();
