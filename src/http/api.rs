@@ -12,11 +12,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::answer::{self, JSON, PLAIN};
 use super::command::{Command, NotDone, Orders};
 use super::counters::Counters;
+use super::events;
+use super::history::History;
 use super::limits::{MAX_BODY, PATIENCE};
 use super::metrics;
 use super::orders;
@@ -49,12 +52,12 @@ pub struct Api {
 impl Api {
     /// Answers from what stands in `serving`.
     ///
-    /// Without orders or a webhook there are none of either.
+    /// Without orders or a webhook there are none of either. Whoever follows what happens is let go once `stop` is cancelled.
     pub fn new(
         serving: Arc<ArcSwap<Serving>>,
         commands: mpsc::Sender<Command>,
-        orders: Option<Orders>,
-        webhook: Option<Webhook>,
+        (orders, webhook): (Option<Orders>, Option<Webhook>),
+        (history, stop): (Arc<History>, CancellationToken),
     ) -> Self {
         let seen = Router::new()
             .route("/api/v1/observed", get(observed))
@@ -74,7 +77,8 @@ impl Api {
             .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD").map(Body::new))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(Arc::clone(&serving));
-        Self { routes: routes.merge(seen).merge(orders::routes(orders)), webhook, serving }
+        let routes = routes.merge(seen).merge(orders::routes(orders)).merge(events::routes(history, stop));
+        Self { routes, webhook, serving }
     }
 
     /// Returns where all is counted.
@@ -273,6 +277,6 @@ fn cloud_init_view(confirmed: &Confirmed) -> CloudInitView {
 }
 
 /// Writes unix milliseconds as RFC 3339 in UTC, in seconds.
-fn rfc3339(millis: i64) -> String {
+pub(super) fn rfc3339(millis: i64) -> String {
     Timestamp::from_second(millis.div_euclid(1000)).unwrap_or_default().to_string()
 }
