@@ -1,8 +1,8 @@
 //! What machines tell by asking, gathered each second and written to the store in one go.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -10,6 +10,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::pen::{self, Pen};
+use super::running::Running;
 use super::words::chain;
 use crate::http::Serving;
 use crate::model::MacAddr;
@@ -90,16 +92,49 @@ fn write(store: &Store, fetches: &[BootFetch], machines: &[UnknownMac]) -> Resul
     store.record_unknown(machines)
 }
 
+/// What boots mean for the commit that is served.
+struct Boots {
+    running: Running,
+    pen: Pen,
+}
+
+impl Boots {
+    fn new(store: &Store, pen: Pen) -> Self {
+        let mut running = Running::default();
+        match store.fetches() {
+            Ok(fetches) => running.restore(&fetches),
+            Err(error) => warn!(error = %chain(&error), "which nodes run what cannot be read from the store"),
+        }
+        Self { running, pen }
+    }
+
+    /// Tells what the latest fetches mean, before they are written: a restart in between knows them by what was told.
+    fn tell(&mut self, serving: &Serving, fetches: &[BootFetch]) {
+        if let Some(snapshot) = serving.snapshot.as_deref() {
+            self.pen.history().newest_first(|events| self.running.follow(snapshot, events));
+            let served = serving.status.served.as_ref().filter(|served| served.id == snapshot.revision().as_str());
+            for what in self.running.boots(snapshot, fetches) {
+                let subject = served.map_or("", |served| &served.subject);
+                self.pen.note(Some(pen::commit(snapshot.revision(), subject)), what);
+            }
+        }
+        self.pen.write();
+    }
+}
+
 /// Writes what is seen each second until nobody can ask any more, and once more then. What could not be written is kept and
 /// written later.
 pub async fn run(
     shared: Arc<ArcSwap<Serving>>,
-    store: Arc<Store>,
+    (store, pen): (Arc<Store>, Pen),
     mut unknown: Unknown,
     mut machines: mpsc::Receiver<UnknownMac>,
     stop: CancellationToken,
 ) {
     let mut failing = false;
+    let reader = Arc::clone(&store);
+    let boots = tokio::task::spawn_blocking(move || Boots::new(&reader, pen)).await;
+    let boots = boots.ok().map(|boots| Arc::new(Mutex::new(boots)));
     // The last fetch of each node that is not written yet: bounded by how many nodes there are.
     let mut fetches: BTreeMap<Box<str>, BootFetch> = BTreeMap::new();
     loop {
@@ -110,11 +145,20 @@ pub async fn run(
         while let Ok(seen) = machines.try_recv() {
             unknown.see(seen);
         }
-        fetches.extend(shared.load().take_dirty().into_iter().map(|fetch| (fetch.node.clone(), fetch)));
+        let fresh = shared.load().take_dirty();
+        fetches.extend(fresh.iter().map(|fetch| (fetch.node.clone(), fetch.clone())));
+        // Loaded after them, so that none is of a later commit.
+        let (serving, teller) = (shared.load_full(), boots.clone());
         unknown.count.store(unknown.all.len() as u64, Ordering::Relaxed);
         let (writer, batch, seen) =
             (Arc::clone(&store), fetches.values().cloned().collect::<Vec<_>>(), unknown.unwritten());
-        let written = tokio::task::spawn_blocking(move || write(&writer, &batch, &seen)).await;
+        let written = tokio::task::spawn_blocking(move || {
+            if let Some(boots) = teller {
+                boots.lock().unwrap_or_else(PoisonError::into_inner).tell(&serving, &fresh);
+            }
+            write(&writer, &batch, &seen)
+        });
+        let written = written.await;
         if matches!(written, Ok(Err(_))) {
             shared.load().counters.store_errors.fetch_add(1, Ordering::Relaxed);
         }
