@@ -52,6 +52,7 @@ const ROOMS: &[(&str, bool, &[&str])] = &[
             "model",
             "desired",
             "observed",
+            "story",
             "resolve",
             "ipxe",
             "cloudinit",

@@ -12,6 +12,7 @@ mod completions;
 mod diff;
 mod discover;
 mod drift;
+mod events;
 mod failure;
 mod hosted;
 mod man;
@@ -49,6 +50,7 @@ enum Command {
     Drift(drift::Drift),
     Serve(Box<serve::Serve>),
     Status(status::Status),
+    Events(events::Events),
     Pin(pin::Pin),
     Unpin(pin::Unpin),
     AllowRewind(pin::AllowRewind),
@@ -97,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Drift(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Status(command) => command.run(),
+        Command::Events(command) => command.run(),
         Command::Pin(command) => command.run(),
         Command::Unpin(command) => command.run(),
         Command::AllowRewind(command) => command.run(),

@@ -7,10 +7,12 @@
 mod change;
 mod diagnostics;
 mod drift;
+mod event;
 mod exceptions;
 mod workflow;
 
 pub use change::ChangeReport;
 pub use diagnostics::{count, github, text};
 pub use drift::{DriftReport, Fold, Format, MAX_MARKDOWN_BYTES, MAX_SARIF_RESULTS, Times, UnknownFormat, fold};
+pub use event::event;
 pub use exceptions::exceptions;

@@ -11,6 +11,7 @@ mod support;
 mod commands;
 mod commits;
 mod disk;
+mod events;
 mod fetches;
 mod follow;
 mod pins;

@@ -47,11 +47,11 @@ fn only_new_scripts_are_asked_for_and_old_ones_go() {
         asked.set(asked.get() + 1);
         Cow::Owned(script(row))
     };
-    store.accept(&accepted(2), &inputs(2), &rendered(&next), &body, &[]).unwrap();
+    store.accept(&accepted(2), &inputs(2), &rendered(&next), &body, &[happening(2)]).unwrap();
     assert_eq!(asked.get(), 1, "a known script was asked for");
     assert_eq!(store.bodies().unwrap().len(), 99);
     assert!(!store.bodies().unwrap().contains_key(&row(7, "v1").digest));
-    store.accept(&accepted(3), &inputs(3), &rendered(&rows(100, "v1")), &body, &[]).unwrap();
+    store.accept(&accepted(3), &inputs(3), &rendered(&rows(100, "v1")), &body, &[happening(3)]).unwrap();
     assert_eq!(asked.get(), 3, "a dropped script was believed to be there");
     holds(&store, 3, &rows(100, "v1"));
 }
