@@ -67,7 +67,7 @@ fn digits(text: &str) -> Result<String, String> {
 
 fn since(text: &str) -> Result<String, String> {
     match text.parse::<Timestamp>() {
-        Ok(_) => Ok(text.to_owned()),
+        Ok(time) => Ok(time.to_string()),
         Err(_) => parse_duration(text).map(|_| text.to_owned()).map_err(|fault| format!("{fault}, or as a time")),
     }
 }
@@ -116,8 +116,7 @@ impl Events {
             path.push_str(&format!("&revision={revision}"));
         }
         if let Some(since) = &self.since {
-            // An offset from UTC may begin with a plus, which is a blank in a query.
-            path.push_str(&format!("&since={}", since.replace('+', "%2B").replace(['[', ']', ' '], "")));
+            path.push_str(&format!("&since={since}"));
         }
         path
     }
@@ -140,9 +139,9 @@ impl Events {
         // Who never answered is not waited for.
         let mut stream = api::follow(api, &path, None).await?;
         loop {
-            let heard = self.listen(&mut stream, &mut frames).await?;
+            self.listen(&mut stream, &mut frames).await?;
             drop(stream);
-            let mut wait = if heard { FIRST_WAIT } else { LONGEST_WAIT.min(FIRST_WAIT * 4) };
+            let mut wait = FIRST_WAIT;
             self.say("the server is away; asking it again");
             stream = loop {
                 tokio::time::sleep(wait).await;
@@ -155,16 +154,14 @@ impl Events {
         }
     }
 
-    /// Prints what comes until the server ends it; tells whether anything came.
-    async fn listen(&self, stream: &mut Stream, frames: &mut Frames) -> Result<bool, Failure> {
-        let mut heard = false;
+    /// Prints what comes until the server ends it, or is silent for too long.
+    async fn listen(&self, stream: &mut Stream, frames: &mut Frames) -> Result<(), Failure> {
         frames.begin();
         loop {
             let Ok(Some(Ok(frame))) = tokio::time::timeout(SILENCE, stream.body.frame()).await else {
-                return Ok(heard);
+                return Ok(());
             };
             let Ok(bytes) = frame.into_data() else { continue };
-            heard = true;
             for Message { kind, data } in frames.feed(&bytes) {
                 match (&*kind, serde_json::from_str::<GapView>(&data)) {
                     ("gap", Ok(gap)) => self.say(&gap.message),

@@ -256,13 +256,13 @@ fn wait_of(step: u64) -> u64 {
 fn who_follows_goes_on_where_it_was_and_is_told_what_it_missed() {
     let wishes = cluster();
     let first = wishes.git(&["rev-parse", "HEAD"]);
-    // A store whose history is as long as it gets.
+    // A store that had more to remember than it may.
     let (filled, _) = Store::open(&store(&wishes), &identity(&wishes), 0).expect("it opens");
     let old = |n: u64| {
         let what = What::FirstBoot { node: format!("n{n}").into() };
         Happening { at: n as i64, commit: Some(Commit::new("00ff", "old")), what }
     };
-    filled.append_events(&(1..=MAX_EVENTS).map(old).collect::<Vec<_>>()).expect("there is room");
+    filled.append_events(&(1..=MAX_EVENTS + 5).map(old).collect::<Vec<_>>()).expect("there is room");
     drop(filled);
     let served = serve(&wishes, &[]);
     let mut follower = Follower::new(&served, "?last=0", None);
