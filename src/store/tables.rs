@@ -39,6 +39,9 @@ pub(super) const REFUSED: TableDefinition<(&str, &str), i64> = TableDefinition::
 /// Of the followed branch: the pin, and the newest commit that was taken.
 pub(super) const FOLLOWED: TableDefinition<&str, &[u8]> = TableDefinition::new("followed");
 
+/// What each node booted last, and what is not counted, by its name.
+pub(super) const BOOTED: TableDefinition<&str, &[u8]> = TableDefinition::new("booted");
+
 const FORMAT_KEY: &str = "format";
 const IDENTITY_KEY: &str = "identity";
 
