@@ -74,13 +74,18 @@ impl Runs {
     }
 
     /// Takes what is known now under one name, and judges whom it concerns: at most the node of that name, and those of the
-    /// MAC addresses that it booted by.
-    pub fn see(&mut self, name: &str, booted: Booted, now: i64) {
+    /// MAC addresses that it booted by. What was believed stays where nothing has come in its place: whoever tells may have
+    /// begun anew.
+    pub fn see(&mut self, name: &str, mut booted: Booted, now: i64) {
+        if booted.last.is_none() {
+            booted.last = self.records.get(name).and_then(|known| known.last.clone());
+        }
         let macs = self.records.put(name, booted);
         let Some((snapshot, roll)) = self.under.clone() else { return };
         let by_mac = |mac: MacAddr| snapshot.by_mac(mac).or_else(|| roll.by_mac(mac));
         let named = snapshot.by_name(name).filter(|at| &*snapshot.nodes()[*at].name == name);
-        let mut concerned: Vec<usize> = named.into_iter().chain(macs.into_iter().flatten().filter_map(by_mac)).collect();
+        let mut concerned: Vec<usize> =
+            named.into_iter().chain(macs.into_iter().flatten().filter_map(by_mac)).collect();
         concerned.sort_unstable();
         concerned.dedup();
         for node in concerned {

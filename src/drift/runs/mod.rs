@@ -4,6 +4,7 @@
 //! all nodes; that it comes to the same as a look at everything at once is a law that tests hold. It knows neither who
 //! records boots nor where they are kept.
 
+mod ended;
 mod judge;
 mod kept;
 
@@ -15,6 +16,7 @@ use std::net::IpAddr;
 use crate::model::MacAddr;
 use crate::observed::Boot;
 
+pub use ended::{Nodes, ended, last_end, nodes_behind};
 pub use kept::{Runs, Tally};
 
 /// How far ahead of the clock a boot may lie: clocks that are kept by NTP are stepped by less.
@@ -87,11 +89,17 @@ impl Doubt {
             Self::Unconfirmed(_) => {
                 "its script was fetched from an address that git does not declare for it, and cloud-init did not confirm it"
             }
-            Self::OtherMachine { now: Some(_), .. } => "the machine that booted is another node by its MAC address today",
-            Self::OtherMachine { now: None, .. } => "the machine that booted has a MAC address that git no longer gives it",
+            Self::OtherMachine { now: Some(_), .. } => {
+                "the machine that booted is another node by its MAC address today"
+            }
+            Self::OtherMachine { now: None, .. } => {
+                "the machine that booted has a MAC address that git no longer gives it"
+            }
             Self::Ahead(_) => "its last boot lies in the future: this host's clock went back",
             Self::Reset { .. } => "its BMC showed it off or starting after its last recorded boot",
-            Self::Later { .. } => "another script was fetched for it later, from an address that git does not declare for it",
+            Self::Later { .. } => {
+                "another script was fetched for it later, from an address that git does not declare for it"
+            }
         }
     }
 

@@ -160,9 +160,10 @@ fn a_machine_takes_its_boot_with_it_to_another_node() {
 
 #[test]
 fn a_claimed_mac_address_is_its_nodes_too() {
-    let wishes = WISHES
-        .replace(", mac = \"02:00:00:00:00:0[1-3]\"", "")
-        .replace("arch = \"x86_64\"\nnics", "arch = \"x86_64\"\nmacs = \"from-bmc\"\nbmc = { url = \"https://10.1.0.[1-3]\" }\nnics");
+    let wishes = WISHES.replace(", mac = \"02:00:00:00:00:0[1-3]\"", "").replace(
+        "arch = \"x86_64\"\nnics",
+        "arch = \"x86_64\"\nmacs = \"from-bmc\"\nbmc = { url = \"https://10.1.0.[1-3]\" }\nnics",
+    );
     let snapshot = snapshot(&wishes, "aaa");
     let claim = Claim { node: "n1".into(), bmc: "n1".into(), system: "1".into(), macs: vec![mac(1)], at: 1 };
     let booted = believed(Boot { mac: Some(mac(1)), ..boot(&snapshot, "n1", 1) });
