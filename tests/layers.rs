@@ -82,6 +82,7 @@ const ROOMS: &[(&str, bool, &[&str])] = &[
             "cloudinit",
             "snapshot",
             "roll",
+            "drift",
             "view",
             "report",
         ],

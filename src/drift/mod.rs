@@ -13,6 +13,7 @@ mod identity;
 mod look;
 mod node;
 mod presence;
+pub mod runs;
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@
 mod address;
 mod answer;
 mod api;
+mod board;
 mod boot;
 mod bootscript;
 mod command;
@@ -38,6 +39,7 @@ mod webhook;
 use std::time::SystemTime;
 
 pub use address::ListenError;
+pub use board::Board;
 pub use boot::Boot;
 pub use command::{Command, NotDone, Order, Orders};
 pub use counters::{CLASSES, Counters, Door, Refusal, Route};
@@ -45,7 +47,7 @@ pub use forwarded::Client;
 pub use history::{History, MAX_READERS};
 pub use limits::{IDLE_BYTES, Limits};
 pub use listen::{ApiListener, BootListener, MetricsListener};
-pub use serving::{Confirmed, Serving, Slot};
+pub use serving::{Confirmed, Dirty, Serving, Slot};
 pub use webhook::Webhook;
 
 /// Returns the time in unix milliseconds.

@@ -123,6 +123,10 @@ impl Follower {
             Ok(fetches) => self.shared.load().restore(fetches),
             Err(error) => warn!(error = %words::chain(&error), "the boot fetches cannot be read from the store"),
         }
+        match self.store.booted() {
+            Ok(booted) => self.shared.load().restore_booted(booted),
+            Err(error) => warn!(error = %words::chain(&error), "what nodes booted cannot be read from the store"),
+        }
     }
 
     /// Runs one pass; returns whether the repository answered.

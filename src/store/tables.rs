@@ -41,6 +41,9 @@ pub(super) const FOLLOWED: TableDefinition<&str, &[u8]> = TableDefinition::new("
 /// What happened, by its running number.
 pub(super) const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
 
+/// What each node booted last, and what is not counted, by its name.
+pub(super) const BOOTED: TableDefinition<&str, &[u8]> = TableDefinition::new("booted");
+
 const FORMAT_KEY: &str = "format";
 const IDENTITY_KEY: &str = "identity";
 

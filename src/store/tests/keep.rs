@@ -1,6 +1,7 @@
 //! What is kept, and for how long.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -224,4 +225,34 @@ fn times_that_are_yet_to_come_are_forgotten_first() {
     store.record_unknown(&[unknown(most + 1, 10)]).unwrap();
     let kept: Vec<i64> = store.unknown().unwrap().iter().map(|machine| machine.last).filter(|at| *at < year).collect();
     assert_eq!(kept, [1_000, 10], "whatever is new stays");
+}
+
+#[test]
+fn what_nodes_booted_is_kept_beside_their_fetches() {
+    let place = Place::used();
+    let (store, _) = place.open();
+    store.record_fetches(&[fetch("n1", 10), fetch("n2", 20)]).unwrap();
+    // As an earlier version leaves it: nothing is counted that nobody vouched for.
+    let told = store.booted().unwrap();
+    assert!(told.len() == 2 && told["n1"].last.is_none() && told["n1"].uncounted.as_ref().unwrap().at == 10);
+    let mut booted = told["n1"].clone();
+    booted.last = booted.uncounted.take();
+    store.record_booted(&[("n1".into(), booted.clone())]).unwrap();
+    drop(store);
+    let (store, _) = place.open();
+    assert_eq!(store.booted().unwrap()["n1"], booted);
+    assert_eq!(store.observed().unwrap().boots.unwrap()["n1"], booted);
+    // An earlier version ran in between.
+    store.record_fetches(&[fetch("n1", 30)]).unwrap();
+    let told = &store.booted().unwrap()["n1"];
+    assert_eq!((told.last.as_ref(), told.uncounted.as_ref().map(|boot| boot.at)), (booted.last.as_ref(), Some(30)));
+}
+
+#[test]
+fn a_store_that_no_server_wrote_knows_nothing_of_boots() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    assert_eq!(store.observed().unwrap().boots, None);
+    accept(&store, 1, &rows(1, "v1"));
+    assert_eq!(store.observed().unwrap().boots, Some(BTreeMap::new()), "one that serves and knows of none");
 }
