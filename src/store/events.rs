@@ -154,6 +154,21 @@ mod tests {
     }
 
     #[test]
+    fn they_outlive_a_file_that_was_removed_under_the_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("muster.redb");
+        let (store, _) = Store::open_any(&file, 0).unwrap();
+        store.append_events(&[boot("a")]).unwrap();
+        store.record_booted(&[("a".into(), crate::observed::Booted::default())]).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        assert!(store.stay_in_place().unwrap());
+        assert_eq!(seqs(&store.append_events(&[boot("b")]).unwrap().events), [2]);
+        drop(store);
+        let (store, _) = Store::open_any(&file, 0).unwrap();
+        assert_eq!(seqs(&store.events().unwrap()), [1, 2]);
+    }
+
+    #[test]
     fn one_that_a_later_version_wrote_is_skipped() {
         let folder = tempfile::tempdir().unwrap();
         let (store, _) = Store::open_any(&folder.path().join("muster.redb"), 0).unwrap();
