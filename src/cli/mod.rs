@@ -7,6 +7,7 @@
 
 mod adopt;
 mod api;
+mod boots;
 mod check;
 mod completions;
 mod diff;
@@ -48,6 +49,7 @@ enum Command {
     Diff(diff::Diff),
     Discover(Box<discover::Discover>),
     Drift(drift::Drift),
+    Boots(boots::Boots),
     Serve(Box<serve::Serve>),
     Status(status::Status),
     Events(events::Events),
@@ -97,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Diff(command) => command.run(),
         Command::Discover(command) => command.run(),
         Command::Drift(command) => command.run(),
+        Command::Boots(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Events(command) => command.run(),

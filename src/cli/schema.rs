@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Failure, Outcome};
 use crate::desired::schema;
 use crate::settings::Given;
-use crate::view::{DiffView, DriftView, EventView, FindingList, ObservedFile};
+use crate::view::{BootsView, DiffView, DriftView, EventView, FindingList, ObservedFile};
 
 /// Print the JSON schemas of the files of wishes and of reports, or write them where editors find them
 ///
@@ -56,11 +56,13 @@ impl Schema {
     }
 }
 
-/// Returns every schema: of the files of wishes and of a host's settings, of what `muster check`, `muster diff` and
-/// `muster drift` print as JSON, of the lines of `muster events`, and of what `muster discover --export` writes.
+/// Returns every schema: of the files of wishes and of a host's settings, of what `muster check`, `muster boots`,
+/// `muster diff` and `muster drift` print as JSON, of the lines of `muster events`, and of what `muster discover
+/// --export` writes.
 fn all() -> Vec<(&'static str, String)> {
     let mut all = schema::all();
     all.extend([
+        BootsView::schema(),
         DiffView::schema(),
         DriftView::schema(),
         EventView::schema(),

@@ -38,6 +38,19 @@ pub struct Wishes {
 }
 
 impl Source {
+    /// Tells whether a commit is asked for by name.
+    pub const fn names_a_revision(&self) -> bool {
+        self.rev.is_some()
+    }
+
+    /// Opens the repository, and names the folder of the cluster from its root.
+    pub fn repository(&self) -> Result<(Repo, String), Failure> {
+        let repo = Repo::open(&here(&self.repo)?, Trust::Person)?;
+        let sub = self.path.trim_matches('/');
+        let inside = [repo.prefix(), sub].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/");
+        Ok((repo, inside))
+    }
+
     /// Reads the files.
     pub fn read(&self, folder: Option<&Path>) -> Result<Wishes, Failure> {
         let dir = &here(folder.unwrap_or(&self.repo))?;

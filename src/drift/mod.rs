@@ -2,6 +2,7 @@
 //!
 //! [`compare()`] is a pure function of a Snapshot, what was observed, and a time. Values are compared in canonical form
 //! ([`mod@canonical`]); what could not be read is unknown and never in sync; what is not managed is not judged. This room
+//! What a node runs is judged by its last boot that can be believed ([`runs`]), where anybody remembers boots. This room
 //! does not know where observations come from, how a report looks, or what would be done about drift.
 
 pub mod canonical;
@@ -23,6 +24,9 @@ use crate::model::{Diagnostic, MacAddr, Origin, Revision};
 pub use compare::{Options, compare};
 pub use coverage::Coverage;
 pub use exit::{Exit, exit};
+
+/// The attribute's path of what a node booted: no wish states it, so no exception can name it.
+const SCRIPT: &str = "script";
 
 /// Everything that a comparison found, in the natural order of nodes.
 #[derive(Debug, Clone)]
@@ -112,6 +116,8 @@ pub enum Class {
     Bios,
     Boot,
     Power,
+    /// The node runs a script that git no longer says.
+    StaleBoot,
 }
 
 /// What is judged of an attribute. In sync is no finding, so it is not here.
@@ -155,8 +161,16 @@ pub enum Excused {
 
 impl Class {
     /// Every class, in the order of reports.
-    pub const ALL: [Self; 7] =
-        [Self::Presence, Self::Identity, Self::Inventory, Self::Firmware, Self::Bios, Self::Boot, Self::Power];
+    pub const ALL: [Self; 8] = [
+        Self::Presence,
+        Self::Identity,
+        Self::Inventory,
+        Self::Firmware,
+        Self::Bios,
+        Self::Boot,
+        Self::Power,
+        Self::StaleBoot,
+    ];
 
     /// Returns its name.
     #[must_use]
@@ -169,6 +183,7 @@ impl Class {
             Self::Bios => "bios",
             Self::Boot => "boot",
             Self::Power => "power",
+            Self::StaleBoot => "stale boot",
         }
     }
 
@@ -183,6 +198,7 @@ impl Class {
             "bios" | "secure_boot" => Self::Bios,
             "boot" => Self::Boot,
             "power" => Self::Power,
+            SCRIPT => Self::StaleBoot,
             _ => Self::Inventory,
         }
     }

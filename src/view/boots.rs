@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::node::hex;
+use super::schema::published;
+use super::{ChangedValue, TimesView};
 use crate::drift::runs::{Doubt, Run, Tally};
 use crate::observed::Boot;
 use crate::snapshot::{Answer, Snapshot};
@@ -89,10 +91,72 @@ pub struct RunBoot {
     pub confirmed: Option<String>,
 }
 
-/// The most commits that [`RunCounts`] names.
-const MOST_REVISIONS: usize = 20;
+/// Which nodes run what: `muster boots --format json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BootsView {
+    /// The version of this document: `v1`.
+    pub api_version: String,
+    /// The version of the muster that wrote it.
+    pub muster: String,
+    /// The full id of the commit that the nodes are compared with, or `worktree`.
+    pub revision: String,
+    /// Of the nodes that were asked for.
+    pub counts: RunCounts,
+    /// Equal nodes, stale ones first, then most nodes first; every node is in exactly one.
+    pub folds: Vec<RunFold>,
+}
+
+/// Nodes that run the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunFold {
+    pub state: RunState,
+    /// Why it is unknown; see the nodes of `/api/v1/boots`.
+    pub why: Option<String>,
+    pub reason: Option<String>,
+    /// The commit that they booted; null where that is not known.
+    pub revision: Option<String>,
+    /// The script that they booted; null where it is not known, and where each of them has its own.
+    pub script_digest: Option<String>,
+    /// The names, folded.
+    pub set: String,
+    /// The names, one by one.
+    pub names: Vec<String>,
+    /// When they booted, where that is known: the first and the last of them.
+    pub booted: Option<TimesView>,
+    /// How many of these boots cloud-init confirmed.
+    pub confirmed: u64,
+    /// How many of them were made under another name.
+    pub renamed: u64,
+    /// For how many of them somebody fetched another script later, which is not counted.
+    pub uncounted: u64,
+    /// How what they booted differs from what they would be given today; null where they booted today's commit.
+    pub how: Option<HowView>,
+}
+
+/// How what some nodes booted differs from today's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HowView {
+    /// Why that cannot be told, and the digests are all there is; null where it can.
+    pub untold: Option<String>,
+    /// The differences, most nodes first; empty where nothing differs that nodes are served.
+    pub changes: Vec<HowChange>,
+}
+
+/// An equal difference of some nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HowChange {
+    /// The names, folded.
+    pub set: String,
+    /// What differs: `script`, `user-data` and so on.
+    pub parts: Vec<String>,
+    /// The values that cause it.
+    pub values: Vec<ChangedValue>,
+}
 
 impl RunCounts {
+    /// The most commits that are named.
+    pub const MOST_REVISIONS: usize = 20;
+
     /// Describes a tally of the nodes of a commit.
     #[must_use]
     pub fn of(tally: &Tally, revision: Option<&str>) -> Self {
@@ -100,7 +164,7 @@ impl RunCounts {
         let mut all: Vec<_> =
             revisions.iter().map(|(id, nodes)| RunRevision { id: id.to_string(), nodes: *nodes }).collect();
         all.sort_by(|a, b| b.nodes.cmp(&a.nodes).then_with(|| a.id.cmp(&b.id)));
-        all.truncate(MOST_REVISIONS);
+        all.truncate(Self::MOST_REVISIONS);
         let (current, stale, unknown, idle) = (*current, *stale, *unknown, *idle);
         Self { revision: revision.map(str::to_owned), current, stale, unknown, idle, revisions: all }
     }
@@ -154,6 +218,14 @@ impl RunBoot {
             script_digest: hex(&boot.digest),
             confirmed: boot.confirmed.map(rfc3339),
         }
+    }
+}
+
+impl BootsView {
+    /// Returns the JSON schema of the document: the name of its file, and its text.
+    #[must_use]
+    pub fn schema() -> (&'static str, String) {
+        published::<Self>("boots.schema.json", "Which nodes run what: muster boots --format json")
     }
 }
 

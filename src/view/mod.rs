@@ -15,7 +15,9 @@ mod schema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use boots::{BootsPage, RunBoot, RunCounts, RunRevision, RunState, RunView};
+pub use boots::{
+    BootsPage, BootsView, HowChange, HowView, RunBoot, RunCounts, RunFold, RunRevision, RunState, RunView,
+};
 pub use change::{
     ChangedMachine, ChangedSubject, ChangedText, ChangedValue, DiffCounts, DiffView, FateView, FoldView, HunkView,
     ReachView, StatedValue,

@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod boots;
 mod commands;
 mod commits;
 mod disk;

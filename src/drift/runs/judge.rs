@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::ended::last_end;
 use super::{CLOCK_SLACK, Doubt, Known, Run, teller};
+use crate::desired::Desired;
 use crate::model::MacAddr;
-use crate::observed::{Boot, Booted, Teller};
+use crate::observed::{Boot, Booted, Observed, Teller};
 use crate::roll::Roll;
 use crate::snapshot::{Answer, Snapshot};
 
@@ -18,6 +20,22 @@ pub struct Records {
 }
 
 impl Records {
+    /// Takes what is remembered of boots, ended by what is remembered of BMCs.
+    pub fn of(boots: &BTreeMap<Box<str>, Booted>, desired: &Desired, observed: &Observed) -> Self {
+        let mut records = Self::default();
+        for (name, booted) in boots {
+            let _ = records.put(name, booted.clone());
+        }
+        for node in &desired.nodes {
+            let Some(booted) = records.all.get_mut(&node.name) else { continue };
+            let bmc = node.bmc.and_then(|bmc| observed.bmcs.get(&desired.bmcs[bmc.value as usize].name));
+            if let Some(at) = bmc.and_then(|record| last_end(record, node.system.as_deref())) {
+                booted.reset(at);
+            }
+        }
+        records
+    }
+
     pub fn get(&self, name: &str) -> Option<&Booted> {
         self.all.get(name)
     }

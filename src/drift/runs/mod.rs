@@ -11,12 +11,16 @@ mod kept;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::MacAddr;
-use crate::observed::Boot;
+use crate::observed::{Boot, Observed, Teller};
+use crate::roll::Roll;
+use crate::snapshot::Snapshot;
 
 pub use ended::{Nodes, ended, last_end, nodes_behind};
+pub(super) use judge::{Records, judge};
 pub use kept::{Runs, Tally};
 
 /// How far ahead of the clock a boot may lie: clocks that are kept by NTP are stepped by less.
@@ -139,10 +143,18 @@ impl Run {
     }
 }
 
+/// Judges all nodes by what was observed, at a time in unix milliseconds; by the index of the node.
+#[must_use]
+pub fn all(snapshot: &Snapshot, observed: &Observed, now: i64) -> Vec<Run> {
+    let roll = Roll::call(snapshot, &observed.claims);
+    let none = BTreeMap::new();
+    let records = Records::of(observed.boots.as_ref().unwrap_or(&none), snapshot.desired(), observed);
+    (0..snapshot.nodes().len()).map(|node| judge(snapshot, &roll, &records, node, now)).collect()
+}
+
 /// Tells whose an address is that speaks for a node, by the node's index.
 #[must_use]
-pub fn teller(snapshot: &crate::snapshot::Snapshot, node: usize, address: Option<IpAddr>) -> crate::observed::Teller {
-    use crate::observed::Teller;
+pub fn teller(snapshot: &Snapshot, node: usize, address: Option<IpAddr>) -> Teller {
     let Some(address) = address else { return Teller::Another };
     match snapshot.by_ip(address) {
         Some(own) if own == node => Teller::Own,
