@@ -201,7 +201,10 @@ fn boots_and_drift_tell_the_same_of_a_server_and_of_its_store() {
         let (code, out, talk) = boots(&[]);
         assert_eq!(code, Some(1), "{out}{talk}");
         assert!(out.contains("stale: 2 nodes run another script than today's") && out.contains("n[1-2]"), "{out}");
-        assert!(out.contains("differs: script") && out.contains("- http://images.example/one/vmlinuz"), "{is_served}: {out}");
+        assert!(
+            out.contains("differs: script") && out.contains("- http://images.example/one/vmlinuz"),
+            "{is_served}: {out}"
+        );
         assert!(out.ends_with(&format!("3 nodes beside {}: 2 stale, 1 current\n", name(&second, is_served))), "{out}");
         assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
         let (code, out, _) = boots(&["--nodes", "n3"]);
@@ -239,7 +242,7 @@ fn boots_and_drift_tell_the_same_of_a_server_and_of_its_store() {
     let (code, _, talk) = boots(&["--rev", "HEAD"]);
     assert!(code == Some(2) && talk.contains("leave --rev out"), "{talk}");
     let (code, out, _) = said(&wishes, &["status", "--store", &file]);
-    assert!(code == Some(0) && out.contains("run       1 nodes today's script, 2 an older one, 0 unknown"), "{out}");
+    assert!(code == Some(0) && out.contains("scripts   1 of 3 nodes run today's, 2 an older one, 0 unknown"), "{out}");
     let (ended, log) = served.stop();
     assert!(ended.success(), "{}", log.join("\n"));
     check(false);
