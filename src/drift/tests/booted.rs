@@ -93,3 +93,14 @@ fn a_machine_that_starts_or_is_maintained_is_not_judged() {
     stale(&mut world, "n1");
     assert_eq!(told(&world.drift().findings), [STALE.replace("drifted", "excepted")]);
 }
+
+#[test]
+fn a_node_that_no_bmc_shows_is_told_of_by_its_boots_alone() {
+    let mut world =
+        booted().edit("url = \"https://10.1.0.[1-3]\"", "url = \"https://10.1.0.[1-3]\"\nprotocol = \"none\"");
+    stale(&mut world, "n1");
+    let drift = world.drift();
+    assert_eq!(told(&drift.findings)[0], STALE);
+    assert!(drift.nodes.iter().all(|node| !node.is_observable) && drift.coverage.nodes == 0);
+    assert_eq!((drift.nodes[0].standing, drift.nodes[1].standing), (Standing::Drifted, Standing::NotObservable));
+}
