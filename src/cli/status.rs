@@ -115,7 +115,8 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
     let runs = &status.runs;
     if runs.revision.is_some() {
         let (current, stale, unknown) = (runs.current, runs.stale, runs.unknown);
-        writeln!(out, "run       {current} nodes today's script, {stale} an older one, {unknown} unknown")?;
+        let all = current + stale + unknown;
+        writeln!(out, "scripts   {current} of {all} nodes run today's, {stale} an older one, {unknown} unknown")?;
     }
     writeln!(out, "boots     {} since the start; {} unknown machines asked", status.boots, status.unknown_macs)?;
     if status.unknown_dropped > 0 {

@@ -51,6 +51,8 @@ pub struct NodeDrift {
     pub origin: Origin,
     /// The gravest of its verdicts.
     pub standing: Standing,
+    /// Whether a BMC could show it; one that none can is told of by its boots alone.
+    pub is_observable: bool,
     /// When the BMC was last seen, in unix milliseconds; none where it never was, or cannot be.
     pub seen: Option<i64>,
     /// How many of its attributes were judged.
@@ -62,7 +64,7 @@ pub struct NodeDrift {
 /// The gravest verdict of a node, lightest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
-    /// Nobody can observe it: it has no BMC, or one whose protocol is "none"; or it is retired.
+    /// Nobody can observe it, and nothing is found of it: it has no BMC, or one whose protocol is "none"; or it is retired.
     NotObservable,
     InSync,
     Excepted,

@@ -47,12 +47,14 @@ pub fn judge(world: &World<'_>, at: usize) -> Judged {
         Judge { world, at, node, observed: None, findings: Vec::new(), judged: 0, in_sync: 0, settling: None };
     let standing = judge.all();
     judge.booted();
+    let is_observable = standing != Some(Standing::NotObservable);
     let Judge { mut findings, judged, in_sync, observed, .. } = judge;
     findings.sort_by(|a, b| (a.class, &a.attribute).cmp(&(b.class, &b.attribute)));
     let gravest = findings.iter().map(|finding| finding.verdict.standing()).max();
     let standing = gravest.or(standing).unwrap_or(Standing::InSync);
-    let covered = (standing != Standing::NotObservable).then(|| (seen_attributes(world, node), u64::from(judged)));
-    let drift = NodeDrift { name: node.name.clone(), origin: node.origin, standing, seen: observed, judged, in_sync };
+    let covered = is_observable.then(|| (seen_attributes(world, node), u64::from(judged)));
+    let (name, origin) = (node.name.clone(), node.origin);
+    let drift = NodeDrift { name, origin, standing, is_observable, seen: observed, judged, in_sync };
     Judged { drift, findings, covered }
 }
 

@@ -231,6 +231,11 @@ fn boots_and_drift_tell_the_same_of_a_server_and_of_its_store() {
     check(true);
     let (_, out, _) = boots(&["--format", "json"]);
     let view: Value = serde_json::from_str(&out).expect("the view is JSON");
+    let committed = include_str!("../../schemas/boots.schema.json");
+    assert_eq!(said(&wishes, &["schema", "boots"]).1, committed, "muster schema --write . makes it anew");
+    let schema = serde_json::from_str(committed).expect("a schema is JSON");
+    let validator = jsonschema::draft7::new(&schema).expect("a schema is a schema");
+    assert!(validator.is_valid(&view), "{view:#}");
     let change = &view["folds"][0]["how"]["changes"][0];
     assert_eq!((&change["set"], &change["parts"]), (&"n[1-2]".into(), &serde_json::json!(["script"])));
     // A repository that has not the commit tells digests only, and says so.
@@ -242,7 +247,7 @@ fn boots_and_drift_tell_the_same_of_a_server_and_of_its_store() {
     let (code, _, talk) = boots(&["--rev", "HEAD"]);
     assert!(code == Some(2) && talk.contains("leave --rev out"), "{talk}");
     let (code, out, _) = said(&wishes, &["status", "--store", &file]);
-    assert!(code == Some(0) && out.contains("run       1 nodes today's script, 2 an older one, 0 unknown"), "{out}");
+    assert!(code == Some(0) && out.contains("scripts   1 of 3 nodes run today's, 2 an older one, 0 unknown"), "{out}");
     let (ended, log) = served.stop();
     assert!(ended.success(), "{}", log.join("\n"));
     check(false);

@@ -39,12 +39,12 @@ impl Boots {
                 let message = "a running server compares what nodes run with the commit that it serves";
                 Err(Failure::new(message).hint(Some(hint.into())))
             }
-            Reached::Server(server) => self.from_server(&server),
-            Reached::Read(observed) => self.from_store(*observed),
+            Reached::Server(server) => self.of_server(&server),
+            Reached::Read(observed) => self.of_store(*observed),
         }
     }
 
-    fn from_store(&self, observed: Observed) -> Result<Told, Failure> {
+    fn of_store(&self, observed: Observed) -> Result<Told, Failure> {
         if observed.boots.is_none() {
             let hint = "boots are remembered by `muster serve`; name its store with --store, or it with --server";
             return Err(
@@ -70,7 +70,7 @@ impl Boots {
         Ok(Told { revision: snapshot.revision().to_string(), rows, today: Some(snapshot) })
     }
 
-    fn from_server(&self, server: &ApiAddress) -> Result<Told, Failure> {
+    fn of_server(&self, server: &ApiAddress) -> Result<Told, Failure> {
         for _ in 0..TRIES {
             if let Some(told) = self.pages(server)? {
                 return Ok(told);
