@@ -9,13 +9,14 @@ use sha2::{Digest, Sha256};
 use super::lines::{self, Part};
 use super::mask::{self, Identity, Mask, Width};
 use super::{Change, Fate, MachineChange, Reach, Side, Subject, Value, ValueChange};
+use crate::desired::DIGEST_DIGITS;
 use crate::model::NodeSet;
 
 /// How many lines before and after a change are told with it.
 const AROUND: usize = 2;
 
 /// The bytes of a digest that are told: enough that no two changes of a site's life share one.
-const DIGEST_BYTES: usize = 8;
+const DIGEST_BYTES: usize = DIGEST_DIGITS / 2;
 
 /// An equal change of some machines.
 ///

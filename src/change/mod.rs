@@ -5,7 +5,9 @@
 //! neither git nor who reads the result.
 
 mod compare;
+mod costs;
 mod fold;
+mod guard;
 mod inputs;
 mod lines;
 mod mask;
@@ -17,7 +19,9 @@ use std::sync::Arc;
 use crate::snapshot::Snapshot;
 
 pub use compare::compare;
+pub use costs::{Costs, costs};
 pub use fold::{Fold, FoldedValue, MaskedHunk, fold};
+pub use guard::{Breach, Broken, Judgement, Rail, StaleAllow, judge};
 pub use lines::{Hunk, Part, hunks, lines};
 pub use mask::with_holes;
 pub use values::{Spot, Value, ValueChange};

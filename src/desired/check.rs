@@ -225,6 +225,8 @@ fn unused(desired: &Desired, tree: &Tree, findings: &mut Findings) {
     if let Unknown::Boot(boot) = desired.cluster.unknown {
         boots.insert(&desired.boots[usize::from(boot.value)].name);
     }
+    // An installer that is guarded waits for its day.
+    boots.extend(desired.policy.guard.install.iter().flat_map(|stated| &stated.value).map(|name| &**name));
     for group in desired.groups.iter().filter(|group| group.members.is_empty()) {
         let place = Place::file(format!("groups/{}.toml", group.name));
         let message = format!("no node is in the group `{}`", group.name);

@@ -95,6 +95,8 @@ impl<'t> Lowering<'_, 't> {
         }
         drop(index);
         let policy_file = self.files.policy.take();
+        let policy =
+            policy_file.map(|(here, file)| policy::lower(&here, file, &boots, self.findings)).unwrap_or_default();
         let mut desired = Desired {
             sources,
             cluster,
@@ -107,7 +109,7 @@ impl<'t> Lowering<'_, 't> {
             classes,
             nodes,
             bmcs,
-            policy: policy_file.map(|(here, file)| policy::lower(&here, file, self.findings)).unwrap_or_default(),
+            policy,
             exceptions: Vec::new(),
         };
         desired.exceptions = exceptions::lower(std::mem::take(&mut self.files.exceptions), &desired, self.findings);

@@ -18,6 +18,7 @@ mod fail_on;
 pub mod file;
 mod files;
 mod groups;
+mod guard;
 mod identity;
 mod keys;
 mod load;
@@ -50,6 +51,7 @@ pub use cluster::no_such_boot;
 pub use facts::lines as facts_lines;
 pub use fail_on::{Condition, FailOn, Over};
 pub use file::{BmcKind, BootKind, LayerTable, MacSource, NicKind, NodeState, Protocol, Tls};
+pub use guard::DIGEST_DIGITS;
 pub use load::load;
 pub use policy::MAX_CONFIRM;
 pub use sources::{Findings, Sources};
@@ -233,7 +235,7 @@ pub struct Bmc {
     pub ip: Option<Stated<IpAddr>>,
 }
 
-/// What policy.toml says of how drift is judged.
+/// What policy.toml says of how drift is judged, and of changes that wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// How many surveys one after another must show a difference before it counts: 1 to [`MAX_CONFIRM`].
@@ -242,6 +244,33 @@ pub struct Policy {
     pub fail_on: Vec<FailOn>,
     /// The age from which what was seen is stale; where nothing is stated, nothing ever is.
     pub stale_after: Option<Duration>,
+    pub guard: Guard,
+}
+
+/// What a change may do without being allowed; nothing stated lets all through.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guard {
+    /// How many nodes may differ in anything.
+    pub max_nodes: Option<Stated<u32>>,
+    /// What share of the nodes before the change may differ in anything, in percent.
+    pub max_percent: Option<Stated<u8>>,
+    /// How many nodes may be removed.
+    pub max_removals: Option<Stated<u32>>,
+    /// Where it is stated that a group may not lose its last node.
+    pub emptied: Option<Origin>,
+    /// That no machine may come to boot by an installer: the names of those that are not of kind `install`.
+    pub install: Option<Stated<Vec<Box<str>>>>,
+    /// Digests of changes that may be made all the same, each once.
+    pub allow: Vec<Stated<Box<str>>>,
+}
+
+impl Guard {
+    /// Tells whether there is any rail.
+    #[must_use]
+    pub fn has_rails(&self) -> bool {
+        let Self { max_nodes, max_percent, max_removals, emptied, install, allow: _ } = self;
+        max_nodes.is_some() || max_percent.is_some() || max_removals.is_some() || emptied.is_some() || install.is_some()
+    }
 }
 
 /// Drift that somebody knows of and bears for a while.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::Policy;
 use super::at::At;
 use super::fail_on::{Condition, FailOn, Over};
 use super::file::PolicyFile;
 use super::sources::{Findings, Here};
+use super::{BootConfiguration, Guard, Policy, guard};
 use crate::model::{Code, Diagnostic, parse_duration};
 
 /// The most surveys that a difference can be asked to stand: more are not remembered of a machine that flaps
@@ -15,15 +15,16 @@ pub const MAX_CONFIRM: u8 = 4;
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { confirm: 1, fail_on: Vec::new(), stale_after: None }
+        Self { confirm: 1, fail_on: Vec::new(), stale_after: None, guard: Guard::default() }
     }
 }
 
 /// Checks the file.
-pub fn lower(here: &Here<'_>, file: PolicyFile, findings: &mut Findings) -> Policy {
+pub fn lower(here: &Here<'_>, file: PolicyFile, boots: &[BootConfiguration], findings: &mut Findings) -> Policy {
     let drift = file.drift.map(|at| at.value).unwrap_or_default();
     let stale_after = drift.stale_after.and_then(|text| age(here, &text, findings));
-    let mut policy = Policy { stale_after, ..Policy::default() };
+    let guard = file.guard.map(|at| guard::lower(here, at.value, boots, findings)).unwrap_or_default();
+    let mut policy = Policy { stale_after, guard, ..Policy::default() };
     if let Some(confirm) = drift.confirm {
         if (1..=MAX_CONFIRM).contains(&confirm.value) {
             policy.confirm = confirm.value;
@@ -79,7 +80,7 @@ mod tests {
     #[test]
     fn what_nobody_says_is_the_default() {
         for text in ["", "//- policy.toml\n", "//- policy.toml\n[drift]\n"] {
-            assert_eq!(policy(text), Policy { confirm: 1, fail_on: Vec::new(), stale_after: None }, "{text}");
+            assert_eq!(policy(text), Policy::default(), "{text}");
         }
     }
 
@@ -90,6 +91,6 @@ mod tests {
         );
         let fail_on = ["stale", "drift>2"].map(|text| FailOn::parse(text).unwrap());
         let stale_after = Some(Duration::from_secs(36 * 3600));
-        assert_eq!(told, Policy { confirm: 4, fail_on: fail_on.into(), stale_after });
+        assert_eq!(told, Policy { confirm: 4, fail_on: fail_on.into(), stale_after, guard: Guard::default() });
     }
 }

@@ -94,7 +94,7 @@ pub fn table<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
 }
 
 /// The keys whose values are tables with keys of their own. No file type has a list under one of these names.
-const OF_TABLES: [&str; 13] = [
+const OF_TABLES: [&str; 14] = [
     "accelerators",
     "aarch64",
     "arch",
@@ -105,6 +105,7 @@ const OF_TABLES: [&str; 13] = [
     "drift",
     "drives",
     "expect",
+    "guard",
     "processors",
     "unknown",
     "x86_64",

@@ -20,7 +20,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("group.schema.json", text::<GroupFile>("A group: groups/NAME.toml")),
         ("network.schema.json", text::<NetworkFile>("A network: networks/NAME.toml")),
         ("nodes.schema.json", text::<NodesFile>("Nodes and BMCs: nodes/**/*.toml")),
-        ("policy.schema.json", text::<PolicyFile>("How drift is judged: policy.toml")),
+        ("policy.schema.json", text::<PolicyFile>("How drift is judged, and guard rails: policy.toml")),
     ]
 }
 

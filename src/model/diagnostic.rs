@@ -227,6 +227,10 @@ codes! {
     InstallNotArmed = "install-not-armed", Error;
     /// The commit declares more machines, files or parameters than muster takes.
     TooMany = "too-many", Error;
+    /// A change breaks a guard rail, and nobody allowed it.
+    GuardRail = "guard-rail", Error;
+    /// A change is allowed that needs it no more, or is another by now.
+    StaleAllow = "stale-allow", Warning;
     /// A TOML file that nothing reads.
     FileNotRead = "file-not-read", Warning;
     /// A group that has no node.

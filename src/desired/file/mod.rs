@@ -19,7 +19,7 @@ pub use expect::{Expect, ExpectBios, ExpectBoot, ExpectParts};
 pub use layer::{CloudInitTable, LayerTable, NicTable};
 pub use network::NetworkFile;
 pub use nodes::{BmcTable, InlineBmc, NodeBmc, NodeTable, NodesFile};
-pub use policy::{PolicyDrift, PolicyFile};
+pub use policy::{InstallRail, PolicyDrift, PolicyFile, PolicyGuard};
 pub use words::{
     ArchName, BmcKind, BootKind, BootMode, BootOverride, BootTarget, MacSource, NicKind, NodeState, Power, Protocol,
     Tls,

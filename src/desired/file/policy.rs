@@ -1,17 +1,23 @@
-//! `policy.toml`: how drift is judged.
+//! `policy.toml`: how drift is judged, and which changes wait until somebody allows them.
 
-use schemars::JsonSchema;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 use crate::desired::at::At;
 
-/// `policy.toml`: how what is wished is held against what is seen.
+/// `policy.toml`: how what is wished is held against what is seen, and which changes wait until somebody allows them.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct PolicyFile {
     /// How drift is judged.
     #[serde(default)]
     pub drift: Option<At<PolicyDrift>>,
+    /// Which changes wait until somebody allows them.
+    #[serde(default)]
+    pub guard: Option<At<PolicyGuard>>,
 }
 
 /// How drift is judged.
@@ -28,4 +34,74 @@ pub struct PolicyDrift {
     /// The age from which what was seen counts as stale, such as `"24h"`.
     #[serde(default)]
     pub stale_after: Option<At<String>>,
+}
+
+/// Guard rails: what a change may do without being allowed.
+///
+/// They count before a change and after it: one that takes a rail away is still judged by it.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct PolicyGuard {
+    /// At most so many nodes may differ in anything, those that come or go among them.
+    #[serde(default)]
+    pub max_nodes: Option<At<u32>>,
+    /// At most such a share of the nodes before the change may differ in anything, in percent.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 100))]
+    pub max_percent: Option<At<u8>>,
+    /// At most so many nodes may be removed; a renamed one is not.
+    #[serde(default)]
+    pub max_removals: Option<At<u32>>,
+    /// Whether a group may not lose its last node.
+    #[serde(default)]
+    pub emptied: Option<At<bool>>,
+    /// Whether no machine may come to boot by an installer: `true` for boot configurations of kind `install`, or a list of
+    /// others that wipe disks, such as `["reinstall"]`.
+    #[serde(default)]
+    pub install: Option<At<InstallRail>>,
+    /// The digests of changes that may be made all the same, as `muster diff` prints them.
+    #[serde(default)]
+    pub allow: Option<Vec<At<String>>>,
+}
+
+/// Which boots are installers: those of kind `install` alone or none, or others by name too.
+#[derive(Debug, Clone, PartialEq)]
+pub enum InstallRail {
+    OfKind(bool),
+    Named(Vec<At<String>>),
+}
+
+impl<'de> Deserialize<'de> for InstallRail {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TrueOrNames;
+        impl<'de> Visitor<'de> for TrueOrNames {
+            type Value = InstallRail;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, or a list of boot configurations")
+            }
+            fn visit_bool<E: Error>(self, is_on: bool) -> Result<InstallRail, E> {
+                Ok(InstallRail::OfKind(is_on))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<InstallRail, A::Error> {
+                let mut all = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    all.push(item);
+                }
+                Ok(InstallRail::Named(all))
+            }
+        }
+        deserializer.deserialize_any(TrueOrNames)
+    }
+}
+
+impl JsonSchema for InstallRail {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "InstallRail".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "oneOf": [{ "type": "boolean" }, { "type": "array", "items": { "type": "string" } }] })
+    }
 }
