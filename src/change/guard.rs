@@ -49,9 +49,8 @@ pub enum Rail {
         of: usize,
     },
     MaxRemovals(u32),
-    Emptied {
-        group: Box<str>,
-    },
+    /// These groups, by name, lose their last node.
+    Emptied(Vec<Box<str>>),
     Install,
 }
 
@@ -120,7 +119,7 @@ impl Rail {
             Self::MaxNodes(_) => "max_nodes",
             Self::MaxPercent { .. } => "max_percent",
             Self::MaxRemovals(_) => "max_removals",
-            Self::Emptied { .. } => "emptied",
+            Self::Emptied(_) => "emptied",
             Self::Install => "install",
         }
     }
@@ -139,7 +138,11 @@ impl Breach {
                 format!("{nodes} change{s} beside {of} there were, and `max_percent` is {percent}")
             }
             Rail::MaxRemovals(most) => format!("{nodes} {is} removed, and `max_removals` is {most}"),
-            Rail::Emptied { group } => format!("the group `{group}` loses its last node, which `emptied` guards"),
+            Rail::Emptied(groups) => {
+                let names = groups.iter().map(|group| format!("`{group}`")).collect::<Vec<_>>().join(", ");
+                let lose = if groups.len() == 1 { "loses its" } else { "lose their" };
+                format!("{names} {lose} last node, which `emptied` guards")
+            }
             Rail::Install => {
                 let machines = if self.folds.iter().any(|fold| fold.set.is_empty()) { "machines" } else { "nodes" };
                 let who = if count == 1 { machines.trim_end_matches('s') } else { machines };
@@ -270,29 +273,26 @@ impl<'c> Judging<'c> {
     }
 
     /// Finds the groups that had nodes and have none; one whose very nodes are in a new group has another name only.
-    fn emptied(&self, allowed: &BTreeSet<&str>) -> Vec<Breach> {
+    fn emptied(&self, allowed: &BTreeSet<&str>) -> Option<Breach> {
         let head = self.head.emptied.map(|origin| (Side::Head, origin));
-        let Some(stated) = head.or(self.base.emptied.map(|origin| (Side::Base, origin))) else { return Vec::new() };
+        let stated = head.or(self.base.emptied.map(|origin| (Side::Base, origin)))?;
         let (old, new) = (self.change.base.desired(), self.change.head.desired());
         let gone = old.groups.iter().filter(|group| {
             let has_nodes = |name: &str| new.group(name).is_some_and(|group| !group.members.is_empty());
             !group.members.is_empty() && !has_nodes(&group.name)
         });
-        let mut all = Vec::new();
+        let mut members: BTreeSet<usize> = BTreeSet::new();
+        let mut groups: Vec<Box<str>> = Vec::new();
         for group in gone {
-            let members: BTreeSet<usize> = group.members.iter().map(|at| *at as usize).collect();
-            if self.is_renamed(&members) {
-                continue;
-            }
-            let was_in = |machine: &MachineChange| {
-                machine.subject == Subject::Node && machine.base.is_some_and(|at| members.contains(&at))
-            };
-            let folds = self.broken(allowed, &was_in);
-            if !folds.is_empty() {
-                all.push(self.breach(Rail::Emptied { group: group.name.clone() }, stated, folds));
+            let own: BTreeSet<usize> = group.members.iter().map(|at| *at as usize).collect();
+            let folds = self.broken(allowed, &|machine| is_among(&own, machine));
+            if !folds.is_empty() && !self.is_renamed(&own) {
+                groups.push(group.name.clone());
+                members.extend(own);
             }
         }
-        all
+        let folds = self.broken(allowed, &|machine| is_among(&members, machine));
+        (!folds.is_empty()).then(|| self.breach(Rail::Emptied(groups), stated, folds))
     }
 
     /// Tells whether a group that the base does not have holds exactly the nodes of these places in the base.
@@ -319,6 +319,11 @@ impl<'c> Judging<'c> {
         let folds = self.broken(allowed, &|machine| installers.come_to(self.change, machine));
         (!folds.is_empty()).then(|| self.breach(Rail::Install, stated, folds))
     }
+}
+
+/// Tells whether a machine is one of the nodes at these places of the base.
+fn is_among(places: &BTreeSet<usize>, machine: &MachineChange) -> bool {
+    machine.subject == Subject::Node && machine.base.is_some_and(|at| places.contains(&at))
 }
 
 /// Which boots wipe disks: those of kind `install`, and those of these names.

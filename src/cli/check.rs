@@ -2,25 +2,32 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::source::Source;
+use super::sides::{self, Head, Side};
+use super::source::{Source, Wishes};
 use super::{Failure, Outcome};
-use crate::model::{Diagnostic, Severity};
-use crate::report;
+use crate::model::{Diagnostic, Severity, Tree};
 use crate::view::FindingList;
+use crate::{change, report, snapshot};
 
 /// Load and validate a folder of wishes or a commit, and tell all that is wrong
 ///
 /// Builds everything that `muster serve` would send and drops it, so templates, scripts and line lengths are checked
-/// too. Exit codes: 0 nothing is wrong (warnings do not count), 1 there are errors, 2 the wishes could not be read.
+/// too. With --base, the guard rails of policy.toml judge what merging into that commit would change, as `muster diff`
+/// tells it. Exit codes: 0 nothing is wrong (warnings do not count), 1 there are errors, 2 the wishes could not be read or
+/// merged, 3 nothing is wrong, but the base does not check and so no guard rail could judge.
 #[derive(Debug, Args)]
 pub struct Check {
     /// The folder of wishes; the same as --repo
     dir: Option<PathBuf>,
     #[command(flatten)]
     source: Source,
+    /// Judge by the guard rails what merging into this commit, branch or tag would change
+    #[arg(long, value_name = "REV")]
+    base: Option<String>,
     /// Print findings as text, as JSON (schemas/findings.schema.json), or as annotations of GitHub Actions
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -40,29 +47,74 @@ enum Format {
 impl Check {
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
-        let wishes = self.source.read(self.dir.as_deref())?;
-        let (snapshot, findings) = wishes.build();
+        let mut wishes = self.source.read(self.dir.as_deref())?;
+        let (snapshot, mut findings) = wishes.build();
         let nodes = snapshot.as_ref().map(|snapshot| snapshot.nodes().len());
+        let mut is_judged = true;
+        // What does not check is refused for that.
+        if let (Some(base), true) = (&self.base, snapshot.is_some()) {
+            match self.judge(base)? {
+                Some((tree, found)) => {
+                    wishes.tree = tree;
+                    findings = found;
+                }
+                None => is_judged = false,
+            }
+        }
+        self.print(&wishes, &findings, nodes)?;
+        let wrong = |finding: &Diagnostic| self.strict || finding.severity() == Severity::Error;
+        Ok(match findings.iter().any(wrong) {
+            true => Outcome::Findings,
+            false if is_judged => Outcome::AsWished,
+            false => Outcome::Unjudged,
+        })
+    }
+
+    /// Builds what merging into the base would leave, and returns it with all findings about it, those of the guard rails
+    /// among them; nothing where the base does not check.
+    fn judge(&self, base: &str) -> Result<Option<(Tree, Vec<Diagnostic>)>, Failure> {
+        let (folder, sub) = self.source.folder(self.dir.as_deref())?;
+        let head = self.source.revision().map_or(Head::AsItStands, Head::Merged);
+        let (base, head) = sides::read(&folder, sub, Some(base), head)?;
+        let build = |side: &Side| snapshot::build(&side.tree, side.revision.clone());
+        let ((old, before), (new, mut findings)) = rayon::join(|| build(&base), || build(&head));
+        match (old, new) {
+            (Some(old), Some(new)) => {
+                let change = change::compare(&Arc::new(old), &Arc::new(new), None);
+                findings.extend(change::judge(&change, &change::fold(&change)).findings());
+            }
+            (None, Some(_)) => {
+                let count = report::count(&before);
+                let told = format!("no guard rail is judged, since {} does not check: {count}", base.label);
+                writeln!(anstream::stderr(), "{told}")?;
+                return Ok(None);
+            }
+            // Each side checks alone, and what merging makes of them does not.
+            (_, None) => {}
+        }
+        Ok(Some((head.tree, findings)))
+    }
+
+    fn print(&self, wishes: &Wishes, findings: &[Diagnostic], nodes: Option<usize>) -> Result<(), Failure> {
         match self.format {
             Format::Text => {
                 let colour = std::io::stdout().is_terminal();
                 let mut out = anstream::stdout().lock();
-                write!(out, "{}", report::text(&findings, &wishes.tree, &wishes.prefix, colour))?;
-                writeln!(out, "{}", last_line(&findings, nodes))?;
+                write!(out, "{}", report::text(findings, &wishes.tree, &wishes.prefix, colour))?;
+                writeln!(out, "{}", last_line(findings, nodes))?;
             }
             Format::Json => {
-                let all = FindingList::of(&findings, &wishes.tree, &wishes.prefix);
+                let all = FindingList::of(findings, &wishes.tree, &wishes.prefix);
                 let mut out = std::io::stdout().lock();
                 serde_json::to_writer_pretty(&mut out, &all).map_err(std::io::Error::from)?;
                 writeln!(out)?;
             }
             Format::Github => {
-                let all = report::github(&findings, &wishes.tree, &wishes.from_root, nodes);
+                let all = report::github(findings, &wishes.tree, &wishes.from_root, nodes);
                 std::io::stdout().lock().write_all(all.as_bytes())?;
             }
         }
-        let wrong = |finding: &Diagnostic| self.strict || finding.severity() == Severity::Error;
-        Ok(if findings.iter().any(wrong) { Outcome::Findings } else { Outcome::AsWished })
+        Ok(())
     }
 }
 

@@ -3,24 +3,23 @@
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 
 use super::show::bad_set;
+use super::sides::{self, Head};
 use super::{Failure, Format, Outcome};
 use crate::change::{self, Change};
-use crate::git::{self, Repo, Trust};
-use crate::model::{Revision, Tree};
-use crate::report::{self, ChangeReport};
-use crate::snapshot::{self, Snapshot};
+use crate::report::ChangeReport;
+use crate::snapshot::Snapshot;
 
 /// Show what a change means for machines: their boot scripts, their cloud-init, and what is wished of them
 ///
 /// With no HEAD, the files as they stand (committed or not) are merged into BASE in memory, and BASE is compared with
 /// what that yields; in a bare repository, HEAD is. With both, exactly these two commits are compared. Equal changes are
-/// told once, under the set of their nodes. Exit codes: 0 no machine changes, 1 some do, 2 trouble: a side that does not
-/// check, or a merge with conflicts.
+/// told once, under the set of their nodes. Guard rails of policy.toml that the change breaks are told with what to allow;
+/// `muster check --base`, a hook and a server enforce them. Exit codes: 0 no machine changes, 1 some do, 2 trouble: a side
+/// that does not check, or a merge with conflicts.
 #[derive(Debug, Args)]
 pub struct Diff {
     /// The commit, branch or tag to compare with [default: origin/HEAD, else this branch's upstream, else main]
@@ -44,26 +43,12 @@ pub struct Diff {
     format: Format,
 }
 
-/// One side that was read.
-struct Side {
-    tree: Tree,
-    revision: Revision,
-    /// What it is called.
-    label: String,
-    /// What stands before each path.
-    prefix: String,
-}
-
 impl Diff {
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
-        let (base, head) = self.sides()?;
-        let (old, new) = rayon::join(|| build(&base), || build(&head));
-        let (old, new) = match (old, new) {
-            (Ok(old), Ok(new)) => (Arc::new(old), Arc::new(new)),
-            // Both are told, the base first.
-            (old, new) => return Err(told([(&base, old.err()), (&head, new.err())])),
-        };
+        let head = self.head.as_deref().map_or(Head::AsItStands, Head::Exactly);
+        let (base, head) = sides::read(&self.repo, &self.path, self.base.as_deref(), head)?;
+        let (old, new) = sides::build(&base, &head)?;
         let only = self.nodes.as_deref().map(|set| selected(&old, &new, set)).transpose()?;
         let change = change::compare(&old, &new, only.as_ref());
         self.print(&change, &base.label, &head.label)?;
@@ -71,7 +56,10 @@ impl Diff {
     }
 
     fn print(&self, change: &Change, base: &str, head: &str) -> Result<(), Failure> {
-        let report = ChangeReport { change, folds: change::fold(change), base, head };
+        let folds = change::fold(change);
+        // Which nodes were asked for is no part of a change, and no rail's business.
+        let judgement = self.nodes.is_none().then(|| change::judge(change, &folds));
+        let report = ChangeReport { change, folds, judgement, base, head };
         let mut out = anstream::stdout().lock();
         let text = match self.format {
             Format::Text => report.text(self.stat, std::io::stdout().is_terminal()),
@@ -80,67 +68,6 @@ impl Diff {
         out.write_all(text.as_bytes())?;
         Ok(())
     }
-
-    fn sides(&self) -> Result<(Side, Side), Failure> {
-        let repo = Repo::open(&self.repo, Trust::Person)?;
-        let sub = self.path.trim_matches('/');
-        let inside = [repo.prefix(), sub].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-        let (name, base) = match &self.base {
-            Some(rev) => (rev.clone(), repo.resolve(rev)?),
-            None => repo.target()?,
-        };
-        let side = |tree, revision, label| {
-            let prefix = if inside.is_empty() { String::new() } else { format!("{inside}/") };
-            Side { tree, revision, label, prefix }
-        };
-        let called = |name: &str, revision: &Revision| match revision.as_str().starts_with(name) {
-            true => revision.short().to_owned(),
-            false => format!("{name} ({})", revision.short()),
-        };
-        let (tree, revision, label) = match &self.head {
-            Some(rev) => {
-                let revision = repo.resolve(rev)?;
-                (repo.tree(&revision, &inside)?, revision.clone(), called(rev, &revision))
-            }
-            None if repo.is_bare() => {
-                let revision = repo.resolve("HEAD")?;
-                let label = format!("{}, merged into {name}", called("HEAD", &revision));
-                (repo.merged(&base, &revision, &inside)?, revision, label)
-            }
-            None => {
-                let work = git::work_tree(&self.repo, sub)?;
-                let label = format!("the files as they stand, merged into {name}");
-                (repo.merged_work(&base, &work, &inside)?, Revision::work_tree(), label)
-            }
-        };
-        let label_of_base = called(&name, &base);
-        Ok((side(repo.tree(&base, &inside)?, base, label_of_base), side(tree, revision, label)))
-    }
-}
-
-/// Builds a side; where it does not check, says why.
-fn build(side: &Side) -> Result<Snapshot, String> {
-    let (snapshot, findings) = snapshot::build(&side.tree, side.revision.clone());
-    snapshot.ok_or_else(|| {
-        let colour = std::io::stderr().is_terminal();
-        let text = report::text(&findings, &side.tree, &side.prefix, colour);
-        format!("{text}{}: {}\n", side.label, report::count(&findings))
-    })
-}
-
-/// Prints why sides do not check.
-fn told(sides: [(&Side, Option<String>); 2]) -> Failure {
-    let mut stderr = anstream::stderr();
-    let mut names = Vec::new();
-    for (side, text) in sides {
-        if let Some(text) = text {
-            // Where nobody reads it, the failure still ends the command.
-            let _ = write!(stderr, "{text}");
-            names.push(side.label.as_str());
-        }
-    }
-    let message = format!("the wishes do not check: {}", names.join(" and "));
-    Failure::new(message).hint(Some("what machines would get from them, nobody can tell; mend them first".into()))
 }
 
 fn selected(old: &Snapshot, new: &Snapshot, set: &str) -> Result<BTreeSet<String>, Failure> {

@@ -23,6 +23,7 @@ mod schema;
 mod serve;
 mod settings;
 mod show;
+mod sides;
 mod simulate;
 mod source;
 mod status;

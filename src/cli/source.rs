@@ -43,6 +43,16 @@ impl Source {
         self.rev.is_some()
     }
 
+    /// Returns the commit, branch or tag that is asked for by name.
+    pub fn revision(&self) -> Option<&str> {
+        self.rev.as_deref()
+    }
+
+    /// Returns the folder that is read, or the one in its place, and that of the cluster from there.
+    pub fn folder(&self, folder: Option<&Path>) -> Result<(PathBuf, &str), Failure> {
+        Ok((here(folder.unwrap_or(&self.repo))?, &self.path))
+    }
+
     /// Opens the repository, and names the folder of the cluster from its root.
     pub fn repository(&self) -> Result<(Repo, String), Failure> {
         let repo = Repo::open(&here(&self.repo)?, Trust::Person)?;

@@ -28,21 +28,30 @@ pub struct DiffView {
     /// The full id of its commit, or `worktree`; of a merge, of the commit that is merged.
     pub head_revision: String,
     pub summary: DiffCounts,
+    /// What the guard rails of policy.toml say; null where only some nodes were compared, which no rail judges.
+    #[serde(default)]
+    pub guard: Option<GuardView>,
     /// Nodes first, most machines first; every machine that differs is in exactly one.
     pub folds: Vec<FoldView>,
 }
 
 /// What the change comes to, in nodes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DiffCounts {
     /// All nodes of the head.
     pub nodes: u64,
     pub added: u64,
     pub removed: u64,
+    /// The names of those that are removed, folded.
+    #[serde(default)]
+    pub removed_nodes: String,
     pub renamed: u64,
     pub changed: u64,
-    /// Of those that stay: nodes that get another kernel, initial RAM disk, or kind of boot.
+    /// Of those that stay: nodes that get another kernel, or another kind of boot.
     pub kernel: u64,
+    /// Of those that stay: nodes that get another initial RAM disk.
+    #[serde(default)]
+    pub initrd: u64,
     /// Of those that stay: nodes that get other parameters.
     pub params: u64,
     /// Of those that stay: nodes whose script differs in nothing of the above.
@@ -51,8 +60,69 @@ pub struct DiffCounts {
     pub cloud_init: u64,
     /// Of those that stay: nodes that are served the same bytes, and are compared with or asked by other values.
     pub not_served: u64,
+    /// Nodes that stay or come and get something of it at their next boot; nothing reboots them.
+    #[serde(default)]
+    pub next_boot: u64,
     /// BMCs that no node stands behind.
     pub bmcs: u64,
+}
+
+/// What the guard rails of both sides say of the change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GuardView {
+    /// The rails that it breaks; a server holds a commit that breaks any.
+    pub breaches: Vec<BreachView>,
+    /// The digests that `allow` in `[guard]` of policy.toml must name besides those that it does, for no rail to be broken.
+    pub to_allow: Vec<String>,
+    /// What `allow` names and nothing needs.
+    pub stale: Vec<StaleAllowView>,
+}
+
+/// A guard rail that a change breaks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BreachView {
+    /// Its key in `[guard]`: `max_nodes`, `max_percent`, `max_removals`, `emptied` or `install`.
+    pub rail: String,
+    /// What breaks it, in one sentence.
+    pub told: String,
+    /// Which side states it.
+    pub side: SideView,
+    /// From the cluster's root of that side.
+    pub path: String,
+    /// Counted from 1.
+    pub line: u32,
+    /// How many nodes break it, those that are allowed aside.
+    pub count: u64,
+    /// What breaks it and is not allowed.
+    pub folds: Vec<BrokenView>,
+}
+
+/// A fold that breaks a guard rail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BrokenView {
+    pub digest: String,
+    /// The names of its nodes, folded; empty where it is about machines that nobody declares.
+    pub set: String,
+    /// How many of its machines break the rail.
+    pub count: u64,
+}
+
+/// A digest that is allowed and that nothing needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StaleAllowView {
+    pub digest: String,
+    /// From the cluster's root of the head.
+    pub path: String,
+    /// Counted from 1.
+    pub line: u32,
+}
+
+/// A side of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SideView {
+    Base,
+    Head,
 }
 
 /// Equal changes of some machines.

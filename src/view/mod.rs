@@ -19,8 +19,8 @@ pub use boots::{
     BootsPage, BootsView, HowChange, HowView, RunBoot, RunCounts, RunFold, RunRevision, RunState, RunView,
 };
 pub use change::{
-    ChangedMachine, ChangedSubject, ChangedText, ChangedValue, DiffCounts, DiffView, FateView, FoldView, HunkView,
-    ReachView, StatedValue,
+    BreachView, BrokenView, ChangedMachine, ChangedSubject, ChangedText, ChangedValue, DiffCounts, DiffView, FateView,
+    FoldView, GuardView, HunkView, ReachView, SideView, StaleAllowView, StatedValue,
 };
 pub use drift::{
     ClassView, CoverageView, DriftView, ExceptionView, FindingView, NodeDriftView, NodeFindingView, StandingCounts,

@@ -42,7 +42,9 @@ fn edited(edits: &[(&str, &str, &str)]) -> Tree {
 
 fn judge(name: &str, edits: &[(&str, &str, &str)]) {
     let change = change::compare(&build(&example()), &build(&edited(edits)), None);
-    let report = ChangeReport { change: &change, folds: change::fold(&change), base: "main", head: "this edit" };
+    let folds = change::fold(&change);
+    let judgement = Some(change::judge(&change, &folds));
+    let report = ChangeReport { change: &change, folds, judgement, base: "main", head: "this edit" };
     let text = format!("{}\n{}", report.text(false, false), report.text(true, false));
     let path = root("tests/review/golden").join(name);
     if env::var_os("UPDATE").is_some() {

@@ -1,11 +1,12 @@
 //! A change as `schemas/diff.schema.json` describes it.
 
 use super::ChangeReport;
-use super::words::Counts;
-use crate::change::{Fate, Fold, FoldedValue, MachineChange, Reach, Subject, Value, with_holes};
+use crate::change::{
+    self, Breach, Fate, Fold, FoldedValue, Judgement, MachineChange, Reach, Side, Subject, Value, with_holes,
+};
 use crate::view::{
-    API_VERSION, ChangedMachine, ChangedSubject, ChangedText, ChangedValue, DiffCounts, DiffView, FateView, FoldView,
-    HunkView, ReachView, StatedValue,
+    API_VERSION, BreachView, BrokenView, ChangedMachine, ChangedSubject, ChangedText, ChangedValue, DiffCounts,
+    DiffView, FateView, FoldView, GuardView, HunkView, ReachView, SideView, StaleAllowView, StatedValue,
 };
 
 pub fn write(report: &ChangeReport<'_>) -> String {
@@ -24,25 +25,62 @@ pub fn view(report: &ChangeReport<'_>) -> DiffView {
         head: report.head.into(),
         head_revision: change.head.revision().to_string(),
         summary: summary(report),
+        guard: report.judgement.as_ref().map(guard),
         folds: report.folds.iter().map(|fold| one(report, fold)).collect(),
     }
 }
 
 fn summary(report: &ChangeReport<'_>) -> DiffCounts {
-    let counts = Counts::of(report.change);
+    let counts = change::costs(report.change);
     let number = |number: usize| number as u64;
     DiffCounts {
         nodes: number(report.change.head.nodes().len()),
         added: number(counts.added),
-        removed: number(counts.removed),
+        removed: number(counts.removed.len()),
+        removed_nodes: counts.removed.to_string(),
         renamed: number(counts.renamed),
         changed: number(counts.changed),
         kernel: number(counts.kernel),
+        initrd: number(counts.initrd),
         params: number(counts.params),
         other_script: number(counts.other_script),
         cloud_init: number(counts.cloud_init),
         not_served: number(counts.not_served),
+        next_boot: number(counts.next_boot),
         bmcs: number(counts.bmcs),
+    }
+}
+
+fn guard(judgement: &Judgement) -> GuardView {
+    let stale = judgement.stale.iter().map(|stale| StaleAllowView {
+        digest: stale.digest.to_string(),
+        path: stale.place.file.to_string(),
+        line: stale.line,
+    });
+    GuardView {
+        breaches: judgement.breaches.iter().map(breach).collect(),
+        to_allow: judgement.to_allow().into_iter().map(str::to_owned).collect(),
+        stale: stale.collect(),
+    }
+}
+
+fn breach(breach: &Breach) -> BreachView {
+    let folds = breach.folds.iter().map(|broken| BrokenView {
+        digest: broken.digest.clone(),
+        set: broken.set.clone(),
+        count: broken.count as u64,
+    });
+    BreachView {
+        rail: breach.rail.key().into(),
+        told: breach.told(),
+        side: match breach.side {
+            Side::Base => SideView::Base,
+            Side::Head => SideView::Head,
+        },
+        path: breach.place.file.to_string(),
+        line: breach.line,
+        count: breach.count as u64,
+        folds: folds.collect(),
     }
 }
 

@@ -6,7 +6,7 @@ mod words;
 
 pub(super) use json::value;
 
-use crate::change::{Change, Fold};
+use crate::change::{Change, Fold, Judgement};
 use crate::view::DiffView;
 
 /// The lines of one hunk, and about those of one text, that are told for people; JSON tells all.
@@ -17,6 +17,8 @@ pub struct ChangeReport<'a> {
     pub change: &'a Change,
     /// Of [`fold()`](crate::change::fold).
     pub folds: Vec<Fold<'a>>,
+    /// What the guard rails say; nothing where the change is of some machines only, which no rail judges.
+    pub judgement: Option<Judgement>,
     pub base: &'a str,
     pub head: &'a str,
 }

@@ -4,7 +4,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use super::words;
 use super::{ChangeReport, MAX_SHOWN};
-use crate::change::{Fate, Fold, FoldedValue, MaskedHunk, Part, Value};
+use crate::change::{self, Fate, Fold, FoldedValue, Judgement, MaskedHunk, Part, Value};
 use crate::report::drift::text::wrap;
 use crate::report::drift::words::{cut, plural, shown};
 
@@ -306,12 +306,43 @@ fn pieces(line: &str) -> Vec<&str> {
 }
 
 fn tail(report: &ChangeReport<'_>, page: &mut Page) {
-    if let Some(names) = words::removed(report.change) {
+    let costs = change::costs(report.change);
+    if let Some(names) = words::removed(&costs) {
         for line in wrap(&format!("removed: {names}"), WIDTH, ',') {
             page.line(0, &line);
         }
     }
-    page.wrapped(0, &words::count(report.change));
+    if let Some(judgement) = &report.judgement {
+        rails(judgement, page);
+    }
+    if let Some(text) = words::next_boot(&costs) {
+        page.wrapped(0, &text);
+    }
+    page.wrapped(0, &words::count(report.change, &costs));
+}
+
+/// Tells which guard rails are broken and what to do about it, and what is allowed for nothing.
+fn rails(judgement: &Judgement, page: &mut Page) {
+    for breach in &judgement.breaches {
+        const HEAD: &str = "GUARD RAIL:";
+        for line in wrap(&format!("{HEAD} {}", words::breach(breach)), WIDTH, ' ') {
+            let rest = line.strip_prefix(HEAD).map(|rest| format!("{}{rest}", page.paint(BOLD, HEAD)));
+            page.line(0, &rest.unwrap_or(line));
+        }
+        page.line(2, "if it is wished, add to `allow` in [guard] of policy.toml:");
+        for broken in breach.folds.iter().take(MAX_SHOWN) {
+            let mut lines =
+                wrap(&format!("\"{}\", # {}", broken.digest, words::broken(broken)), WIDTH - 4, ',').into_iter();
+            page.line(4, &lines.next().unwrap_or_default());
+            lines.for_each(|line| page.line(4, &format!("# {line}")));
+        }
+        if breach.folds.len() > MAX_SHOWN {
+            page.line(4, &format!("# and {} more (--format json tells all)", breach.folds.len() - MAX_SHOWN));
+        }
+    }
+    for stale in &judgement.stale {
+        page.wrapped(0, &format!("stale: {}; take it out", words::stale(stale)));
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::change::{Change, Fate, Fold, MachineChange, Part, Reach, Subject, with_holes};
+use crate::change::{Breach, Broken, Change, Costs, Fate, Fold, Reach, Side, StaleAllow, Subject, with_holes};
 use crate::report::drift::words::plural;
 
 /// How many names of removed machines are told on the last line.
@@ -79,73 +79,19 @@ pub fn parts(fold: &Fold<'_>) -> String {
     if parts.is_empty() { "nothing served".into() } else { parts.join(", ") }
 }
 
-/// What a change comes to, in numbers of nodes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub added: usize,
-    pub removed: usize,
-    pub renamed: usize,
-    /// Of nodes that stay: those with any difference, and what of it reaches them.
-    pub changed: usize,
-    pub kernel: usize,
-    pub params: usize,
-    pub other_script: usize,
-    pub cloud_init: usize,
-    pub not_served: usize,
-    /// Machines that are no nodes.
-    pub bmcs: usize,
-    pub unknown: usize,
-}
-
-impl Counts {
-    /// Counts the machines of a change.
-    pub fn of(change: &Change) -> Self {
-        let mut counts = Self::default();
-        for machine in &change.machines {
-            match machine.subject {
-                Subject::Node => counts.node(machine),
-                Subject::Bmc => counts.bmcs += 1,
-                Subject::Unknown => counts.unknown += 1,
-            }
-        }
-        counts
-    }
-
-    fn node(&mut self, machine: &MachineChange) {
-        match machine.fate {
-            Fate::Added => self.added += 1,
-            Fate::Removed => self.removed += 1,
-            Fate::Renamed { .. } => self.renamed += 1,
-            Fate::Changed => self.changed += 1,
-        }
-        if matches!(machine.fate, Fate::Added | Fate::Removed) {
-            return;
-        }
-        let has = |start: &str| machine.values.iter().any(|change| change.key.starts_with(start));
-        let script = machine.patch(Part::Script).is_some();
-        let kernel = script && (has("kernel") || has("initrd") || has("boot.kind"));
-        let params = script && has("params.");
-        self.kernel += usize::from(kernel);
-        self.params += usize::from(params);
-        self.other_script += usize::from(script && !kernel && !params);
-        self.cloud_init += usize::from(machine.patches.iter().any(|patch| patch.part != Part::Script));
-        self.not_served += usize::from(machine.patches.is_empty());
-    }
-}
-
 /// Writes the line that a report ends with.
-pub fn count(change: &Change) -> String {
+pub fn count(change: &Change, counts: &Costs) -> String {
     let nodes = plural(change.head.nodes().len(), "node");
     if change.is_empty() {
         return format!("{nodes}: no machine changes");
     }
-    let counts = Counts::of(change);
     let rows = [
         (counts.changed, "changed"),
         (counts.renamed, "renamed"),
         (counts.added, "added"),
-        (counts.removed, "removed"),
+        (counts.removed.len(), "removed"),
         (counts.kernel, "with another kernel"),
+        (counts.initrd, "with another initrd"),
         (counts.params, "with other parameters"),
         (counts.other_script, "with another script"),
         (counts.cloud_init, "with other cloud-init"),
@@ -163,18 +109,45 @@ pub fn count(change: &Change) -> String {
 }
 
 /// Names the nodes that are removed, folded and cut; nothing where none is.
-pub fn removed(change: &Change) -> Option<String> {
-    let gone =
-        change.machines.iter().filter(|machine| machine.subject == Subject::Node && machine.fate == Fate::Removed);
-    let set = crate::model::NodeSet::from_names(gone.map(|machine| &*machine.name));
-    if set.is_empty() {
-        return None;
+pub fn removed(costs: &Costs) -> Option<String> {
+    (!costs.removed.is_empty()).then(|| cut_set(&costs.removed.to_string(), costs.removed.len()))
+}
+
+/// Cuts the text of a set of so many nodes, where it is long.
+fn cut_set(text: &str, count: usize) -> String {
+    match text.char_indices().nth(MAX_NAMES) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{},… ({count} in all)", &text[..text[..end].rfind(',').unwrap_or(end)]),
     }
-    let text = set.to_string();
-    Some(match text.char_indices().nth(MAX_NAMES) {
-        None => text,
-        Some((end, _)) => format!("{},… ({} in all)", &text[..text[..end].rfind(',').unwrap_or(end)], set.len()),
-    })
+}
+
+/// Says how many nodes a change reaches only at their next boot; nothing where it reaches none so.
+pub fn next_boot(costs: &Costs) -> Option<String> {
+    let nodes = match costs.next_boot {
+        0 => return None,
+        1 => "1 node gets".to_owned(),
+        nodes => format!("{nodes} nodes get"),
+    };
+    Some(format!("{nodes} it at the next boot and not before: this reboots nobody"))
+}
+
+/// Says which rail is broken, how, and where it is stated.
+pub fn breach(breach: &Breach) -> String {
+    let before = if breach.side == Side::Base { " before this change" } else { "" };
+    format!("{} ({}:{}{before})", breach.told(), breach.place.file, breach.line)
+}
+
+/// Says what a digest to allow is of.
+pub fn broken(broken: &Broken) -> String {
+    match (broken.count, &*broken.set) {
+        (_, "") => "machines that nobody declares".into(),
+        (count, set) => format!("{}: {}", plural(count, "node"), cut_set(set, count)),
+    }
+}
+
+/// Says which digest is allowed for nothing, and where.
+pub fn stale(stale: &StaleAllow) -> String {
+    format!("`{}` allows nothing that this change does ({}:{})", stale.digest, stale.place.file, stale.line)
 }
 
 /// Lists up to so many machines of a fold with a value of their own each, for the values that change.

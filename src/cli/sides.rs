@@ -1,0 +1,105 @@
+//! The two sides of a comparison of commits: what is there, and what merging into it would leave.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Failure;
+use crate::git::{self, Repo, Trust};
+use crate::model::{Revision, Tree};
+use crate::report;
+use crate::snapshot::{self, Snapshot};
+
+/// One side that was read.
+pub struct Side {
+    pub tree: Tree,
+    pub revision: Revision,
+    /// What it is called.
+    pub label: String,
+    /// What stands before each path.
+    pub prefix: String,
+}
+
+/// What the other side is.
+#[derive(Clone, Copy)]
+pub enum Head<'a> {
+    /// The files as they stand, merged into the base; in a repository without files, the commit of `HEAD`, merged.
+    AsItStands,
+    /// A commit, merged into the base.
+    Merged(&'a str),
+    /// A commit as it is.
+    Exactly(&'a str),
+}
+
+/// Reads both sides from the repository around a folder; `base` is the target of work where none is named, and `sub` the
+/// folder of the cluster from there.
+pub fn read(folder: &Path, sub: &str, base: Option<&str>, head: Head<'_>) -> Result<(Side, Side), Failure> {
+    let repo = Repo::open(folder, Trust::Person)?;
+    let sub = sub.trim_matches('/');
+    let inside = [repo.prefix(), sub].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+    let (name, base) = match base {
+        Some(rev) => (rev.to_owned(), repo.resolve(rev)?),
+        None => repo.target()?,
+    };
+    let called = |name: &str, revision: &Revision| match revision.as_str().starts_with(name) {
+        true => revision.short().to_owned(),
+        false => format!("{name} ({})", revision.short()),
+    };
+    let merged = |rev: &str| -> Result<_, Failure> {
+        let revision = repo.resolve(rev)?;
+        let label = format!("{}, merged into {name}", called(rev, &revision));
+        Ok((repo.merged(&base, &revision, &inside)?, revision, label))
+    };
+    let (tree, revision, label) = match head {
+        Head::Exactly(rev) => {
+            let revision = repo.resolve(rev)?;
+            (repo.tree(&revision, &inside)?, revision.clone(), called(rev, &revision))
+        }
+        Head::Merged(rev) => merged(rev)?,
+        Head::AsItStands if repo.is_bare() => merged("HEAD")?,
+        Head::AsItStands => {
+            let work = git::work_tree(folder, sub)?;
+            let label = format!("the files as they stand, merged into {name}");
+            (repo.merged_work(&base, &work, &inside)?, Revision::work_tree(), label)
+        }
+    };
+    let side = |tree, revision, label| {
+        let prefix = if inside.is_empty() { String::new() } else { format!("{inside}/") };
+        Side { tree, revision, label, prefix }
+    };
+    let label_of_base = called(&name, &base);
+    Ok((side(repo.tree(&base, &inside)?, base, label_of_base), side(tree, revision, label)))
+}
+
+/// Builds both sides; where one does not check, tells its findings on stderr, the base's first.
+pub fn build(base: &Side, head: &Side) -> Result<(Arc<Snapshot>, Arc<Snapshot>), Failure> {
+    match rayon::join(|| one(base), || one(head)) {
+        (Ok(old), Ok(new)) => Ok((Arc::new(old), Arc::new(new))),
+        (old, new) => Err(told([(base, old.err()), (head, new.err())])),
+    }
+}
+
+/// Builds a side; where it does not check, says why.
+fn one(side: &Side) -> Result<Snapshot, String> {
+    let (snapshot, findings) = snapshot::build(&side.tree, side.revision.clone());
+    snapshot.ok_or_else(|| {
+        let colour = std::io::stderr().is_terminal();
+        let text = report::text(&findings, &side.tree, &side.prefix, colour);
+        format!("{text}{}: {}\n", side.label, report::count(&findings))
+    })
+}
+
+/// Prints why sides do not check.
+fn told(sides: [(&Side, Option<String>); 2]) -> Failure {
+    let mut stderr = anstream::stderr();
+    let mut names = Vec::new();
+    for (side, text) in sides {
+        if let Some(text) = text {
+            // Where nobody reads it, the failure still ends the command.
+            let _ = write!(stderr, "{text}");
+            names.push(side.label.as_str());
+        }
+    }
+    let message = format!("the wishes do not check: {}", names.join(" and "));
+    Failure::new(message).hint(Some("what machines would get from them, nobody can tell; mend them first".into()))
+}
