@@ -6,12 +6,13 @@ use clap::Args;
 
 use super::hosted::Hosted;
 use super::{Failure, Format, Outcome, api};
+use crate::story::Hold;
 use crate::view::{SeverityView, State, Status as StatusView, StoreState};
 
 /// How many errors of a refused commit are printed: what leaves the rest in sight on a terminal.
 const ERRORS_PRINTED: usize = 20;
 
-/// Say how a running server stands: which commit it serves, which it refused and why
+/// Say how a running server stands: which commit it serves, which it refused or holds and why
 ///
 /// Exit codes: 0 it serves the newest commit, 1 something is not as it should be, 2 no server answers.
 #[derive(Debug, Args)]
@@ -60,7 +61,13 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
         writeln!(out, "PINNED    {} {} (until {until})", pinned.revision.short, pinned.revision.subject)?;
     }
     if let Some(refused) = &status.refused {
-        writeln!(out, "refused   {} {}: {}", refused.revision.short, refused.revision.subject, refused.reason)?;
+        let (short, subject, reason) = (&refused.revision.short, &refused.revision.subject, &refused.reason);
+        match refused.held_by {
+            Some(Hold::GuardRail) => writeln!(out, "held      {short} {subject}: guard rail: {reason}")?,
+            Some(Hold::Signature | Hold::Rewind | Hold::Pin) | None => {
+                writeln!(out, "refused   {short} {subject}: {reason}")?;
+            }
+        }
         let mut errors = refused.diagnostics.iter().filter(|finding| finding.severity == SeverityView::Error);
         for finding in errors.by_ref().take(ERRORS_PRINTED) {
             let at = match (finding.line, finding.column) {

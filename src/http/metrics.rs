@@ -139,7 +139,7 @@ fn repository(page: &mut Page, status: &Status, counters: &Counters) {
     page.counter("muster_commits_total", "Commits that were judged since the start.");
     page.with(&[("result", "accepted")], read(&counters.accepted));
     page.with(&[("result", "refused")], read(&counters.refused));
-    page.gauge("muster_commit_refused", "1 while the newest commit is refused and an older one is served.");
+    page.gauge("muster_commit_refused", "1 while the newest commit is refused or held and an older one is served.");
     page.is(f64::from(status.refused.is_some()));
     page.gauge("muster_snapshot_build_seconds", "How long the last commit took to check, resolve and render.");
     page.is(read(&counters.build_micros) / 1e6);

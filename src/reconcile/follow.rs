@@ -51,6 +51,8 @@ pub struct Follower {
     pub(super) unpinned: bool,
     /// What was pinned until now, while another commit is yet to be served in its place.
     pub(super) released: Option<Revision>,
+    /// What the commit comes to that was taken last, served or waiting, once that was asked in this run.
+    pub(super) accepted: Option<Arc<Snapshot>>,
     /// The commit that was judged last: taken, waiting or refused.
     pub(super) judged: Option<Revision>,
     /// What is served and not stored yet, because the store could not write.
@@ -101,6 +103,7 @@ impl Follower {
             pinned: None,
             unpinned: false,
             released: None,
+            accepted: None,
             judged: None,
             unstored: None,
             before: None,

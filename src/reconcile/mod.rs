@@ -8,6 +8,7 @@
 mod clock;
 mod due;
 mod follow;
+mod guard;
 mod intake;
 pub mod keep;
 mod notify;

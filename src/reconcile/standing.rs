@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 use super::words::with_hint;
 use super::{keep, pin};
 use crate::snapshot::Snapshot;
+use crate::story::Hold;
 use crate::view::{
     DiagnosticView, NodeCounts, PinView, RefusedView, RevisionView, State, Status, StoreState, SurveyView, UpgradeView,
 };
@@ -137,10 +138,10 @@ impl Standing {
         self.status.upgraded = Some(upgrade);
     }
 
-    /// Notes that the newest commit was refused.
-    pub fn refuse(&mut self, refused: Refused) {
+    /// Notes that the newest commit was refused, or is held by something.
+    pub fn refuse(&mut self, refused: Refused, held_by: Option<Hold>) {
         let Refused { revision, reason, diagnostics, errors: _, warnings: _ } = refused;
-        self.status.refused = Some(RefusedView { revision, reason, diagnostics });
+        self.status.refused = Some(RefusedView { revision, held_by, reason, diagnostics });
     }
 
     /// Tells whether a commit was refused for the same already.
@@ -218,7 +219,13 @@ impl Standing {
             self.trust_trouble.as_ref().filter(|why| !said(why)).map(|why| format!("no new commit is taken: {why}")),
         );
         if let Some(refused) = &status.refused {
-            held.push(format!("commit {} was refused: {}", refused.revision.short, refused.reason));
+            let (short, reason) = (&refused.revision.short, &refused.reason);
+            held.push(match refused.held_by {
+                Some(Hold::GuardRail) => format!("commit {short} is held: guard rail: {reason}"),
+                Some(Hold::Signature | Hold::Rewind | Hold::Pin) | None => {
+                    format!("commit {short} was refused: {reason}")
+                }
+            });
         }
         if let Some(error) = &status.source.error {
             held.push(format!("the repository cannot be followed: {error}"));

@@ -1,4 +1,5 @@
-//! Taking a commit or refusing it: judged by who signed it and what it comes after, then built, then served or left waiting.
+//! Taking a commit or refusing it: judged by who signed it and what it comes after, then built, then judged by the guard
+//! rails, then served or left waiting.
 //!
 //! It knows neither where commits come from nor how what is served is stored.
 
@@ -8,6 +9,7 @@ use std::sync::atomic::Ordering;
 use tracing::{error, info, warn};
 
 use super::follow::{Follower, build};
+use super::guard::Verdict;
 use super::standing::Refused;
 use super::trust::Untrusted;
 use super::{clock, pen, remember, words};
@@ -26,7 +28,7 @@ impl Follower {
             return Ok(());
         }
         let is_whole = self.shared.load().snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_stored());
-        if self.standing.served_id() != Some(revision.as_str()) || !is_whole {
+        if self.standing.served_id() != Some(revision.as_str()) || !is_whole || !self.was_taken(revision) {
             return self.take(branch, revision);
         }
         let (info, _, trusted) = self.read(revision, false)?;
@@ -121,30 +123,57 @@ impl Follower {
             return Ok(());
         };
         accepted.nodes = snapshot.nodes().len() as u32;
+        let snapshot = Arc::new(snapshot);
+        let is_judged = match self.judge_by_rails((&snapshot, &tree), &accepted).inspect_err(|_| self.judged = None)? {
+            Verdict::Sound => true,
+            Verdict::Unjudged => false,
+            Verdict::Held(refused, by) => {
+                self.refuse(&accepted, refused, by);
+                return Ok(());
+            }
+        };
         self.standing.clear_refusal();
-        let (subject, nodes) = (accepted.subject.clone(), accepted.nodes);
-        if let Some(pinned) = &self.pinned {
-            let reason = format!("it checks, and waits while {} is pinned", pinned.pin.revision.short());
-            let commit = pen::commit(revision, &subject);
+        self.accept((Arc::clone(&snapshot), tree, millis), accepted, signed_by);
+        self.accepted = Some(snapshot);
+        if !is_judged {
+            self.pen.note(Some(pen::commit(revision, &info.subject)), What::NoBaseline);
+        }
+        Ok(())
+    }
+
+    /// Serves a commit that was found good, or lets it wait for the end of a pin; it was built in so many milliseconds.
+    fn accept(
+        &mut self,
+        (snapshot, tree, millis): (Arc<Snapshot>, Tree, u64),
+        accepted: Accepted,
+        signed_by: Option<String>,
+    ) {
+        let (revision, nodes, subject) = (accepted.revision.clone(), accepted.nodes, accepted.subject.clone());
+        let commit = pen::commit(&revision, &subject);
+        if let Some(pinned) = self.pinned.as_ref().map(|pinned| &pinned.pin.revision) {
+            if *pinned == revision {
+                return self.taken(&revision, None);
+            }
+            let reason = format!("it checks, and waits while {} is pinned", pinned.short());
             self.pen.judge(commit, What::Held { by: Hold::Pin, reason: reason.into() });
-            info!(revision = %revision, subject, nodes, millis, "the newest commit checks and waits for the end of the pin");
-            self.taken(revision, Some(words::view(&accepted)));
-            return Ok(());
+            info!(revision = %revision, subject = &*subject, nodes, millis, "the newest commit checks and waits for the end of the pin");
+            return self.taken(&revision, Some(words::view(&accepted)));
         }
         let before = self.shared.load().snapshot.clone();
-        let (snapshot, by) = (Arc::new(snapshot), signed_by.as_deref().map(story::text));
+        let by = signed_by.as_deref().map(story::text);
         self.publish(Arc::clone(&snapshot), Arc::new(tree), accepted, signed_by);
-        info!(revision = %revision, subject, nodes, millis, "commit accepted");
+        info!(revision = %revision, subject = &*subject, nodes, millis, "commit accepted");
         let stat = before.as_ref().map(|before| remember::stat(before, &snapshot));
-        let commit = pen::commit(revision, &subject);
-        self.pen.note(Some(commit.clone()), What::Accepted { nodes, signed_by: by, stat });
-        if before.is_none() {
-            self.pen.note(Some(commit), What::NoBaseline);
-        }
+        self.pen.note(Some(commit), What::Accepted { nodes, signed_by: by, stat });
         self.shared.load().counters.accepted.fetch_add(1, Ordering::Relaxed);
-        self.taken(revision, None);
+        self.taken(&revision, None);
         self.restore();
-        Ok(())
+    }
+
+    /// Tells whether a commit is the one that was taken last: what only a pin serves was not.
+    fn was_taken(&self, revision: &Revision) -> bool {
+        let accepted = self.accepted.as_ref().map(|accepted| accepted.revision());
+        self.trust.baseline() == Some(revision) || accepted == Some(revision)
     }
 
     /// Remembers that a commit of the branch was found good, and whether it waits.
@@ -182,7 +211,14 @@ impl Follower {
         let (revision, subject) = (&commit.revision, &*commit.subject);
         if !self.standing.has_refused(&refused) {
             self.shared.load().counters.refused.fetch_add(1, Ordering::Relaxed);
-            error!(revision = %revision, subject, served, "commit refused: {}", refused.reason);
+            match by {
+                Some(Hold::GuardRail) => {
+                    error!(revision = %revision, subject, served, "commit held: guard rail: {}", refused.reason);
+                }
+                Some(Hold::Signature | Hold::Rewind | Hold::Pin) | None => {
+                    error!(revision = %revision, subject, served, "commit refused: {}", refused.reason);
+                }
+            }
         }
         let what = match by {
             Some(by) => What::Held { by, reason: story::text(&refused.reason) },
@@ -192,7 +228,7 @@ impl Follower {
         if let Some(pinned) = &mut self.pinned {
             pinned.waits = None;
         }
-        self.standing.refuse(refused);
+        self.standing.refuse(refused, by);
     }
 }
 

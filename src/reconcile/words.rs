@@ -4,6 +4,7 @@ use tracing::{error, warn};
 
 use super::clock;
 use super::standing::Refused;
+use crate::change::{Breach, Judgement};
 use crate::model::{Diagnostic, Severity, Tree};
 use crate::report;
 use crate::store::Accepted;
@@ -12,6 +13,9 @@ use crate::view::{DiagnosticView, RevisionView};
 
 /// How many findings of one commit the log tells: one wrong column is as many findings as the cluster has nodes.
 const FINDINGS_TOLD: usize = 20;
+
+/// How many digests of changes that wait to be allowed one sentence has.
+const DIGESTS_SHOWN: usize = 20;
 
 /// How many findings of a refused commit the status shows.
 const FINDINGS_SHOWN: usize = 100;
@@ -39,6 +43,18 @@ pub fn refused(accepted: &Accepted, findings: &[Diagnostic], tree: &Tree) -> Ref
         errors: count(findings, Severity::Error),
         warnings: count(findings, Severity::Warning),
     }
+}
+
+/// Says which guard rails hold a commit, and what allows it.
+pub fn held(judgement: &Judgement) -> String {
+    let told: Vec<String> = judgement.breaches.iter().map(Breach::told).collect();
+    let digests = judgement.to_allow();
+    let mut shown: Vec<String> = digests.iter().take(DIGESTS_SHOWN).map(|digest| format!("\"{digest}\"")).collect();
+    if let Some(more) = digests.len().checked_sub(DIGESTS_SHOWN).filter(|more| *more > 0) {
+        shown.push(format!("and {more} more that `muster diff` tells"));
+    }
+    let allow = shown.join(", ");
+    format!("{} (if it is wished: a commit that adds to `allow` in [guard] of policy.toml: {allow})", told.join("; "))
 }
 
 fn count(findings: &[Diagnostic], severity: Severity) -> u32 {

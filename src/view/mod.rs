@@ -32,6 +32,7 @@ pub use observed::{Observations, ObservedFile, RefusedLoginView, RefusedLogins, 
 pub use pin::{Ordered, PinOrder, PinView, RewindOrder, UnpinOrder};
 
 use crate::model::{Diagnostic, File, Revision, Severity, Tree};
+use crate::story::Hold;
 
 /// The version of everything in this room.
 pub const API_VERSION: &str = "v1";
@@ -59,7 +60,7 @@ pub struct Status {
     /// The pin, where a commit is served in place of the newest.
     #[serde(default)]
     pub pinned: Option<PinView>,
-    /// The newest commit, where it was refused.
+    /// The newest commit, where it was refused or is held.
     pub refused: Option<RefusedView>,
     /// What an upgrade of muster changed, where the commit that is served was stored by another version.
     #[serde(default)]
@@ -109,10 +110,13 @@ pub struct RevisionView {
     pub at: String,
 }
 
-/// One commit that was refused.
+/// One commit that was refused, or is held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RefusedView {
     pub revision: RevisionView,
+    /// What holds it; null where it is itself at fault.
+    #[serde(default)]
+    pub held_by: Option<Hold>,
     /// Why, in one sentence.
     pub reason: String,
     pub diagnostics: Vec<DiagnosticView>,

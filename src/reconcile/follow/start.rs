@@ -42,7 +42,7 @@ impl Follower {
         let Some(snapshot) = snapshot else {
             let (revision, why) = (&accepted.revision, words::why(&findings));
             error!(revision = %revision, "the stored commit does not check any more ({why}); its stored bytes are served");
-            self.standing.refuse(words::refused(&accepted, &findings, &tree));
+            self.standing.refuse(words::refused(&accepted, &findings, &tree), None);
             self.swap(None);
             // A commit that gave nothing to serve is judged again when git has it.
             self.judged = stored.map(|_| accepted.revision).filter(|_| !self.trust.is_required());
@@ -55,7 +55,10 @@ impl Follower {
         info!(revision = %revision, nodes, millis, "serving the last good commit from the store");
         let signed_by = self.signed_by(&accepted.revision);
         self.standing.serve(words::view(&accepted), &snapshot, signed_by);
-        self.judged = Some(accepted.revision.clone()).filter(|_| !self.trust.is_required());
+        // A pin may serve what was never taken.
+        let is_taken = self.trust.baseline() == Some(&accepted.revision);
+        self.accepted = is_taken.then(|| Arc::clone(&snapshot));
+        self.judged = Some(accepted.revision.clone()).filter(|_| is_taken && !self.trust.is_required());
         self.swap(Some(Arc::clone(&snapshot)));
         self.restore();
         let is_ours = stored.as_ref().is_some_and(|stored| stored.muster.as_deref() == Some(remember::MUSTER));

@@ -1,0 +1,117 @@
+//! The guard rails before a commit is taken: against the last one that was, whatever is pinned.
+//!
+//! Without a commit to compare with nothing can be held; then what comes is taken, and said so aloud.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::follow::{Follower, build};
+use super::standing::Refused;
+use super::words;
+use crate::change::{self, Judgement};
+use crate::git::{GitError, Mirror};
+use crate::model::{Revision, Tree};
+use crate::snapshot::Snapshot;
+use crate::store::Accepted;
+use crate::story::Hold;
+
+/// What the guard rails say of a commit that checks.
+pub enum Verdict {
+    /// It may be taken.
+    Sound,
+    /// It may be taken, since there is nothing to compare it with.
+    Unjudged,
+    /// It waits until somebody allows what it does; held by nothing where it only brought out a fault of ours.
+    Held(Refused, Option<Hold>),
+}
+
+impl Follower {
+    /// Judges a commit that is to be taken.
+    ///
+    /// # Errors
+    /// The commit that was taken last cannot be read now, and may be later.
+    pub(super) fn judge_by_rails(
+        &mut self,
+        (head, tree): (&Arc<Snapshot>, &Tree),
+        commit: &Accepted,
+    ) -> Result<Verdict, GitError> {
+        let base = match self.last_taken()? {
+            Ok(base) => base,
+            Err(why) => {
+                let revision = &commit.revision;
+                warn!(revision = %revision, "no guard rail judges this commit, and it is taken all the same: {why}");
+                return Ok(Verdict::Unjudged);
+            }
+        };
+        let judged = catch_unwind(AssertUnwindSafe(|| judge(&base, head)));
+        self.accepted = Some(base);
+        let Ok(judgement) = judged else {
+            let reason = "muster itself failed on comparing it with the last one, which is a fault of muster";
+            return Ok(Verdict::Held(Refused::whole(words::view(commit), reason.into()), None));
+        };
+        let findings = judgement.findings();
+        words::tell(&findings, tree);
+        if judgement.is_sound() {
+            return Ok(Verdict::Sound);
+        }
+        let refused = Refused { reason: words::held(&judgement), ..words::refused(commit, &findings, tree) };
+        Ok(Verdict::Held(refused, Some(Hold::GuardRail)))
+    }
+
+    /// Returns the commit that was taken last, built; why there is none, if so.
+    fn last_taken(&mut self) -> Result<Result<Arc<Snapshot>, String>, GitError> {
+        if let Some(accepted) = &self.accepted {
+            return Ok(Ok(Arc::clone(accepted)));
+        }
+        let Some(baseline) = self.trust.baseline().cloned() else {
+            return Ok(Err("this store has taken no commit before it".into()));
+        };
+        let served = self.shared.load().snapshot.clone();
+        if let Some(served) = served.filter(|served| !served.is_stored() && *served.revision() == baseline) {
+            return Ok(Ok(served));
+        }
+        if let Ok(Some(last)) = self.store.last_good()
+            && last.accepted.revision == baseline
+            && let (Some(snapshot), _) = build(&last.tree, &baseline)
+        {
+            return Ok(Ok(Arc::new(snapshot)));
+        }
+        let short = baseline.short();
+        match self.tree_of(&baseline) {
+            Ok(tree) => Ok(match build(&tree, &baseline) {
+                (Some(snapshot), _) => Ok(Arc::new(snapshot)),
+                (None, findings) => Err(format!(
+                    "{short}, which was taken last, does not check by this version of muster ({})",
+                    words::why(&findings)
+                )),
+            }),
+            Err(
+                error @ (GitError::NoSuchRevision { .. }
+                | GitError::BadRevision { .. }
+                | GitError::Damaged { .. }
+                | GitError::NoSuchFolder { .. }
+                | GitError::BadFolder { .. }
+                | GitError::TooMuch { .. }),
+            ) => Ok(Err(format!("{short}, which was taken last, is gone: {}", words::chain(&error)))),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn tree_of(&mut self, revision: &Revision) -> Result<Tree, GitError> {
+        self.open_mirror().and_then(Mirror::repo)?.tree(revision, &self.sub)
+    }
+}
+
+fn judge(base: &Arc<Snapshot>, head: &Arc<Snapshot>) -> Judgement {
+    let guards = |snapshot: &Snapshot| {
+        let guard = &snapshot.desired().policy.guard;
+        guard.has_rails() || !guard.allow.is_empty()
+    };
+    if base.revision() == head.revision() || !(guards(base) || guards(head)) {
+        return Judgement::default();
+    }
+    let change = change::compare(base, head, None);
+    change::judge(&change, &change::fold(&change))
+}
