@@ -15,14 +15,14 @@ fn list(served: &Served, query: &str) -> Value {
     serde_json::from_str(answer.text()).expect("the list is JSON")
 }
 
-fn all(served: &Served) -> Vec<Value> {
+pub fn all(served: &Served) -> Vec<Value> {
     let list = list(served, "?limit=1000");
     assert!(list["next"].is_null(), "{list:#}");
     list["events"].as_array().expect("a list").clone()
 }
 
 /// Names events and the commits that they are of.
-fn told(events: &[Value]) -> Vec<(&str, &str)> {
+pub fn told(events: &[Value]) -> Vec<(&str, &str)> {
     events
         .iter()
         .map(|event| (event["event"].as_str().unwrap_or("?"), event["revision"]["id"].as_str().unwrap_or("")))
@@ -31,7 +31,7 @@ fn told(events: &[Value]) -> Vec<(&str, &str)> {
 
 /// Waits until the newest event is of a kind, and of a commit where one is named; returns all.
 #[track_caller]
-fn until_told(served: &Served, kind: &str, commit: &str) -> Vec<Value> {
+pub fn until_told(served: &Served, kind: &str, commit: &str) -> Vec<Value> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let events = all(served);

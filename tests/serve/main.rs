@@ -16,6 +16,7 @@ mod events;
 mod fetches;
 mod follow;
 mod pins;
+mod rails;
 mod requests;
 mod settings;
 mod signed;
