@@ -9,9 +9,13 @@ mod costs;
 mod fold;
 mod guard;
 mod inputs;
+mod installers;
+mod judge;
 mod lines;
 mod mask;
 mod pairs;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::sync::Arc;
@@ -21,7 +25,8 @@ use crate::snapshot::Snapshot;
 pub use compare::compare;
 pub use costs::{Costs, costs};
 pub use fold::{Fold, FoldedValue, MaskedHunk, fold};
-pub use guard::{Breach, Broken, Judgement, Rail, StaleAllow, judge};
+pub use guard::{Breach, Broken, Judgement, Rail, StaleAllow};
+pub use judge::judge;
 pub use lines::{Hunk, Part, hunks, lines};
 pub use mask::with_holes;
 pub use values::{Spot, Value, ValueChange};
