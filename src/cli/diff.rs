@@ -27,6 +27,9 @@ pub struct Diff {
     base: Option<String>,
     /// Compare with this commit, as it is, instead of with the files as they stand, merged
     head: Option<String>,
+    /// Show what this one commit, branch or tag changed: compare it with its first parent
+    #[arg(long, value_name = "REV", conflicts_with_all = ["base", "head"])]
+    rev: Option<String>,
     /// The repository of wishes
     #[arg(long, value_name = "DIR", env = "MUSTER_REPO", default_value = ".")]
     repo: PathBuf,
@@ -85,9 +88,10 @@ impl Diff {
         let repo = Repo::open(&self.repo, Trust::Person)?;
         let sub = self.path.trim_matches('/');
         let inside = [repo.prefix(), sub].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-        let (name, base) = match &self.base {
-            Some(rev) => (rev.clone(), repo.resolve(rev)?),
-            None => repo.target()?,
+        let (name, base) = match (&self.base, &self.rev) {
+            (Some(rev), _) => (rev.clone(), repo.resolve(rev)?),
+            (None, Some(rev)) => (format!("{rev}^"), repo.first_parent(&repo.resolve(rev)?)?),
+            (None, None) => repo.target()?,
         };
         let side = |tree, revision, label| {
             let prefix = if inside.is_empty() { String::new() } else { format!("{inside}/") };
@@ -97,7 +101,7 @@ impl Diff {
             true => revision.short().to_owned(),
             false => format!("{name} ({})", revision.short()),
         };
-        let (tree, revision, label) = match &self.head {
+        let (tree, revision, label) = match self.head.as_ref().or(self.rev.as_ref()) {
             Some(rev) => {
                 let revision = repo.resolve(rev)?;
                 (repo.tree(&revision, &inside)?, revision.clone(), called(rev, &revision))
