@@ -14,6 +14,7 @@ mod discover;
 mod drift;
 mod failure;
 mod hosted;
+mod log;
 mod man;
 mod observations;
 mod pin;
@@ -45,6 +46,7 @@ enum Command {
     Check(check::Check),
     Show(show::Show),
     Diff(diff::Diff),
+    Log(log::Log),
     Discover(Box<discover::Discover>),
     Drift(drift::Drift),
     Serve(Box<serve::Serve>),
@@ -93,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Show(command) => command.run(),
         Command::Diff(command) => command.run(),
+        Command::Log(command) => command.run(),
         Command::Discover(command) => command.run(),
         Command::Drift(command) => command.run(),
         Command::Serve(command) => command.run(),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-
 use super::columns::Column;
 use super::facts::Facts;
 use super::file::NodeBmc;

@@ -67,7 +67,7 @@ pub enum GitError {
     #[error("{path}: there is no revision `{rev}`")]
     NoSuchRevision { path: PathBuf, rev: String, near: Vec<String>, is_shallow: bool },
     /// A commit that should be compared with its parent has none that is here.
-    #[error("{path}: commit {revision} {}", if *is_cut { "has no parent here: the clone is shallow" } else { "is the first one" })]
+    #[error("{path}: commit {revision} {}", if *is_cut { "has no parent here: the clone is shallow" } else { "has no parent: it is the first one" })]
     NoParent { path: PathBuf, revision: String, is_cut: bool },
     /// A revision is not well formed, names several things, or names no commit.
     #[error("{path}: `{rev}` does not name one commit")]

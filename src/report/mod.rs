@@ -8,9 +8,11 @@ mod change;
 mod diagnostics;
 mod drift;
 mod exceptions;
+mod log;
 mod workflow;
 
 pub use change::ChangeReport;
 pub use diagnostics::{count, github, text};
 pub use drift::{DriftReport, Fold, Format, MAX_MARKDOWN_BYTES, MAX_SARIF_RESULTS, Times, UnknownFormat, fold};
 pub use exceptions::exceptions;
+pub use log::LogEntry;

@@ -39,7 +39,7 @@ pub fn build_part(tree: &Tree, revision: Revision, node: &str) -> (Option<Snapsh
         findings.extend(later);
         let mut answers = vec![Answer::Nothing; resolved.desired.nodes.len()];
         let index = Index::new(&resolved.desired.nodes);
-        if let Some(at) = index.by_name(&resolved.desired.nodes, node) {
+        if let Some(at) = resolved.desired.nodes.iter().position(|own| *own.name == *node) {
             let (answer, found) = render(&resolved, at);
             answers[at] = answer;
             findings.extend(found);

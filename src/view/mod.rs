@@ -5,6 +5,7 @@
 
 mod change;
 mod drift;
+mod log;
 mod node;
 mod observed;
 mod pin;
@@ -21,6 +22,7 @@ pub use drift::{
     ClassView, CoverageView, DriftView, ExceptionView, FindingView, NodeDriftView, NodeFindingView, StandingCounts,
     StandingView, SubjectKind, TimesView, VerdictView,
 };
+pub use log::{LogCommit, LogView};
 pub use node::{BootView, ClaimView, CloudInitView, NodeCounts, NodeList, NodeView, hex};
 pub use observed::{Observations, ObservedFile, RefusedLoginView, RefusedLogins, RetryLogins, SurveyView, Taken};
 pub use pin::{Ordered, PinOrder, PinView, RewindOrder, UnpinOrder};

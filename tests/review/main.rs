@@ -12,4 +12,5 @@ mod fixture;
 mod command;
 mod golden;
 mod laws;
+mod log;
 mod site;

@@ -7,6 +7,8 @@ mod words;
 use crate::change::{Change, Fold};
 use crate::view::DiffView;
 
+pub use text::one_of_one;
+
 /// The lines of one hunk, and about those of one text, that are told for people; JSON tells all.
 const MAX_SHOWN: usize = 60;
 
