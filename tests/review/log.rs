@@ -3,7 +3,6 @@
 use super::laws::build;
 use super::site::{Edit, Site, edits, sites};
 use crate::support::muster::run;
-use crate::support::wishes::Wishes;
 use git2::{Oid, Repository, Signature, Time};
 use muster::change::{self, Change, Fate};
 use muster::model::{File, Tree};
