@@ -25,6 +25,7 @@ mod show;
 mod simulate;
 mod source;
 mod status;
+mod why;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,7 @@ enum Command {
     Show(show::Show),
     Diff(diff::Diff),
     Log(log::Log),
+    Why(why::Why),
     Discover(Box<discover::Discover>),
     Drift(drift::Drift),
     Serve(Box<serve::Serve>),
@@ -96,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Show(command) => command.run(),
         Command::Diff(command) => command.run(),
         Command::Log(command) => command.run(),
+        Command::Why(command) => command.run(),
         Command::Discover(command) => command.run(),
         Command::Drift(command) => command.run(),
         Command::Serve(command) => command.run(),
