@@ -45,7 +45,7 @@ impl Why {
         }
         let of_documents = if found.is_empty() { of_documents(&snapshot, node, &self.param) } else { Vec::new() };
         for (document, line) in &of_documents {
-            writeln!(out, "{}: {}", line.text, documents_place(*document, line))?;
+            writeln!(out, "{}: {}", line.text.trim_end_matches(':'), documents_place(*document, line))?;
         }
         if !found.is_empty() || !of_documents.is_empty() {
             return Ok(Outcome::AsWished);
@@ -64,7 +64,11 @@ impl Why {
 }
 
 fn line(blame: &Blame<'_>, fact: &Fact) -> String {
-    let Some(origin) = fact.origin else { return format!("{}: stated nowhere", fact.value) };
+    let Some(origin) = fact.origin else {
+        // Groups are said by nodes and by groups; all else has a place wherever somebody states it.
+        let why = if fact.path == "groups" { "by the node's table and the groups' own `nodes`" } else { "built in" };
+        return format!("{}: {why}", fact.value);
+    };
     let mut text = format!("{}: {}", fact.value, blame.place(origin));
     for gone in blame.under(&fact.path, origin) {
         text.push_str(&format!(", overrides {} at {}", gone.text, blame.place(gone.origin)));

@@ -7,9 +7,8 @@ use crate::desired::CloudInitFile;
 /// What begins and ends the number of a line while a template is expanded to find out; no document holds them.
 const MARK: (char, char) = ('\u{5}', '\u{6}');
 
-/// The tags that strip blanks around themselves, which a mark beside them would keep.
-const STRIPPING: [&str; 3] = ["{%-", "{{-", "{#-"];
-const STRIPPED_AFTER: [&str; 3] = ["-%}", "-}}", "-#}"];
+/// What strips blanks across lines, which a mark among them would keep.
+const STRIPPING: [&str; 6] = ["{%-", "{{-", "{#-", "-%}", "-}}", "-#}"];
 
 impl Resolved {
     /// Expands a file under `cloud-init/` for a node, line by line, each with the line of the file that it comes from,
@@ -24,6 +23,9 @@ impl Resolved {
         if !file.is_template {
             return Some(plain().zip((1..).map(Some)).collect());
         }
+        if STRIPPING.iter().any(|tag| file.text.contains(tag)) {
+            return Some(plain().map(|line| (line, None)).collect());
+        }
         let scope = NodeScope::value(&self.desired, node, &self.class(node).scope);
         let marked = self.engine.render_named_str(name, &marked(&file.text), scope);
         let lines = marked.ok().map(|marked| unmarked(&marked));
@@ -33,37 +35,39 @@ impl Resolved {
     }
 }
 
-/// Writes the number of each line before it, but for lines that hold a tag alone: they leave none behind.
+/// Writes the number of each line before it. The blanks before a tag that begins a line go, as they do without the number.
 fn marked(text: &str) -> String {
     let mut all = String::with_capacity(text.len() * 2);
-    let mut is_stripped = false;
     for (line, number) in text.split_inclusive('\n').zip(1u32..) {
         let start = line.trim_start();
         let is_tag = start.starts_with("{%") || start.starts_with("{#");
-        if !is_tag && !is_stripped && !STRIPPING.iter().any(|tag| start.starts_with(tag)) {
-            all.push_str(&format!("{}{number}{}", MARK.0, MARK.1));
-        }
-        all.push_str(line);
-        is_stripped = STRIPPED_AFTER.iter().any(|tag| line.trim_end().ends_with(tag));
+        all.push_str(&format!("{}{number}{}", MARK.0, MARK.1));
+        all.push_str(if is_tag { start } else { line });
     }
     all
 }
 
-/// Takes the numbers out again; a line without one comes from where the line before it does.
+/// Takes the numbers out again: a line has the last one that stands before its text, since tags leave theirs behind; one
+/// without comes from where the text before it does.
 fn unmarked(text: &str) -> Vec<(String, Option<u32>)> {
     let mut all = Vec::new();
     let mut last = None;
     for line in text.split_inclusive('\n') {
         let mut pieces = line.split(MARK.0);
         let mut plain = pieces.next().unwrap_or_default().to_owned();
-        let mut number = None;
+        let mut number = last.filter(|_| !plain.is_empty());
         for piece in pieces {
             let (digits, rest) = piece.split_once(MARK.1).unwrap_or(("", piece));
-            number = number.or_else(|| digits.parse().ok());
+            last = digits.parse().ok().or(last);
+            if plain.is_empty() {
+                number = last;
+            }
             plain.push_str(rest);
         }
-        last = number.or(last);
-        all.push((plain, last));
+        // What a mark alone is left of makes no line.
+        if !plain.is_empty() {
+            all.push((plain, number));
+        }
     }
     all
 }
@@ -74,7 +78,7 @@ mod tests {
 
     #[test]
     fn lines_are_followed_through_loops() {
-        let text = "a\n{% for x in [1, 2] %}\n  - {{ x }}\n{% endfor %}\n{{ \"b\\nc\" }}\nd\n";
+        let text = "a\n  {% for x in [1, 2] %}\n  - {{ x }}\n  {% endfor %}\n{{ \"b\\nc\" }}\nd\n";
         let engine = crate::desired::template::environment(&std::sync::Arc::from([]));
         let render = |text: &str| engine.render_str(text, ()).expect("it renders");
         let lines = unmarked(&render(&marked(text)));

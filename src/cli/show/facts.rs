@@ -51,7 +51,7 @@ pub fn of(snapshot: &Snapshot, node: usize) -> Vec<Fact> {
         put(
             "nic",
             &spec.name,
-            format!("{} {} {}", spec.name, spec.kind.as_str(), network.unwrap_or("")),
+            format!("{} {} {}", spec.name, spec.kind.as_str(), network.unwrap_or("")).trim_end().into(),
             Some(spec.origin),
         );
         if let Some(mac) = nic.mac {
