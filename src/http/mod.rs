@@ -42,7 +42,7 @@ pub use counters::{CLASSES, Counters, Door, Refusal, Route};
 pub use forwarded::Client;
 pub use limits::{IDLE_BYTES, Limits};
 pub use listen::{ApiListener, BootListener, MetricsListener};
-pub use serving::{Confirmed, Serving, Slot};
+pub use serving::{Confirmed, HELD, HELD_NODES, Serving, Slot};
 pub use webhook::Webhook;
 
 /// Returns the time in unix milliseconds.

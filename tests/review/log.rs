@@ -3,6 +3,7 @@
 use super::laws::build;
 use super::site::{Edit, Site, edits, sites};
 use crate::support::muster::run;
+use crate::support::wishes::Wishes;
 use git2::{Oid, Repository, Signature, Time};
 use muster::change::{self, Change, Fate};
 use muster::model::{File, Tree};
@@ -201,4 +202,113 @@ proptest! {
 /// The histories; `MUSTER_LOG_LAWS` asks for more.
 fn cases() -> u32 {
     std::env::var("MUSTER_LOG_LAWS").ok().and_then(|text| text.parse().ok()).unwrap_or(48)
+}
+
+fn example() -> Wishes {
+    Wishes::copy_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster-example"))
+}
+
+/// The subjects that a log in text tells, newest first, and its last line.
+fn subjects(out: &str) -> (Vec<String>, String) {
+    let is_subject = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+    let all = out.lines().filter(is_subject).map(|line| line.trim().to_owned());
+    // Texts have a heading of their own.
+    let all = all.filter(|line| !line.ends_with(')'));
+    (all.collect(), out.lines().last().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn a_node_is_followed_past_a_new_name() {
+    let wishes = example();
+    wishes.edit("groups/login.toml", "secure_boot = true", "secure_boot = false");
+    wishes.commit("no secure boot");
+    wishes.edit("nodes/x3000.toml", "name = \"login[01-03]\"", "name = \"front[01-03]\"");
+    wishes.write("nodes/x3000.facts.csv", wishes.read("nodes/x3000.facts.csv").replace("login0", "front0"));
+    wishes.commit("front");
+    wishes.edit("groups/compute.toml", "\"selinux=1\"", "\"selinux=0\"");
+    wishes.commit("not theirs");
+    let (code, out, err) = log(&wishes.clone_dir(), &["front01"]);
+    let (told, last) = subjects(&out);
+    assert_eq!((code, &*err), (0, ""));
+    assert_eq!(told, ["front", "no secure boot", "the first wishes"], "{out}");
+    assert!(out.contains("    login01 is renamed to front01\n"), "{out}");
+    assert_eq!(last, "4 commits looked at: 3 changed front01");
+    let (_, out, _) = log(&wishes.clone_dir(), &["front01", "-n", "1", "--patch"]);
+    assert!(out.contains("    - ") && out.contains("    + ") && subjects(&out).0 == ["front"], "{out}");
+    // By a name that is gone, and by the xname.
+    let (_, out, _) = log(&wishes.clone_dir(), &["login01"]);
+    assert_eq!(subjects(&out).0, ["front", "no secure boot", "the first wishes"], "{out}");
+    let (_, out, _) = log(&wishes.clone_dir(), &["x1000c0s0b0n0", "--rev", "HEAD~1"]);
+    assert_eq!(subjects(&out).0, ["the first wishes"], "{out}");
+}
+
+#[test]
+fn what_cannot_be_told_is_said() {
+    let wishes = example();
+    let (code, out, err) = log(&wishes.clone_dir(), &["nid001"]);
+    assert_eq!((code, &*out), (2, ""));
+    assert!(err.contains("no node was ever called `nid001`") && err.contains("did you mean `nid0001`?"), "{err}");
+    let first = wishes.git(&["rev-parse", "HEAD"]);
+    wishes.edit("groups/compute.toml", "\"selinux=1\"", "\"selinux=0\"");
+    wishes.publish("no SELinux");
+    wishes.git_in(
+        wishes.root(),
+        &["clone", "-q", "--depth", "1", &format!("file://{}", wishes.bare().display()), "shallow"],
+    );
+    let shallow = wishes.root().join("shallow");
+    let (code, out, _) = log(&shallow, &["nid0001"]);
+    assert!(
+        code == 0 && out.contains("the clone is shallow") && out.contains("1 commit looked at: 0 changed"),
+        "{out}"
+    );
+    let said = |args: &[&str]| {
+        let output = run(&shallow, args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        String::from_utf8(output.stderr).expect("we write UTF-8")
+    };
+    for args in [&["diff", "--rev", "HEAD"][..], &["show", "nid0001", "--rev", "HEAD~1"], &["check", "--rev", &first]] {
+        assert!(said(args).contains("git fetch --unshallow"), "{}", said(args));
+    }
+    assert!(said(&["log", "nid0001", "--path", "../x"]).contains("does not stay inside the repository"));
+    assert!(said(&["log", "nid0001", "--path", "grups"]).contains("there is no folder `grups`"));
+    assert!(said(&["log", "nid0001", "--rev", "mian"]).contains("`main`"));
+}
+
+#[test]
+fn one_commit_is_compared_with_its_parent() {
+    let wishes = example();
+    wishes.edit("groups/compute.toml", "\"selinux=1\"", "\"selinux=0\"");
+    wishes.commit("no SELinux");
+    wishes.edit("groups/login.toml", "secure_boot = true", "secure_boot = false");
+    wishes.commit("no secure boot");
+    let diff = |args: &[&str]| {
+        let output = run(&wishes.clone_dir(), args);
+        (output.status.code(), String::from_utf8(output.stdout).expect("we write UTF-8"))
+    };
+    assert_eq!(diff(&["diff", "--rev", "HEAD~1"]), {
+        let (code, out) = diff(&["diff", "HEAD~2", "HEAD~1"]);
+        (code, out.replace("HEAD~2 (", "HEAD~1^ ("))
+    });
+    assert_eq!(diff(&["diff", "--rev", "HEAD~2"]).0, Some(2), "the first has no parent");
+    assert_eq!(diff(&["diff", "--rev", "HEAD", "main"]).0, Some(2), "one or the other");
+    let drift = run(&wishes.clone_dir(), &["drift", "--rev", "HEAD~7"]);
+    assert!(String::from_utf8_lossy(&drift.stderr).contains("there is no revision `HEAD~7`"), "{drift:?}");
+}
+
+#[test]
+fn a_log_is_what_our_schema_says() {
+    let (name, text) = LogView::schema();
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(name);
+    assert!(std::fs::read_to_string(committed).is_ok_and(|known| known == text), "muster schema --write .");
+    let schema: serde_json::Value = serde_json::from_str(&text).expect("a schema is JSON");
+    let validator = jsonschema::draft7::new(&schema).expect("a schema is a schema");
+    let wishes = example();
+    wishes.write("nodes/broken.toml", "[[node\n");
+    wishes.commit("a mistake");
+    let (_, out, _) = log(&wishes.clone_dir(), &["nid0001", "--format", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&out).expect("it is JSON");
+    let faults: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+    assert_eq!(faults, [""; 0]);
+    assert_eq!(value["commits"][0]["faults"][0]["path"], "nodes/broken.toml");
+    assert_eq!(value["commits"][0]["change"], serde_json::Value::Null);
 }

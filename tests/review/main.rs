@@ -14,3 +14,4 @@ mod golden;
 mod laws;
 mod log;
 mod site;
+mod why;

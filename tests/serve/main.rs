@@ -13,6 +13,7 @@ mod commits;
 mod disk;
 mod fetches;
 mod follow;
+mod held;
 mod pins;
 mod requests;
 mod settings;
