@@ -208,7 +208,7 @@ struct OfRevision {
 }
 
 /// Finds the Snapshot that a request is about: nothing where it is the one that is served.
-fn asked(serving: &Serving, asked: &OfRevision) -> Result<Option<Arc<Snapshot>>, Response<Body>> {
+fn asked(serving: &Serving, asked: &OfRevision) -> Result<Option<Arc<Snapshot>>, (StatusCode, String)> {
     let Some(id) = asked.revision.as_deref().filter(|id| !id.is_empty()) else { return Ok(None) };
     let shown: String = id.chars().take(MAX_ID_TOLD).collect();
     let (status, detail) = match serving.ask(id) {
@@ -227,7 +227,7 @@ fn asked(serving: &Serving, asked: &OfRevision) -> Result<Option<Arc<Snapshot>>,
             (StatusCode::NOT_FOUND, format!("no commit {shown} is known here; held are {held}; {hint}"))
         }
     };
-    Err(answer::problem(status, &detail).map(Body::new))
+    Err((status, detail))
 }
 
 /// Lists all nodes: a fifth of a second of work at 100,000, so it keeps no boot waiting.
@@ -235,7 +235,7 @@ async fn nodes(State(serving): Shared, Query(of): Query<OfRevision>) -> Response
     let serving = serving.load_full();
     let before = match asked(&serving, &of) {
         Ok(before) => before,
-        Err(answer) => return answer,
+        Err((status, detail)) => return answer::problem(status, &detail).map(Body::new),
     };
     let listed = tokio::task::spawn_blocking(move || {
         if let Some(snapshot) = before {
@@ -260,7 +260,7 @@ async fn node(State(serving): Shared, Path(name): Path<String>, Query(of): Query
     let serving = serving.load();
     let before = match asked(&serving, &of) {
         Ok(before) => before,
-        Err(answer) => return answer,
+        Err((status, detail)) => return answer::problem(status, &detail).map(Body::new),
     };
     if let Some(snapshot) = before {
         return match snapshot.by_name(&name) {
