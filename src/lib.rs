@@ -35,13 +35,14 @@
 //! | [`ipxe`] | what a node boots, as script text with holes |
 //! | [`cloudinit`] | meta-data, user-data, vendor-data, network-config |
 //! | [`snapshot`] | all that follows from one commit, and the ways to find a node in it |
+//! | [`story`] | what became of each commit on this host, as a closed list of events |
 //! | [`change`] | the difference of two Snapshots, machine by machine, and folded |
 //! | [`roll`] | which machine is which node by what BMCs reported, and which addresses are held, and why |
 //! | [`pace`] | politeness towards BMCs as a scheduler of plain numbers |
-//! | [`drift`] | desired against observed: a verdict for every managed attribute of every node |
+//! | [`drift`] | desired against observed: a verdict for every managed attribute of every node; which node runs what |
 //! | [`adopt`] | what was seen and is not declared, as edits of the wishes |
 //! | [`view`] | the JSON that is promised to strangers |
-//! | [`report`] | diagnostics and changes for people; drift in six formats, for people and for CI |
+//! | [`report`] | diagnostics, changes and boots for people; drift in six formats, for people and for CI |
 //!
 //! Bank rooms touch the world:
 //!
@@ -51,7 +52,7 @@
 //! | [`git`] | folders and commits to trees, and the way back through them; the mirror, filled from here or from another host; the watch; who signed a commit |
 //! | [`redfish`] | one BMC: a polite client, a probe that makes one observation, quirks as a table |
 //! | [`survey`] | many BMCs side by side: whom to ask, with which account, and the run that asks them |
-//! | [`store`] | redb: accepted commits, last good inputs, scripts and documents, pins, boot fetches, observations, claims |
+//! | [`store`] | redb: accepted commits, what became of each, last good inputs, scripts and documents, pins, boots, observations, claims |
 //! | [`http`] | listeners: boot (scripts, cloud-init), api (status, what was seen, orders, webhook), metrics |
 //! | [`simulate`] | a fleet of simulated BMCs: stateful, seeded, with faults and quirks as switches |
 //! | [`reconcile`] | the loops: git to Snapshot, BMCs to observations and claims; the only one that writes the store |
@@ -120,5 +121,6 @@ pub mod settings;
 pub mod simulate;
 pub mod snapshot;
 pub mod store;
+pub mod story;
 pub mod survey;
 pub mod view;

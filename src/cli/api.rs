@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinHandle;
 
 use super::Failure;
 use crate::model::ApiAddress;
@@ -41,6 +42,69 @@ pub fn post<T: DeserializeOwned>(api: &ApiAddress, path: &str, told: &impl Seria
     send(api, Method::POST, path, body.into(), PATIENCE)
 }
 
+/// An answer that goes on, until either side ends it.
+pub struct Stream {
+    pub body: Incoming,
+    connection: JoinHandle<()>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+/// Opens an answer that goes on: server-sent events. `last` is the number of the last event that is known.
+pub async fn follow(api: &ApiAddress, path: &str, last: Option<&str>) -> Result<Stream, Failure> {
+    let opened = async {
+        match api {
+            ApiAddress::Unix(socket) => {
+                open(api, UnixStream::connect(socket).await.map_err(away(api))?, path, last).await
+            }
+            ApiAddress::Tcp(address) => {
+                open(api, TcpStream::connect(address).await.map_err(away(api))?, path, last).await
+            }
+        }
+    };
+    match tokio::time::timeout(PATIENCE, opened).await {
+        Ok(opened) => opened,
+        Err(_) => Err(Failure::new(format!("{api}: the server does not answer within {PATIENCE:?}"))),
+    }
+}
+
+async fn open<S>(api: &ApiAddress, stream: S, path: &str, last: Option<&str>) -> Result<Stream, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |error: &dyn std::error::Error| Failure::new(format!("{api}: the server broke off: {error}"));
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+    let connection = tokio::spawn(async move {
+        // How it ended is told by the body.
+        let _ = connection.await;
+    });
+    let mut request = Request::get(path).header("host", "muster").header("accept", "text/event-stream");
+    if let Some(last) = last {
+        request = request.header("last-event-id", last);
+    }
+    let request = request.body(Full::new(Bytes::new())).map_err(|error| broken(&error))?;
+    let answer = sender.send_request(request).await.map_err(|error| broken(&error))?;
+    let (status, body) = (answer.status(), answer.into_body());
+    if status == StatusCode::OK {
+        return Ok(Stream { body, connection });
+    }
+    let body = Limited::new(body, MAX_BYTES).collect().await.map_err(|error| broken(&*error))?.to_bytes();
+    connection.abort();
+    let said = detail(&body).unwrap_or_else(|| String::from_utf8_lossy(&body).trim().to_owned());
+    Err(Failure::new(format!("{api}: {status}: {said}")))
+}
+
+fn away(api: &ApiAddress) -> impl Fn(std::io::Error) -> Failure {
+    move |error| {
+        let hint = "is `muster serve` running? name its store with --store, or its address with --api";
+        Failure::new(format!("{api}: no server answers: {error}")).hint(Some(hint.into()))
+    }
+}
+
 fn send<T: DeserializeOwned>(
     api: &ApiAddress,
     method: Method,
@@ -59,16 +123,12 @@ fn send<T: DeserializeOwned>(
 }
 
 async fn fetch(api: &ApiAddress, method: Method, path: &str, body: Bytes) -> Result<Bytes, Failure> {
-    let away = |error: std::io::Error| {
-        let hint = "is `muster serve` running? name its store with --store, or its address with --api";
-        Failure::new(format!("{api}: no server answers: {error}")).hint(Some(hint.into()))
-    };
     match api {
         ApiAddress::Unix(socket) => {
-            ask(api, UnixStream::connect(socket).await.map_err(away)?, method, path, body).await
+            ask(api, UnixStream::connect(socket).await.map_err(away(api))?, method, path, body).await
         }
         ApiAddress::Tcp(address) => {
-            ask(api, TcpStream::connect(address).await.map_err(away)?, method, path, body).await
+            ask(api, TcpStream::connect(address).await.map_err(away(api))?, method, path, body).await
         }
     }
 }

@@ -7,11 +7,13 @@
 
 mod adopt;
 mod api;
+mod boots;
 mod check;
 mod completions;
 mod diff;
 mod discover;
 mod drift;
+mod events;
 mod failure;
 mod hosted;
 mod log;
@@ -51,8 +53,10 @@ enum Command {
     Why(why::Why),
     Discover(Box<discover::Discover>),
     Drift(drift::Drift),
+    Boots(boots::Boots),
     Serve(Box<serve::Serve>),
     Status(status::Status),
+    Events(events::Events),
     Pin(pin::Pin),
     Unpin(pin::Unpin),
     AllowRewind(pin::AllowRewind),
@@ -101,8 +105,10 @@ pub fn main() -> ExitCode {
         Command::Why(command) => command.run(),
         Command::Discover(command) => command.run(),
         Command::Drift(command) => command.run(),
+        Command::Boots(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Status(command) => command.run(),
+        Command::Events(command) => command.run(),
         Command::Pin(command) => command.run(),
         Command::Unpin(command) => command.run(),
         Command::AllowRewind(command) => command.run(),

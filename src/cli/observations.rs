@@ -24,14 +24,28 @@ pub struct Seen {
     server: Option<String>,
 }
 
+/// Where what was seen is.
+pub enum Reached {
+    Server(ApiAddress),
+    Read(Box<Observed>),
+}
+
 impl Seen {
     /// Reads all that is remembered of the BMCs. A store that a server holds is read through that server.
     pub fn read(&self, hosted: &Hosted) -> Result<Observed, Failure> {
+        match self.reach(hosted)? {
+            Reached::Server(server) => from_server(&server),
+            Reached::Read(observed) => Ok(*observed),
+        }
+    }
+
+    /// Finds the server that knows what was seen, or reads it where none does.
+    pub fn reach(&self, hosted: &Hosted) -> Result<Reached, Failure> {
         if let Some(path) = &self.observed {
-            return from_file(path);
+            return Ok(Reached::Read(Box::new(from_file(path)?)));
         }
         if let Some(server) = &self.server {
-            return from_server(&address(server)?);
+            return Ok(Reached::Server(address(server)?));
         }
         let settings = hosted.reach(Given::default())?;
         if !settings.store.exists() {
@@ -46,9 +60,9 @@ impl Seen {
                     use std::io::Write;
                     let _ = writeln!(anstream::stderr(), "warning: {trouble}");
                 }
-                Ok(observed)
+                Ok(Reached::Read(Box::new(observed)))
             }
-            Err(StoreError::Held { .. }) => from_server(&settings.api),
+            Err(StoreError::Held { .. }) => Ok(Reached::Server(settings.api)),
             Err(error) => Err(error.into()),
         }
     }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Failure, Outcome};
 use crate::desired::schema;
 use crate::settings::Given;
-use crate::view::{DiffView, DriftView, FindingList, LogView, ObservedFile};
+use crate::view::{BootsView, DiffView, DriftView, EventView, FindingList, LogView, ObservedFile};
 
 /// Print the JSON schemas of the files of wishes and of reports, or write them where editors find them
 ///
@@ -56,13 +56,16 @@ impl Schema {
     }
 }
 
-/// Returns every schema: of the files of wishes and of a host's settings, of what `muster check`, `muster diff`,
-/// `muster log` and `muster drift` print as JSON, and of what `muster discover --export` writes.
+/// Returns every schema: of the files of wishes and of a host's settings, of what `muster check`, `muster boots`,
+/// `muster diff`, `muster log` and `muster drift` print as JSON, of the lines of `muster events`, and of what `muster
+/// discover --export` writes.
 fn all() -> Vec<(&'static str, String)> {
     let mut all = schema::all();
     all.extend([
+        BootsView::schema(),
         DiffView::schema(),
         DriftView::schema(),
+        EventView::schema(),
         FindingList::schema(),
         LogView::schema(),
         ObservedFile::schema(),

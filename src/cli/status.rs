@@ -112,6 +112,12 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
             survey.bmcs, survey.seen, survey.failing
         )?;
     }
+    let runs = &status.runs;
+    if runs.revision.is_some() {
+        let (current, stale, unknown) = (runs.current, runs.stale, runs.unknown);
+        let all = current + stale + unknown;
+        writeln!(out, "scripts   {current} of {all} nodes run today's, {stale} an older one, {unknown} unknown")?;
+    }
     writeln!(out, "boots     {} since the start; {} unknown machines asked", status.boots, status.unknown_macs)?;
     if status.unknown_dropped > 0 {
         writeln!(out, "! {} requests of unknown machines came too fast to be noted", status.unknown_dropped)?;

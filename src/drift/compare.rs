@@ -6,6 +6,7 @@ use super::coverage::Coverage;
 use super::exceptions::Exceptions;
 use super::identity::{self, Roster, Whereabouts};
 use super::node::{self, Judged, World};
+use super::runs::Records;
 use super::{Drift, presence};
 use crate::observed::Observed;
 use crate::roll::Roll;
@@ -35,6 +36,8 @@ pub fn compare(snapshot: &Snapshot, observed: &Observed, now: i64, options: &Opt
         roll: Roll::call(snapshot, &observed.claims),
         behind: identity::behind(desired),
         exceptions: &exceptions,
+        records: observed.boots.as_ref().map(|boots| Records::of(boots, desired, observed)),
+        now,
         confirm: options.confirm.unwrap_or_else(|| u32::from(desired.policy.confirm)),
     };
     let all = || snapshot.select("@*").expect("the group of all nodes is always there").nodes;

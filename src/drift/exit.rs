@@ -68,6 +68,6 @@ fn undeclared(drift: &Drift) -> usize {
 
 fn stale(drift: &Drift, age: Duration) -> usize {
     let limit = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-    let observable = drift.nodes.iter().filter(|node| node.standing != Standing::NotObservable);
+    let observable = drift.nodes.iter().filter(|node| node.is_observable);
     observable.filter(|node| node.seen.is_none_or(|seen| drift.at.saturating_sub(seen) > limit)).count()
 }

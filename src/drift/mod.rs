@@ -2,6 +2,7 @@
 //!
 //! [`compare()`] is a pure function of a Snapshot, what was observed, and a time. Values are compared in canonical form
 //! ([`mod@canonical`]); what could not be read is unknown and never in sync; what is not managed is not judged. This room
+//! What a node runs is judged by its last boot that can be believed ([`runs`]), where anybody remembers boots. This room
 //! does not know where observations come from, how a report looks, or what would be done about drift.
 
 pub mod canonical;
@@ -13,6 +14,7 @@ mod identity;
 mod look;
 mod node;
 mod presence;
+pub mod runs;
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,9 @@ use crate::model::{Diagnostic, MacAddr, Origin, Revision};
 pub use compare::{Options, compare};
 pub use coverage::Coverage;
 pub use exit::{Exit, exit};
+
+/// The attribute's path of what a node booted: no wish states it, so no exception can name it.
+const SCRIPT: &str = "script";
 
 /// Everything that a comparison found, in the natural order of nodes.
 #[derive(Debug, Clone)]
@@ -46,6 +51,8 @@ pub struct NodeDrift {
     pub origin: Origin,
     /// The gravest of its verdicts.
     pub standing: Standing,
+    /// Whether a BMC could show it; one that none can is told of by its boots alone.
+    pub is_observable: bool,
     /// When the BMC was last seen, in unix milliseconds; none where it never was, or cannot be.
     pub seen: Option<i64>,
     /// How many of its attributes were judged.
@@ -57,7 +64,7 @@ pub struct NodeDrift {
 /// The gravest verdict of a node, lightest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
-    /// Nobody can observe it: it has no BMC, or one whose protocol is "none"; or it is retired.
+    /// Nobody can observe it, and nothing is found of it: it has no BMC, or one whose protocol is "none"; or it is retired.
     NotObservable,
     InSync,
     Excepted,
@@ -111,6 +118,8 @@ pub enum Class {
     Bios,
     Boot,
     Power,
+    /// The node runs a script that git no longer says.
+    StaleBoot,
 }
 
 /// What is judged of an attribute. In sync is no finding, so it is not here.
@@ -154,8 +163,16 @@ pub enum Excused {
 
 impl Class {
     /// Every class, in the order of reports.
-    pub const ALL: [Self; 7] =
-        [Self::Presence, Self::Identity, Self::Inventory, Self::Firmware, Self::Bios, Self::Boot, Self::Power];
+    pub const ALL: [Self; 8] = [
+        Self::Presence,
+        Self::Identity,
+        Self::Inventory,
+        Self::Firmware,
+        Self::Bios,
+        Self::Boot,
+        Self::Power,
+        Self::StaleBoot,
+    ];
 
     /// Returns its name.
     #[must_use]
@@ -168,6 +185,7 @@ impl Class {
             Self::Bios => "bios",
             Self::Boot => "boot",
             Self::Power => "power",
+            Self::StaleBoot => "stale boot",
         }
     }
 
@@ -182,6 +200,7 @@ impl Class {
             "bios" | "secure_boot" => Self::Bios,
             "boot" => Self::Boot,
             "power" => Self::Power,
+            SCRIPT => Self::StaleBoot,
             _ => Self::Inventory,
         }
     }

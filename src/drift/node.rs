@@ -1,8 +1,11 @@
 //! One node: which System it is, and a verdict for each of its managed attributes.
 
+mod booted;
+
 use super::exceptions::Exceptions;
 use super::identity::{self, Answer, Behind, Roster, Told, Whereabouts};
 use super::look::{Judgement, View};
+use super::runs::Records;
 use super::{Class, Excused, Finding, NodeDrift, Settling, Standing, Subject, Verdict, canonical};
 use crate::desired::{Desired, Free, MacSource, Node, NodeState, Protocol};
 use crate::model::{Origin, Quirk, Stated};
@@ -21,6 +24,10 @@ pub struct World<'a> {
     /// The nodes behind each BMC, by the BMC's name.
     pub behind: Behind<'a>,
     pub exceptions: &'a Exceptions<'a>,
+    /// What is remembered of boots, where anybody does.
+    pub records: Option<Records>,
+    /// The time of the comparison, in unix milliseconds.
+    pub now: i64,
     /// How many surveys must show a difference before it counts.
     pub confirm: u32,
 }
@@ -39,12 +46,15 @@ pub fn judge(world: &World<'_>, at: usize) -> Judged {
     let mut judge =
         Judge { world, at, node, observed: None, findings: Vec::new(), judged: 0, in_sync: 0, settling: None };
     let standing = judge.all();
+    judge.booted();
+    let is_observable = standing != Some(Standing::NotObservable);
     let Judge { mut findings, judged, in_sync, observed, .. } = judge;
     findings.sort_by(|a, b| (a.class, &a.attribute).cmp(&(b.class, &b.attribute)));
     let gravest = findings.iter().map(|finding| finding.verdict.standing()).max();
-    let standing = standing.unwrap_or_else(|| gravest.unwrap_or(Standing::InSync));
-    let covered = (standing != Standing::NotObservable).then(|| (seen_attributes(world, node), u64::from(judged)));
-    let drift = NodeDrift { name: node.name.clone(), origin: node.origin, standing, seen: observed, judged, in_sync };
+    let standing = gravest.or(standing).unwrap_or(Standing::InSync);
+    let covered = is_observable.then(|| (seen_attributes(world, node), u64::from(judged)));
+    let (name, origin) = (node.name.clone(), node.origin);
+    let drift = NodeDrift { name, origin, standing, is_observable, seen: observed, judged, in_sync };
     Judged { drift, findings, covered }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{Request, Response, StatusCode};
 use axum::routing::{get, post};
@@ -12,11 +13,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::answer::{self, JSON, PLAIN};
+use super::board::{self, NoPage, Wanted};
 use super::command::{Command, NotDone, Orders};
 use super::counters::Counters;
+use super::events;
+use super::history::History;
 use super::limits::{MAX_BODY, PATIENCE};
 use super::metrics;
 use super::orders;
@@ -52,12 +57,12 @@ pub struct Api {
 impl Api {
     /// Answers from what stands in `serving`.
     ///
-    /// Without orders or a webhook there are none of either.
+    /// Without orders or a webhook there are none of either. Whoever follows what happens is let go once `stop` is cancelled.
     pub fn new(
         serving: Arc<ArcSwap<Serving>>,
         commands: mpsc::Sender<Command>,
-        orders: Option<Orders>,
-        webhook: Option<Webhook>,
+        (orders, webhook): (Option<Orders>, Option<Webhook>),
+        (history, stop): (Arc<History>, CancellationToken),
     ) -> Self {
         let seen = Router::new()
             .route("/api/v1/observed", get(observed))
@@ -71,13 +76,15 @@ impl Api {
             .route("/api/v1/nodes", get(nodes))
             .route("/api/v1/nodes/{name}", get(node))
             .route("/api/v1/revisions", get(revisions))
+            .route("/api/v1/boots", get(boots))
             .route("/metrics", get(scrape))
             .route("/healthz", get(async || answer::text(StatusCode::OK, PLAIN, &b"alive\n"[..]).map(Body::new)))
             .fallback(async || answer::not_found().map(Body::new))
             .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD").map(Body::new))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(Arc::clone(&serving));
-        Self { routes: routes.merge(seen).merge(orders::routes(orders)), webhook, serving }
+        let routes = routes.merge(seen).merge(orders::routes(orders)).merge(events::routes(history, stop));
+        Self { routes, webhook, serving }
     }
 
     /// Returns where all is counted.
@@ -174,6 +181,7 @@ async fn status(State(serving): Shared) -> Response<Body> {
     let serving = serving.load();
     let mut status = (*serving.status).clone();
     status.boots = serving.counters.boots();
+    status.runs = (*serving.board.counts()).clone();
     status.unknown_dropped = serving.counters.unknown_dropped.load(Ordering::Relaxed);
     match serving.counters.contradictions.load(Ordering::Relaxed) {
         0 => {}
@@ -256,6 +264,45 @@ async fn nodes(State(serving): Shared, Query(of): Query<OfRevision>) -> Response
     })
 }
 
+/// What `/api/v1/boots` may be asked; other keys are passed over.
+#[derive(Deserialize)]
+struct BootsAsked {
+    after: Option<String>,
+    limit: Option<usize>,
+    nodes: Option<String>,
+    #[serde(default)]
+    stale: bool,
+}
+
+/// Tells which node runs what, page by page.
+async fn boots(State(serving): Shared, asked: Result<Query<BootsAsked>, QueryRejection>) -> Response<Body> {
+    let asked = match asked {
+        Ok(Query(asked)) => asked,
+        Err(error) => return answer::problem(StatusCode::BAD_REQUEST, &error.body_text()).map(Body::new),
+    };
+    let limit = asked.limit.unwrap_or(board::PAGE);
+    if !(1..=board::MAX_PAGE).contains(&limit) {
+        let detail = format!("limit= is from 1 to {}", board::MAX_PAGE);
+        return answer::problem(StatusCode::BAD_REQUEST, &detail).map(Body::new);
+    }
+    let wanted = Wanted { after: asked.after, limit, nodes: asked.nodes, stale: asked.stale };
+    let serving = serving.load_full();
+    // It waits while another commit is followed, which must keep no boot waiting.
+    let page = tokio::task::spawn_blocking(move || match serving.board.page(&wanted) {
+        Ok(page) => json(&page),
+        Err(NoPage::Starting) => answer::starting().map(Body::new),
+        Err(NoPage::Set(error)) => {
+            answer::problem(StatusCode::BAD_REQUEST, &format!("nodes= is no node set: {error}")).map(Body::new)
+        }
+        Err(NoPage::Missing(name)) => {
+            answer::problem(StatusCode::NOT_FOUND, &format!("no node is called {name}")).map(Body::new)
+        }
+    });
+    page.await.unwrap_or_else(|_| {
+        answer::problem(StatusCode::INTERNAL_SERVER_ERROR, "what nodes run cannot be told").map(Body::new)
+    })
+}
+
 async fn node(State(serving): Shared, Path(name): Path<String>, Query(of): Query<OfRevision>) -> Response<Body> {
     let serving = serving.load();
     let before = match asked(&serving, &of) {
@@ -328,6 +375,6 @@ fn cloud_init_view(confirmed: &Confirmed) -> CloudInitView {
 }
 
 /// Writes unix milliseconds as RFC 3339 in UTC, in seconds.
-fn rfc3339(millis: i64) -> String {
+pub(super) fn rfc3339(millis: i64) -> String {
     Timestamp::from_second(millis.div_euclid(1000)).unwrap_or_default().to_string()
 }

@@ -18,6 +18,7 @@ use super::counters::Refusal;
 use super::now;
 use super::query::{Query, TooLong};
 use super::serving::Seen;
+use crate::drift::runs;
 use crate::ipxe::{Ask, Script};
 use crate::model::MacAddr;
 use crate::observed::{MAX_USER_AGENT, UnknownMac, bounded};
@@ -203,7 +204,9 @@ impl Lookup<'_> {
             address: self.asked.client.nearest(),
             user_agent,
             mac: self.keys.mac,
+            by_mac: matches!(self.found, Found::Named { .. }),
             arch: self.query.arch.as_deref(),
+            teller: runs::teller(self.snapshot, node, self.asked.client.address()),
         };
         let slot = &self.asked.serving.slots[node];
         slot.record(&seen, self.snapshot.revision(), prepared.digest);

@@ -16,6 +16,7 @@ use super::query::decode;
 use super::serving::Serving;
 use crate::cloudinit::Document;
 use crate::desired::template::SERVER_MARK;
+use crate::drift::runs;
 use crate::snapshot::Snapshot;
 use crate::view::hex;
 
@@ -108,7 +109,8 @@ pub fn phone_home(serving: &Serving, client: Client, name: &str, form: &[u8]) ->
             let form = String::from_utf8_lossy(form);
             let mut fields = form.split('&').filter_map(|field| field.split_once('='));
             let instance_id = fields.find(|(key, _)| *key == "instance_id").map(|(_, value)| decode(value));
-            serving.slots[node].confirm(now(), client.nearest(), &instance_id.unwrap_or_default());
+            let teller = runs::teller(snapshot, node, client.address());
+            serving.slots[node].confirm(now(), client.nearest(), teller, &instance_id.unwrap_or_default());
             answer::text(StatusCode::OK, PLAIN, &b""[..])
         }
         None => {

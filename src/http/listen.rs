@@ -30,6 +30,7 @@ use super::api::Api;
 use super::boot::Boot;
 use super::command::{Command, Orders};
 use super::counters::{Counters, Door, Route};
+use super::history::History;
 use super::limits::{KERNEL_READS, KERNEL_WRITES, Limits, MAX_HEAD, within_open_files};
 use super::patience::Patient;
 use super::proxied::{Peer, Proxied};
@@ -102,6 +103,7 @@ pub struct ApiListener {
     limits: Limits,
     orders: Option<Orders>,
     webhook: Option<Webhook>,
+    history: Arc<History>,
 }
 
 enum Bound {
@@ -128,7 +130,7 @@ impl ApiListener {
                 Bound::Unix(listener, file)
             }
         };
-        Ok(Self { bound, limits: Limits::api(), orders: None, webhook: None })
+        Ok(Self { bound, limits: Limits::api(), orders: None, webhook: None, history: Arc::default() })
     }
 
     /// Takes webhooks, where a secret is configured for them.
@@ -147,6 +149,12 @@ impl ApiListener {
     #[must_use]
     pub fn with_orders(self, orders: Orders) -> Self {
         Self { orders: Some(orders), ..self }
+    }
+
+    /// Tells what stands in a history; without it, nothing happened.
+    #[must_use]
+    pub fn with_history(self, history: Arc<History>) -> Self {
+        Self { history, ..self }
     }
 
     /// Returns the address that it is bound to.
@@ -171,7 +179,7 @@ impl ApiListener {
             Bound::Tcp(..) => None,
             Bound::Unix(..) => self.orders,
         };
-        let api = Arc::new(Api::new(serving, commands, orders, self.webhook));
+        let api = Arc::new(Api::new(serving, commands, (orders, self.webhook), (self.history, shutdown.clone())));
         match self.bound {
             Bound::Tcp(listener, _) => run(listener.tap_io(set_nodelay), self.limits, api, shutdown).await,
             Bound::Unix(listener, file) => {

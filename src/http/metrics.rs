@@ -92,6 +92,7 @@ fn text(serving: &Serving, process: &Process) -> String {
     repository(&mut page, status, counters);
     boots(&mut page, status, counters);
     listeners(&mut page, counters);
+    runs(&mut page, serving);
     reality(&mut page, status);
     kept(&mut page, status, counters);
     own(&mut page, process);
@@ -185,6 +186,16 @@ fn boots(page: &mut Page, status: &Status, counters: &Counters) {
         for (class, code) in CLASSES.iter().enumerate() {
             page.with(&[("route", name), ("code", code)], counters.requests(route, class) as f64);
         }
+    }
+}
+
+fn runs(page: &mut Page, serving: &Serving) {
+    let counts = serving.board.counts();
+    page.gauge("muster_node_runs", "Nodes by whether they run the script that they would be given today.");
+    for (state, count) in
+        [("current", counts.current), ("stale", counts.stale), ("unknown", counts.unknown), ("idle", counts.idle)]
+    {
+        page.with(&[("state", state)], count as f64);
     }
 }
 

@@ -12,13 +12,16 @@
 mod address;
 mod answer;
 mod api;
+mod board;
 mod boot;
 mod bootscript;
 mod command;
 mod counters;
 mod documents;
 mod drain;
+mod events;
 mod forwarded;
+mod history;
 mod limits;
 mod listen;
 mod loader;
@@ -36,13 +39,15 @@ mod webhook;
 use std::time::SystemTime;
 
 pub use address::ListenError;
+pub use board::Board;
 pub use boot::Boot;
 pub use command::{Command, NotDone, Order, Orders};
 pub use counters::{CLASSES, Counters, Door, Refusal, Route};
 pub use forwarded::Client;
+pub use history::{History, MAX_READERS};
 pub use limits::{IDLE_BYTES, Limits};
 pub use listen::{ApiListener, BootListener, MetricsListener};
-pub use serving::{Confirmed, HELD, HELD_NODES, Serving, Slot};
+pub use serving::{Confirmed, Dirty, HELD, HELD_NODES, Serving, Slot};
 pub use webhook::Webhook;
 
 /// Returns the time in unix milliseconds.

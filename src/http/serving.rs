@@ -2,7 +2,7 @@
 //! node for what its last boot was, and the status. It is replaced as a whole, so that a roll's indices are always those of
 //! the Snapshot beside it; slots and counters go over from one to the next.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,9 +11,10 @@ use arc_swap::ArcSwap;
 use axum::http::HeaderValue;
 
 use super::answer::fingerprint;
+use super::board::Board;
 use super::counters::Counters;
 use crate::model::{MacAddr, Revision};
-use crate::observed::{BootFetch, Claim, MAX_ARCH, MAX_USER_AGENT, bounded};
+use crate::observed::{Boot, BootFetch, Booted, Claim, MAX_ARCH, MAX_USER_AGENT, Teller, bounded};
 use crate::roll::Roll;
 use crate::snapshot::Snapshot;
 use crate::view::{RevisionView, Status};
@@ -37,6 +38,8 @@ pub struct Serving {
     pub counters: Arc<Counters>,
     /// What was served before, newest first, whole and each commit once; bounded by [`HELD`] and [`HELD_NODES`].
     pub held: Arc<[Arc<Snapshot>]>,
+    /// Which node runs what.
+    pub board: Arc<Board>,
     /// The slots of nodes that the commit before had, which a request in flight may still write to.
     departed: Arc<[Arc<Slot>]>,
     /// The full id of the commit, ready to send.
@@ -119,6 +122,7 @@ impl Serving {
             revisions: Arc::default(),
             counters: Arc::default(),
             held: Arc::default(),
+            board: Arc::default(),
             departed: Arc::default(),
             revision: None,
         }
@@ -146,6 +150,7 @@ impl Serving {
             status,
             revisions: Arc::clone(&previous.revisions),
             counters: Arc::clone(&previous.counters),
+            board: Arc::clone(&previous.board),
         }
     }
 
@@ -161,6 +166,7 @@ impl Serving {
             revisions: Arc::clone(&self.revisions),
             counters: Arc::clone(&self.counters),
             held: Arc::clone(&self.held),
+            board: Arc::clone(&self.board),
             departed: Arc::clone(&self.departed),
             revision: self.revision.clone(),
         }
@@ -207,9 +213,21 @@ impl Serving {
         }
     }
 
-    /// Takes the fetches that changed since the last call.
+    /// Puts back what nodes booted before the server started, where nothing newer was seen.
+    pub fn restore_booted(&self, mut booted: BTreeMap<Box<str>, Booted>) {
+        for slot in &*self.slots {
+            let Some(known) = booted.remove(&slot.node) else { continue };
+            let mut last = slot.lock();
+            if last.booted.last.is_none() {
+                last.booted.last = known.last;
+                last.booted.uncounted = last.booted.uncounted.take().or(known.uncounted);
+            }
+        }
+    }
+
+    /// Takes what changed of boots since the last call.
     #[must_use]
-    pub fn take_dirty(&self) -> Vec<BootFetch> {
+    pub fn take_dirty(&self) -> Vec<Dirty> {
         self.slots.iter().chain(&*self.departed).filter_map(|slot| slot.take_dirty()).collect()
     }
 
@@ -231,9 +249,18 @@ pub struct Slot {
 #[derive(Default)]
 struct Last {
     fetch: Option<BootFetch>,
+    booted: Booted,
     /// A fingerprint of what the client of the last fetch said of itself, so that the texts are not read to be compared.
     said: u64,
     confirmed: Option<Confirmed>,
+}
+
+/// What changed of one node's boots.
+#[derive(Debug, Clone)]
+pub struct Dirty {
+    pub node: Box<str>,
+    pub fetch: Option<BootFetch>,
+    pub booted: Booted,
 }
 
 /// One word from cloud-init on a node that it is done.
@@ -255,7 +282,11 @@ pub struct Seen<'a> {
     pub address: IpAddr,
     pub user_agent: &'a str,
     pub mac: Option<MacAddr>,
+    /// Whether that address is what the node was found by.
+    pub by_mac: bool,
     pub arch: Option<&'a str>,
+    /// Whose the address is that asks.
+    pub teller: Teller,
 }
 
 impl Slot {
@@ -274,6 +305,12 @@ impl Slot {
         self.lock().fetch.clone()
     }
 
+    /// Returns what is known of the node's boots.
+    #[must_use]
+    pub fn booted(&self) -> Booted {
+        self.lock().booted.clone()
+    }
+
     /// Returns the last word from cloud-init.
     #[must_use]
     pub fn confirmed(&self) -> Option<Confirmed> {
@@ -285,6 +322,8 @@ impl Slot {
         let said = fingerprint(&[seen.user_agent, seen.arch.unwrap_or_default()]);
         let mut locked = self.lock();
         let last = &mut *locked;
+        let found_by = seen.mac.filter(|_| seen.by_mac);
+        last.booted.fetched(Boot::new(seen.at, seen.address, revision.clone(), digest, found_by), seen.teller);
         match &mut last.fetch {
             Some(fetch) => {
                 fetch.at = seen.at;
@@ -317,8 +356,20 @@ impl Slot {
     }
 
     /// Remembers that cloud-init on the node said it was done.
-    pub(super) fn confirm(&self, at: i64, address: IpAddr, instance_id: &str) {
-        self.lock().confirmed = Some(Confirmed { at, address, instance_id: bounded(instance_id, MAX_INSTANCE_ID) });
+    pub(super) fn confirm(&self, at: i64, address: IpAddr, teller: Teller, instance_id: &str) {
+        let mut last = self.lock();
+        last.confirmed = Some(Confirmed { at, address, instance_id: bounded(instance_id, MAX_INSTANCE_ID) });
+        if last.booted.confirmed(at, address, teller) {
+            self.dirty.store(true, Ordering::Release);
+        }
+    }
+
+    /// Remembers that the machine was seen off or starting, at a time in unix milliseconds.
+    pub fn reset(&self, at: i64) {
+        let mut last = self.lock();
+        if last.booted.reset(at) {
+            self.dirty.store(true, Ordering::Release);
+        }
     }
 
     /// Tells whether this is the first time that a machine's keys contradict each other here.
@@ -326,14 +377,14 @@ impl Slot {
         !self.contradicted.swap(true, Ordering::Relaxed)
     }
 
-    fn take_dirty(&self) -> Option<BootFetch> {
+    fn take_dirty(&self) -> Option<Dirty> {
         if !self.dirty.load(Ordering::Acquire) {
             return None;
         }
         let last = self.lock();
         // Under the lock: a fetch that is recorded after this sets the flag again.
         self.dirty.store(false, Ordering::Release);
-        last.fetch.clone()
+        Some(Dirty { node: self.node.clone(), fetch: last.fetch.clone(), booted: last.booted.clone() })
     }
 
     /// What the lock guards is whole after every statement, so a panic elsewhere does not spoil it.

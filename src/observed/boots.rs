@@ -1,4 +1,8 @@
-//! The boot fetches of nodes, and the addresses that ask to boot and that nobody claims.
+//! The boot fetches of nodes, which of them are believed, and the addresses that ask to boot and that nobody claims.
+//!
+//! Anybody can ask for any node's script. So a fetch counts as a boot of its node only where it came from an address that
+//! git declares for that node, or where cloud-init spoke up afterwards from where the fetch came from. What is told in
+//! between is kept beside it ([`Booted::uncounted`]) and changes nothing of what the node is known to run.
 
 use std::net::IpAddr;
 
@@ -34,6 +38,157 @@ pub struct BootFetch {
     pub arch: Option<Box<str>>,
 }
 
+/// A fetch of a node's script by a boot client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Boot {
+    /// When, in unix milliseconds.
+    pub at: i64,
+    /// The address that asked.
+    pub address: IpAddr,
+    /// The commit that was served.
+    #[serde(with = "revision")]
+    #[schemars(with = "String")]
+    pub revision: Revision,
+    /// The digest of the script that was served.
+    #[serde(with = "digest")]
+    #[schemars(with = "String")]
+    pub digest: [u8; 32],
+    /// The MAC address that the node was found by, where it was found by one.
+    pub mac: Option<MacAddr>,
+    /// When cloud-init said from there that it was done, in unix milliseconds.
+    pub confirmed: Option<i64>,
+    /// When the machine's BMC last showed it off or starting after that, in unix milliseconds.
+    pub reset: Option<i64>,
+}
+
+/// What is known of the boots of one node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Booted {
+    /// The last boot that is believed.
+    pub last: Option<Boot>,
+    /// A fetch after it of which nobody can tell whether the node made it; the newest.
+    pub uncounted: Option<Boot>,
+}
+
+/// Whose an address is that speaks for a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Teller {
+    /// Git declares it for the node, and for no other.
+    Own,
+    /// Git declares it for another node, or it is a proxy's that does not tell for whom.
+    Another,
+    /// Git declares it for none.
+    Nobody,
+}
+
+impl Boot {
+    /// Takes what was fetched at one time; nothing was said of it yet.
+    #[must_use]
+    pub fn new(at: i64, address: IpAddr, revision: Revision, digest: [u8; 32], mac: Option<MacAddr>) -> Self {
+        Self { at, address, revision, digest, mac, confirmed: None, reset: None }
+    }
+}
+
+impl Booted {
+    /// Takes in a fetch. What counts is the order in which things are told, not their times: clocks jump.
+    pub fn fetched(&mut self, boot: Boot, teller: Teller) {
+        match teller {
+            Teller::Own => *self = Self { last: Some(boot), uncounted: None },
+            Teller::Another | Teller::Nobody => self.uncounted = Some(boot),
+        }
+    }
+
+    /// Takes in cloud-init's word from an address that it is done; true where that changed something.
+    ///
+    /// It confirms the fetch that came from there. From the node's own address it confirms a fetch from elsewhere only
+    /// where no believed boot still waits for it: a machine may boot from a pool's address and run by its own, but the word
+    /// of a boot that was believed is not that of a stranger's fetch.
+    pub fn confirmed(&mut self, at: i64, address: IpAddr, teller: Teller) -> bool {
+        let waits = self.last.as_ref().is_some_and(|boot| boot.confirmed.is_none());
+        let is_of_uncounted = |boot: &Boot| match teller {
+            Teller::Own => boot.address == address || !waits,
+            Teller::Nobody => boot.address == address,
+            Teller::Another => false,
+        };
+        if let Some(boot) = self.uncounted.take_if(|boot| is_of_uncounted(boot)) {
+            self.last = Some(Boot { confirmed: Some(at), ..boot });
+            return true;
+        }
+        let is_there = |boot: &&mut Boot| teller == Teller::Own || boot.address == address;
+        match self.last.as_mut().filter(|boot| boot.confirmed.is_none()).filter(is_there) {
+            Some(boot) => {
+                boot.confirmed = Some(at);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes in that the machine was seen off or starting; true where that was after the last boot.
+    pub fn reset(&mut self, at: i64) -> bool {
+        let is_news = |boot: &&mut Boot| at > boot.at && boot.reset.is_none_or(|known| at > known);
+        match self.last.as_mut().filter(is_news) {
+            Some(boot) => {
+                boot.reset = Some(at);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl From<&BootFetch> for Booted {
+    /// Takes a fetch of which only itself is known: an earlier version kept no more.
+    fn from(fetch: &BootFetch) -> Self {
+        let BootFetch { node: _, at, address, user_agent: _, revision, digest, mac, arch: _ } = fetch;
+        Self { last: None, uncounted: Some(Boot::new(*at, *address, revision.clone(), *digest, *mac)) }
+    }
+}
+
+/// A revision as its text.
+mod revision {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::model::Revision;
+
+    pub fn serialize<S: Serializer>(revision: &Revision, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(revision.as_str())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Revision, D::Error> {
+        Ok(Revision::commit(&String::deserialize(from)?))
+    }
+}
+
+/// 32 bytes as hex digits.
+mod digest {
+    use std::fmt::Write as _;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(digest: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
+        let mut text = String::with_capacity(64);
+        for byte in digest {
+            let _ = write!(text, "{byte:02x}");
+        }
+        to.serialize_str(&text)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], D::Error> {
+        let text = String::deserialize(from)?;
+        let mut digest = [0; 32];
+        let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_hex {
+            return Err(D::Error::custom("a digest is 64 hex digits"));
+        }
+        for (byte, at) in digest.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(D::Error::custom)?;
+        }
+        Ok(digest)
+    }
+}
+
 /// A MAC address that asked to boot and that nobody claims.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnknownMac {
@@ -58,12 +213,4 @@ pub fn bounded(text: &str, most: usize) -> Box<str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_strangers_text_is_cut_and_cannot_break_a_line() {
-        assert_eq!(&*bounded("iPXE/1.21\r\nX: y", MAX_USER_AGENT), "iPXE/1.21??X: y");
-        assert_eq!(bounded(&"ü".repeat(500), MAX_USER_AGENT).chars().count(), MAX_USER_AGENT);
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attributes::changes;
 use super::service::{Depth, Manager, Reading, Service, System};
-use super::{Failure, History, Shared, UnknownMac};
+use super::{Booted, Failure, History, Shared, UnknownMac};
 use crate::model::MacAddr;
 
 /// How sure it is that the BMC was the one that answered.
@@ -97,6 +97,9 @@ pub struct Observed {
     /// Addresses that asked to boot and that nobody claims, by address.
     #[serde(default)]
     pub unknown: Vec<UnknownMac>,
+    /// What each node booted last, by its name. None where nobody who boots nodes remembers it: a survey without a server.
+    #[serde(default)]
+    pub boots: Option<BTreeMap<Box<str>, Booted>>,
 }
 
 impl BmcRecord {

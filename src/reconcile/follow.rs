@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::pen::{Book, Pen};
 use super::pin::Pinned;
 use super::rhythm::Looked;
 use super::standing::Standing;
@@ -26,6 +27,7 @@ use crate::model::{Diagnostic, RepoAddress, Revision, Tree};
 use crate::settings::Settings;
 use crate::snapshot::{self, Snapshot};
 use crate::store::{Accepted, Store};
+use crate::story::Happening;
 use crate::view::RevisionView;
 
 /// How many accepted commits the api lists.
@@ -58,6 +60,10 @@ pub struct Follower {
     before: Option<Arc<Serving>>,
     /// Whether the boot fetches of the store are back in memory.
     restored: bool,
+    /// What tells the story of commits.
+    pub(super) pen: Pen,
+    /// The commit at which the branch was seen last, in this run or one before.
+    pub(super) tip: Option<Box<str>>,
 }
 
 /// Where the branch stands.
@@ -72,12 +78,14 @@ impl Follower {
     /// A look at another host is given up once `stop` is cancelled.
     pub fn new(
         settings: &Settings,
-        store: Arc<Store>,
+        (store, book): (Arc<Store>, &Arc<Book>),
         shared: Arc<ArcSwap<Serving>>,
         standing: Standing,
         stop: &CancellationToken,
     ) -> Self {
         Self {
+            pen: Pen::new(Arc::clone(book)),
+            tip: book.history.tip(),
             source: repository::source(settings, stop),
             folder: match &settings.repo {
                 RepoAddress::Local(folder) => Some(folder.clone()),
@@ -115,6 +123,10 @@ impl Follower {
             Ok(fetches) => self.shared.load().restore(fetches),
             Err(error) => warn!(error = %words::chain(&error), "the boot fetches cannot be read from the store"),
         }
+        match self.store.booted() {
+            Ok(booted) => self.shared.load().restore_booted(booted),
+            Err(error) => warn!(error = %words::chain(&error), "what nodes booted cannot be read from the store"),
+        }
     }
 
     /// Runs one pass; returns whether the repository answered.
@@ -150,7 +162,11 @@ impl Follower {
             Err(error) => warn!(error = %words::chain(&error), "the file of the store was removed"),
         }
         self.store_pin();
+        self.pen.tell_source(self.standing.source_trouble());
         self.store_what_is_unstored();
+        if self.unstored.is_none() {
+            self.pen.write();
+        }
         self.publish_standing();
         self.answer(due);
         looked
@@ -242,7 +258,8 @@ impl Follower {
             self.keep_in_mirror();
         }
         let Some((snapshot, tree, accepted)) = self.unstored.take() else { return };
-        match remember::store(&self.store, &snapshot, &tree, &accepted) {
+        let store = |happened: &[Happening]| remember::store(&self.store, (&snapshot, &tree, &accepted), happened);
+        match self.pen.write_with(store) {
             Ok(()) => {
                 self.standing.stored();
                 info!(revision = %accepted.revision, "commit stored");
@@ -253,6 +270,10 @@ impl Follower {
                 self.shared.load().counters.store_errors.fetch_add(1, Ordering::Relaxed);
                 if self.standing.unstored(&words::chain(&error)) {
                     error!(error = %words::chain(&error), "the served commit cannot be stored; boots go on");
+                }
+                if !error.is_disk() {
+                    // What is wrong with the commit stays wrong, and is no reason to keep its story back.
+                    self.pen.write();
                 }
                 self.unstored = Some((snapshot, tree, accepted));
             }

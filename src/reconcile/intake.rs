@@ -1,8 +1,8 @@
 //! What machines tell by asking, gathered each second and written to the store in one go.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -10,10 +10,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::clock;
+use super::pen::{self, Pen};
+use super::running::Running;
 use super::words::chain;
-use crate::http::Serving;
+use crate::drift::runs::{CLOCK_SLACK, Runs};
+use crate::http::{Dirty, Serving};
 use crate::model::MacAddr;
-use crate::observed::{BootFetch, UnknownMac};
+use crate::observed::UnknownMac;
 use crate::store::{MAX_UNKNOWN, Store, StoreError};
 
 /// How often what was seen is written.
@@ -85,23 +89,83 @@ impl Unknown {
 }
 
 /// Writes all of both or says why not; what was written twice is written alike.
-fn write(store: &Store, fetches: &[BootFetch], machines: &[UnknownMac]) -> Result<(), StoreError> {
-    store.record_fetches(fetches)?;
+fn write(store: &Store, boots: Vec<Dirty>, machines: &[UnknownMac]) -> Result<(), StoreError> {
+    let (mut fetches, mut booted) = (Vec::with_capacity(boots.len()), Vec::with_capacity(boots.len()));
+    for dirty in boots {
+        fetches.extend(dirty.fetch);
+        booted.push((dirty.node, dirty.booted));
+    }
+    store.record_fetches(&fetches)?;
+    store.record_booted(&booted)?;
     store.record_unknown(machines)
+}
+
+/// Begins with what the store knows of boots, also of names that no node has any more.
+async fn recall(shared: &ArcSwap<Serving>, store: &Arc<Store>) {
+    let store = Arc::clone(store);
+    match tokio::task::spawn_blocking(move || store.booted()).await {
+        Ok(Ok(booted)) => shared.load().board.update(|runs| *runs = Runs::new(booted)),
+        Ok(Err(error)) => warn!(error = %chain(&error), "what nodes booted cannot be read from the store"),
+        Err(error) => warn!(%error, "reading what nodes booted ended early"),
+    }
+}
+
+/// Notes on the board what nodes booted; all of it is judged anew only for another commit, other claims, or a clock that
+/// went back or has come to what was ahead of it.
+fn post(serving: &Serving, boots: &[Dirty], was: i64, now: i64) {
+    let Some(snapshot) = &serving.snapshot else { return };
+    let has_jumped = now.saturating_add(CLOCK_SLACK) < was;
+    let is_even = serving.board.read(|runs| runs.is_under(snapshot, &serving.roll) && !runs.is_due(now));
+    if is_even && !has_jumped && boots.is_empty() {
+        return;
+    }
+    serving.board.update(|runs| {
+        boots.iter().for_each(|dirty| runs.see(&dirty.node, dirty.booted.clone(), now));
+        if !is_even || has_jumped {
+            runs.follow(snapshot, &serving.roll, now);
+        }
+    });
+}
+
+/// Who tells what boots mean for the commit that is served.
+struct Teller {
+    running: Running,
+    pen: Pen,
+}
+
+impl Teller {
+    /// Tells what the latest boots mean, before they are written: a restart in between knows them by what was told.
+    fn tell(&mut self, serving: &Serving, boots: &[Dirty]) {
+        let names = boots.iter().map(|dirty| &*dirty.node);
+        let Self { running, pen } = self;
+        let (of, means) = serving.board.read(|runs| {
+            let means = pen.history().newest_first(|events| running.tell(runs, names, events));
+            (runs.snapshot().map(|snapshot| snapshot.revision().clone()), means)
+        });
+        if let Some(revision) = of {
+            let served = serving.status.served.as_ref().filter(|served| served.id == revision.as_str());
+            let commit = pen::commit(&revision, served.map_or("", |served| &served.subject));
+            means.into_iter().for_each(|what| pen.note(Some(commit.clone()), what));
+        }
+        pen.write();
+    }
 }
 
 /// Writes what is seen each second until nobody can ask any more, and once more then. What could not be written is kept and
 /// written later.
 pub async fn run(
     shared: Arc<ArcSwap<Serving>>,
-    store: Arc<Store>,
+    (store, pen): (Arc<Store>, Pen),
     mut unknown: Unknown,
     mut machines: mpsc::Receiver<UnknownMac>,
     stop: CancellationToken,
 ) {
     let mut failing = false;
-    // The last fetch of each node that is not written yet: bounded by how many nodes there are.
-    let mut fetches: BTreeMap<Box<str>, BootFetch> = BTreeMap::new();
+    // The boots of each node that are not written yet: bounded by how many nodes there are.
+    let mut unwritten: BTreeMap<Box<str>, Dirty> = BTreeMap::new();
+    let mut was = clock::now_ms();
+    recall(&shared, &store).await;
+    let teller = Arc::new(Mutex::new(Teller { running: Running::default(), pen }));
     loop {
         let stopping = tokio::select! {
             () = stop.cancelled() => true,
@@ -110,17 +174,39 @@ pub async fn run(
         while let Ok(seen) = machines.try_recv() {
             unknown.see(seen);
         }
-        fetches.extend(shared.load().take_dirty().into_iter().map(|fetch| (fetch.node.clone(), fetch)));
+        let boots = shared.load().take_dirty();
+        // Loaded after them, so that none is of a later commit.
+        let serving = shared.load_full();
+        unwritten.extend(boots.iter().map(|dirty| (dirty.node.clone(), dirty.clone())));
         unknown.count.store(unknown.all.len() as u64, Ordering::Relaxed);
-        let (writer, batch, seen) =
-            (Arc::clone(&store), fetches.values().cloned().collect::<Vec<_>>(), unknown.unwritten());
-        let written = tokio::task::spawn_blocking(move || write(&writer, &batch, &seen)).await;
+        let (writer, mut batch, seen) =
+            (Arc::clone(&store), unwritten.values().cloned().collect::<Vec<_>>(), unknown.unwritten());
+        let (now, telling) = (clock::now_ms(), Arc::clone(&teller));
+        let written = tokio::task::spawn_blocking(move || {
+            let mut teller = telling.lock().unwrap_or_else(PoisonError::into_inner);
+            // Who boots by a commit in the second in which it comes was behind as it came.
+            post(&serving, &[], was, now);
+            teller.tell(&serving, &[]);
+            post(&serving, &boots, now, now);
+            teller.tell(&serving, &boots);
+            drop(teller);
+            serving.board.read(|runs| {
+                for dirty in &mut batch {
+                    if let Some(known) = runs.booted(&dirty.node) {
+                        dirty.booted.clone_from(known);
+                    }
+                }
+            });
+            write(&writer, batch, &seen)
+        });
+        was = now;
+        let written = written.await;
         if matches!(written, Ok(Err(_))) {
             shared.load().counters.store_errors.fetch_add(1, Ordering::Relaxed);
         }
         match written {
             Ok(Ok(())) => {
-                fetches.clear();
+                unwritten.clear();
                 unknown.changed.clear();
                 if failing {
                     info!("what machines fetch is stored again");

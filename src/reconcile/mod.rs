@@ -12,12 +12,14 @@ mod intake;
 pub mod keep;
 mod notify;
 mod orders;
+mod pen;
 mod pin;
 mod remember;
 mod replica;
 mod repository;
 mod rhythm;
 mod rounds;
+mod running;
 mod standing;
 mod surveys;
 mod take;
@@ -49,6 +51,7 @@ use crate::view::{SourceView, Status, StoreState, StoreView};
 
 use follow::Follower;
 use intake::Unknown;
+use pen::{Book, Pen};
 use standing::Standing;
 use surveys::Surveyor;
 use words::chain;
@@ -122,18 +125,19 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let standing = Standing::new(status, replaced, Arc::clone(&unknown), Arc::clone(&surveyed));
     let settings = Settings { repo: repository, ..settings };
     let stop = CancellationToken::new();
-    let follower = Follower::new(&settings, Arc::clone(&store), Arc::clone(&shared), standing, &stop);
+    let book = Book::open(Arc::clone(&store));
+    let follower = Follower::new(&settings, (Arc::clone(&store), &book), Arc::clone(&shared), standing, &stop);
     let follower = (follower, stop);
     let unknown = Unknown::new(unknown);
     if settings.boot_only {
         info!("this server only boots: it surveys no BMCs, and knows none of the MAC addresses that they report");
-        return runtime.block_on(run(settings, store, shared, follower, unknown, None));
+        return runtime.block_on(run(settings, (store, book), shared, follower, unknown, None));
     }
     let grounds = survey::grounds(&settings.bmc)?;
     let surveying = surveying().map_err(system("start the threads of the surveys"))?;
     let surveyor = Surveyor::new(settings.clone(), Arc::clone(&store), Arc::clone(&shared), grounds, surveyed);
     let surveys = Some((surveyor, surveying.handle().clone()));
-    runtime.block_on(run(settings, store, shared, follower, unknown, surveys))
+    runtime.block_on(run(settings, (store, book), shared, follower, unknown, surveys))
 }
 
 /// Raises the soft limit of open files to the hard one: the usual 1,024 are fewer than the connections of a machine room.
@@ -196,7 +200,7 @@ fn first_status(settings: &Settings, repository: &RepoAddress) -> Status {
 /// Runs the listeners, the follower and the intake until the process is told to end, and joins them all.
 async fn run(
     settings: Settings,
-    store: Arc<Store>,
+    (store, book): (Arc<Store>, Arc<Book>),
     shared: Arc<ArcSwap<Serving>>,
     (follower, stop): (Follower, CancellationToken),
     mut unknown: Unknown,
@@ -231,6 +235,7 @@ async fn run(
         })
     });
     let (follow, followed) = mpsc::channel(COMMANDS_WAITING);
+    let api_listener = api_listener.with_history(Arc::clone(&book.history));
     let api_listener = api_listener.with_orders(Orders::new(follow, wake.clone())).with_webhook(webhook);
     let following = rounds::follow_in_thread(&settings, follower, wake.clone(), (woken, followed), stop.clone())?;
     let unheard = CancellationToken::new();
@@ -256,7 +261,7 @@ async fn run(
         unheard.cancel();
     };
     // It ends after the listeners, so that what they answered last is written too.
-    let intake = intake::run(Arc::clone(&shared), store, unknown, noted, unheard.clone());
+    let intake = intake::run(Arc::clone(&shared), (store, Pen::new(book)), unknown, noted, unheard.clone());
     let told_twice = async {
         info!(signal = signals.next().await, "told to end; finishing what runs");
         notify::stopping();

@@ -10,11 +10,12 @@ use tracing::{debug, warn};
 
 use super::follow::Follower;
 use super::pin::{self, Pinned};
-use super::{clock, words};
+use super::{clock, pen, words};
 use crate::git::{GitError, Repo, Trust};
 use crate::http::Order;
 use crate::model::Revision;
 use crate::store::{Accepted, Pin};
+use crate::story::What;
 use crate::view::{Ordered, PinOrder};
 
 /// The longest reason and the longest name that are kept, in characters.
@@ -82,6 +83,8 @@ impl Follower {
         warn!(revision = %pinned.pin.revision, "the pin ended: {why}");
         self.unpinned = true;
         self.released = Some(pinned.pin.revision.clone());
+        let commit = pen::commit(&pinned.pin.revision, &pinned.pin.subject);
+        self.pen.note(Some(commit), What::Unpinned { why: why.into() });
         // The newest commit is judged anew: while the pin held it was not kept built.
         self.judged = None;
         self.standing.pin(None);
@@ -154,6 +157,13 @@ impl Follower {
             reason: pin::one_line(&order.reason, MAX_REASON),
             unsigned: order.unsigned && self.trust.is_required(),
         };
+        let what = What::Pinned {
+            by: pin.by.clone(),
+            reason: pin.reason.clone(),
+            until: pin.until.map(|until| clock::rfc3339(until).into()),
+            unsigned: pin.unsigned,
+        };
+        self.pen.note(Some(pen::commit(&revision, &pin.subject)), what);
         let pinned = Pinned::new(pin, false);
         let told = pin::told(&pinned.view());
         warn!("{told}");
@@ -177,6 +187,8 @@ impl Follower {
         }
         let by = pin::one_line(by, MAX_NAME);
         warn!(revision = %revision, by = &*by, "a rewind is allowed: the branch may stand at this commit, and after it");
+        let subject = repo.commit_info(&revision).map_err(told)?.subject;
+        self.pen.note(Some(pen::commit(&revision, &subject)), What::RewindAllowed { by });
         self.trust.took(&revision);
         self.judged = None;
         Ok(format!("the branch may stand at {}, and at what comes after it", revision.short()))

@@ -1,5 +1,6 @@
 //! What is served, to the store and back: inputs, scripts by their digests, documents folded.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use tracing::{error, warn};
@@ -8,16 +9,21 @@ use super::words::chain;
 use crate::ipxe::Script;
 use crate::model::{Revision, Tree};
 use crate::snapshot::{Answer, Folded, Reach, Snapshot, StoredBoot};
-use crate::store::{Accepted, BootRow, Digest, Rendered, Store, StoreError};
+use crate::store::{Accepted, Appended, BootRow, Digest, Rendered, Store, StoreError};
+use crate::story::{Happening, Stat};
 
 /// The version of muster that renders what is stored.
 pub const MUSTER: &str = env!("CARGO_PKG_VERSION");
 
-/// Writes a Snapshot's inputs, scripts and documents.
+/// Writes a Snapshot's inputs, scripts and documents, and what happened with it.
 ///
 /// # Errors
 /// The store cannot write. Nothing was changed.
-pub fn store(store: &Store, snapshot: &Snapshot, tree: &Tree, accepted: &Accepted) -> Result<(), StoreError> {
+pub fn store(
+    store: &Store,
+    (snapshot, tree, accepted): (&Snapshot, &Tree, &Accepted),
+    happened: &[Happening],
+) -> Result<Appended, StoreError> {
     let mut rows = Vec::with_capacity(snapshot.nodes().len());
     let mut scripts = Vec::with_capacity(snapshot.nodes().len());
     for at in 0..snapshot.nodes().len() {
@@ -33,13 +39,14 @@ pub fn store(store: &Store, snapshot: &Snapshot, tree: &Tree, accepted: &Accepte
     let Reach { cluster, own: advertise, networks } = Reach::of(snapshot);
     let documents = documents.map(|folded| folded.sheaves().to_vec());
     let rendered = Rendered { muster: Some(MUSTER.into()), cluster, advertise, networks, rows, documents };
-    store.accept(accepted, tree, &rendered, &|row| {
+    let body = |row: &BootRow| -> Cow<'_, [u8]> {
         let found = scripts.binary_search_by(|(digest, _)| digest.cmp(&row.digest)).map(|found| scripts[found].1);
         match found.map(|at| snapshot.answer(at)) {
             Ok(Answer::Script(prepared)) => prepared.script.marked().as_bytes().into(),
             Ok(Answer::Retired | Answer::Nothing) | Err(_) => (&[][..]).into(),
         }
-    })
+    };
+    store.accept(accepted, tree, &rendered, &body, happened)
 }
 
 fn row(snapshot: &Snapshot, at: usize) -> Option<BootRow> {
@@ -96,16 +103,29 @@ pub fn stored(store: &Store, revision: &Revision) -> Option<Stored> {
 
 /// Counts the nodes whose scripts differ between what was stored and what its inputs come to now.
 pub fn changed(stored: &Snapshot, built: &Snapshot) -> u64 {
-    let scripts = |snapshot: &Snapshot| -> Vec<(usize, Digest)> {
-        let all = (0..snapshot.nodes().len()).filter_map(|at| match snapshot.answer(at) {
-            Answer::Script(prepared) => Some((at, prepared.digest)),
-            Answer::Retired | Answer::Nothing => None,
-        });
-        all.collect()
-    };
-    let mut before: HashMap<&str, Digest> =
-        scripts(stored).into_iter().map(|(at, digest)| (&*stored.nodes()[at].name, digest)).collect();
-    let now = scripts(built);
-    let differ = now.iter().filter(|(at, digest)| before.remove(&*built.nodes()[*at].name) != Some(*digest)).count();
-    (differ + before.len()) as u64
+    let Stat { added, removed, scripts } = stat(stored, built);
+    u64::from(added) + u64::from(removed) + u64::from(scripts)
+}
+
+/// Counts the nodes that come with a Snapshot, those that go, and those whose script it changes.
+pub fn stat(before: &Snapshot, after: &Snapshot) -> Stat {
+    let mut known: HashMap<&str, Digest> = scripts(before).collect();
+    let mut stat = Stat::default();
+    for (name, digest) in scripts(after) {
+        match known.remove(name) {
+            Some(known) if known == digest => {}
+            Some(_) => stat.scripts += 1,
+            None => stat.added += 1,
+        }
+    }
+    stat.removed = u32::try_from(known.len()).unwrap_or(u32::MAX);
+    stat
+}
+
+/// Iterates over the nodes that are given a script, by name.
+pub fn scripts(snapshot: &Snapshot) -> impl Iterator<Item = (&str, Digest)> {
+    (0..snapshot.nodes().len()).filter_map(|at| match snapshot.answer(at) {
+        Answer::Script(prepared) => Some((&*snapshot.nodes()[at].name, prepared.digest)),
+        Answer::Retired | Answer::Nothing => None,
+    })
 }

@@ -18,6 +18,16 @@ pub struct Refused {
     pub revision: RevisionView,
     pub reason: String,
     pub diagnostics: Vec<DiagnosticView>,
+    /// How many errors and warnings there are, told or not.
+    pub errors: u32,
+    pub warnings: u32,
+}
+
+impl Refused {
+    /// Refuses a commit for something that is no finding.
+    pub fn whole(revision: RevisionView, reason: String) -> Self {
+        Self { revision, reason, diagnostics: Vec::new(), errors: 0, warnings: 0 }
+    }
 }
 
 /// What the status is made from.
@@ -129,7 +139,7 @@ impl Standing {
 
     /// Notes that the newest commit was refused.
     pub fn refuse(&mut self, refused: Refused) {
-        let Refused { revision, reason, diagnostics } = refused;
+        let Refused { revision, reason, diagnostics, errors: _, warnings: _ } = refused;
         self.status.refused = Some(RefusedView { revision, reason, diagnostics });
     }
 
@@ -166,6 +176,11 @@ impl Standing {
     /// Returns the id of the commit that is served.
     pub fn served_id(&self) -> Option<&str> {
         self.status.served.as_ref().map(|served| served.id.as_str())
+    }
+
+    /// Returns why the repository cannot be followed, if so.
+    pub fn source_trouble(&self) -> Option<&str> {
+        self.status.source.error.as_deref()
     }
 
     /// Returns the branch that is followed, as far as it is known.

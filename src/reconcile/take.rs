@@ -9,11 +9,13 @@ use tracing::{error, info, warn};
 
 use super::follow::{Follower, build};
 use super::standing::Refused;
-use super::{clock, words};
+use super::trust::Untrusted;
+use super::{clock, pen, remember, words};
 use crate::git::{CommitInfo, GitError, Mirror};
 use crate::model::{Revision, Tree};
 use crate::snapshot::Snapshot;
 use crate::store::Accepted;
+use crate::story::{self, Hold, What};
 use crate::view::RevisionView;
 
 impl Follower {
@@ -29,6 +31,7 @@ impl Follower {
         }
         let (info, _, trusted) = self.read(revision, false)?;
         self.works(branch);
+        self.see(branch, revision, &info);
         self.judged = Some(revision.clone());
         match trusted {
             Ok(signed_by) => {
@@ -38,10 +41,10 @@ impl Follower {
                 self.standing.signed(signed_by);
                 self.taken(revision, None);
             }
-            Err(reason) => {
-                let reason = format!("{reason}; it is served on, since it was taken before");
+            Err(Untrusted { by, why }) => {
+                let reason = format!("{why}; it is served on, since it was taken before");
                 let commit = commit(revision, &info, 0);
-                self.refuse(&commit, Refused { revision: words::view(&commit), reason, diagnostics: Vec::new() });
+                self.refuse(&commit, Refused::whole(words::view(&commit), reason), Some(by));
             }
         }
         Ok(())
@@ -55,7 +58,7 @@ impl Follower {
         if self.standing.served_id() != Some(pinned.as_str()) {
             return;
         }
-        match self.serve_unjudged(&newest) {
+        match self.serve_unjudged(&newest, "the pin ended, and it is the newest that was taken") {
             None => info!(revision = %newest, "serving the newest commit that was taken, now that the pin ended"),
             Some(why) => warn!(revision = %newest, "the newest commit that was taken cannot be served: {why}"),
         }
@@ -69,12 +72,12 @@ impl Follower {
         if self.standing.served_id() == Some(revision.as_str()) {
             return;
         }
-        let fault = self.serve_unjudged(&revision);
+        let fault = self.serve_unjudged(&revision, "it is pinned");
         self.standing.pin_fails(fault);
     }
 
     /// Serves a commit that was found good before; says why not, if so.
-    fn serve_unjudged(&mut self, revision: &Revision) -> Option<String> {
+    fn serve_unjudged(&mut self, revision: &Revision, why: &str) -> Option<String> {
         let repo = self.open_mirror().and_then(Mirror::repo);
         let read = repo.and_then(|repo| {
             let signed_by = self.trust.signature(&repo, revision)?.ok().flatten();
@@ -86,6 +89,7 @@ impl Follower {
         };
         let (Some(snapshot), _) = build(&tree, revision) else { return Some("it does not check any more".into()) };
         let accepted = commit(revision, &info, snapshot.nodes().len());
+        self.pen.note(Some(pen::commit(revision, &accepted.subject)), What::Served { why: why.into() });
         self.publish(Arc::new(snapshot), Arc::new(tree), accepted, signed_by);
         None
     }
@@ -94,15 +98,16 @@ impl Follower {
     fn take(&mut self, branch: &str, revision: &Revision) -> Result<(), GitError> {
         let (info, tree, trusted) = self.read(revision, true)?;
         self.works(branch);
+        self.see(branch, revision, &info);
         self.judged = Some(revision.clone());
         let mut accepted = commit(revision, &info, 0);
         let reason = match &trusted {
-            Err(reason) => Some(reason.clone()),
-            Ok(_) => tree.as_ref().err().map(|error| words::with_hint(&words::chain(error), error.hint())),
+            Err(Untrusted { by, why }) => Some((why.clone(), Some(*by))),
+            Ok(_) => tree.as_ref().err().map(|error| (words::with_hint(&words::chain(error), error.hint()), None)),
         };
         let (Ok(signed_by), Ok(tree), None) = (trusted, tree, &reason) else {
-            let reason = reason.unwrap_or_default();
-            self.refuse(&accepted, Refused { revision: words::view(&accepted), reason, diagnostics: Vec::new() });
+            let (reason, by) = reason.unwrap_or_default();
+            self.refuse(&accepted, Refused::whole(words::view(&accepted), reason), by);
             return Ok(());
         };
         let started = std::time::Instant::now();
@@ -112,19 +117,30 @@ impl Follower {
         self.shared.load().counters.build_micros.store(took.as_micros() as u64, Ordering::Relaxed);
         words::tell(&findings, &tree);
         let Some(snapshot) = snapshot else {
-            self.refuse(&accepted, words::refused(&accepted, &findings, &tree));
+            self.refuse(&accepted, words::refused(&accepted, &findings, &tree), None);
             return Ok(());
         };
         accepted.nodes = snapshot.nodes().len() as u32;
         self.standing.clear_refusal();
         let (subject, nodes) = (accepted.subject.clone(), accepted.nodes);
-        if self.pinned.is_some() {
+        if let Some(pinned) = &self.pinned {
+            let reason = format!("it checks, and waits while {} is pinned", pinned.pin.revision.short());
+            let commit = pen::commit(revision, &subject);
+            self.pen.judge(commit, What::Held { by: Hold::Pin, reason: reason.into() });
             info!(revision = %revision, subject, nodes, millis, "the newest commit checks and waits for the end of the pin");
             self.taken(revision, Some(words::view(&accepted)));
             return Ok(());
         }
-        self.publish(Arc::new(snapshot), Arc::new(tree), accepted, signed_by);
+        let before = self.shared.load().snapshot.clone();
+        let (snapshot, by) = (Arc::new(snapshot), signed_by.as_deref().map(story::text));
+        self.publish(Arc::clone(&snapshot), Arc::new(tree), accepted, signed_by);
         info!(revision = %revision, subject, nodes, millis, "commit accepted");
+        let stat = before.as_ref().map(|before| remember::stat(before, &snapshot));
+        let commit = pen::commit(revision, &subject);
+        self.pen.note(Some(commit.clone()), What::Accepted { nodes, signed_by: by, stat });
+        if before.is_none() {
+            self.pen.note(Some(commit), What::NoBaseline);
+        }
         self.shared.load().counters.accepted.fetch_add(1, Ordering::Relaxed);
         self.taken(revision, None);
         self.restore();
@@ -152,13 +168,27 @@ impl Follower {
         self.unstored = Some((snapshot, tree, accepted));
     }
 
-    fn refuse(&mut self, commit: &Accepted, refused: Refused) {
+    /// Tells that the branch came to stand at a commit.
+    fn see(&mut self, branch: &str, revision: &Revision, info: &CommitInfo) {
+        if self.tip.as_deref() != Some(revision.as_str()) {
+            self.tip = Some(revision.as_str().into());
+            self.pen.note(Some(pen::commit(revision, &info.subject)), What::Seen { branch: story::text(branch) });
+        }
+    }
+
+    /// Refuses a commit, or holds it where it is not itself at fault.
+    fn refuse(&mut self, commit: &Accepted, refused: Refused, by: Option<Hold>) {
         let served = self.standing.served_id().unwrap_or("nothing").to_owned();
         let (revision, subject) = (&commit.revision, &*commit.subject);
         if !self.standing.has_refused(&refused) {
             self.shared.load().counters.refused.fetch_add(1, Ordering::Relaxed);
             error!(revision = %revision, subject, served, "commit refused: {}", refused.reason);
         }
+        let what = match by {
+            Some(by) => What::Held { by, reason: story::text(&refused.reason) },
+            None => words::refusal(&refused),
+        };
+        self.pen.judge(pen::commit(revision, subject), what);
         if let Some(pinned) = &mut self.pinned {
             pinned.waits = None;
         }

@@ -10,6 +10,7 @@ use crate::git::{Files, GitError, Repo, Signers};
 use crate::model::Revision;
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::story::Hold;
 
 /// Who may sign, and which commit was taken last.
 pub struct Trust {
@@ -19,8 +20,18 @@ pub struct Trust {
     is_stored: bool,
 }
 
-/// Who signed a commit, where that is asked; else why it is not taken, and what to do next.
-pub type Judged = Result<Option<String>, String>;
+/// Who signed a commit, where that is asked; else why that does not count, and what to do next.
+pub type Signed = Result<Option<String>, String>;
+
+/// Who signed a commit, where that is asked; else what keeps it from being taken.
+pub type Judged = Result<Option<String>, Untrusted>;
+
+/// What keeps a commit from being taken.
+pub struct Untrusted {
+    pub by: Hold,
+    /// Why, and what to do next.
+    pub why: String,
+}
 
 impl Trust {
     /// Reads who may sign, where this host says that somebody must.
@@ -90,7 +101,7 @@ impl Trust {
     ///
     /// # Errors
     /// The commit cannot be read.
-    pub fn signature(&self, repo: &Repo, revision: &Revision) -> Result<Judged, GitError> {
+    pub fn signature(&self, repo: &Repo, revision: &Revision) -> Result<Signed, GitError> {
         let Some(signers) = &self.signers else { return Ok(Ok(None)) };
         let judged = signers.verify(&repo.commit_object(revision)?);
         Ok(judged.map(Some).map_err(|refusal| words::with_hint(&refusal.to_string(), refusal.hint())))
@@ -101,16 +112,17 @@ impl Trust {
     /// # Errors
     /// The commit or its history cannot be read.
     pub fn judge(&self, repo: &Repo, revision: &Revision) -> Result<Judged, GitError> {
-        let judged = self.signature(repo, revision)?;
+        let judged = self.signature(repo, revision)?.map_err(|why| Untrusted { by: Hold::Signature, why });
         match &self.baseline {
             Some(baseline) if self.is_required() && judged.is_ok() && !repo.comes_after(revision, baseline)? => {
-                Ok(Err(format!(
+                let why = format!(
                     "it does not come after {}, the newest commit that was taken: the branch was rewound or rewritten, which \
                      may be a replay of what was signed for another day (if it is wished, on this host: \
                      muster allow-rewind {})",
                     baseline.short(),
                     revision.short()
-                )))
+                );
+                Ok(Err(Untrusted { by: Hold::Rewind, why }))
             }
             Some(_) | None => Ok(judged),
         }

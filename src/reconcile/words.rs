@@ -7,6 +7,7 @@ use super::standing::Refused;
 use crate::model::{Diagnostic, Severity, Tree};
 use crate::report;
 use crate::store::Accepted;
+use crate::story::{self, Finding, What};
 use crate::view::{DiagnosticView, RevisionView};
 
 /// How many findings of one commit the log tells: one wrong column is as many findings as the cluster has nodes.
@@ -35,6 +36,29 @@ pub fn refused(accepted: &Accepted, findings: &[Diagnostic], tree: &Tree) -> Ref
         revision: view(accepted),
         reason: why(findings),
         diagnostics: first.map(|finding| DiagnosticView::of(finding, tree)).collect(),
+        errors: count(findings, Severity::Error),
+        warnings: count(findings, Severity::Warning),
+    }
+}
+
+fn count(findings: &[Diagnostic], severity: Severity) -> u32 {
+    let count = findings.iter().filter(|finding| finding.severity() == severity).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Says that a commit is refused, as its story tells it.
+pub fn refusal(refused: &Refused) -> What {
+    let finding = |finding: &DiagnosticView| Finding {
+        code: finding.code.as_str().into(),
+        path: story::text(&finding.path),
+        line: finding.line,
+        message: story::text(&finding.message),
+    };
+    What::Refused {
+        reason: story::text(&refused.reason),
+        errors: refused.errors,
+        warnings: refused.warnings,
+        findings: refused.diagnostics.iter().take(story::MAX_FINDINGS).map(finding).collect(),
     }
 }
 

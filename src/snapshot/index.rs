@@ -68,6 +68,13 @@ impl Index {
         own.or_else(|| self.xnames.get(name).map(|at| *at as usize))
     }
 
+    /// Iterates over the nodes in the order of their names' bytes, from the first after a name.
+    pub fn after<'i>(&'i self, nodes: &[Node], name: Option<&str>) -> impl Iterator<Item = usize> + use<'i> {
+        let is_before = |at: &u32| name.is_some_and(|name| *nodes[*at as usize].name <= *name);
+        let from = self.names.partition_point(is_before);
+        self.names[from..].iter().map(|at| *at as usize)
+    }
+
     pub fn by_uuid(&self, nodes: &[Node], uuid: Uuid) -> Option<usize> {
         let key = Some(uuid_key(uuid));
         let found = self.uuids.binary_search_by(|at| uuid_of(&nodes[*at as usize]).cmp(&key));

@@ -117,6 +117,11 @@ impl Snapshot {
         self.index.by_name(self.nodes(), name)
     }
 
+    /// Iterates over the indices of the nodes in the order of their names' bytes, from the first after a name.
+    pub fn after<'s>(&'s self, name: Option<&str>) -> impl Iterator<Item = usize> + use<'s> {
+        self.index.after(self.nodes(), name)
+    }
+
     /// Finds the index of a node by its nid.
     #[must_use]
     pub fn by_nid(&self, nid: u32) -> Option<usize> {

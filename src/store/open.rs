@@ -93,7 +93,7 @@ fn ours(path: &Path, db: Database, identity: Option<&Identity>) -> Result<Settle
         }
         (Owner::Wishes(_) | Owner::Unclaimed, _) => {}
     }
-    let known = Known { scripts: tables::check(&db).map_err(fault)?, uses: None };
+    let known = Known { scripts: tables::check(&db).map_err(fault)?, ..Known::default() };
     Ok(Settled { db, known, fresh })
 }
 

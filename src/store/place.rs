@@ -13,7 +13,8 @@ use redb::{Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, Tabl
 use super::codec::Fault;
 use super::database::{builder, fault_error};
 use super::tables::{
-    ACCEPTED, BMCS, BODIES, CLAIMS, DOCUMENTS, FETCHES, FOLLOWED, LAST_GOOD, META, REFUSED, SETS, UNKNOWN, later,
+    ACCEPTED, BMCS, BODIES, BOOTED, CLAIMS, DOCUMENTS, EVENTS, FETCHES, FOLLOWED, LAST_GOOD, META, REFUSED, SETS,
+    UNKNOWN, later,
 };
 use super::{Store, StoreError};
 
@@ -99,6 +100,8 @@ fn copy_all(from: &Database, to: &Database) -> Result<(), Fault> {
     copy(&from, &to, CLAIMS)?;
     copy(&from, &to, REFUSED)?;
     copy(&from, &to, FOLLOWED)?;
+    copy(&from, &to, EVENTS)?;
+    copy(&from, &to, BOOTED)?;
     let copied = to.list_tables()?.count();
     assert_eq!(copied, from.list_tables()?.count(), "every table is copied");
     to.commit()?;

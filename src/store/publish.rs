@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use super::codec::{self, Fault};
 use super::tables::{ACCEPTED, BODIES, DOCUMENTS, LAST_GOOD, later};
-use super::{Store, StoreError, shape};
+use super::{Appended, Store, StoreError, events, shape};
 use crate::model::{MacAddr, Revision, Tree};
+use crate::story::Happening;
 
 /// How many accepted commits are remembered: a year of three a day.
 pub const MAX_ACCEPTED: usize = 1_000;
@@ -90,7 +91,7 @@ pub struct LastGood {
 impl Store {
     /// Records that a commit was taken into service, in one transaction: the list, its inputs, what was rendered, and the
     /// scripts. `body` is asked only for scripts that are not stored yet; those no longer named are dropped. The commit
-    /// that is the last of the list already stands there once.
+    /// that is the last of the list already stands there once. What happened is appended with it.
     ///
     /// # Errors
     /// The disk refused, a script is over [`MAX_BODY_BYTES`], or it is too early to try again. Nothing was changed.
@@ -100,9 +101,11 @@ impl Store {
         inputs: &Tree,
         rendered: &Rendered,
         body: &dyn Fn(&BootRow) -> Cow<'b, [u8]>,
-    ) -> Result<(), StoreError> {
+        happened: &[Happening],
+    ) -> Result<Appended, StoreError> {
         let named: BTreeMap<Digest, &BootRow> = rendered.rows.iter().map(|row| (row.digest, row)).collect();
         let values = Values::of(accepted, inputs, rendered).map_err(|fault| self.fault("record a commit", fault))?;
+        let mut appended = Appended::default();
         self.write("record a commit", |txn, known| {
             append(txn, &values.record)?;
             let mut last = txn.open_table(LAST_GOOD)?;
@@ -123,9 +126,11 @@ impl Store {
             for digest in known.scripts.iter().filter(|digest| !named.contains_key(*digest)) {
                 bodies.remove(&digest[..])?;
             }
+            appended = events::append(txn, known, happened)?;
             known.scripts = named.keys().copied().collect::<BTreeSet<Digest>>();
             Ok(())
-        })
+        })?;
+        Ok(appended)
     }
 
     /// Lists accepted commits, the newest first.

@@ -1,12 +1,14 @@
-//! Boot fetches and unclaimed machines.
+//! Boot fetches, which of them are believed, and unclaimed machines.
+
+use std::collections::BTreeMap;
 
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 
 use super::codec::{self, Fault};
-use super::tables::{FETCHES, UNKNOWN};
+use super::tables::{ACCEPTED, BOOTED, FETCHES, UNKNOWN, later};
 use super::{Store, StoreError, shape};
 use crate::model::MacAddr;
-use crate::observed::{BootFetch, UnknownMac};
+use crate::observed::{BootFetch, Booted, UnknownMac};
 
 /// How many nodes' last fetches are remembered, those longest silent forgotten first: twice the largest site.
 pub const MAX_FETCHES: usize = 200_000;
@@ -49,6 +51,44 @@ impl Store {
     /// The file cannot be read.
     pub fn fetches(&self) -> Result<Vec<BootFetch>, StoreError> {
         self.read("read the boot fetches", read_fetches)
+    }
+
+    /// Records what nodes booted last, replacing what was known of each, in one transaction.
+    ///
+    /// # Errors
+    /// The disk refused, or it is too early to try again. Nothing was changed.
+    pub fn record_booted(&self, nodes: &[(Box<str>, Booted)]) -> Result<(), StoreError> {
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        let now = nodes.iter().map(|(_, booted)| newest(booted)).max().unwrap_or_default();
+        self.write("record what nodes booted", |txn, _| {
+            let mut table = txn.open_table(BOOTED)?;
+            for (node, booted) in nodes {
+                table.insert(&**node, &*codec::encode(booted)?)?;
+            }
+            if table.len()? > MAX_FETCHES as u64 {
+                let mut all = Vec::new();
+                for row in table.iter()? {
+                    let (node, record) = row?;
+                    let booted: Booted = codec::decode(record.value(), "boot")?;
+                    all.push((newest(&booted), Box::<str>::from(node.value())));
+                }
+                for node in oldest(all, MAX_FETCHES, now) {
+                    table.remove(&*node)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Lists what every node booted last, by name. A fetch that an earlier version recorded is not counted until somebody
+    /// can tell whose it was.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn booted(&self) -> Result<BTreeMap<Box<str>, Booted>, StoreError> {
+        self.read("read what nodes booted", read_booted)
     }
 
     /// Records unclaimed machines, replacing what was known of each, in one transaction.
@@ -94,6 +134,35 @@ pub(super) fn read_fetches(txn: &ReadTransaction) -> Result<Vec<BootFetch>, Faul
 
 pub(super) fn read_unknown(txn: &ReadTransaction) -> Result<Vec<UnknownMac>, Fault> {
     txn.open_table(UNKNOWN)?.iter()?.map(|row| machine(&row?)).collect()
+}
+
+pub(super) fn read_booted(txn: &ReadTransaction) -> Result<BTreeMap<Box<str>, Booted>, Fault> {
+    let mut all: BTreeMap<_, _> =
+        read_fetches(txn)?.iter().map(|fetch| (fetch.node.clone(), Booted::from(fetch))).collect();
+    let Some(table) = later(txn, BOOTED)? else { return Ok(all) };
+    for row in table.iter()? {
+        let (node, record) = row?;
+        let mut booted: Booted = codec::decode(record.value(), "boot")?;
+        if let Some(fetch) = all.get(node.value()).and_then(|fetch| fetch.uncounted.as_ref()) {
+            // An earlier version that ran in between keeps fetches alone.
+            if booted.last.iter().chain(&booted.uncounted).all(|boot| boot.at != fetch.at) {
+                booted.uncounted = Some(fetch.clone());
+            }
+        }
+        all.insert(node.value().into(), booted);
+    }
+    Ok(all)
+}
+
+/// Tells whether a server that boots nodes has written this store: it accepted a commit.
+pub(super) fn has_served(txn: &ReadTransaction) -> Result<bool, Fault> {
+    Ok(!txn.open_table(ACCEPTED)?.is_empty()?)
+}
+
+/// Returns when anything was fetched of a node last.
+fn newest(booted: &Booted) -> i64 {
+    let times = booted.last.iter().chain(&booted.uncounted).map(|boot| boot.at);
+    times.max().unwrap_or_default()
 }
 
 type Guard<'t, T> = redb::AccessGuard<'t, T>;

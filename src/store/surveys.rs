@@ -80,6 +80,9 @@ impl Store {
             read_records(txn, &mut observed, &mut lost)?;
             read_sets(txn, &mut observed.shared, &mut lost)?;
             observed.claims = read_claims(txn, &mut lost)?;
+            if seen::has_served(txn)? {
+                observed.boots = Some(seen::read_booted(txn)?);
+            }
             Ok(observed)
         })?;
         self.all_unreadable(&[Table::Bmcs, Table::Sets, Table::Claims], lost);

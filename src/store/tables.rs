@@ -38,6 +38,11 @@ pub(super) const CLAIMS: TableDefinition<&str, &[u8]> = TableDefinition::new("cl
 pub(super) const REFUSED: TableDefinition<(&str, &str), i64> = TableDefinition::new("refused-logins");
 /// Of the followed branch: the pin, and the newest commit that was taken.
 pub(super) const FOLLOWED: TableDefinition<&str, &[u8]> = TableDefinition::new("followed");
+/// What happened, by its running number.
+pub(super) const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
+
+/// What each node booted last, and what is not counted, by its name.
+pub(super) const BOOTED: TableDefinition<&str, &[u8]> = TableDefinition::new("booted");
 
 const FORMAT_KEY: &str = "format";
 const IDENTITY_KEY: &str = "identity";
@@ -133,6 +138,7 @@ pub(super) fn check(db: &Database) -> Result<BTreeSet<Digest>, Fault> {
     later(&txn, SETS)?;
     later(&txn, CLAIMS)?;
     later(&txn, REFUSED)?;
+    later(&txn, EVENTS)?;
     later(&txn, DOCUMENTS)?;
     let rendered = super::publish::read_rendered(&txn)?;
     let digests: BTreeSet<Digest> = rendered.rows.iter().map(|row| row.digest).collect();

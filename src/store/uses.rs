@@ -11,6 +11,8 @@ pub(super) struct Known {
     pub scripts: BTreeSet<publish::Digest>,
     /// None before the first write of surveys, and after one that failed: counted anew by the next.
     pub uses: Option<Uses>,
+    /// How many bytes the events have. None before the first write of one.
+    pub event_bytes: Option<u64>,
 }
 
 /// How many records name each shared set, and which records are of BMCs that no wishes declare.

@@ -189,6 +189,9 @@ pub enum ClassView {
     Bios,
     Boot,
     Power,
+    /// The node runs a script that git no longer says.
+    #[serde(rename = "stale_boot")]
+    StaleBoot,
 }
 
 /// What a finding is about.

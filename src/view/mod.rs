@@ -3,8 +3,10 @@
 //! Fields are added, never renamed or taken away, within a version. Times are RFC 3339 in UTC, in seconds. This room does
 //! not know how a value came to be, who reads it, or how the store keeps it.
 
+mod boots;
 mod change;
 mod drift;
+mod event;
 mod log;
 mod node;
 mod observed;
@@ -14,6 +16,9 @@ mod schema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use boots::{
+    BootsPage, BootsView, HowChange, HowView, RunBoot, RunCounts, RunFold, RunRevision, RunState, RunView,
+};
 pub use change::{
     ChangedMachine, ChangedSubject, ChangedText, ChangedValue, DiffCounts, DiffView, FateView, FoldView, HunkView,
     ReachView, StatedValue,
@@ -22,6 +27,7 @@ pub use drift::{
     ClassView, CoverageView, DriftView, ExceptionView, FindingView, NodeDriftView, NodeFindingView, StandingCounts,
     StandingView, SubjectKind, TimesView, VerdictView,
 };
+pub use event::{EventCommit, EventList, EventView, GapView};
 pub use log::{LogCommit, LogView};
 pub use node::{BootView, ClaimView, CloudInitView, NodeCounts, NodeList, NodeView, hex};
 pub use observed::{Observations, ObservedFile, RefusedLoginView, RefusedLogins, RetryLogins, SurveyView, Taken};
@@ -67,6 +73,9 @@ pub struct Status {
     pub nodes: NodeCounts,
     /// How many MAC addresses asked to boot that nobody declares.
     pub unknown_macs: u64,
+    /// How many nodes run what they would be given today.
+    #[serde(default)]
+    pub runs: RunCounts,
     /// How many boot scripts were given to nodes since the server started.
     pub boots: u64,
     /// How many requests of unknown machines were not noted since then, because too many came at once.
@@ -286,6 +295,7 @@ impl Status {
             store,
             nodes: NodeCounts::default(),
             unknown_macs: 0,
+            runs: RunCounts::default(),
             boots: 0,
             unknown_dropped: 0,
             survey: SurveyView::default(),

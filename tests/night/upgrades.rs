@@ -30,7 +30,7 @@ fn as_by_another(wishes: &Wishes, change: impl Fn(&mut Tree, &mut Rendered)) -> 
     let body = |row: &BootRow| {
         bodies.get(&row.digest).map_or(Cow::Borrowed(&b"#!ipxe\nexit 0\n"[..]), |body| body.to_vec().into())
     };
-    store.accept(&last.accepted, &tree, &rendered, &body).unwrap();
+    store.accept(&last.accepted, &tree, &rendered, &body, &[]).unwrap();
     last.accepted
 }
 

@@ -84,6 +84,7 @@ impl Scene {
             name,
             origin,
             standing,
+            is_observable: true,
             seen: Some(AT - 5 * 60_000),
             judged: 20,
             in_sync: if standing == Standing::InSync { 20 } else { 18 },
@@ -149,6 +150,7 @@ impl Scene {
         }
         let mut drift = self.drift(12, all);
         drift.nodes[11].standing = Standing::NotObservable;
+        drift.nodes[11].is_observable = false;
         drift.nodes[11].seen = None;
         drift.nodes[4].seen = None;
         let place = self.snapshot.desired().sources.place(memory);

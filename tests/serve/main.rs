@@ -8,9 +8,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod boots;
 mod commands;
 mod commits;
 mod disk;
+mod events;
 mod fetches;
 mod follow;
 mod held;

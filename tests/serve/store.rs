@@ -222,6 +222,6 @@ fn want_a_later_muster(wishes: &Wishes) {
     tree.insert("cluster.toml", File::Bytes(later.into()));
     let (rendered, bodies) = (store.rendered().expect("rows"), store.bodies().expect("scripts"));
     store
-        .accept(&last.accepted, &tree, &rendered, &|row| bodies[&row.digest].to_vec().into())
+        .accept(&last.accepted, &tree, &rendered, &|row| bodies[&row.digest].to_vec().into(), &[])
         .expect("it can be written");
 }

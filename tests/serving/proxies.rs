@@ -134,7 +134,8 @@ fn what_is_noted_is_the_machines_address() {
     ask(&mut stream, "GET", "/boot/v1/bootscript?mac=02:ff:00:00:00:01", told);
     ask(&mut stream, "POST", "/cloud-init/node/nid0002/phone-home", told);
     let own: IpAddr = "10.5.0.7".parse().unwrap();
-    let fetches = server.shared.load().take_dirty();
+    let dirty = server.shared.load().take_dirty();
+    let fetches: Vec<_> = dirty.into_iter().filter_map(|dirty| dirty.fetch).collect();
     assert_eq!(fetches.iter().map(|fetch| (&*fetch.node, fetch.address)).collect::<Vec<_>>(), [("nid0001", own)]);
     assert_eq!(server.next_unknown().map(|seen| seen.address), Some(own));
     let confirmed = |node: usize| server.shared.load().slots[node].confirmed().map(|confirmed| confirmed.address);

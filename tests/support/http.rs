@@ -1,7 +1,7 @@
 //! HTTP/1.1 requests by hand, one connection each, so that a test can send what no client would, and sees the bytes.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -64,6 +64,23 @@ pub fn request(
     body: &[u8],
 ) -> io::Result<Answer> {
     let stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    exchange(stream, method, target, &addr.to_string(), headers, body)
+}
+
+/// Sends one request from an address of this host, as a machine of that address does.
+pub fn request_from(
+    from: IpAddr,
+    addr: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<Answer> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(from, 0).into())?;
+    socket.connect_timeout(&addr.into(), PATIENCE)?;
+    let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(PATIENCE))?;
     exchange(stream, method, target, &addr.to_string(), headers, body)
 }

@@ -1,5 +1,6 @@
 //! Worlds of four machines, in which everything is as wished until a test says otherwise.
 
+mod booted;
 mod verdicts;
 mod world;
 

@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use super::due::Due;
 use super::words::chain;
 use super::{clock, keep};
+use crate::drift::runs;
 use crate::http::{Command, Serving};
 use crate::observed::{Claim, Depth, FailureKind, Observation, Outcome};
 use crate::redfish::Grounds;
@@ -53,6 +54,8 @@ pub struct Surveyor {
     /// The Snapshot that `targets` and `due` are of, and when the accounts were read.
     known: Option<(Arc<Snapshot>, Instant)>,
     targets: BTreeMap<Box<str>, Target>,
+    /// The nodes behind each BMC of that Snapshot.
+    behind: runs::Nodes,
     /// What is not written yet, in the order of time: of each BMC the last deep survey and the last of all.
     unwritten: BTreeMap<Box<str>, Vec<Observation>>,
     failing: BTreeSet<Box<str>>,
@@ -81,6 +84,7 @@ impl Surveyor {
             due,
             known: None,
             targets: BTreeMap::new(),
+            behind: runs::Nodes::default(),
             unwritten: BTreeMap::new(),
             failing: BTreeSet::new(),
             seen: BTreeSet::new(),
@@ -199,12 +203,24 @@ impl Surveyor {
                 info!(bmc = %bmc, "a BMC can be surveyed again");
             }
             self.seen.insert(bmc.clone());
+            self.note_ends(&observation);
         }
         let waiting = self.unwritten.entry(bmc).or_default();
         let is_deep = |one: &Observation| one.depth == Depth::Deep && matches!(one.outcome, Outcome::Seen(_));
         let is_newer = is_deep(&observation);
         waiting.retain(|older| is_deep(older) && !is_newer);
         waiting.push(observation);
+    }
+
+    /// Notes which machines were seen off or starting, since what they booted they run no more.
+    fn note_ends(&self, observation: &Observation) {
+        let serving = self.shared.load();
+        let (Outcome::Seen(service), Some(snapshot)) = (&observation.outcome, &serving.snapshot) else { return };
+        // The indices are those of the Snapshot that was followed; another one is in a second.
+        if self.known.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, snapshot)) {
+            let ended = runs::ended(snapshot.desired(), &self.behind, &observation.bmc, service, observation.at);
+            ended.for_each(|(node, at)| serving.slots[node].reset(at));
+        }
     }
 
     /// Writes what was seen, and publishes the claims that follow from it.
@@ -289,6 +305,7 @@ impl Surveyor {
         }
         self.known = Some((Arc::clone(&snapshot), Instant::now()));
         if is_new {
+            self.behind = runs::nodes_behind(snapshot.desired());
             self.follow(&snapshot).await;
         }
     }

@@ -92,7 +92,7 @@ fn of_machine(report: &ChangeReport<'_>, fold: &Fold<'_>, machine: &MachineChang
     ChangedMachine { name: machine.name.to_string(), from, holes: fold.holes(report.change, machine) }
 }
 
-fn value(folded: &FoldedValue) -> ChangedValue {
+pub fn value(folded: &FoldedValue) -> ChangedValue {
     let side = |value: &Option<Value>| {
         value.as_ref().map(|value| StatedValue {
             text: with_holes(&value.text),

@@ -4,6 +4,8 @@ mod json;
 mod text;
 mod words;
 
+pub(super) use json::value;
+
 use crate::change::{Change, Fold};
 use crate::view::DiffView;
 

@@ -186,5 +186,6 @@ fn class(class: Class) -> ClassView {
         Class::Bios => ClassView::Bios,
         Class::Boot => ClassView::Boot,
         Class::Power => ClassView::Power,
+        Class::StaleBoot => ClassView::StaleBoot,
     }
 }

@@ -78,6 +78,11 @@ fn rules() -> Vec<Rule> {
             Class::Power => {
                 ("Power", "The power state differs from what is wished", "The machine is on or off as wished.")
             }
+            Class::StaleBoot => (
+                "StaleBoot",
+                "A node runs a boot script that git no longer says",
+                "The script that the node booted last is the one that it would be given today. It takes that with its next boot.",
+            ),
         };
         Rule {
             id: id(*class),
@@ -93,7 +98,7 @@ fn rules() -> Vec<Rule> {
 }
 
 fn id(class: Class) -> String {
-    format!("muster/drift/{}", class.as_str())
+    format!("muster/drift/{}", class.as_str().replace(' ', "-"))
 }
 
 fn results(report: &DriftReport<'_>, folds: &[Fold<'_>]) -> Vec<Finding> {

@@ -246,7 +246,7 @@ pub fn count(drift: &Drift) -> String {
 /// Returns when nodes were seen, and how many that can be observed never were.
 pub fn looks(drift: &Drift) -> (Option<Times>, usize) {
     let times = drift.nodes.iter().filter_map(|node| node.seen);
-    let observable = drift.nodes.iter().filter(|node| node.standing != Standing::NotObservable);
+    let observable = drift.nodes.iter().filter(|node| node.is_observable);
     (Times::of(times), observable.filter(|node| node.seen.is_none()).count())
 }
 

@@ -1,6 +1,7 @@
 //! What is kept, and for how long.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -47,11 +48,11 @@ fn only_new_scripts_are_asked_for_and_old_ones_go() {
         asked.set(asked.get() + 1);
         Cow::Owned(script(row))
     };
-    store.accept(&accepted(2), &inputs(2), &rendered(&next), &body).unwrap();
+    store.accept(&accepted(2), &inputs(2), &rendered(&next), &body, &[happening(2)]).unwrap();
     assert_eq!(asked.get(), 1, "a known script was asked for");
     assert_eq!(store.bodies().unwrap().len(), 99);
     assert!(!store.bodies().unwrap().contains_key(&row(7, "v1").digest));
-    store.accept(&accepted(3), &inputs(3), &rendered(&rows(100, "v1")), &body).unwrap();
+    store.accept(&accepted(3), &inputs(3), &rendered(&rows(100, "v1")), &body, &[happening(3)]).unwrap();
     assert_eq!(asked.get(), 3, "a dropped script was believed to be there");
     holds(&store, 3, &rows(100, "v1"));
 }
@@ -95,7 +96,7 @@ fn a_script_without_bound_is_refused_and_nothing_changes() {
     let place = Place::used();
     let (store, _) = place.open();
     let error = store
-        .accept(&accepted(2), &inputs(2), &rendered(&rows(1, "v2")), &|_| Cow::Owned(vec![0; MAX_BODY_BYTES + 1]))
+        .accept(&accepted(2), &inputs(2), &rendered(&rows(1, "v2")), &|_| Cow::Owned(vec![0; MAX_BODY_BYTES + 1]), &[])
         .unwrap_err();
     assert!(matches!(&error, StoreError::TooLarge { what, .. } if what.contains("nid000000")), "{error}");
     holds(&store, 1, &rows(100, "v1"));
@@ -122,10 +123,10 @@ fn a_hundred_thousand_scripts_are_stored_once() {
     let rows = rows(100_000, "v1");
     let big = |row: &BootRow| Cow::Owned([&script(row)[..], &[b' '; 1_200]].concat());
     let start = Instant::now();
-    store.accept(&accepted(1), &inputs(1), &rendered(&rows), &big).unwrap();
+    store.accept(&accepted(1), &inputs(1), &rendered(&rows), &big, &[]).unwrap();
     eprintln!("first accept of 100,000: {:?}", start.elapsed());
     let start = Instant::now();
-    store.accept(&accepted(2), &inputs(2), &rendered(&rows), &|_| panic!("asked for a known script")).unwrap();
+    store.accept(&accepted(2), &inputs(2), &rendered(&rows), &|_| panic!("asked for a known script"), &[]).unwrap();
     eprintln!("second accept: {:?}", start.elapsed());
     drop(store);
     let start = Instant::now();
@@ -224,4 +225,34 @@ fn times_that_are_yet_to_come_are_forgotten_first() {
     store.record_unknown(&[unknown(most + 1, 10)]).unwrap();
     let kept: Vec<i64> = store.unknown().unwrap().iter().map(|machine| machine.last).filter(|at| *at < year).collect();
     assert_eq!(kept, [1_000, 10], "whatever is new stays");
+}
+
+#[test]
+fn what_nodes_booted_is_kept_beside_their_fetches() {
+    let place = Place::used();
+    let (store, _) = place.open();
+    store.record_fetches(&[fetch("n1", 10), fetch("n2", 20)]).unwrap();
+    // As an earlier version leaves it: nothing is counted that nobody vouched for.
+    let told = store.booted().unwrap();
+    assert!(told.len() == 2 && told["n1"].last.is_none() && told["n1"].uncounted.as_ref().unwrap().at == 10);
+    let mut booted = told["n1"].clone();
+    booted.last = booted.uncounted.take();
+    store.record_booted(&[("n1".into(), booted.clone())]).unwrap();
+    drop(store);
+    let (store, _) = place.open();
+    assert_eq!(store.booted().unwrap()["n1"], booted);
+    assert_eq!(store.observed().unwrap().boots.unwrap()["n1"], booted);
+    // An earlier version ran in between.
+    store.record_fetches(&[fetch("n1", 30)]).unwrap();
+    let told = &store.booted().unwrap()["n1"];
+    assert_eq!((told.last.as_ref(), told.uncounted.as_ref().map(|boot| boot.at)), (booted.last.as_ref(), Some(30)));
+}
+
+#[test]
+fn a_store_that_no_server_wrote_knows_nothing_of_boots() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    assert_eq!(store.observed().unwrap().boots, None);
+    accept(&store, 1, &rows(1, "v1"));
+    assert_eq!(store.observed().unwrap().boots, Some(BTreeMap::new()), "one that serves and knows of none");
 }

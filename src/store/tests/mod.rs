@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::{MacAddr, Revision, Tree};
+use crate::story::{Commit, Happening, What};
 
 const NOW: i64 = 1_795_000_000;
 
@@ -105,7 +106,15 @@ fn accept(store: &Store, n: u32, rows: &[BootRow]) {
 }
 
 fn try_accept(store: &Store, n: u32, rows: &[BootRow]) -> Result<(), StoreError> {
-    store.accept(&accepted(n), &inputs(n), &rendered(rows), &|row| Cow::Owned(script(row)))
+    let happened = [happening(n)];
+    store.accept(&accepted(n), &inputs(n), &rendered(rows), &|row| Cow::Owned(script(row)), &happened).map(drop)
+}
+
+/// What is said of the commit `n`.
+fn happening(n: u32) -> Happening {
+    let Accepted { revision, at, subject, nodes } = accepted(n);
+    let what = What::Accepted { nodes, signed_by: None, stat: None };
+    Happening { at, commit: Some(Commit::new(revision.as_str(), &subject)), what }
 }
 
 /// Checks that a store holds commit `n` whole.
@@ -113,6 +122,7 @@ fn holds(store: &Store, n: u32, rows: &[BootRow]) {
     let last = store.last_good().unwrap().expect("a last good commit");
     assert_eq!(last, LastGood { accepted: accepted(n), tree: inputs(n) });
     assert_eq!(store.last_accepted().unwrap(), Some(accepted(n)));
+    assert_eq!(store.events().unwrap().last().map(|event| &event.happening), Some(&happening(n)), "its event, too");
     assert_eq!(store.rendered().unwrap(), rendered(rows));
     let bodies = store.bodies().unwrap();
     assert_eq!(bodies.len(), rows.len());
