@@ -49,7 +49,7 @@
 //! | room | what it does |
 //! |---|---|
 //! | [`settings`] | this host's settings |
-//! | [`git`] | folders and commits to trees; the mirror, filled from here or from another host; the watch; who signed a commit |
+//! | [`git`] | folders and commits to trees, and the way back through them; the mirror, filled from here or from another host; the watch; who signed a commit |
 //! | [`redfish`] | one BMC: a polite client, a probe that makes one observation, quirks as a table |
 //! | [`survey`] | many BMCs side by side: whom to ask, with which account, and the run that asks them |
 //! | [`store`] | redb: accepted commits, what became of each, last good inputs, scripts and documents, pins, boots, observations, claims |

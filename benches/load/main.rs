@@ -14,6 +14,7 @@ mod client;
 mod curl;
 mod fleet;
 mod landing;
+mod log;
 mod observed;
 mod process;
 mod reference;
@@ -99,6 +100,9 @@ fn run(only: Option<&str>) {
     }
     if wanted("boots10k") {
         boots::measure(folder.path(), &mut rows);
+    }
+    if wanted("log") {
+        log::measure(folder.path(), &mut rows);
     }
     if wanted("landing") {
         curl::measure(folder.path(), &mut rows);

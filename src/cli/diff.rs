@@ -26,6 +26,9 @@ pub struct Diff {
     base: Option<String>,
     /// Compare with this commit, as it is, instead of with the files as they stand, merged
     head: Option<String>,
+    /// Show what this one commit, branch or tag changed: compare it with its first parent
+    #[arg(long, value_name = "REV", conflicts_with_all = ["base", "head"])]
+    rev: Option<String>,
     /// The repository of wishes
     #[arg(long, value_name = "DIR", env = "MUSTER_REPO", default_value = ".")]
     repo: PathBuf,
@@ -46,7 +49,11 @@ pub struct Diff {
 impl Diff {
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
-        let head = self.head.as_deref().map_or(Head::AsItStands, Head::Exactly);
+        let head = match (&self.head, &self.rev) {
+            (Some(head), _) => Head::Exactly(head),
+            (None, Some(rev)) => Head::AfterItsParent(rev),
+            (None, None) => Head::AsItStands,
+        };
         let (base, head) = sides::read(&self.repo, &self.path, self.base.as_deref(), head)?;
         let (old, new) = sides::build(&base, &head)?;
         let only = self.nodes.as_deref().map(|set| selected(&old, &new, set)).transpose()?;

@@ -16,6 +16,7 @@ mod drift;
 mod events;
 mod failure;
 mod hosted;
+mod log;
 mod man;
 mod observations;
 mod pin;
@@ -27,6 +28,7 @@ mod sides;
 mod simulate;
 mod source;
 mod status;
+mod why;
 
 use std::process::ExitCode;
 
@@ -48,6 +50,8 @@ enum Command {
     Check(check::Check),
     Show(show::Show),
     Diff(diff::Diff),
+    Log(log::Log),
+    Why(why::Why),
     Discover(Box<discover::Discover>),
     Drift(drift::Drift),
     Boots(boots::Boots),
@@ -98,6 +102,8 @@ pub fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Show(command) => command.run(),
         Command::Diff(command) => command.run(),
+        Command::Log(command) => command.run(),
+        Command::Why(command) => command.run(),
         Command::Discover(command) => command.run(),
         Command::Drift(command) => command.run(),
         Command::Boots(command) => command.run(),

@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Failure, Outcome};
 use crate::desired::schema;
 use crate::settings::Given;
-use crate::view::{BootsView, DiffView, DriftView, EventView, FindingList, ObservedFile};
+use crate::view::{BootsView, DiffView, DriftView, EventView, FindingList, LogView, ObservedFile};
 
 /// Print the JSON schemas of the files of wishes and of reports, or write them where editors find them
 ///
@@ -57,8 +57,8 @@ impl Schema {
 }
 
 /// Returns every schema: of the files of wishes and of a host's settings, of what `muster check`, `muster boots`,
-/// `muster diff` and `muster drift` print as JSON, of the lines of `muster events`, and of what `muster discover
-/// --export` writes.
+/// `muster diff`, `muster log` and `muster drift` print as JSON, of the lines of `muster events`, and of what `muster
+/// discover --export` writes.
 fn all() -> Vec<(&'static str, String)> {
     let mut all = schema::all();
     all.extend([
@@ -67,6 +67,7 @@ fn all() -> Vec<(&'static str, String)> {
         DriftView::schema(),
         EventView::schema(),
         FindingList::schema(),
+        LogView::schema(),
         ObservedFile::schema(),
     ]);
     all.push(("settings.schema.json", schema::text::<Given>("A host's settings: muster.toml")));

@@ -29,6 +29,8 @@ pub enum Head<'a> {
     Merged(&'a str),
     /// A commit as it is.
     Exactly(&'a str),
+    /// A commit as it is, beside its first parent where no base is named.
+    AfterItsParent(&'a str),
 }
 
 /// Reads both sides from the repository around a folder; `base` is the target of work where none is named, and `sub` the
@@ -37,9 +39,10 @@ pub fn read(folder: &Path, sub: &str, base: Option<&str>, head: Head<'_>) -> Res
     let repo = Repo::open(folder, Trust::Person)?;
     let sub = sub.trim_matches('/');
     let inside = [repo.prefix(), sub].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-    let (name, base) = match base {
-        Some(rev) => (rev.to_owned(), repo.resolve(rev)?),
-        None => repo.target()?,
+    let (name, base) = match (base, head) {
+        (Some(rev), _) => (rev.to_owned(), repo.resolve(rev)?),
+        (None, Head::AfterItsParent(rev)) => (format!("{rev}^"), repo.first_parent(&repo.resolve(rev)?)?),
+        (None, Head::AsItStands | Head::Merged(_) | Head::Exactly(_)) => repo.target()?,
     };
     let called = |name: &str, revision: &Revision| match revision.as_str().starts_with(name) {
         true => revision.short().to_owned(),
@@ -51,7 +54,7 @@ pub fn read(folder: &Path, sub: &str, base: Option<&str>, head: Head<'_>) -> Res
         Ok((repo.merged(&base, &revision, &inside)?, revision, label))
     };
     let (tree, revision, label) = match head {
-        Head::Exactly(rev) => {
+        Head::Exactly(rev) | Head::AfterItsParent(rev) => {
             let revision = repo.resolve(rev)?;
             (repo.tree(&revision, &inside)?, revision.clone(), called(rev, &revision))
         }

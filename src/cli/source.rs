@@ -38,11 +38,6 @@ pub struct Wishes {
 }
 
 impl Source {
-    /// Tells whether a commit is asked for by name.
-    pub const fn names_a_revision(&self) -> bool {
-        self.rev.is_some()
-    }
-
     /// Returns the commit, branch or tag that is asked for by name.
     pub fn revision(&self) -> Option<&str> {
         self.rev.as_deref()
@@ -51,14 +46,6 @@ impl Source {
     /// Returns the folder that is read, or the one in its place, and that of the cluster from there.
     pub fn folder(&self, folder: Option<&Path>) -> Result<(PathBuf, &str), Failure> {
         Ok((here(folder.unwrap_or(&self.repo))?, &self.path))
-    }
-
-    /// Opens the repository, and names the folder of the cluster from its root.
-    pub fn repository(&self) -> Result<(Repo, String), Failure> {
-        let repo = Repo::open(&here(&self.repo)?, Trust::Person)?;
-        let sub = self.path.trim_matches('/');
-        let inside = [repo.prefix(), sub].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/");
-        Ok((repo, inside))
     }
 
     /// Reads the files.
@@ -81,13 +68,29 @@ impl Source {
                 folder: Some(dir.join(sub)),
             });
         };
-        let repo = Repo::open(dir, Trust::Person)?;
+        let (repo, inside) = self.repository_of(dir)?;
         let revision = repo.resolve(rev)?;
-        let inside = [repo.prefix(), sub].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/");
         let tree = repo.tree(&revision, &inside)?;
         let prefix = if sub.is_empty() { String::new() } else { format!("{sub}/") };
         let from_root = if inside.is_empty() { inside } else { format!("{inside}/") };
         Ok(Wishes { tree, revision, prefix, from_root, folder: None })
+    }
+
+    /// Opens the repository, and says where in it the cluster lies.
+    pub fn repository(&self) -> Result<(Repo, String), Failure> {
+        self.repository_of(&here(&self.repo)?)
+    }
+
+    /// Returns the commit, branch or tag that was named.
+    pub fn rev(&self) -> Option<&str> {
+        self.rev.as_deref()
+    }
+
+    fn repository_of(&self, dir: &Path) -> Result<(Repo, String), Failure> {
+        let repo = Repo::open(dir, Trust::Person)?;
+        let parts = [repo.prefix(), self.path.trim_matches('/')];
+        let inside = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+        Ok((repo, inside))
     }
 }
 

@@ -4,6 +4,7 @@
 //! The URL by which the node reaches muster stands in the documents as a mark where only the host knows it. This room
 //! knows neither who asks nor how the documents travel.
 
+mod blame;
 mod network;
 mod parts;
 
@@ -12,6 +13,8 @@ use std::fmt::Write as _;
 use crate::desired::Findings;
 use crate::model::{Code, Diagnostic, Place, Stated};
 use crate::resolve::{Resolved, fqdn};
+
+pub use blame::{BlamedLine, LineSource, blamed};
 
 /// The largest document; what is larger belongs in the image.
 const MAX_BYTES: usize = 1024 * 1024;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::facts::Facts;
 use super::file::{Protocol, Tls};
+use super::files::Unread;
 use super::sources::Findings;
 use super::suggest::did_you_mean;
 use super::{Desired, LayerTable, Node, Source, Unknown, machines, no_such_boot, unique};
@@ -252,12 +253,16 @@ fn included(desired: &Desired, name: &str) -> bool {
     desired.templates.values().any(|file| file.is_template && quoted.iter().any(|quoted| file.text.contains(quoted)))
 }
 
-/// Takes away what only repeats another finding: what refers to names that could not be read, and what nobody uses while
+/// Takes away what only repeats another finding: what refers to what could not be read, and what nobody uses while
 /// something that could use it is wrong.
-pub fn without_echoes(findings: &mut Findings, names_are_lost: bool) {
+pub fn without_echoes(findings: &mut Findings, unread: &Unread) {
     let refused = findings.iter().any(|finding| finding.severity() == Severity::Error);
     findings.retain(|finding| match finding.code {
-        Code::NoSuchNode | Code::NoSuchBmc | Code::FactsUnknownName => !names_are_lost,
+        Code::NoSuchNode | Code::NoSuchBmc | Code::FactsUnknownName => !unread.names,
+        // Groups and tables of nodes declare interfaces.
+        Code::NoSuchNic => !unread.names && unread.groups.is_empty(),
+        // Groups state variables, and networks ranges.
+        Code::Template => unread.groups.is_empty() && unread.networks.is_empty(),
         Code::UnusedGroup | Code::UnusedBoot | Code::UnusedTemplate => !refused,
         _ => true,
     });

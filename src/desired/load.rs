@@ -37,8 +37,8 @@ pub fn load(tree: &Tree) -> (Option<Desired>, Findings) {
     let unread = Unread::new(tree, &files);
     let mut lowering = Lowering { files, sources, unread, findings: &mut findings };
     let desired = lowering.lower(tree);
-    let names_are_lost = lowering.unread.names;
-    check::without_echoes(&mut findings, names_are_lost);
+    let unread = lowering.unread;
+    check::without_echoes(&mut findings, &unread);
     check::tidy(&mut findings);
     (desired, findings)
 }

@@ -42,6 +42,16 @@ impl Sources {
         self.files[usize::from(file.0)].line_starts.partition_point(|start| *start <= at) as u32
     }
 
+    /// Returns the character of its line that a byte is in, counted from 1.
+    #[must_use]
+    pub fn column(&self, file: FileId, at: u32) -> u32 {
+        let source = &self.files[usize::from(file.0)];
+        let line = source.line_starts.partition_point(|start| *start <= at);
+        let start = line.checked_sub(1).map_or(0, |line| source.line_starts[line]);
+        let before = source.text.get(start as usize..at as usize).unwrap_or_default();
+        String::from_utf8_lossy(before).chars().count() as u32 + 1
+    }
+
     /// Returns `path:line` of an origin.
     #[must_use]
     pub fn describe(&self, origin: Origin) -> String {

@@ -65,7 +65,10 @@ pub enum GitError {
     Conflict { path: PathBuf, files: Vec<String> },
     /// A revision names nothing.
     #[error("{path}: there is no revision `{rev}`")]
-    NoSuchRevision { path: PathBuf, rev: String, near: Vec<String> },
+    NoSuchRevision { path: PathBuf, rev: String, near: Vec<String>, is_shallow: bool },
+    /// A commit that should be compared with its parent has none that is here.
+    #[error("{path}: commit {revision} {}", if *is_cut { "has no parent here: the clone is shallow" } else { "has no parent: it is the first one" })]
+    NoParent { path: PathBuf, revision: String, is_cut: bool },
     /// A revision is not well formed, names several things, or names no commit.
     #[error("{path}: `{rev}` does not name one commit")]
     BadRevision { path: PathBuf, rev: String, source: git2::Error },
@@ -124,7 +127,13 @@ impl GitError {
             Self::Conflict { .. } => {
                 Some("merge or rebase first: what a merge with conflicts yields, nobody knows".into())
             }
-            Self::NoSuchRevision { near, .. } => nearest(near)
+            Self::NoSuchRevision { is_shallow: true, near, .. } => {
+                let near = nearest(near).map(|near| format!("; {near}")).unwrap_or_default();
+                Some(format!("the clone is shallow, so older commits are not here: git fetch --unshallow{near}"))
+            }
+            Self::NoParent { is_cut: true, .. } => Some("fetch the rest of the history: git fetch --unshallow".into()),
+            Self::NoParent { is_cut: false, .. } => Some("there is nothing before it to compare it with".into()),
+            Self::NoSuchRevision { is_shallow: false, near, .. } => nearest(near)
                 .or_else(|| Some("it may be a branch, a tag, a commit id, or an expression such as HEAD~1".into())),
             Self::BadRevision { .. } => Some("give more digits of the id, or a branch or tag that is a commit".into()),
             Self::NoSuchFolder { near, .. } => nearest(near),

@@ -23,6 +23,7 @@ mod repo;
 mod signed;
 mod source;
 mod transfer;
+mod walk;
 mod watch;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use remote::{FetchBounds, Remote, Stop};
 pub use repo::{CommitInfo, Repo, Tip, Trust, Wanted};
 pub use signed::{Files, KeyFault, Refusal, Signers, Why};
 pub use source::{Place, Source};
+pub use walk::{BlobId, FolderId, Listed, Listing, Unread, Walk};
 pub use watch::Watch;
 
 /// The most files one tree may hold: 20 times the largest fixture, and little enough to list in memory.

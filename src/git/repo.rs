@@ -167,7 +167,8 @@ impl Repo {
                 let mut names = self.names("refs/heads/*")?;
                 names.extend(self.names("refs/tags/*")?);
                 let near = similar(rev, names, false);
-                Err(GitError::NoSuchRevision { path: self.dirs.root.clone(), rev: rev.into(), near })
+                let is_shallow = self.inner.is_shallow();
+                Err(GitError::NoSuchRevision { path: self.dirs.root.clone(), rev: rev.into(), near, is_shallow })
             }
             Err(source) => Err(bad(source)),
         }

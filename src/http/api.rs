@@ -25,7 +25,7 @@ use super::history::History;
 use super::limits::{MAX_BODY, PATIENCE};
 use super::metrics;
 use super::orders;
-use super::serving::{Confirmed, Serving};
+use super::serving::{Asked, Confirmed, Serving};
 use super::webhook::Webhook;
 use crate::model::MacAddr;
 use crate::observed::BootFetch;
@@ -34,6 +34,9 @@ use crate::view::{
     API_VERSION, BootView, ClaimView, CloudInitView, NodeList, NodeView, Observations, RetryLogins, RevisionList,
     State as Standing, Taken, hex,
 };
+
+/// How much of an id that is not known is told back.
+const MAX_ID_TOLD: usize = 40;
 
 /// How many held addresses the status tells one by one.
 const HELD_TOLD: usize = 20;
@@ -205,10 +208,49 @@ async fn revisions(State(serving): Shared) -> Response<Body> {
     json(&RevisionList { api_version: API_VERSION.into(), revisions })
 }
 
+/// What a request may ask beside its path.
+#[derive(Debug, Deserialize)]
+struct OfRevision {
+    /// The id of a commit, or the first digits of it.
+    revision: Option<String>,
+}
+
+/// Finds the Snapshot that a request is about: nothing where it is the one that is served.
+fn asked(serving: &Serving, asked: &OfRevision) -> Result<Option<Arc<Snapshot>>, (StatusCode, String)> {
+    let Some(id) = asked.revision.as_deref().filter(|id| !id.is_empty()) else { return Ok(None) };
+    let shown: String = id.chars().take(MAX_ID_TOLD).collect();
+    let (status, detail) = match serving.ask(id) {
+        Asked::Served => return Ok(None),
+        Asked::Held(snapshot) => return Ok(Some(Arc::clone(snapshot))),
+        Asked::Gone(revision) => {
+            let held = format!("commit {} was taken at {}, and is not held any more", revision.short, revision.at);
+            let hint = format!("in a clone: muster show NODE --rev {}", revision.short);
+            (StatusCode::GONE, format!("{held}; {hint}"))
+        }
+        Asked::Several => (StatusCode::BAD_REQUEST, format!("several commits begin with {shown}: give more digits")),
+        Asked::Unknown => {
+            let held: Vec<&str> = serving.held.iter().map(|snapshot| snapshot.revision().short()).collect();
+            let held = if held.is_empty() { "none but the one that is served".into() } else { held.join(", ") };
+            let hint = "name one by its id, whole or cut, not by a branch";
+            (StatusCode::NOT_FOUND, format!("no commit {shown} is known here; held are {held}; {hint}"))
+        }
+    };
+    Err((status, detail))
+}
+
 /// Lists all nodes: a fifth of a second of work at 100,000, so it keeps no boot waiting.
-async fn nodes(State(serving): Shared) -> Response<Body> {
+async fn nodes(State(serving): Shared, Query(of): Query<OfRevision>) -> Response<Body> {
     let serving = serving.load_full();
+    let before = match asked(&serving, &of) {
+        Ok(before) => before,
+        Err((status, detail)) => return answer::problem(status, &detail).map(Body::new),
+    };
     let listed = tokio::task::spawn_blocking(move || {
+        if let Some(snapshot) = before {
+            let nodes = (0..snapshot.nodes().len()).map(|node| NodeView::declared(&snapshot, node)).collect();
+            let revision = Some(snapshot.revision().to_string());
+            return json(&NodeList { api_version: API_VERSION.into(), revision, nodes });
+        }
         let snapshot = serving.snapshot.as_deref();
         let views = snapshot.iter().flat_map(|snapshot| {
             let serving = &serving;
@@ -261,8 +303,21 @@ async fn boots(State(serving): Shared, asked: Result<Query<BootsAsked>, QueryRej
     })
 }
 
-async fn node(State(serving): Shared, Path(name): Path<String>) -> Response<Body> {
+async fn node(State(serving): Shared, Path(name): Path<String>, Query(of): Query<OfRevision>) -> Response<Body> {
     let serving = serving.load();
+    let before = match asked(&serving, &of) {
+        Ok(before) => before,
+        Err((status, detail)) => return answer::problem(status, &detail).map(Body::new),
+    };
+    if let Some(snapshot) = before {
+        return match snapshot.by_name(&name) {
+            Some(node) => json(&NodeView::declared(&snapshot, node)),
+            None => {
+                let detail = format!("no node is called {name} at commit {}", snapshot.revision().short());
+                answer::problem(StatusCode::NOT_FOUND, &detail).map(Body::new)
+            }
+        };
+    }
     let Some(snapshot) = &serving.snapshot else { return answer::starting().map(Body::new) };
     match snapshot.by_name(&name) {
         Some(node) => json(&view(&serving, snapshot, node)),

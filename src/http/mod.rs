@@ -47,7 +47,7 @@ pub use forwarded::Client;
 pub use history::{History, MAX_READERS};
 pub use limits::{IDLE_BYTES, Limits};
 pub use listen::{ApiListener, BootListener, MetricsListener};
-pub use serving::{Confirmed, Dirty, Serving, Slot};
+pub use serving::{Confirmed, Dirty, HELD, HELD_NODES, Serving, Slot};
 pub use webhook::Webhook;
 
 /// Returns the time in unix milliseconds.

@@ -220,8 +220,8 @@ impl Follower {
         });
         // As it was asked for, not as the mirror names it.
         let revision = revision.map_err(|error| match error {
-            GitError::NoSuchRevision { path, near, .. } => {
-                told(GitError::NoSuchRevision { path, rev: rev.into(), near })
+            GitError::NoSuchRevision { path, near, is_shallow, .. } => {
+                told(GitError::NoSuchRevision { path, rev: rev.into(), near, is_shallow })
             }
             other => told(other),
         })?;

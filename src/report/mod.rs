@@ -10,6 +10,7 @@ mod diagnostics;
 mod drift;
 mod event;
 mod exceptions;
+mod log;
 mod workflow;
 
 pub use boots::{BootsReport, how};
@@ -18,3 +19,4 @@ pub use diagnostics::{count, github, text};
 pub use drift::{DriftReport, Fold, Format, MAX_MARKDOWN_BYTES, MAX_SARIF_RESULTS, Times, UnknownFormat, fold};
 pub use event::event;
 pub use exceptions::exceptions;
+pub use log::LogEntry;

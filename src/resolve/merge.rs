@@ -21,17 +21,17 @@ const BUILT_IN: Origin = Origin { file: FileId(0), at: 0, layer: Layer::BuiltIn 
 /// What the layers of one class come to, before templates are expanded.
 #[derive(Debug)]
 pub struct Merged<'d> {
-    arch: Stated<Arch>,
-    boot: Option<Stated<u16>>,
+    pub arch: Stated<Arch>,
+    pub boot: Option<Stated<u16>>,
     kernel: Option<Draft>,
     initrd: Vec<Draft>,
     params: Vec<Draft>,
-    vars: Vars,
-    user_data: Option<Stated<&'d str>>,
-    vendor_data: Vec<Stated<&'d str>>,
-    meta_data: Vars,
-    expect: BTreeMap<String, Stated<Free>>,
-    macs: Stated<MacSource>,
+    pub vars: Vars,
+    pub user_data: Option<Stated<&'d str>>,
+    pub vendor_data: Vec<Stated<&'d str>>,
+    pub meta_data: Vars,
+    pub expect: BTreeMap<String, Stated<Free>>,
+    pub macs: Stated<MacSource>,
     /// Elements that take something back, and those of them that found it.
     pub sought: BTreeSet<Origin>,
     pub found: BTreeSet<Origin>,
@@ -39,15 +39,28 @@ pub struct Merged<'d> {
 
 /// Merges the layers of one class of nodes.
 pub fn class<'d>(desired: &'d Desired, class: &desired::Class) -> (Merged<'d>, Findings) {
-    let groups = class.groups.iter().map(|at| &desired.groups[usize::from(*at)].source);
-    let layers: Vec<&Source> =
-        std::iter::once(&desired.defaults).chain(groups).chain([&desired.tables[class.table as usize]]).collect();
+    let layers = layers(desired, class);
     let mut merge = Merge::new(desired);
     for source in &layers {
         merge.lay(source);
     }
     merge.boot_image(&layers);
     (merge.merged, merge.findings)
+}
+
+/// Lists the layers of a class of nodes, weakest first, all but the boot configuration.
+pub fn layers<'d>(desired: &'d Desired, class: &desired::Class) -> Vec<&'d Source> {
+    let groups = class.groups.iter().map(|at| &desired.groups[usize::from(*at)].source);
+    std::iter::once(&desired.defaults).chain(groups).chain([&desired.tables[class.table as usize]]).collect()
+}
+
+/// The parameters that one layer states.
+pub struct ParamList<'d> {
+    pub elements: &'d [At<String>],
+    pub file: FileId,
+    pub layer: Layer,
+    /// Where the layer takes back all parameters of weaker ones.
+    pub unset: Option<Origin>,
 }
 
 /// Merges what an unknown machine boots: its boot configuration and, unless that is sealed, the defaults.
@@ -60,14 +73,16 @@ pub fn unknown(desired: &Desired, boot: Stated<u16>, arch: Arch) -> (Merged<'_>,
     (merge.merged, merge.findings)
 }
 
-struct Merge<'d> {
+/// The merge up to some layer.
+pub struct Merge<'d> {
     desired: &'d Desired,
-    merged: Merged<'d>,
+    pub merged: Merged<'d>,
     findings: Findings,
 }
 
 impl<'d> Merge<'d> {
-    fn new(desired: &'d Desired) -> Self {
+    /// Begins with what holds where no layer says anything.
+    pub fn new(desired: &'d Desired) -> Self {
         let merged = Merged {
             arch: Stated::new(Arch::X86_64, BUILT_IN),
             boot: None,
@@ -87,7 +102,7 @@ impl<'d> Merge<'d> {
     }
 
     /// Lays one layer over the weaker ones, all but its parameters.
-    fn lay(&mut self, source: &'d Source) {
+    pub fn lay(&mut self, source: &'d Source) {
         let origin = |span: Span| Origin { file: source.file, at: span.start as u32, layer: source.layer };
         for path in &source.table.unset {
             let at = origin(path.span);
@@ -170,31 +185,21 @@ impl<'d> Merge<'d> {
         let Some(boot) = self.merged.boot else { return };
         let configuration = &self.desired.boots[usize::from(boot.value)];
         let by_arch = configuration.for_arch(self.merged.arch.value);
-        let at = |layer: Layer| {
-            move |text: &At<String>| Origin { file: configuration.file, at: text.span.start as u32, layer }
-        };
-        let images: Vec<(&BootImage, Layer)> = std::iter::once((&configuration.base, Layer::Boot))
-            .chain(by_arch.map(|image| (image, Layer::BootArch)))
-            .collect();
-        let mut params = Params::default();
-        for (image, layer) in images {
-            let origin = at(layer);
-            let draft = |text: &At<String>| Draft { source: text.value.as_str().into(), origin: origin(text) };
+        for (image, layer) in images(configuration, by_arch) {
+            let draft = |text: &At<String>| Draft {
+                source: text.value.as_str().into(),
+                origin: Origin { file: configuration.file, at: text.span.start as u32, layer },
+            };
             if let Some(kernel) = &image.kernel {
                 self.merged.kernel = Some(draft(kernel));
             }
             if let Some(initrd) = &image.initrd {
                 self.merged.initrd = initrd.iter().map(draft).collect();
             }
-            self.lay_params(&mut params, &image.params, &origin);
         }
-        for source in layers.iter().filter(|_| !configuration.sealed) {
-            let origin =
-                |text: &At<String>| Origin { file: source.file, at: text.span.start as u32, layer: source.layer };
-            if source.table.unset.iter().any(|path| path.value == "params") {
-                params = Params::default();
-            }
-            self.lay_params(&mut params, &source.table.params, &origin);
+        let mut params = Params::default();
+        for list in self.param_lists(layers) {
+            self.lay_list(&mut params, &list);
         }
         self.merged.params = params.finish();
         if self.merged.params.len() > MAX_PARAMS {
@@ -205,12 +210,45 @@ impl<'d> Merge<'d> {
         }
     }
 
-    fn lay_params(&mut self, params: &mut Params, list: &[At<String>], origin: &dyn Fn(&At<String>) -> Origin) {
+    /// Lists what each layer states of parameters, weakest first; nothing without a boot configuration.
+    pub fn param_lists(&self, layers: &[&'d Source]) -> Vec<ParamList<'d>> {
+        let Some(boot) = self.merged.boot else { return Vec::new() };
+        let configuration = &self.desired.boots[usize::from(boot.value)];
+        let images = images(configuration, configuration.for_arch(self.merged.arch.value));
+        let of_images = images.map(|(image, layer)| ParamList {
+            elements: &image.params,
+            file: configuration.file,
+            layer,
+            unset: None,
+        });
+        let of_layers = layers.iter().filter(|_| !configuration.sealed).map(|source| {
+            let unset = source.table.unset.iter().find(|path| path.value == "params");
+            let at = |path: &At<String>| Origin { file: source.file, at: path.span.start as u32, layer: source.layer };
+            let Source { file, layer, table } = source;
+            ParamList { elements: &table.params, file: *file, layer: *layer, unset: unset.map(at) }
+        });
+        of_images.chain(of_layers).collect()
+    }
+
+    /// Lays one layer's parameters over the weaker ones.
+    pub fn lay_list(&mut self, params: &mut Params, list: &ParamList<'d>) {
+        if list.unset.is_some() {
+            *params = Params::default();
+        }
+        let origin = |text: &At<String>| Origin { file: list.file, at: text.span.start as u32, layer: list.layer };
         let sources = &self.desired.sources;
         let place = |origin: Origin| sources.place(origin);
         let Merged { sought, found, .. } = &mut self.merged;
-        params.lay(list, origin, &mut Laying { place: &place, sought, found }, &mut self.findings);
+        params.lay(list.elements, &origin, &mut Laying { place: &place, sought, found }, &mut self.findings);
     }
+}
+
+/// Lists what a boot configuration says of an image, weakest first.
+fn images<'d>(
+    configuration: &'d desired::BootConfiguration,
+    by_arch: Option<&'d BootImage>,
+) -> impl Iterator<Item = (&'d BootImage, Layer)> {
+    std::iter::once((&configuration.base, Layer::Boot)).chain(by_arch.map(|image| (image, Layer::BootArch)))
 }
 
 impl Merged<'_> {

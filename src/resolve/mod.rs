@@ -4,7 +4,9 @@
 //! once for all of them. What names the node itself is expanded for each node, on request, from frozen inputs. This room
 //! writes no script and no document, and knows neither machines as they are nor who asks.
 
+mod blame;
 mod expect;
+mod lines;
 mod merge;
 mod params;
 mod scope;
@@ -24,6 +26,7 @@ use crate::desired::{
 };
 use crate::model::{Arch, Code, Diagnostic, FileId, Origin, Place, Stated};
 
+pub use blame::{Overridden, overridden};
 pub use scope::{fqdn, server_of};
 pub use text::Text;
 pub use vars::Vars;

@@ -35,7 +35,7 @@ impl<'t> Act<'t> {
 }
 
 /// Returns the key of a parameter: the text before the first `=`, with `_` for `-`, as the kernel compares them.
-fn key(param: &str) -> String {
+pub fn key(param: &str) -> String {
     param.split('=').next().unwrap_or_default().replace('-', "_")
 }
 
@@ -92,6 +92,11 @@ impl Params {
     /// Returns the parameters in their order.
     pub fn finish(self) -> Vec<Draft> {
         self.all.into_iter().map(|entry| entry.draft).collect()
+    }
+
+    /// Iterates over keys, texts and where they are stated.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, Origin)> {
+        self.all.iter().map(|entry| (&*entry.key, &*entry.draft.source, entry.draft.origin))
     }
 
     fn push(&mut self, param: &str, origin: Origin, list: usize) {

@@ -27,6 +27,34 @@ pub fn build(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
     (snapshot, findings)
 }
 
+/// Builds what some of the files of a tree say of one node: all but those of other machines.
+///
+/// What the whole says of the node is the same wherever the whole checks. Other nodes have no script in it. Findings are
+/// errors only, without those that files which are left out may settle; without a cluster there is no Snapshot.
+#[must_use]
+pub fn build_part(tree: &Tree, revision: Revision, node: &str) -> (Option<Snapshot>, Findings) {
+    let (desired, mut findings) = desired::load(tree);
+    let snapshot = desired.map(|desired| {
+        let (resolved, later) = resolve::resolve(Arc::new(desired));
+        findings.extend(later);
+        let mut answers = vec![Answer::Nothing; resolved.desired.nodes.len()];
+        let index = Index::new(&resolved.desired.nodes);
+        if let Some(at) = resolved.desired.nodes.iter().position(|own| *own.name == *node) {
+            let (answer, found) = render(&resolved, at);
+            answers[at] = answer;
+            findings.extend(found);
+        }
+        assemble(revision, resolved, index, answers, Vec::new())
+    });
+    findings.retain(|finding| finding.severity() == Severity::Error && !OF_THE_WHOLE.contains(&finding.code));
+    findings.iter_mut().for_each(|finding| on_characters(tree, finding));
+    (snapshot, findings)
+}
+
+/// What only the files of all machines tell: who is there, and what some class states.
+const OF_THE_WHOLE: [Code; 5] =
+    [Code::NoSuchNode, Code::FactsUnknownName, Code::NoSuchBmc, Code::UnsetNothing, Code::ParamNothing];
+
 /// Widens places to whole characters of their files: parsers count bytes, and stop inside of a character that they do
 /// not know.
 fn on_characters(tree: &Tree, finding: &mut Diagnostic) {
@@ -54,17 +82,19 @@ fn build_any(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
     if refused(&findings) {
         return (None, findings);
     }
-    let snapshot = Snapshot {
-        revision,
-        index: Index::new(&resolved.desired.nodes),
-        answers,
-        unknown,
-        again: ipxe::ask_again(Some(UNKNOWN_DELAY)),
-        again_now: ipxe::ask_again(None),
-        resolved,
-        stored: None,
-    };
-    (Some(snapshot), findings)
+    let index = Index::new(&resolved.desired.nodes);
+    (Some(assemble(revision, resolved, index, answers, unknown)), findings)
+}
+
+fn assemble(
+    revision: Revision,
+    resolved: Resolved,
+    index: Index,
+    answers: Vec<Answer>,
+    unknown: Vec<(Arch, Prepared)>,
+) -> Snapshot {
+    let (again, again_now) = (ipxe::ask_again(Some(UNKNOWN_DELAY)), ipxe::ask_again(None));
+    Snapshot { revision, resolved, answers, unknown, again, again_now, index, stored: None }
 }
 
 fn refused(findings: &Findings) -> bool {

@@ -21,7 +21,7 @@ use crate::ipxe::Script;
 use crate::model::{Arch, MacAddr, NodeSet, Revision};
 use crate::resolve::Resolved;
 
-pub use build::build;
+pub use build::{build, build_part};
 pub use folded::Folded;
 use index::Index;
 pub use stored::{Reach, StoredBoot};

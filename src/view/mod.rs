@@ -7,6 +7,7 @@ mod boots;
 mod change;
 mod drift;
 mod event;
+mod log;
 mod node;
 mod observed;
 mod pin;
@@ -27,6 +28,7 @@ pub use drift::{
     StandingView, SubjectKind, TimesView, VerdictView,
 };
 pub use event::{EventCommit, EventList, EventView, GapView};
+pub use log::{LogCommit, LogView};
 pub use node::{BootView, ClaimView, CloudInitView, NodeCounts, NodeList, NodeView, hex};
 pub use observed::{Observations, ObservedFile, RefusedLoginView, RefusedLogins, RetryLogins, SurveyView, Taken};
 pub use pin::{Ordered, PinOrder, PinView, RewindOrder, UnpinOrder};

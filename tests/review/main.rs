@@ -12,5 +12,7 @@ mod fixture;
 mod command;
 mod golden;
 mod laws;
+mod log;
 mod rails;
 mod site;
+mod why;

@@ -33,7 +33,11 @@ fn to_allow(wishes: &Wishes) -> Vec<String> {
 fn edited(wishes: &Wishes) {
     wishes.git(&["fetch", "-q"]);
     wishes.git(&["checkout", "-q", "-b", "work"]);
-    wishes.edit("policy.toml", "# max_nodes = 100, max_percent = 10: how many nodes one commit may touch", "max_nodes = 20");
+    wishes.edit(
+        "policy.toml",
+        "# max_nodes = 100, max_percent = 10: how many nodes one commit may touch",
+        "max_nodes = 20",
+    );
     wishes.edit("groups/compute.toml", "\"selinux=1\"", "\"selinux=0\"");
 }
 

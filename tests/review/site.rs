@@ -8,6 +8,12 @@ use std::fmt::Write as _;
 /// How many groups a made-up cluster has.
 pub const GROUPS: usize = 4;
 
+/// The kind of BMC that has a table of its own, in a file of its own.
+const NAMED_BMC: u8 = 3;
+
+/// The file whose nodes have their serial numbers in a facts file.
+const OF_FACTS: u8 = 2;
+
 /// A made-up cluster.
 #[derive(Debug, Clone)]
 pub struct Site {
@@ -33,7 +39,7 @@ pub struct Machine {
     pub state: u8,
     pub file: u8,
     pub groups: BTreeSet<usize>,
-    /// Whether its BMC is the one that all share.
+    /// None, two kinds that its table declares, and one that a file of BMCs does.
     pub bmc: u8,
 }
 
@@ -72,7 +78,7 @@ pub enum Edit {
 
 pub fn sites() -> impl Strategy<Value = Site> {
     let groups = || proptest::collection::btree_set(0..GROUPS, 0..GROUPS);
-    let machine = (0..2u8, 0..3u8, groups(), 0..3u8);
+    let machine = (0..2u8, 0..3u8, groups(), 0..4u8);
     let nodes = proptest::collection::vec(machine, 1..8).prop_map(|all| {
         let node = |(at, (state, file, groups, bmc)): (usize, (u8, u8, BTreeSet<usize>, u8))| {
             let at = at as u8;
@@ -108,7 +114,7 @@ pub fn edits() -> impl Strategy<Value = Vec<Edit>> {
         (at(), 100..120u8).prop_map(|(at, number)| Edit::Machine(at, number)),
         (at(), 0..4u8).prop_map(|(at, state)| Edit::State(at, state)),
         (at(), 0..3u8).prop_map(|(at, file)| Edit::Move(at, file)),
-        (at(), 0..3u8).prop_map(|(at, bmc)| Edit::Bmc(at, bmc)),
+        (at(), 0..4u8).prop_map(|(at, bmc)| Edit::Bmc(at, bmc)),
         (at(), group()).prop_map(|(at, group)| Edit::Join(at, group)),
         (group(), 0..3u8).prop_map(|(group, extra)| Edit::Extra(group, extra)),
         (group(), proptest::option::of(0..3u8)).prop_map(|(group, image)| Edit::GroupImage(group, image)),
@@ -201,6 +207,15 @@ impl Site {
         }
         for node in &self.nodes {
             node.write(files.entry(format!("nodes/{}.toml", node.file)).or_default());
+            if node.bmc == NAMED_BMC {
+                let Machine { number, .. } = node;
+                let bmcs = files.entry("nodes/bmcs.toml".into()).or_default();
+                let _ = writeln!(bmcs, "[[bmc]]\nname = \"b{number}\"\nurl = \"https://10.3.0.{number}\"");
+            }
+            if node.file == OF_FACTS {
+                let facts = files.entry("nodes/site.facts.csv".into()).or_insert_with(|| "name,serial\n".into());
+                let _ = writeln!(facts, "n{},S{}", node.name, node.number);
+            }
         }
         let mut tree = Tree::default();
         for (path, text) in files {
@@ -256,11 +271,13 @@ impl Machine {
         let bmc = match self.bmc {
             0 => String::new(),
             1 => format!("bmc = {{ url = \"https://10.1.0.{number}\" }}\n"),
+            NAMED_BMC => format!("bmc = \"b{number}\"\n"),
             _ => format!("bmc = {{ url = \"https://10.2.0.{number}\", tls = \"insecure\" }}\n"),
         };
+        let serial = if self.file == OF_FACTS { String::new() } else { format!("serial = \"S{number}\"\n") };
         let _ = writeln!(
             text,
-            "[[node]]\nname = \"n{}\"\nnid = {number}\nserial = \"S{number}\"\nstate = \"{state}\"\ngroups = [{}]\n{bmc}\
+            "[[node]]\nname = \"n{}\"\nnid = {number}\n{serial}state = \"{state}\"\ngroups = [{}]\n{bmc}\
              nics = [{{ name = \"eth0\", network = \"net\", mac = \"02:00:00:00:00:{number:02x}\", ip = \"10.0.0.{number}\", boot = true }}]\n",
             self.name,
             groups.join(", ")

@@ -15,6 +15,7 @@ mod disk;
 mod events;
 mod fetches;
 mod follow;
+mod held;
 mod pins;
 mod rails;
 mod requests;

@@ -288,3 +288,24 @@ fn its_policy_and_its_exceptions_are_read() {
         ]
     );
 }
+
+#[test]
+fn one_broken_file_is_one_mistake() {
+    let tree = example();
+    let paths: Vec<String> =
+        tree.iter().map(|(path, _)| path.to_owned()).filter(|path| path.ends_with(".toml")).collect();
+    assert!(paths.len() > 10, "{paths:?}");
+    let mut echoes = Vec::new();
+    for path in &paths {
+        for mistake in ["x = \n", "no_such_key = 1\n"] {
+            let mut broken = tree.clone();
+            let text = fs::read_to_string(root("cluster-example").join(path)).expect("the file can be read");
+            broken.insert(path.as_str(), muster::model::File::Bytes(format!("{mistake}{text}").into_bytes().into()));
+            let (_, findings) = super::tree::build(&broken);
+            assert!(!findings.is_empty(), "{path}");
+            let others = findings.into_iter().filter(|finding| *finding.place.file != **path);
+            echoes.extend(others.map(|finding| format!("{path}: {finding:?}")));
+        }
+    }
+    assert_eq!(echoes, [""; 0]);
+}

@@ -34,7 +34,7 @@ impl Boots {
     /// Finds out what nodes run.
     pub(super) fn rows(&self) -> Result<Told, Failure> {
         match self.seen.reach(&self.hosted)? {
-            Reached::Server(_) if self.source.names_a_revision() => {
+            Reached::Server(_) if self.source.rev().is_some() => {
                 let hint = "leave --rev out, or name a file of observations with --observed";
                 let message = "a running server compares what nodes run with the commit that it serves";
                 Err(Failure::new(message).hint(Some(hint.into())))

@@ -1,6 +1,9 @@
 //! `muster show`.
 
+pub mod blame;
 mod bmc;
+pub mod facts;
+pub mod lines;
 
 use std::io::Write;
 
@@ -13,9 +16,10 @@ use super::source::Source;
 use super::{Failure, Format, Outcome};
 use crate::cloudinit::Document;
 use crate::desired::template::SERVER_MARK;
-use crate::model::{Layer, NodeSetError, Origin};
+use crate::model::NodeSetError;
 use crate::roll;
 use crate::snapshot::{Answer, Snapshot};
+use blame::Blame;
 
 /// Show nodes resolved: facts, parameters, script and cloud-init, as `muster serve` would send them
 ///
@@ -33,7 +37,7 @@ pub struct Show {
     /// The names are those of BMCs: show what surveys saw of them, which quirks they have, and what changed
     #[arg(long, conflicts_with_all = ["blame", "script", "cloud_init"])]
     bmc: bool,
-    /// Say where each value was stated: file, line and layer
+    /// Say where each value and each line of cloud-init is stated, and what it overrides
     #[arg(long)]
     blame: bool,
     /// Print the boot scripts
@@ -101,23 +105,28 @@ impl Show {
 
     fn text(&self, snapshot: &Snapshot, node: usize, out: &mut impl Write) -> Result<(), Failure> {
         if !self.script && !self.cloud_init {
-            for fact in facts(snapshot, node) {
-                let blame = match fact.origin.filter(|_| self.blame) {
-                    Some(origin) => format!("  # {}", describe(snapshot, origin)),
-                    None => String::new(),
-                };
-                writeln!(out, "{:<12} {}{blame}", fact.key, fact.value)?;
+            let blame = self.blame.then(|| Blame::of(snapshot, node));
+            for fact in facts::of(snapshot, node) {
+                match &blame {
+                    Some(blame) => write!(out, "{}", blame.text(&fact))?,
+                    None => writeln!(out, "{:<12} {}", fact.key, fact.value)?,
+                }
+            }
+            for gone in blame.iter().flat_map(Blame::taken_back) {
+                write!(out, "{gone}")?;
             }
             writeln!(out)?;
         }
+        let name = &snapshot.nodes()[node].name;
         if self.script {
-            writeln!(out, "# {}: script", snapshot.nodes()[node].name)?;
+            writeln!(out, "# {name}: script")?;
             writeln!(out, "{}", script(snapshot, node).unwrap_or_else(|why| format!("# {why}")))?;
         }
-        if self.cloud_init {
-            for document in Document::ALL {
-                writeln!(out, "# {}: {}", snapshot.nodes()[node].name, document.as_str())?;
-                writeln!(out, "{}", shown(snapshot, node, document).unwrap_or_else(|| "# none".into()))?;
+        for document in Document::ALL.into_iter().filter(|_| self.cloud_init) {
+            writeln!(out, "# {name}: {}", document.as_str())?;
+            match lines::of(snapshot, node, document).filter(|_| self.blame) {
+                Some(lines) => writeln!(out, "{}", lines::text(&lines))?,
+                None => writeln!(out, "{}", shown(snapshot, node, document).unwrap_or_else(|| "# none".into()))?,
             }
         }
         Ok(())
@@ -125,19 +134,16 @@ impl Show {
 
     fn json(&self, snapshot: &Snapshot, node: usize) -> Value {
         let mut object = Map::new();
-        let mut values: Vec<Value> = Vec::new();
-        for fact in facts(snapshot, node) {
-            let mut entry = json!({ "key": fact.key.trim(), "value": fact.value });
-            if let Some(origin) = fact.origin.filter(|_| self.blame) {
-                let sources = &snapshot.desired().sources;
-                entry["file"] = sources.path(origin.file).into();
-                entry["line"] = sources.line(origin.file, origin.at).into();
-                entry["layer"] = snapshot.desired().layer_words(origin.layer).into_string().into();
-            }
-            values.push(entry);
-        }
         object.insert("name".into(), (*snapshot.nodes()[node].name).into());
-        object.insert("values".into(), values.into());
+        let blame = self.blame.then(|| Blame::of(snapshot, node));
+        let values = facts::of(snapshot, node).into_iter().map(|fact| match &blame {
+            Some(blame) => blame.json(&fact),
+            None => json!({ "key": fact.key.trim(), "value": fact.value }),
+        });
+        object.insert("values".into(), values.collect());
+        if let Some(blame) = &blame {
+            object.insert("taken_back".into(), blame.taken_back_json());
+        }
         if self.script {
             object.insert("script".into(), script(snapshot, node).ok().into());
         }
@@ -147,99 +153,13 @@ impl Show {
                 .map(|document| (document.as_str().to_owned(), shown(snapshot, node, *document).into()));
             object.insert("cloud_init".into(), Value::Object(documents.collect()));
         }
+        if self.cloud_init && self.blame {
+            let lines = |document| lines::of(snapshot, node, document).map(|lines| lines::json(&lines));
+            let documents = Document::ALL.map(|document| (document.as_str().to_owned(), lines(document).into()));
+            object.insert("cloud_init_lines".into(), Value::Object(documents.into_iter().collect()));
+        }
         Value::Object(object)
     }
-}
-
-/// One line of what is known of a node.
-struct Fact {
-    key: String,
-    value: String,
-    origin: Option<Origin>,
-}
-
-fn facts(snapshot: &Snapshot, node: usize) -> Vec<Fact> {
-    let desired = snapshot.desired();
-    let own = &desired.nodes[node];
-    let class = snapshot.resolved().class(node);
-    let mut all = Vec::new();
-    let mut put = |key: &str, value: String, origin: Option<Origin>| all.push(Fact { key: key.into(), value, origin });
-    put("name", own.name.to_string(), Some(own.origin));
-    put("state", own.state.as_str().into(), None);
-    if let Some(xname) = &own.xname {
-        put("xname", xname.value.to_string(), Some(xname.origin));
-    }
-    if let Some(nid) = own.nid {
-        put("nid", nid.value.to_string(), Some(nid.origin));
-    }
-    put("arch", class.arch.value.to_string(), stated(class.arch.origin));
-    let groups = desired.class(own).groups.iter().map(|at| &*desired.groups[usize::from(*at)].name);
-    put("groups", groups.collect::<Vec<_>>().join(" "), None);
-    if let Some(serial) = &own.serial {
-        put("serial", serial.value.to_string(), Some(serial.origin));
-    }
-    if let Some(uuid) = own.uuid {
-        put("uuid", uuid.value.to_string(), Some(uuid.origin));
-    }
-    if let Some(bmc) = own.bmc {
-        let other = &desired.bmcs[bmc.value as usize];
-        let url = other.url.as_ref().map_or("", |url| &url.value);
-        let system = own.system.as_ref().map(|system| format!(" {system}")).unwrap_or_default();
-        put("bmc", format!("{} {url}{system}", other.name).trim_end().into(), Some(bmc.origin));
-    }
-    for (spec, nic) in desired.nics(own) {
-        let network = spec.network.map(|at| &*desired.networks[usize::from(at.value)].name);
-        put("nic", format!("{} {} {}", spec.name, spec.kind.as_str(), network.unwrap_or("")), Some(spec.origin));
-        if let Some(mac) = nic.mac {
-            put("  mac", mac.value.to_string(), Some(mac.origin));
-        }
-        if let Some(guid) = nic.guid {
-            put("  guid", guid.value.to_string(), Some(guid.origin));
-        }
-        for ip in &nic.ips {
-            put("  ip", ip.value.to_string(), Some(ip.origin));
-        }
-    }
-    boot_facts(snapshot, node, &mut put);
-    for (path, leaf) in class.vars.leaves() {
-        put("var", format!("{path} = {}", leaf.value), Some(leaf.origin));
-    }
-    for (path, wanted) in &class.expect {
-        put("expect", format!("{path} = {}", wanted.value), Some(wanted.origin));
-    }
-    if let Some(file) = &class.user_data {
-        put("user-data", format!("cloud-init/{}", file.value), Some(file.origin));
-    }
-    for file in &class.vendor_data {
-        put("vendor-data", format!("cloud-init/{}", file.value), Some(file.origin));
-    }
-    all
-}
-
-fn boot_facts(snapshot: &Snapshot, node: usize, put: &mut impl FnMut(&str, String, Option<Origin>)) {
-    let class = snapshot.resolved().class(node);
-    // A Snapshot that was built expands for every node.
-    let Ok(Some(boot)) = snapshot.resolved().boot(node) else { return };
-    put("boot", boot.configuration.name.to_string(), class.boot.map(|boot| boot.origin));
-    let text = |text: &str| text.replace(SERVER_MARK, "<server>");
-    if let Some(kernel) = &boot.kernel {
-        put("kernel", text(&kernel.text), Some(kernel.origin));
-    }
-    for initrd in &boot.initrd {
-        put("initrd", text(&initrd.text), Some(initrd.origin));
-    }
-    for param in &boot.params {
-        put("param", text(&param.text), Some(param.origin));
-    }
-}
-
-/// Leaves out where a value was stated that nobody stated.
-fn stated(origin: Origin) -> Option<Origin> {
-    (origin.layer != Layer::BuiltIn).then_some(origin)
-}
-
-fn describe(snapshot: &Snapshot, origin: Origin) -> String {
-    format!("{} ({})", snapshot.desired().sources.describe(origin), snapshot.desired().layer_words(origin.layer))
 }
 
 fn script(snapshot: &Snapshot, node: usize) -> Result<String, &'static str> {

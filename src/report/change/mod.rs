@@ -9,6 +9,8 @@ pub(super) use json::value;
 use crate::change::{Change, Fold, Judgement};
 use crate::view::DiffView;
 
+pub use text::one_of_one;
+
 /// The lines of one hunk, and about those of one text, that are told for people; JSON tells all.
 const MAX_SHOWN: usize = 60;
 

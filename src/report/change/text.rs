@@ -107,10 +107,7 @@ fn one(report: &ChangeReport<'_>, fold: &Fold<'_>, page: &mut Page) {
     page.line(0, &format!("{}{}{digest}", page.paint(BOLD, &headline), " ".repeat(gap)));
     set(fold, page);
     page.wrapped(2, words::reach(fold));
-    let is_whole = matches!(fold.fate(), Fate::Added | Fate::Removed);
-    for value in fold.values.iter().filter(|value| !is_whole || TOLD_OF_WHOLE.contains(&&*value.change.key)) {
-        one_value(value, is_whole, page);
-    }
+    values_of(fold, page);
     let examples = words::examples(report.change, fold, MAX_EXAMPLES);
     let count = examples.len();
     for example in examples {
@@ -123,6 +120,23 @@ fn one(report: &ChangeReport<'_>, fold: &Fold<'_>, page: &mut Page) {
         patch(fold, *part, hunks, page);
     }
     page.line(0, "");
+}
+
+fn values_of(fold: &Fold<'_>, page: &mut Page) {
+    let is_whole = matches!(fold.fate(), Fate::Added | Fate::Removed);
+    for value in fold.values.iter().filter(|value| !is_whole || TOLD_OF_WHOLE.contains(&&*value.change.key)) {
+        one_value(value, is_whole, page);
+    }
+}
+
+/// Writes what a fold of one machine changes, without saying of whom: its values, and with `patch` its texts.
+pub fn one_of_one(fold: &Fold<'_>, patch: bool, colour: bool) -> String {
+    let mut page = Page { out: String::new(), colour };
+    values_of(fold, &mut page);
+    for (part, hunks) in &fold.patches {
+        if patch { self::patch(fold, *part, hunks, &mut page) } else { page.line(4, &lines_of(*part, hunks)) }
+    }
+    page.out
 }
 
 /// Writes one value; of a machine that comes or goes as a whole, it has one side.
@@ -203,20 +217,24 @@ fn places(value: &FoldedValue) -> String {
     text
 }
 
-fn patch(fold: &Fold<'_>, part: Part, hunks: &[MaskedHunk], page: &mut Page) {
+/// Says of a text how many lines are taken away and put in.
+fn lines_of(part: Part, hunks: &[MaskedHunk]) -> String {
     let sides = |lines: fn(&MaskedHunk) -> usize| hunks.iter().map(lines).sum::<usize>();
-    let (removed, added) = (sides(|hunk| hunk.removed.len()), sides(|hunk| hunk.added.len()));
+    let lines = match (sides(|hunk| hunk.removed.len()), sides(|hunk| hunk.added.len())) {
+        (0, added) => format!("+{added}"),
+        (removed, 0) => format!("-{removed}"),
+        (removed, added) => format!("-{removed} +{added}"),
+    };
+    format!("{} ({lines})", part.as_str())
+}
+
+fn patch(fold: &Fold<'_>, part: Part, hunks: &[MaskedHunk], page: &mut Page) {
     let is_whole = match fold.fate() {
         Fate::Added => part != Part::Script,
         Fate::Removed => true,
         Fate::Renamed { .. } | Fate::Changed => false,
     };
-    let lines = match (removed, added) {
-        (0, added) => format!("+{added}"),
-        (removed, 0) => format!("-{removed}"),
-        (removed, added) => format!("-{removed} +{added}"),
-    };
-    page.line(2, &page.paint(BOLD, &format!("{} ({lines})", part.as_str())));
+    page.line(2, &page.paint(BOLD, &lines_of(part, hunks)));
     if is_whole {
         return;
     }

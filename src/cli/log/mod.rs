@@ -1,0 +1,119 @@
+//! `muster log`.
+
+mod history;
+mod part;
+
+use std::io::{IsTerminal, Write};
+
+use clap::Args;
+
+use super::source::Source;
+use super::{Failure, Format, Outcome};
+use crate::report::LogEntry;
+use crate::snapshot;
+use crate::view::{API_VERSION, LogView};
+use history::History;
+
+/// Tell which commits changed what a node boots, newest first, and how
+///
+/// What counts is what `muster diff` counts: its boot script, its cloud-init, its identity, its BMC, what is expected of it,
+/// and whether it is there at all; a node is followed past a new name. Merges are passed as `git log` passes them. A commit
+/// whose files cannot be read, or that says something of the node that does not check, is told as such; what is wrong with
+/// other nodes is not looked for.
+#[derive(Debug, Args)]
+pub struct Log {
+    /// The node: its name, or its xname
+    node: String,
+    #[command(flatten)]
+    source: Source,
+    /// Stop after this many commits
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_count: Option<u64>,
+    /// Show the lines of script and cloud-init that change
+    #[arg(short, long)]
+    patch: bool,
+    /// Follow only the first parent of each merge: what came to the branch, and when
+    #[arg(long)]
+    first_parent: bool,
+    /// Print text or JSON
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+impl Log {
+    /// Runs the command.
+    pub fn run(self) -> Result<Outcome, Failure> {
+        let (repo, inside) = self.source.repository()?;
+        let tip = repo.resolve(self.source.rev().unwrap_or("HEAD"))?;
+        let tree = repo.tree(&tip, &inside)?;
+        let (snapshot, _) = snapshot::build(&tree, tip.clone());
+        let node = snapshot
+            .as_ref()
+            .and_then(|snapshot| snapshot.by_name(&self.node).map(|at| snapshot.nodes()[at].name.to_string()));
+        let node = node.unwrap_or_else(|| self.node.clone());
+        let mut history = History::new(&repo, &inside, &tip, &node, self.first_parent)?;
+        let told = self.print(&mut history, &node)?;
+        if told.is_ever {
+            return Ok(Outcome::AsWished);
+        }
+        let near = snapshot.and_then(|snapshot| {
+            crate::desired::did_you_mean(&self.node, snapshot.nodes().iter().map(|node| &*node.name))
+        });
+        Err(Failure::new(format!("no node was ever called `{}`, in {} commits", self.node, history.looked)).hint(near))
+    }
+}
+
+/// What came of going back.
+struct Told {
+    /// Whether the node was there at any commit.
+    is_ever: bool,
+}
+
+impl Log {
+    fn print(&self, history: &mut History<'_>, node: &str) -> Result<Told, Failure> {
+        let mut out = anstream::stdout().lock();
+        let colour = std::io::stdout().is_terminal();
+        let (mut count, mut refused, mut commits) = (0, 0, Vec::new());
+        // Of a node that never was, nothing is told.
+        let mut held: Vec<LogEntry> = Vec::new();
+        while self.max_count.is_none_or(|most| count + refused < most) {
+            let Some(entry) = history.next()? else { break };
+            *(if entry.change.is_some() { &mut count } else { &mut refused }) += 1;
+            held.push(entry);
+            if !history.is_there {
+                continue;
+            }
+            for entry in held.drain(..) {
+                match self.format {
+                    Format::Text => write!(out, "{}", entry.text(self.patch, colour))?,
+                    Format::Json => commits.push(entry.view()),
+                }
+            }
+        }
+        let looked = history.looked;
+        let is_ever = count > 0 || history.is_there;
+        match self.format {
+            Format::Json if is_ever => {
+                let (api_version, muster) = (API_VERSION.into(), env!("CARGO_PKG_VERSION").into());
+                let is_cut = !history.cut.is_empty();
+                let all = LogView { api_version, muster, node: node.into(), commits, looked, is_cut };
+                serde_json::to_writer_pretty(&mut out, &all).map_err(std::io::Error::from)?;
+                writeln!(out)?;
+            }
+            Format::Text if is_ever => {
+                for revision in &history.cut {
+                    let short = revision.short();
+                    writeln!(
+                        out,
+                        "the clone is shallow: what came before {short} is not here (git fetch --unshallow)"
+                    )?;
+                }
+                let refused = if refused > 0 { format!(", {refused} that do not check") } else { String::new() };
+                let commits = if looked == 1 { "commit" } else { "commits" };
+                writeln!(out, "{looked} {commits} looked at: {count} changed {node}{refused}")?;
+            }
+            Format::Json | Format::Text => {}
+        }
+        Ok(Told { is_ever })
+    }
+}

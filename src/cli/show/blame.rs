@@ -1,0 +1,161 @@
+//! Where values of a node are stated, and what they override.
+
+use serde_json::{Value, json};
+
+use super::facts::Fact;
+use crate::desired::template::SERVER_MARK;
+use crate::model::{Layer, Origin};
+use crate::resolve::{self, Overridden};
+use crate::snapshot::Snapshot;
+
+/// The columns that lines are made to fit in.
+const WIDTH: usize = 80;
+
+/// The columns before values.
+const INDENT: usize = 13;
+
+/// The column at which places begin where the value leaves room.
+const PLACES: usize = 44;
+
+/// What is overridden for one node.
+pub struct Blame<'s> {
+    snapshot: &'s Snapshot,
+    all: Vec<Overridden>,
+}
+
+impl<'s> Blame<'s> {
+    /// Gathers what the layers of a node override.
+    pub fn of(snapshot: &'s Snapshot, node: usize) -> Self {
+        Self { snapshot, all: resolve::overridden(snapshot.desired(), snapshot.nodes()[node].class) }
+    }
+
+    /// Lists what the value that stands at a place stands over, the strongest first.
+    pub fn under(&self, path: &str, origin: Origin) -> Vec<&Overridden> {
+        let mut under = Vec::new();
+        let mut places = vec![origin];
+        while let Some(by) = places.pop() {
+            let is_under = |gone: &&Overridden| gone.by == by && is_same(&gone.key, path) && !gone.is_taken_back;
+            for gone in self.all.iter().rev().filter(is_under) {
+                under.push(gone);
+                places.push(gone.origin);
+            }
+        }
+        under
+    }
+
+    /// Lists what was taken back and stands under no value.
+    pub fn gone(&self) -> impl Iterator<Item = &Overridden> {
+        self.all.iter().filter(|gone| gone.is_taken_back)
+    }
+
+    /// Says where something is stated: `groups/compute.toml:5:11 (group compute)`.
+    pub fn place(&self, origin: Origin) -> String {
+        let (sources, desired) = (&self.snapshot.desired().sources, self.snapshot.desired());
+        let column = sources.column(origin.file, origin.at);
+        format!("{}:{column} ({})", sources.describe(origin), desired.layer_words(origin.layer))
+    }
+
+    /// Writes a value with its place beside it or below, and what it overrides.
+    pub fn text(&self, fact: &Fact) -> String {
+        let mut text = format!("{:<12} {}", fact.key, fact.value);
+        let Some(origin) = fact.origin else { return text + "\n" };
+        let (place, used) = (self.place(origin), text.chars().count());
+        let column = PLACES.max(used + 2);
+        if column + place.chars().count() <= WIDTH {
+            text.push_str(&" ".repeat(column - used));
+        } else {
+            text.push_str(&format!("\n{}", " ".repeat(INDENT + 2)));
+        }
+        text.push_str(&place);
+        text.push('\n');
+        for gone in self.under(&fact.path, origin) {
+            text.push_str(&self.line("over", gone));
+        }
+        text
+    }
+
+    /// Writes what was taken back, and by what.
+    pub fn taken_back(&self) -> impl Iterator<Item = String> {
+        self.gone().map(|gone| {
+            let what = gone.key.split('.').next().unwrap_or_default();
+            let mut text = format!("{:<12} {}\n", "taken back", written(what, gone));
+            for place in [self.place(gone.origin), format!("by {}", self.place(gone.by))] {
+                text.push_str(&format!("{}{place}\n", " ".repeat(INDENT + 2)));
+            }
+            text
+        })
+    }
+
+    fn line(&self, word: &str, gone: &Overridden) -> String {
+        let indent = " ".repeat(INDENT + 2);
+        let (text, place) = (shown(&gone.text), self.place(gone.origin));
+        let whole = format!("{indent}{word} {text} at {place}");
+        match whole.chars().count() <= WIDTH {
+            true => whole + "\n",
+            false => format!("{indent}{word} {text}\n{indent}  at {place}\n"),
+        }
+    }
+
+    /// Describes a value with its place and what it overrides.
+    pub fn json(&self, fact: &Fact) -> Value {
+        let mut entry = json!({ "key": fact.key.trim(), "value": fact.value });
+        if let Some(origin) = fact.origin {
+            self.put(&mut entry, origin);
+            let under = self.under(&fact.path, origin);
+            entry["overrides"] = under.into_iter().map(|gone| self.stated(&gone.text, gone.origin)).collect();
+        }
+        entry
+    }
+
+    /// Describes what was taken back.
+    pub fn taken_back_json(&self) -> Value {
+        let one = |gone: &Overridden| {
+            let mut entry = self.stated(&gone.text, gone.origin);
+            entry["key"] = (*gone.key).into();
+            let mut by = json!({});
+            self.put(&mut by, gone.by);
+            entry["by"] = by;
+            entry
+        };
+        self.gone().map(one).collect()
+    }
+
+    fn stated(&self, text: &str, origin: Origin) -> Value {
+        let mut entry = json!({ "value": shown(text) });
+        self.put(&mut entry, origin);
+        entry
+    }
+
+    fn put(&self, entry: &mut Value, origin: Origin) {
+        let desired = self.snapshot.desired();
+        let sources = &desired.sources;
+        if origin.layer == Layer::BuiltIn {
+            return;
+        }
+        entry["file"] = sources.path(origin.file).into();
+        entry["line"] = sources.line(origin.file, origin.at).into();
+        entry["column"] = sources.column(origin.file, origin.at).into();
+        entry["layer"] = desired.layer_words(origin.layer).into_string().into();
+    }
+}
+
+/// Tells whether two paths are of one key: of parameters `-` and `_` are equal, and one value may hide what lies below it.
+fn is_same(one: &str, other: &str) -> bool {
+    let folded = |path: &str| path.replace('-', "_");
+    let (one, other) = (folded(one), folded(other));
+    let below = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.starts_with('.'));
+    one == other || below(&one, &other) || below(&other, &one)
+}
+
+/// Writes what was stated as the place that states it would.
+fn written(what: &str, gone: &Overridden) -> String {
+    let text = shown(&gone.text);
+    match what {
+        "params" => format!("param {text}"),
+        _ => format!("{} = {text}", gone.key),
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.replace(SERVER_MARK, "<server>")
+}

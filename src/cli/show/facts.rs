@@ -1,0 +1,112 @@
+//! What is known of a node, value by value, each with the place that states it.
+
+use crate::desired::template::SERVER_MARK;
+use crate::model::{Layer, Origin};
+use crate::snapshot::Snapshot;
+
+/// One line of what is known of a node.
+pub struct Fact {
+    /// As it is shown; what belongs to an interface is indented.
+    pub key: String,
+    /// By which it is asked for: `params.console`, `vars.image`, `eth0.mac`.
+    pub path: String,
+    pub value: String,
+    pub origin: Option<Origin>,
+}
+
+/// Lists what a node is and boots, in the order in which it is shown.
+pub fn of(snapshot: &Snapshot, node: usize) -> Vec<Fact> {
+    let desired = snapshot.desired();
+    let own = &desired.nodes[node];
+    let class = snapshot.resolved().class(node);
+    let mut all = Vec::new();
+    let mut put = |key: &str, path: &str, value: String, origin: Option<Origin>| {
+        all.push(Fact { key: key.into(), path: path.into(), value, origin });
+    };
+    put("name", "name", own.name.to_string(), Some(own.origin));
+    put("state", "state", own.state.as_str().into(), Some(own.origin));
+    if let Some(xname) = &own.xname {
+        put("xname", "xname", xname.value.to_string(), Some(xname.origin));
+    }
+    if let Some(nid) = own.nid {
+        put("nid", "nid", nid.value.to_string(), Some(nid.origin));
+    }
+    put("arch", "arch", class.arch.value.to_string(), stated(class.arch.origin));
+    let groups = desired.class(own).groups.iter().map(|at| &*desired.groups[usize::from(*at)].name);
+    put("groups", "groups", groups.collect::<Vec<_>>().join(" "), None);
+    if let Some(serial) = &own.serial {
+        put("serial", "serial", serial.value.to_string(), Some(serial.origin));
+    }
+    if let Some(uuid) = own.uuid {
+        put("uuid", "uuid", uuid.value.to_string(), Some(uuid.origin));
+    }
+    if let Some(bmc) = own.bmc {
+        let other = &desired.bmcs[bmc.value as usize];
+        let url = other.url.as_ref().map_or("", |url| &url.value);
+        let system = own.system.as_ref().map(|system| format!(" {system}")).unwrap_or_default();
+        put("bmc", "bmc", format!("{} {url}{system}", other.name).trim_end().into(), Some(bmc.origin));
+    }
+    for (spec, nic) in desired.nics(own) {
+        let network = spec.network.map(|at| &*desired.networks[usize::from(at.value)].name);
+        put(
+            "nic",
+            &spec.name,
+            format!("{} {} {}", spec.name, spec.kind.as_str(), network.unwrap_or("")).trim_end().into(),
+            Some(spec.origin),
+        );
+        if let Some(mac) = nic.mac {
+            put("  mac", &format!("{}.mac", spec.name), mac.value.to_string(), Some(mac.origin));
+        }
+        if let Some(guid) = nic.guid {
+            put("  guid", &format!("{}.guid", spec.name), guid.value.to_string(), Some(guid.origin));
+        }
+        for ip in &nic.ips {
+            put("  ip", &format!("{}.ip", spec.name), ip.value.to_string(), Some(ip.origin));
+        }
+    }
+    boot_facts(snapshot, node, &mut put);
+    for (path, leaf) in class.vars.leaves() {
+        put("var", &format!("vars.{path}"), format!("{path} = {}", leaf.value), Some(leaf.origin));
+    }
+    for (path, wanted) in &class.expect {
+        put("expect", &format!("expect.{path}"), format!("{path} = {}", wanted.value), Some(wanted.origin));
+    }
+    for (path, leaf) in class.meta_data.leaves() {
+        put("meta-data", &format!("meta_data.{path}"), format!("{path} = {}", leaf.value), Some(leaf.origin));
+    }
+    if let Some(file) = &class.user_data {
+        put("user-data", "user_data", format!("cloud-init/{}", file.value), Some(file.origin));
+    }
+    for file in &class.vendor_data {
+        put(
+            "vendor-data",
+            &format!("vendor_data.{}", file.value),
+            format!("cloud-init/{}", file.value),
+            Some(file.origin),
+        );
+    }
+    all
+}
+
+fn boot_facts(snapshot: &Snapshot, node: usize, put: &mut impl FnMut(&str, &str, String, Option<Origin>)) {
+    let class = snapshot.resolved().class(node);
+    // A Snapshot that was built expands for every node.
+    let Ok(Some(boot)) = snapshot.resolved().boot(node) else { return };
+    put("boot", "boot", boot.configuration.name.to_string(), class.boot.map(|boot| boot.origin));
+    let text = |text: &str| text.replace(SERVER_MARK, "<server>");
+    if let Some(kernel) = &boot.kernel {
+        put("kernel", "kernel", text(&kernel.text), Some(kernel.origin));
+    }
+    for initrd in &boot.initrd {
+        put("initrd", "initrd", text(&initrd.text), Some(initrd.origin));
+    }
+    for param in &boot.params {
+        let key = param.text.split('=').next().unwrap_or_default();
+        put("param", &format!("params.{key}"), text(&param.text), Some(param.origin));
+    }
+}
+
+/// Leaves out where a value was stated that nobody stated.
+fn stated(origin: Origin) -> Option<Origin> {
+    (origin.layer != Layer::BuiltIn).then_some(origin)
+}

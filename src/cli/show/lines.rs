@@ -1,0 +1,74 @@
+//! The lines of a node's documents, each with the place that it comes from.
+
+use serde_json::{Value, json};
+
+use crate::cloudinit::{self, Document, LineSource};
+use crate::desired::template::SERVER_MARK;
+use crate::snapshot::Snapshot;
+
+/// The widest column of places; of a longer one the end is shown, which tells more.
+const MOST: usize = 36;
+
+/// One line of a document.
+pub struct Line {
+    /// Without its ending.
+    pub text: String,
+    /// The file and the line that it comes from; nothing where muster writes it.
+    pub place: Option<(String, Option<u32>)>,
+}
+
+/// Lists the lines of one of a node's documents; nothing where it has none of that kind.
+pub fn of(snapshot: &Snapshot, node: usize, document: Document) -> Option<Vec<Line>> {
+    if snapshot.is_retired(node) {
+        return None;
+    }
+    let sources = &snapshot.desired().sources;
+    let lines = cloudinit::blamed(snapshot.resolved(), node, document)?;
+    let line = |line: cloudinit::BlamedLine| {
+        let place = match line.source {
+            LineSource::File(file, number) => Some((format!("cloud-init/{file}"), number)),
+            LineSource::Value(origin) => {
+                Some((sources.path(origin.file).to_owned(), Some(sources.line(origin.file, origin.at))))
+            }
+            LineSource::Muster => None,
+        };
+        Line { text: line.text.trim_end_matches('\n').replace(SERVER_MARK, "<server>"), place }
+    };
+    Some(lines.into_iter().map(line).collect())
+}
+
+/// Writes lines for people, the places in a column before them.
+pub fn text(lines: &[Line]) -> String {
+    let place = |line: &Line| match &line.place {
+        Some((file, Some(number))) => format!("{file}:{number}"),
+        Some((file, None)) => file.clone(),
+        None => "-".into(),
+    };
+    let places: Vec<String> = lines.iter().map(|line| end_of(&place(line))).collect();
+    let width = places.iter().map(|place| place.chars().count()).max().unwrap_or(0);
+    let mut all = String::new();
+    for (place, line) in places.iter().zip(lines) {
+        let text = format!("{place:<width$} | {}", line.text);
+        all.push_str(text.trim_end());
+        all.push('\n');
+    }
+    all
+}
+
+fn end_of(place: &str) -> String {
+    let count = place.chars().count();
+    if count <= MOST {
+        return place.to_owned();
+    }
+    let end: String = place.chars().skip(count - (MOST - 1)).collect();
+    format!("…{end}")
+}
+
+/// Describes lines with their places.
+pub fn json(lines: &[Line]) -> Value {
+    let one = |line: &Line| {
+        let (file, number) = line.place.clone().map_or((None, None), |(file, number)| (Some(file), number));
+        json!({ "text": line.text, "file": file, "line": number })
+    };
+    lines.iter().map(one).collect()
+}

@@ -1,0 +1,122 @@
+//! `muster why`.
+
+use std::io::Write;
+
+use clap::Args;
+
+use super::show::blame::Blame;
+use super::show::facts::{self, Fact};
+use super::show::lines::{self, Line};
+use super::source::Source;
+use super::{Failure, Outcome};
+use crate::cloudinit::Document;
+use crate::desired::did_you_mean;
+use crate::resolve::Overridden;
+use crate::snapshot::Snapshot;
+
+/// Say in one line why a node has a value: what it is, where it is stated, and what it overrides
+///
+/// The value is a kernel parameter (`console`), `kernel`, `initrd`, `boot`, `mac`, `ip`, `bmc` or any other key that `muster
+/// show NODE` lists, a variable (`vars.image`), an expectation (`expect.memory_gib`), or a key of a cloud-init document
+/// (`runcmd`). One that stands several times has a line each. Exit codes: 0 it has a value, 1 it has none.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// The node: its name, or its xname
+    node: String,
+    /// The parameter or value
+    param: String,
+    #[command(flatten)]
+    source: Source,
+}
+
+impl Why {
+    /// Runs the command.
+    pub fn run(self) -> Result<Outcome, Failure> {
+        let snapshot = self.source.read(None)?.built()?;
+        let Some(node) = snapshot.by_name(&self.node) else {
+            let near = did_you_mean(&self.node, snapshot.nodes().iter().map(|node| &*node.name));
+            return Err(Failure::new(format!("no node is called `{}`", self.node)).hint(near));
+        };
+        let (facts, blame) = (facts::of(&snapshot, node), Blame::of(&snapshot, node));
+        let mut out = anstream::stdout().lock();
+        let found = found(&facts, &self.param);
+        for fact in &found {
+            writeln!(out, "{}", line(&blame, fact))?;
+        }
+        let of_documents = if found.is_empty() { of_documents(&snapshot, node, &self.param) } else { Vec::new() };
+        for (document, line) in &of_documents {
+            writeln!(out, "{}: {}", line.text.trim_end_matches(':'), documents_place(*document, line))?;
+        }
+        if !found.is_empty() || !of_documents.is_empty() {
+            return Ok(Outcome::AsWished);
+        }
+        let name = &snapshot.nodes()[node].name;
+        let gone: Vec<&Overridden> = blame.gone().filter(|gone| is_meant(&gone.key, &self.param)).collect();
+        for gone in &gone {
+            let (stated, by) = (blame.place(gone.origin), blame.place(gone.by));
+            writeln!(out, "{name} has no {}: {} at {stated} is taken back at {by}", self.param, gone.text)?;
+        }
+        if gone.is_empty() {
+            writeln!(out, "{name} has no {}{}", self.param, near(&facts, &self.param))?;
+        }
+        Ok(Outcome::Findings)
+    }
+}
+
+fn line(blame: &Blame<'_>, fact: &Fact) -> String {
+    let Some(origin) = fact.origin else {
+        // Groups are said by nodes and by groups; all else has a place wherever somebody states it.
+        let why = if fact.path == "groups" { "by the node's table and the groups' own `nodes`" } else { "built in" };
+        return format!("{}: {why}", fact.value);
+    };
+    let mut text = format!("{}: {}", fact.value, blame.place(origin));
+    for gone in blame.under(&fact.path, origin) {
+        text.push_str(&format!(", overrides {} at {}", gone.text, blame.place(gone.origin)));
+    }
+    text
+}
+
+/// Finds what a word means: a whole path, else the last part of some, else one parameter as it stands.
+fn found<'f>(facts: &'f [Fact], word: &str) -> Vec<&'f Fact> {
+    let tests: [&dyn Fn(&Fact) -> bool; 4] = [
+        &|fact| fact.path.starts_with("params.") && is_meant(&fact.path, word),
+        &|fact| fact.path == word || fact.key.trim() == word,
+        &|fact| is_meant(&fact.path, word),
+        &|fact| fact.path.starts_with("params.") && fact.value == word,
+    ];
+    let mut found = tests.iter().map(|test| facts.iter().filter(|fact| test(fact)).collect::<Vec<_>>());
+    found.find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+/// Tells whether a word names a path: as a whole or without its first part, with `-` for `_` as the kernel takes them.
+fn is_meant(path: &str, word: &str) -> bool {
+    let folded = |text: &str| text.replace('-', "_");
+    let (path, word) = (folded(path), folded(word));
+    path == word || path.split_once('.').is_some_and(|(_, rest)| rest == word)
+}
+
+/// Finds the lines of a node's documents that begin with a key.
+fn of_documents(snapshot: &Snapshot, node: usize, key: &str) -> Vec<(Document, Line)> {
+    let is_it = |line: &Line| {
+        let rest = line.text.strip_prefix(key).or_else(|| line.text.strip_prefix(&format!("\"{key}\"")));
+        rest.is_some_and(|rest| rest.starts_with(':'))
+    };
+    let of = |document| {
+        lines::of(snapshot, node, document).unwrap_or_default().into_iter().map(move |line| (document, line))
+    };
+    Document::ALL.into_iter().flat_map(of).filter(|(_, line)| is_it(line)).collect()
+}
+
+fn documents_place(document: Document, line: &Line) -> String {
+    match &line.place {
+        Some((file, Some(number))) => format!("{file}:{number} ({})", document.as_str()),
+        Some((file, None)) => format!("{file} ({})", document.as_str()),
+        None => format!("written by muster ({})", document.as_str()),
+    }
+}
+
+/// Says which names are most like one that nothing has.
+fn near(facts: &[Fact], word: &str) -> String {
+    let names = facts.iter().map(|fact| fact.path.strip_prefix("params.").unwrap_or(&fact.path));
+    did_you_mean(word, names).map(|hint| format!("; {hint}")).unwrap_or_default()
+}

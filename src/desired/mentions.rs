@@ -1,0 +1,93 @@
+//! What one file under `nodes/` says of some machines, without the files beside it.
+
+use std::collections::BTreeSet;
+
+use super::columns::Column;
+use super::facts::Facts;
+use super::file::NodeBmc;
+use super::files::{self, Files};
+use super::sources::Findings;
+use crate::model::{File, Severity, Tree};
+
+/// What a file says of the machines that were asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mentions {
+    /// Whether it declares one of them, or states a fact of one.
+    pub is_any: bool,
+    /// The BMCs that it puts behind those of them that are nodes.
+    pub bmcs: BTreeSet<Box<str>>,
+    /// The mistakes that keep some of it from being read.
+    pub faults: Findings,
+}
+
+/// Reads one file under `nodes/` for what it says of machines of these names, nodes and BMCs.
+///
+/// What is not read, such as a link, may say anything: it says something of each.
+#[must_use]
+pub fn mentions(path: &str, file: &File, names: &BTreeSet<Box<str>>) -> Mentions {
+    let mut tree = Tree::default();
+    tree.insert(path, file.clone());
+    let mut all = Mentions { is_any: !matches!(file, File::Bytes(_)), ..Mentions::default() };
+    let (texts, _) = files::texts(&tree, &mut all.faults);
+    let Files { nodes, bmcs, facts, .. } = files::read_files(&texts, &mut all.faults);
+    let mut ignored = Findings::new();
+    for (here, table) in &nodes {
+        let Some(columns) = table.value.name.as_ref().and_then(|name| Column::names(here, name, &mut ignored)) else {
+            continue;
+        };
+        let found: Vec<usize> = (0..columns.len()).filter(|at| names.contains(&*columns.get(*at))).collect();
+        all.is_any |= !found.is_empty();
+        let Some(bmc) = &table.value.bmc else { continue };
+        if let NodeBmc::Named(name) = &bmc.value {
+            let name = super::At { value: name.clone(), span: bmc.span };
+            let column = Column::of(here, Some(&name), columns.len(), &mut ignored);
+            all.bmcs.extend(found.iter().filter_map(|at| column.as_ref().map(|column| column.get(*at).into())));
+        }
+    }
+    for (here, table) in &bmcs {
+        let columns = table.value.name.as_ref().and_then(|name| Column::names(here, name, &mut ignored));
+        all.is_any |= columns.is_some_and(|columns| (0..columns.len()).any(|at| names.contains(&*columns.get(at))));
+    }
+    let facts = Facts::new(facts);
+    all.is_any |= facts.names().any(|(name, _)| names.contains(name));
+    all.faults.extend(ignored);
+    all.faults.retain(|finding| finding.severity() == Severity::Error);
+    all
+}
+
+/// Tells whether the bytes of a path say something of single machines only: one file under `nodes/`.
+#[must_use]
+pub fn is_of_machines(path: &str) -> bool {
+    path.starts_with("nodes/")
+}
+
+/// Tells whether what stands at a path can reach what a machine is served or compared with.
+///
+/// Rails and exceptions judge; they reach no machine.
+#[must_use]
+pub fn reaches_machines(path: &str) -> bool {
+    Tree::is_wish(path) && path != "policy.toml" && !path.starts_with("exceptions/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn said(path: &str, text: &str, name: &str) -> Mentions {
+        mentions(path, &File::Bytes(Arc::from(text.as_bytes())), &BTreeSet::from([name.into()]))
+    }
+
+    #[test]
+    fn a_file_says_something_of_those_that_it_names() {
+        let text = "[[node]]\nname = \"n[1-4]\"\nbmc = \"b[1,1,2,2]\"\n[[bmc]]\nname = \"b[1-2]\"\nurl = \"https://10.0.0.[1-2]\"\n";
+        let of = |name| said("nodes/a.toml", text, name);
+        assert_eq!((of("n3").is_any, of("n3").bmcs), (true, BTreeSet::from(["b2".into()])));
+        assert_eq!((of("b2").is_any, of("b2").bmcs.len()), (true, 0));
+        assert_eq!(of("n5"), Mentions::default());
+        let facts = "name,serial\nn1,A\nn22,B\n";
+        assert!(said("nodes/a.facts.csv", facts, "n22").is_any && !said("nodes/a.facts.csv", facts, "n2").is_any);
+        assert_eq!(said("nodes/a.toml", "[[node]\n", "n1").faults.len(), 1);
+        assert!(mentions("nodes/a.toml", &File::Symlink, &BTreeSet::new()).is_any);
+    }
+}
