@@ -163,7 +163,7 @@ fn the_long_way(all: &[Commit], node: &str) -> Vec<Told> {
             changes.extend((!change.is_empty()).then_some(change));
         }
         if let Some(change) = changes.first() {
-            let report = ChangeReport { change, folds: change::fold(change), base: "", head: "" };
+            let report = ChangeReport { change, folds: change::fold(change), judgement: None, base: "", head: "" };
             told.push((commit.id.clone(), report.view().folds.into_iter().next()));
         }
     }
