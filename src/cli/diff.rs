@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::show::bad_set;
-use super::sides::{self, Head};
-use super::{Failure, Format, Outcome};
+use super::sides::{self, Head, Side};
+use super::{Failure, Outcome};
 use crate::change::{self, Change};
 use crate::report::ChangeReport;
 use crate::snapshot::Snapshot;
@@ -41,9 +41,19 @@ pub struct Diff {
     /// Say of each change only whom it concerns and what it touches
     #[arg(long, conflicts_with = "format")]
     stat: bool,
-    /// Print text or JSON
+    /// Print text, JSON (schemas/diff.schema.json), Markdown for a comment on a pull request, or annotations of GitHub
+    /// Actions
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+}
+
+/// How a change is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Markdown,
+    Github,
 }
 
 impl Diff {
@@ -58,19 +68,21 @@ impl Diff {
         let (old, new) = sides::build(&base, &head)?;
         let only = self.nodes.as_deref().map(|set| selected(&old, &new, set)).transpose()?;
         let change = change::compare(&old, &new, only.as_ref());
-        self.print(&change, &base.label, &head.label)?;
+        self.print(&change, &base, &head)?;
         Ok(if change.is_empty() { Outcome::AsWished } else { Outcome::Findings })
     }
 
-    fn print(&self, change: &Change, base: &str, head: &str) -> Result<(), Failure> {
+    fn print(&self, change: &Change, base: &Side, head: &Side) -> Result<(), Failure> {
         let folds = change::fold(change);
         // Which nodes were asked for is no part of a change, and no rail's business.
         let judgement = self.nodes.is_none().then(|| change::judge(change, &folds));
-        let report = ChangeReport { change, folds, judgement, base, head };
+        let report = ChangeReport { change, folds, judgement, base: &base.label, head: &head.label };
         let mut out = anstream::stdout().lock();
         let text = match self.format {
             Format::Text => report.text(self.stat, std::io::stdout().is_terminal()),
             Format::Json => report.json(),
+            Format::Markdown => report.markdown(head.prefix.trim_end_matches('/')),
+            Format::Github => report.github(head.prefix.trim_end_matches('/')),
         };
         out.write_all(text.as_bytes())?;
         Ok(())

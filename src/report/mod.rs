@@ -11,12 +11,14 @@ mod drift;
 mod event;
 mod exceptions;
 mod log;
+mod markup;
 mod workflow;
 
 pub use boots::{BootsReport, how};
 pub use change::ChangeReport;
 pub use diagnostics::{count, github, text};
-pub use drift::{DriftReport, Fold, Format, MAX_MARKDOWN_BYTES, MAX_SARIF_RESULTS, Times, UnknownFormat, fold};
+pub use drift::{DriftReport, Fold, Format, MAX_SARIF_RESULTS, Times, UnknownFormat, fold};
 pub use event::event;
 pub use exceptions::exceptions;
 pub use log::LogEntry;
+pub use markup::MAX_BYTES as MAX_MARKDOWN_BYTES;

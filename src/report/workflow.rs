@@ -34,7 +34,12 @@ pub fn command(kind: Kind, spot: Spot<'_>, title: &str, text: &str) -> String {
 
 /// Writes the line that says how much there was in all.
 pub fn last(title: &str, text: &str) -> String {
-    format!("::notice title={}::{}\n", property(title), message(text))
+    unplaced(Kind::Notice, title, text)
+}
+
+/// Writes an annotation of the whole run, as a line.
+pub fn unplaced(kind: Kind, title: &str, text: &str) -> String {
+    format!("::{} title={}::{}\n", kind.as_str(), property(title), message(text))
 }
 
 impl Kind {

@@ -1,6 +1,8 @@
 //! What a change means, for a terminal, for scripts and for a pull request: the same folds in the same order.
 
+mod github;
 mod json;
+mod markdown;
 mod text;
 mod words;
 
@@ -36,6 +38,22 @@ impl ChangeReport<'_> {
     #[must_use]
     pub fn json(&self) -> String {
         json::write(self)
+    }
+
+    /// Writes the change as a comment on a pull request: GitHub-flavoured Markdown of at most
+    /// [`MAX_MARKDOWN_BYTES`](super::MAX_MARKDOWN_BYTES), in which no text of the wishes becomes a link, a mention or HTML.
+    ///
+    /// Its first line is a marker that is the same for every change of the cluster in this folder; `folder` is its path
+    /// from the root of the repository, empty at the root.
+    #[must_use]
+    pub fn markdown(&self, folder: &str) -> String {
+        markdown::write(self, folder)
+    }
+
+    /// Writes the change as annotations of GitHub Actions; `folder` is as in [`Self::markdown`].
+    #[must_use]
+    pub fn github(&self, folder: &str) -> String {
+        github::write(self, folder)
     }
 
     /// Describes the change as [`Self::json`] does.

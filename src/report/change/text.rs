@@ -4,7 +4,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use super::words;
 use super::{ChangeReport, MAX_SHOWN};
-use crate::change::{self, Fate, Fold, FoldedValue, Judgement, MaskedHunk, Part, Value};
+use crate::change::{self, Fold, FoldedValue, Judgement, MaskedHunk, Part, Value};
 use crate::report::drift::text::wrap;
 use crate::report::drift::words::{cut, plural, shown};
 
@@ -19,9 +19,6 @@ const MAX_EXAMPLES: usize = 3;
 
 /// The characters of one side of a value.
 const MAX_VALUE: usize = 200;
-
-/// The values that are told of a machine that comes or goes; the JSON has them all.
-const TOLD_OF_WHOLE: [&str; 8] = ["state", "groups", "boot", "kernel", "bmc", "system", "bmc.url", "arch"];
 
 const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
@@ -123,9 +120,8 @@ fn one(report: &ChangeReport<'_>, fold: &Fold<'_>, page: &mut Page) {
 }
 
 fn values_of(fold: &Fold<'_>, page: &mut Page) {
-    let is_whole = matches!(fold.fate(), Fate::Added | Fate::Removed);
-    for value in fold.values.iter().filter(|value| !is_whole || TOLD_OF_WHOLE.contains(&&*value.change.key)) {
-        one_value(value, is_whole, page);
+    for value in words::told(fold) {
+        one_value(value, words::is_whole(fold), page);
     }
 }
 
@@ -134,7 +130,7 @@ pub fn one_of_one(fold: &Fold<'_>, patch: bool, colour: bool) -> String {
     let mut page = Page { out: String::new(), colour };
     values_of(fold, &mut page);
     for (part, hunks) in &fold.patches {
-        if patch { self::patch(fold, *part, hunks, &mut page) } else { page.line(4, &lines_of(*part, hunks)) }
+        if patch { self::patch(fold, *part, hunks, &mut page) } else { page.line(4, &words::lines_of(*part, hunks)) }
     }
     page.out
 }
@@ -168,7 +164,11 @@ fn one_value(value: &FoldedValue, is_whole: bool, page: &mut Page) {
     } else {
         page.wrapped(4, &cut(&whole, MAX_VALUE));
     }
-    let places = if is_whole { String::new() } else { places(value) };
+    let places = if is_whole {
+        String::new()
+    } else {
+        words::places(value, |spot| format!("{}:{} ({})", shown(&spot.path), spot.line, shown(&spot.layer)))
+    };
     if !places.is_empty() {
         let painted: Vec<String> = wrap(&places, WIDTH - 6, ' ');
         for line in painted {
@@ -198,44 +198,9 @@ fn around_difference(old: &str, new: &str) -> (String, String) {
     (short(left), short(right))
 }
 
-/// Says where a value is and was stated.
-fn places(value: &FoldedValue) -> String {
-    let spot = |value: &Option<Value>| {
-        let spot = value.as_ref().and_then(|value| value.spot.as_ref())?;
-        Some(format!("{}:{} ({})", shown(&spot.path), spot.line, shown(&spot.layer)))
-    };
-    let mut text = match (spot(&value.change.old), spot(&value.change.new)) {
-        (Some(old), Some(new)) if old == new => format!("at {new}"),
-        (Some(old), Some(new)) => format!("at {new}, was at {old}"),
-        (Some(old), None) => format!("was at {old}"),
-        (None, Some(new)) => format!("at {new}"),
-        (None, None) => String::new(),
-    };
-    if value.more_places > 0 {
-        text.push_str(&format!(" and {}", plural(value.more_places, "more place")));
-    }
-    text
-}
-
-/// Says of a text how many lines are taken away and put in.
-fn lines_of(part: Part, hunks: &[MaskedHunk]) -> String {
-    let sides = |lines: fn(&MaskedHunk) -> usize| hunks.iter().map(lines).sum::<usize>();
-    let lines = match (sides(|hunk| hunk.removed.len()), sides(|hunk| hunk.added.len())) {
-        (0, added) => format!("+{added}"),
-        (removed, 0) => format!("-{removed}"),
-        (removed, added) => format!("-{removed} +{added}"),
-    };
-    format!("{} ({lines})", part.as_str())
-}
-
 fn patch(fold: &Fold<'_>, part: Part, hunks: &[MaskedHunk], page: &mut Page) {
-    let is_whole = match fold.fate() {
-        Fate::Added => part != Part::Script,
-        Fate::Removed => true,
-        Fate::Renamed { .. } | Fate::Changed => false,
-    };
-    page.line(2, &page.paint(BOLD, &lines_of(part, hunks)));
-    if is_whole {
+    page.line(2, &page.paint(BOLD, &words::lines_of(part, hunks)));
+    if words::is_count_enough(fold, part) {
         return;
     }
     let mut told = 0;

@@ -2,11 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::change::{Breach, Broken, Change, Costs, Fate, Fold, Reach, Side, StaleAllow, Subject, with_holes};
+use crate::change::{
+    Breach, Broken, Change, Costs, Fate, Fold, FoldedValue, MaskedHunk, Part, Reach, Side, Spot, StaleAllow, Subject,
+    Value, with_holes,
+};
 use crate::report::drift::words::plural;
 
 /// How many names of removed machines are told on the last line.
 const MAX_NAMES: usize = 200;
+
+/// How many values are named where there is one line for all.
+const MAX_KEYS: usize = 3;
+
+/// The values that are told of a machine that comes or goes; the JSON has them all.
+const TOLD_OF_WHOLE: [&str; 8] = ["state", "groups", "boot", "kernel", "bmc", "system", "bmc.url", "arch"];
 
 /// Writes a line of a text so that nothing in it is invisible, without its line break.
 pub fn line(masked: &str) -> String {
@@ -173,6 +182,64 @@ pub fn examples(change: &Change, fold: &Fold<'_>, most: usize) -> Vec<String> {
         }
     }
     all
+}
+
+/// Names the first values that a fold changes, and how many there are besides; none of machines that come or go.
+pub fn keys<'f>(fold: &'f Fold<'_>) -> (Vec<&'f str>, usize) {
+    let all = if is_whole(fold) { &[][..] } else { &fold.values };
+    (all.iter().take(MAX_KEYS).map(|value| &*value.change.key).collect(), all.len().saturating_sub(MAX_KEYS))
+}
+
+/// Writes a path of the cluster, which stands in this folder, from the root of the repository.
+pub fn from_root(folder: &str, path: &str) -> String {
+    if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") }
+}
+
+/// Tells whether a fold is of machines that come or go as a whole.
+pub fn is_whole(fold: &Fold<'_>) -> bool {
+    matches!(fold.fate(), Fate::Added | Fate::Removed)
+}
+
+/// Tells whether the lines of a part say no more than their number: all of them come or go with the machine.
+pub fn is_count_enough(fold: &Fold<'_>, part: Part) -> bool {
+    match fold.fate() {
+        Fate::Added => part != Part::Script,
+        Fate::Removed => true,
+        Fate::Renamed { .. } | Fate::Changed => false,
+    }
+}
+
+/// Lists the values of a fold that are told to people.
+pub fn told<'f>(fold: &'f Fold<'_>) -> impl Iterator<Item = &'f FoldedValue> {
+    let is_whole = is_whole(fold);
+    fold.values.iter().filter(move |value| !is_whole || TOLD_OF_WHOLE.contains(&&*value.change.key))
+}
+
+/// Says where a value is and was stated.
+pub fn places(value: &FoldedValue, write: impl Fn(&Spot) -> String) -> String {
+    let spot = |value: &Option<Value>| value.as_ref().and_then(|value| value.spot.as_ref()).map(&write);
+    let mut text = match (spot(&value.change.old), spot(&value.change.new)) {
+        (Some(old), Some(new)) if old == new => format!("at {new}"),
+        (Some(old), Some(new)) => format!("at {new}, was at {old}"),
+        (Some(old), None) => format!("was at {old}"),
+        (None, Some(new)) => format!("at {new}"),
+        (None, None) => String::new(),
+    };
+    if value.more_places > 0 {
+        text.push_str(&format!(" and {}", plural(value.more_places, "more place")));
+    }
+    text
+}
+
+/// Says of a text how many lines are taken away and put in.
+pub fn lines_of(part: Part, hunks: &[MaskedHunk]) -> String {
+    let sides = |lines: fn(&MaskedHunk) -> usize| hunks.iter().map(lines).sum::<usize>();
+    let lines = match (sides(|hunk| hunk.removed.len()), sides(|hunk| hunk.added.len())) {
+        (0, added) => format!("+{added}"),
+        (removed, 0) => format!("-{removed}"),
+        (removed, added) => format!("-{removed} +{added}"),
+    };
+    format!("{} ({lines})", part.as_str())
 }
 
 #[cfg(test)]

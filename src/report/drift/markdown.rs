@@ -1,16 +1,14 @@
 //! GitHub-flavoured Markdown for a comment or an issue, bounded.
 //!
 //! Everything that is not our own words stands in a code span: there, GitHub makes no link, mention, reference or HTML of
-//! it. The two characters that could end a span or a cell are written as escapes.
+//! it.
 
 use super::DriftReport;
 use super::fold::{Fold, fold};
 use super::words;
 use crate::drift::Standing;
+use crate::report::markup::{MAX_BYTES, code, span};
 use crate::view::DiagnosticView;
-
-/// The most bytes of a report. GitHub takes 65,536 characters in a comment; the rest is for who posts it.
-pub const MAX_BYTES: usize = 60_000;
 
 /// The bytes that are kept for the line which says what is missing.
 const RESERVE: usize = 400;
@@ -154,29 +152,4 @@ fn warnings(report: &DriftReport<'_>) -> String {
         out.push_str(&format!("- and {}\n", words::plural(warnings.len() - MAX_ENTRIES, "more warning")));
     }
     out
-}
-
-/// Writes a text, cut, as a code span that fits a cell.
-fn code(text: &str, most: usize) -> String {
-    span(&words::cut(&words::shown(text), most))
-}
-
-/// Writes a text that has nothing invisible as a code span that fits a cell.
-fn span(shown: &str) -> String {
-    let inner = shown.replace('`', "\\u{60}").replace('|', "\\u{7c}");
-    if inner == shown || inner.starts_with('"') { format!("`{inner}`") } else { format!("`\"{inner}\"`") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::code;
-
-    #[test]
-    fn nothing_ends_a_code_span() {
-        assert_eq!(code("@everyone #1 <b>", 80), "`@everyone #1 <b>`");
-        assert_eq!(code("a|b`c", 80), "`\"a\\u{7c}b\\u{60}c\"`");
-        assert_eq!(code("", 80), "`\"\"`");
-        assert_eq!(code(" ` ", 80), "`\" \\u{60} \"`");
-        assert_eq!(code("a\nb", 80), "`\"a\\nb\"`");
-    }
 }

@@ -18,7 +18,6 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use fold::{Fold, Times, fold};
-pub use markdown::MAX_BYTES as MAX_MARKDOWN_BYTES;
 pub use sarif::MAX_RESULTS as MAX_SARIF_RESULTS;
 
 use crate::drift::Drift;
