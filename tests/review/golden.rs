@@ -40,19 +40,27 @@ fn edited(edits: &[(&str, &str, &str)]) -> Tree {
     tree
 }
 
+/// Holds a text against the one that is kept.
+fn hold(name: &str, text: &str) {
+    let path = root("tests/review/golden").join(name);
+    if env::var_os("UPDATE").is_some() {
+        fs::create_dir_all(root("tests/review/golden")).expect("the folder can be made");
+        fs::write(&path, text).expect("the text can be written");
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}; UPDATE=1 writes it"));
+    assert!(golden == text, "{name} was\n{golden}\nand is\n{text}");
+}
+
 fn judge(name: &str, edits: &[(&str, &str, &str)]) {
     let change = change::compare(&build(&example()), &build(&edited(edits)), None);
     let folds = change::fold(&change);
     let judgement = Some(change::judge(&change, &folds));
     let report = ChangeReport { change: &change, folds, judgement, base: "main", head: "this edit" };
     let text = format!("{}\n{}", report.text(false, false), report.text(true, false));
-    let path = root("tests/review/golden").join(name);
-    if env::var_os("UPDATE").is_some() {
-        fs::create_dir_all(root("tests/review/golden")).expect("the folder can be made");
-        fs::write(&path, &text).expect("the text can be written");
-    }
-    let golden = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}; UPDATE=1 writes it"));
-    assert!(golden == text, "{name} was\n{golden}\nand is\n{text}");
+    hold(name, &text);
+    let stem = name.trim_end_matches(".txt");
+    hold(&format!("{stem}.md"), &report.markdown("site"));
+    hold(&format!("{stem}.github"), &report.github("site"));
     let coloured = report.text(false, true);
     let mut plain = String::new();
     let mut parts = coloured.split('\x1b');

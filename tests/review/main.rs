@@ -13,6 +13,7 @@ mod command;
 mod golden;
 mod laws;
 mod log;
+mod markdown;
 mod rails;
 mod site;
 mod why;

@@ -44,7 +44,7 @@ fn rail(breach: &Breach, finding: &Diagnostic, folder: &str) -> String {
     // The line of the base may be another one by now.
     let line = if breach.side == Side::Head { breach.line } else { 1 };
     let help = finding.hint.as_ref().map(|hint| format!("\nhelp: {hint}")).unwrap_or_default();
-    let text = format!("{}{help}", cut(&finding.message, MAX_SENTENCE));
+    let text = format!("{}{help}", cut(&words::line(&finding.message), MAX_SENTENCE));
     command(Kind::Error, workflow::Spot { path: &path, line, column: None }, finding.code.as_str(), &text)
 }
 
@@ -65,8 +65,10 @@ fn one(fold: &Fold<'_>, folder: &str) -> String {
     }
 }
 
-/// Finds the first line that the head has and that states what changes: one that states another value than before, else
-/// any.
+/// Finds the line of the head that a change comes from: of a variable that changes, else of the first value that does.
 fn cause<'f>(fold: &'f Fold<'_>) -> Option<&'f Spot> {
-    words::told(fold).find_map(|value| value.change.new.as_ref()?.spot.as_ref())
+    let spots =
+        || words::told(fold).filter_map(|value| Some((&value.change.key, value.change.new.as_ref()?.spot.as_ref()?)));
+    let variable = spots().find(|(key, _)| key.starts_with("vars."));
+    variable.or_else(|| spots().next()).map(|(_, spot)| spot)
 }
