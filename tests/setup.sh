@@ -22,7 +22,7 @@ log=$parts/setup.log
 mkdir -p "$parts" "$npm"
 : >"$log"
 
-all_parts="build git curl shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
+all_parts="build git curl jq unzip shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
     xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups faketime promtool sshd dnsmasq
     kea dhcpd lintian groff systemd-analyze $*"
 
@@ -38,7 +38,7 @@ has_module() { # NAME: in the venv
 found() {
     case $1 in
     build) have cc && have make && have cmake && have pkg-config ;;
-    git | curl | shellcheck | cloud-init | xmllint) have "$1" ;;
+    git | curl | jq | unzip | shellcheck | cloud-init | xmllint) have "$1" ;;
     qemu) have qemu-system-x86_64 && [ -e /usr/share/seabios/bios-256k.bin ] && [ -e /usr/lib/ipxe/qemu/pxe-virtio.rom ] ;;
     ovmf) [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] && [ -e /usr/lib/ipxe/qemu/efi-virtio.rom ] ;;
     ipxe) [ -e /usr/lib/ipxe/ipxe.lkrn ] ;;
@@ -82,7 +82,7 @@ packages() {
     lintian) echo lintian dpkg binutils ;;
     groff) echo groff-base ;;
     systemd-analyze) echo systemd ;;
-    git | curl | shellcheck | ovmf | ipxe | cloud-init | faketime) echo "$1" ;;
+    git | curl | jq | unzip | shellcheck | ovmf | ipxe | cloud-init | faketime) echo "$1" ;;
     *) ;;
     esac
 }

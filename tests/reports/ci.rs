@@ -6,7 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const WORKFLOWS: [&str; 2] = [".github/workflows/check.yml", ".github/workflows/drift.yml"];
+const WORKFLOWS: [&str; 4] = [
+    ".github/workflows/check.yml",
+    ".github/workflows/drift.yml",
+    ".github/workflows/review.yml",
+    ".github/workflows/review-comment.yml",
+];
 const GITLAB: &str = ".gitlab-ci.yml";
 
 fn example(path: &str) -> PathBuf {
@@ -77,6 +82,7 @@ fn pipelines_ask_for_formats_that_there_are() {
     for path in WORKFLOWS.into_iter().chain([GITLAB]) {
         let text = text(path);
         for words in text.split_whitespace().collect::<Vec<_>>().windows(2) {
+            // They are among those of `drift`.
             let is_ours = words[0] == "--format" || (words[0] == "--output" && words[1].contains('='));
             if is_ours {
                 let format = words[1].split('=').next().unwrap_or_default();

@@ -17,3 +17,4 @@ mod markdown;
 mod rails;
 mod site;
 mod why;
+mod workflows;

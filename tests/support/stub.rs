@@ -3,7 +3,7 @@
 //! It listens on loopback, or inside of a network namespace, keeps a connection open as iPXE likes it, and remembers each request.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,6 +19,8 @@ pub struct Seen {
     pub target: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
+    /// As long as its Content-Length says.
+    pub body: Vec<u8>,
 }
 
 /// Holds one answer to give.
@@ -119,7 +121,7 @@ fn converse(mut stream: TcpStream, log: &Mutex<Vec<Seen>>, answers: &Answers) ->
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
-    while let Some(seen) = read_head(&mut reader)? {
+    while let Some(seen) = read(&mut reader)? {
         let reply = answers(&seen);
         let (close, head_only) = (wants_close(&seen), seen.method == "HEAD");
         log.lock().expect("no thread panics with the lock").push(seen);
@@ -144,8 +146,7 @@ fn wants_close(seen: &Seen) -> bool {
     seen.headers.iter().any(|(name, value)| name == "connection" && value.eq_ignore_ascii_case("close"))
 }
 
-// Bodies of requests are not read: whoever needs them serves with something else.
-fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Seen>> {
+fn read(reader: &mut impl BufRead) -> io::Result<Option<Seen>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -156,7 +157,10 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Seen>> {
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
-            return Ok(Some(Seen { method, target, headers }));
+            let length = headers.iter().find(|(name, _): &&(String, String)| name == "content-length");
+            let mut body = vec![0; length.and_then(|(_, value)| value.parse().ok()).unwrap_or_default()];
+            reader.read_exact(&mut body)?;
+            return Ok(Some(Seen { method, target, headers, body }));
         }
         if let Some((name, value)) = line.split_once(':') {
             headers.push((name.to_lowercase(), value.trim().to_owned()));

@@ -1,0 +1,270 @@
+//! The example's comment on a pull request: its script as a runner runs it, against an interface like GitHub's on loopback.
+
+use crate::support::parts::{self, Part};
+use crate::support::stub::{Reply, Seen, Stub};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
+const MARKER: &str = "<!-- muster diff: larch . -->";
+const BOT: &str = "github-actions[bot]";
+
+fn example(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster-example").join(path)
+}
+
+/// A repository with one pull request, as its interface shows it.
+struct Forge {
+    stub: Stub,
+    comments: Arc<Mutex<Vec<Value>>>,
+}
+
+struct Shown {
+    /// The commit at the head of its pull request, and the repository it is in.
+    head: (&'static str, &'static str),
+    /// Who wrote which comments.
+    comments: Vec<(&'static str, String)>,
+    artifact: Option<Vec<u8>>,
+}
+
+impl Forge {
+    fn start(shown: Shown) -> Self {
+        let comment = |(at, (login, body)): (usize, (&str, String))| {
+            let kind = if login == BOT { "Bot" } else { "User" };
+            json!({"id": 100 + at, "user": {"login": login, "type": kind}, "body": body})
+        };
+        let comments: Vec<Value> = shown.comments.into_iter().enumerate().map(comment).collect();
+        let comments = Arc::new(Mutex::new(comments));
+        let (kept, head) = (Arc::clone(&comments), shown.head);
+        let artifact = shown.artifact;
+        let stub = Stub::start(move |seen| answer(seen, head, artifact.as_deref(), &kept));
+        Self { stub, comments }
+    }
+
+    /// Runs the script as the workflow does; returns its exit code and what it said.
+    fn run(&self) -> (Option<i32>, String) {
+        let mut script = Command::new("sh");
+        script.arg(example(".github/muster-comment.sh")).arg("77").env("GITHUB_API_URL", self.stub.url(""));
+        script.env("GITHUB_REPOSITORY", "site/wishes").env("TOKEN", "secret-of-the-run").env("HEAD_SHA", SHA);
+        script.env("HEAD_BRANCH", "a-branch&state=all").env("HEAD_OWNER", "ada").env("HEAD_REPOSITORY", "ada/fork");
+        script.env_remove("http_proxy").env_remove("HTTP_PROXY").env("no_proxy", "*");
+        let output = script.output().expect("sh is here");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// What was written, as method and path.
+    fn written(&self) -> Vec<String> {
+        let seen = self.stub.seen();
+        let is_ours = |seen: &Seen| seen.headers.contains(&("authorization".into(), "Bearer secret-of-the-run".into()));
+        assert!(seen.iter().all(is_ours), "every request is signed");
+        let written = seen.iter().filter(|seen| seen.method != "GET");
+        written.map(|seen| format!("{} {}", seen.method, seen.target)).collect()
+    }
+
+    fn bodies(&self) -> Vec<String> {
+        let comments = self.comments.lock().expect("no thread panics with it");
+        comments.iter().map(|comment| comment["body"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+fn answer(
+    seen: &Seen,
+    (sha, repository): (&str, &str),
+    artifact: Option<&[u8]>,
+    comments: &Mutex<Vec<Value>>,
+) -> Reply {
+    let (path, query) = seen.target.split_once('?').unwrap_or((&seen.target, ""));
+    let Some(path) = path.strip_prefix("/repos/site/wishes/") else { return Reply::not_found() };
+    let body = || serde_json::from_slice::<Value>(&seen.body).expect("it is JSON")["body"].clone();
+    let mut comments = comments.lock().expect("no thread panics with it");
+    let shown = match (seen.method.as_str(), path) {
+        ("GET", "pulls") => {
+            assert!(query.to_lowercase().contains("head=ada%3aa-branch%26state%3dall"), "{query}");
+            json!([
+                {"number": 4, "head": {"sha": SHA, "repo": null}},
+                {"number": 5, "head": {"sha": sha, "repo": {"full_name": repository}}},
+            ])
+        }
+        ("GET", "actions/runs/77/artifacts") => match artifact {
+            None => json!({"artifacts": []}),
+            Some(bytes) => json!({"artifacts": [
+                {"id": 8, "name": "muster-diff", "expired": true, "size_in_bytes": 9},
+                {"id": 9, "name": "muster-diff", "expired": false, "size_in_bytes": bytes.len()},
+            ]}),
+        },
+        ("GET", "actions/artifacts/9/zip") => return Reply::ok(artifact.expect("it was listed")),
+        ("GET", "issues/5/comments") => {
+            let page = query.rsplit_once("&page=").and_then(|(_, page)| page.parse::<usize>().ok()).expect("a page");
+            Value::Array(comments.iter().skip(100 * (page - 1)).take(100).cloned().collect())
+        }
+        ("POST", "issues/5/comments") => {
+            comments.push(json!({"id": 999, "user": {"login": BOT, "type": "Bot"}, "body": body()}));
+            json!({})
+        }
+        ("PATCH", path) => {
+            let id = path.strip_prefix("issues/comments/").and_then(|id| id.parse::<u64>().ok());
+            let known = comments.iter_mut().find(|comment| comment["id"].as_u64() == id).expect("it is there");
+            known["body"] = body();
+            json!({})
+        }
+        _ => return Reply::not_found(),
+    };
+    Reply::ok(shown.to_string().into_bytes())
+}
+
+/// Packs one file as GitHub packs an artifact.
+fn zip(name: &str, text: &[u8]) -> Vec<u8> {
+    let mut checksum = flate2::Crc::new();
+    checksum.update(text);
+    let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packed, text).expect("memory takes it");
+    let packed = packed.finish().expect("memory takes it");
+    let common = |out: &mut Vec<u8>| {
+        out.extend([20, 0, 0, 0, 8, 0, 0, 0, 0, 0]);
+        for number in [checksum.sum(), packed.len() as u32, text.len() as u32, name.len() as u32] {
+            out.extend(number.to_le_bytes());
+        }
+    };
+    let mut out = b"PK\x03\x04".to_vec();
+    common(&mut out);
+    out.extend(name.bytes());
+    out.extend(&packed);
+    let from = out.len() as u32;
+    out.extend(b"PK\x01\x02\x14\x00");
+    common(&mut out);
+    out.extend([0; 14]);
+    out.extend(name.bytes());
+    let length = out.len() as u32 - from;
+    out.extend(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+    out.extend(length.to_le_bytes());
+    out.extend(from.to_le_bytes());
+    out.extend([0, 0]);
+    out
+}
+
+fn said(text: &str) -> Option<Vec<u8>> {
+    Some(zip("diff.md", format!("{MARKER}\n{text}\n").as_bytes()))
+}
+
+fn has_tools(test: &str) -> bool {
+    parts::all(test, &[Part::Curl, Part::Jq, Part::Unzip])
+}
+
+const HEAD: (&str, &str) = (SHA, "ada/fork");
+
+#[test]
+fn the_first_comment_is_made_and_then_kept_up_to_date() {
+    if !has_tools("workflows::the_first_comment_is_made_and_then_kept_up_to_date") {
+        return;
+    }
+    // Nothing in it is a command, whoever wrote it.
+    let text = "$(touch /tmp/x) `id` \"quoted\" \\n %s ${{ secrets.A }} é\u{fffd}";
+    let forge = Forge::start(Shown { head: HEAD, comments: Vec::new(), artifact: said(text) });
+    let (code, told) = forge.run();
+    assert_eq!((code, &*told), (Some(0), "pull request 5: commented\n"));
+    assert_eq!(forge.written(), ["POST /repos/site/wishes/issues/5/comments"]);
+    let first = forge.bodies();
+    assert!(first[0].starts_with(&format!("{MARKER}\n{text}\n")) && first[0].contains(SHA), "{first:?}");
+    let (code, told) = forge.run();
+    assert_eq!((code, &*told), (Some(0), "pull request 5: comment 999 is up to date\n"));
+    assert_eq!(forge.written().last().map(String::as_str), Some("PATCH /repos/site/wishes/issues/comments/999"));
+    assert_eq!(forge.bodies(), first);
+}
+
+#[test]
+fn only_our_own_comment_is_written_over() {
+    if !has_tools("workflows::only_our_own_comment_is_written_over") {
+        return;
+    }
+    let mut comments: Vec<(&str, String)> = vec![
+        ("mallory", format!("{MARKER}\nours, really")),
+        (BOT, "something else, of another workflow".into()),
+        (BOT, "<!-- muster diff: other . -->\nanother cluster".into()),
+        (BOT, format!("quoted: {MARKER}")),
+    ];
+    // The page after the first is read too.
+    comments.extend((0..150).map(|_| ("bob", "hm".to_owned())));
+    comments.push((BOT, format!("{MARKER}\nold")));
+    let before: Vec<String> = comments.iter().map(|(_, body)| body.clone()).collect();
+    let forge = Forge::start(Shown { head: HEAD, comments, artifact: said("new") });
+    assert_eq!(forge.run().0, Some(0));
+    assert_eq!(forge.written(), ["PATCH /repos/site/wishes/issues/comments/254"]);
+    let after = forge.bodies();
+    assert_eq!(after.len(), before.len());
+    assert_eq!(after[..154], before[..154]);
+    assert!(after[154].contains("\nnew\n"), "{}", after[154]);
+}
+
+#[test]
+fn without_its_pull_request_nothing_is_said() {
+    if !has_tools("workflows::without_its_pull_request_nothing_is_said") {
+        return;
+    }
+    for head in [("ffffffffffffffffffffffffffffffffffffffff", "ada/fork"), (SHA, "mallory/fork")] {
+        let forge = Forge::start(Shown { head, comments: Vec::new(), artifact: said("new") });
+        let (code, told) = forge.run();
+        assert!(code == Some(0) && told.contains("nothing to say"), "{told}");
+        assert!(forge.written().is_empty());
+    }
+    let forge = Forge::start(Shown { head: HEAD, comments: Vec::new(), artifact: None });
+    let (code, told) = forge.run();
+    assert!(code == Some(0) && told.contains("kept no artifact"), "{told}");
+    assert!(forge.written().is_empty());
+}
+
+#[test]
+fn what_muster_would_not_write_is_refused() {
+    if !has_tools("workflows::what_muster_would_not_write_is_refused") {
+        return;
+    }
+    let mut noise = fastrand::Rng::with_seed(1);
+    let noise: Vec<u8> = (0..300_000).map(|_| noise.u8(..)).collect();
+    let artifacts = [
+        (zip("diff.md", &noise), "larger than"),
+        // A bomb: small, and not so inside.
+        (said(&"a".repeat(5_000_000)).expect("there is one"), "longer than"),
+        (zip("diff.md", b"<!-- other -->\nhello"), "none of muster diff"),
+        (zip("diff.md", format!("hello\n{MARKER}\n").as_bytes()), "none of muster diff"),
+        (zip("diff.md", b""), "none of muster diff"),
+        (zip("../diff.md", format!("{MARKER}\n").as_bytes()), "none of muster diff"),
+        (b"no archive".to_vec(), "none of muster diff"),
+    ];
+    for (artifact, why) in artifacts {
+        let forge = Forge::start(Shown { head: HEAD, comments: Vec::new(), artifact: Some(artifact) });
+        let (code, told) = forge.run();
+        assert!(code == Some(1) && told.contains(why), "{why}: {told}");
+        assert!(forge.written().is_empty(), "{why}");
+    }
+}
+
+#[test]
+fn shellcheck_finds_nothing() {
+    let Some(program) = parts::require("workflows::shellcheck_finds_nothing", Part::Shellcheck) else { return };
+    let output = Command::new(program).arg(example(".github/muster-comment.sh")).output().expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// Expressions are put into a script before a shell reads it; variables are not.
+#[test]
+fn no_expression_stands_in_a_script() {
+    for name in ["review.yml", "review-comment.yml"] {
+        let text = std::fs::read_to_string(example(".github/workflows").join(name)).expect("it is there");
+        let mut script: Option<usize> = None;
+        for line in text.lines() {
+            let indent = line.len() - line.trim_start().len();
+            if script.is_some_and(|from| !line.trim().is_empty() && indent <= from) {
+                script = None;
+            }
+            if line.trim_start().trim_start_matches("- ").starts_with("run:") {
+                script = Some(indent);
+            }
+            assert!(script.is_none() || !line.contains("${{"), "{name}: {line}");
+        }
+        assert!(!text.contains("secrets.") && !text.contains("pull_request_target"), "{name}");
+    }
+    let text = std::fs::read_to_string(example(".github/workflows/review.yml")).expect("it is there");
+    assert!(!text.contains(": write"), "a stranger's pull request writes nothing");
+}
