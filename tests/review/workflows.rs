@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
 const MARKER: &str = "<!-- muster diff: larch . -->";
+const SCRIPTS: [&str; 2] = [".github/muster-comment.sh", ".gitlab/muster-note.sh"];
 const BOT: &str = "github-actions[bot]";
 
 fn example(path: &str) -> PathBuf {
@@ -240,10 +241,57 @@ fn what_muster_would_not_write_is_refused() {
     }
 }
 
+/// GitLab's own: notes of a merge request, by who wrote them.
+#[test]
+fn gitlab_gets_one_note() {
+    if !has_tools("workflows::gitlab_gets_one_note") {
+        return;
+    }
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&written);
+    let stub = Stub::start(move |seen| {
+        assert!(seen.headers.contains(&("private-token".into(), "secret".into())), "{seen:?}");
+        let path = seen.target.split('?').next().unwrap_or_default();
+        let mut log = log.lock().expect("no thread panics with it");
+        let note = |id: u64, author: u64, body: &str| json!({"id": id, "author": {"id": author}, "body": body});
+        let shown = match (seen.method.as_str(), path) {
+            ("GET", "/user") => json!({"id": 7}),
+            ("GET", "/projects/3/merge_requests/2/notes") if log.is_empty() => {
+                json!([note(1, 8, MARKER), note(2, 7, "other")])
+            }
+            ("GET", "/projects/3/merge_requests/2/notes") => json!([note(1, 8, MARKER), note(4, 7, MARKER)]),
+            ("POST", "/projects/3/merge_requests/2/notes") | ("PUT", "/projects/3/merge_requests/2/notes/4") => {
+                let body: Value = serde_json::from_slice(&seen.body).expect("it is JSON");
+                log.push((seen.method.clone(), body["body"].as_str().unwrap_or_default().to_owned()));
+                json!({})
+            }
+            _ => return Reply::not_found(),
+        };
+        Reply::ok(shown.to_string().into_bytes())
+    });
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = folder.path().join("diff.md");
+    let note = |text: &str| {
+        std::fs::write(&file, text).expect("the file can be written");
+        let mut script = Command::new("sh");
+        script.arg(example(SCRIPTS[1])).arg(&file).env("CI_API_V4_URL", stub.url("")).env("MUSTER_TOKEN", "secret");
+        script.env("CI_PROJECT_ID", "3").env("CI_MERGE_REQUEST_IID", "2").env("no_proxy", "*");
+        let output = script.output().expect("sh is here");
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let text = |words: &str| format!("{MARKER}\n{words}\n");
+    assert_eq!(note(&text("one")), (Some(0), "noted\n".into()));
+    assert_eq!(note(&text("two")), (Some(0), "note 4 is up to date\n".into()));
+    assert_eq!(note("anything").0, Some(1));
+    assert_eq!(note(&text(&"a".repeat(65_000))).0, Some(1));
+    let want = [("POST".to_owned(), text("one")), ("PUT".to_owned(), text("two"))];
+    assert_eq!(*written.lock().expect("no thread panics with it"), want);
+}
+
 #[test]
 fn shellcheck_finds_nothing() {
     let Some(program) = parts::require("workflows::shellcheck_finds_nothing", Part::Shellcheck) else { return };
-    let output = Command::new(program).arg(example(".github/muster-comment.sh")).output().expect("it starts");
+    let output = Command::new(program).args(SCRIPTS.map(example)).output().expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
