@@ -12,6 +12,7 @@ mod bare;
 mod boots;
 mod client;
 mod curl;
+mod diff;
 mod fleet;
 mod landing;
 mod log;
@@ -103,6 +104,9 @@ fn run(only: Option<&str>) {
     }
     if wanted("log") {
         log::measure(folder.path(), &mut rows);
+    }
+    if wanted("diff") {
+        diff::measure(folder.path(), &mut rows);
     }
     if wanted("landing") {
         curl::measure(folder.path(), &mut rows);
