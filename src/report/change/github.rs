@@ -61,7 +61,13 @@ fn one(fold: &Fold<'_>, folder: &str) -> String {
             let path = shown(&words::from_root(folder, &spot.path));
             command(Kind::Warning, workflow::Spot { path: &path, line: spot.line, column: None }, &title, &text)
         }
-        None => unplaced(Kind::Warning, &title, &text),
+        None => {
+            let mut was = words::told(fold).filter_map(|value| value.change.old.as_ref()?.spot.as_ref());
+            let place =
+                |spot: &Spot| format!("; was at {}:{}", shown(&words::from_root(folder, &spot.path)), spot.line);
+            let was = was.next().map(place).unwrap_or_default();
+            unplaced(Kind::Warning, &title, &format!("{text}{was}"))
+        }
     }
 }
 
