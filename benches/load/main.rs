@@ -13,6 +13,7 @@ mod boots;
 mod client;
 mod curl;
 mod fleet;
+mod hook;
 mod landing;
 mod log;
 mod observed;
@@ -100,6 +101,9 @@ fn run(only: Option<&str>) {
     }
     if wanted("boots10k") {
         boots::measure(folder.path(), &mut rows);
+    }
+    if wanted("hook") {
+        hook::measure(folder.path(), &mut rows);
     }
     if wanted("log") {
         log::measure(folder.path(), &mut rows);
