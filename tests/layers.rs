@@ -287,3 +287,16 @@ fn the_table_has_no_circle() {
         }
     }
 }
+
+#[test]
+fn only_a_hook_obeys_the_environment_of_git() {
+    let mut files = Vec::new();
+    rust_files(&source(), &mut files);
+    let files_with = |word: &str| -> Vec<String> {
+        let has = |path: &&PathBuf| fs::read_to_string(path).expect("the source can be read").contains(word);
+        let shown = |path: &PathBuf| path.strip_prefix(source()).expect("it lies there").display().to_string();
+        files.iter().filter(has).map(shown).collect()
+    };
+    assert_eq!(files_with("open_from_env("), ["git/pushed.rs"]);
+    assert_eq!(files_with("Repo::pushed()"), ["cli/hook/receive.rs"]);
+}

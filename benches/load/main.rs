@@ -14,6 +14,7 @@ mod client;
 mod curl;
 mod diff;
 mod fleet;
+mod hook;
 mod landing;
 mod log;
 mod observed;
@@ -101,6 +102,9 @@ fn run(only: Option<&str>) {
     }
     if wanted("boots10k") {
         boots::measure(folder.path(), &mut rows);
+    }
+    if wanted("hook") {
+        hook::measure(folder.path(), &mut rows);
     }
     if wanted("log") {
         log::measure(folder.path(), &mut rows);

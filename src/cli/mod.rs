@@ -15,6 +15,7 @@ mod discover;
 mod drift;
 mod events;
 mod failure;
+mod hook;
 mod hosted;
 mod log;
 mod man;
@@ -52,6 +53,7 @@ enum Command {
     Diff(diff::Diff),
     Log(log::Log),
     Why(why::Why),
+    Hook(hook::Hook),
     Discover(Box<discover::Discover>),
     Drift(drift::Drift),
     Boots(boots::Boots),
@@ -104,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Diff(command) => command.run(),
         Command::Log(command) => command.run(),
         Command::Why(command) => command.run(),
+        Command::Hook(command) => command.run(),
         Command::Discover(command) => command.run(),
         Command::Drift(command) => command.run(),
         Command::Boots(command) => command.run(),

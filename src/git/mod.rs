@@ -4,7 +4,7 @@
 //! What another host keeps is fetched by the machine's own `git` ([`Remote`]), bounded in time and size; libgit2 does all
 //! else. Everything here blocks; callers on an async runtime use a blocking thread. This room does not know what the files
 //! mean, which commit is served, or when to look again. It writes nothing but its own mirror, runs no hook, runs no `git`
-//! for a repository of this host, and never obeys `GIT_DIR` and its kin.
+//! for a repository of this host, and obeys `GIT_DIR` and its kin nowhere but where a hook asks it to ([`Repo::pushed`]).
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: it reads repositories, runs git and writes its mirror")]
 
@@ -18,6 +18,7 @@ mod left;
 mod locate;
 mod merge;
 mod mirror;
+mod pushed;
 mod remote;
 mod repo;
 mod signed;
@@ -33,6 +34,7 @@ pub use error::{GitError, Limit};
 pub use fault::{RemoteError, RemoteFault};
 pub use folder::work_tree;
 pub use mirror::{FOLLOWED, Fetched, MAX_PACKS, Mirror};
+pub use pushed::{Update, to_be_hooked};
 pub use remote::{FetchBounds, Remote, Stop};
 pub use repo::{CommitInfo, Repo, Tip, Trust, Wanted};
 pub use signed::{Files, KeyFault, Refusal, Signers, Why};

@@ -108,6 +108,10 @@ impl Repo {
         Ok(Self { inner, dirs, prefix })
     }
 
+    pub(super) fn of_parts(inner: Repository, dirs: Dirs) -> Self {
+        Self { inner, dirs, prefix: String::new() }
+    }
+
     /// Returns the folder of the work tree, or of a bare repository.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -207,7 +211,7 @@ impl Repo {
         git_error(&self.dirs.root, doing, source)
     }
 
-    fn head_branch(&self) -> Result<String, GitError> {
+    pub(super) fn head_branch(&self) -> Result<String, GitError> {
         let head = self.inner.find_reference("HEAD").map_err(|source| self.error("read HEAD", source))?;
         let detached = || GitError::Detached { path: self.dirs.root.clone() };
         if head.kind() != Some(ReferenceType::Symbolic) {
@@ -243,7 +247,7 @@ fn open_named(dirs: &Dirs) -> Result<Repository, git2::Error> {
     Ok(repo)
 }
 
-fn open_error(dirs: &Dirs, source: git2::Error) -> GitError {
+pub(super) fn open_error(dirs: &Dirs, source: git2::Error) -> GitError {
     let path = dirs.root.clone();
     let config = source.message().contains(".gitconfig") || source.message().contains("git/config");
     match source.code() {

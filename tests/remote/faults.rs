@@ -4,8 +4,8 @@ use std::fs;
 use std::net::TcpListener;
 use std::process::Stdio;
 
-use super::forge::Forge;
 use super::*;
+use crate::support::forge::Forge;
 
 /// Serves a first commit from the forge, then lets it misbehave and pushes another one.
 fn served_then(test: &str, mode: &str, more: &[&str]) -> Option<(Wishes, Forge, Served)> {

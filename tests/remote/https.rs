@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::forge::{ACCOUNT, Forge, PASSWORD};
 use super::*;
+use crate::support::forge::{ACCOUNT, Forge, PASSWORD};
 
 #[test]
 fn a_push_is_served_with_the_sites_credential_helper() {

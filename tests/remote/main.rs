@@ -9,7 +9,6 @@
 mod support;
 
 mod faults;
-mod forge;
 mod https;
 mod sshd;
 

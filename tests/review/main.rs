@@ -11,6 +11,7 @@ mod fixture;
 
 mod command;
 mod golden;
+mod hook;
 mod laws;
 mod log;
 mod markdown;

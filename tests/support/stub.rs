@@ -3,7 +3,7 @@
 //! It listens on loopback, or inside of a network namespace, keeps a connection open as iPXE likes it, and remembers each request.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Read as _, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::support::parts;
-use crate::support::wishes::Wishes;
+use super::parts;
+use super::wishes::Wishes;
 
 pub const ACCOUNT: &str = "ada:hunter2-of-ada";
 pub const PASSWORD: &str = "hunter2-of-ada";
@@ -37,7 +37,7 @@ impl Forge {
         fs::create_dir_all(&dir).expect("it can be made");
         fs::write(dir.join("mode"), "ok").expect("it can be written");
         certificate(&dir);
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/remote/forge.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/forge.py");
         let mut command = Command::new(python);
         command.arg(script).arg(wishes.root()).arg(&dir).args(more);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("python3 starts");

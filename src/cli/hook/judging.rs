@@ -1,0 +1,134 @@
+//! Judging what is pushed: a check that ends, and a comparison that is given up when it takes too long.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::change;
+use crate::model::{Diagnostic, Revision, Tree};
+use crate::report::{self, ChangeReport};
+use crate::snapshot::{self, Snapshot};
+
+/// How many lines of the comparison a pusher is shown.
+const MAX_LINES: usize = 40;
+
+/// Until when somebody waits.
+pub struct Patience {
+    pub since: Instant,
+    pub within: Duration,
+}
+
+impl Patience {
+    /// Returns how long it still lasts.
+    pub fn left(&self) -> Duration {
+        self.within.saturating_sub(self.since.elapsed())
+    }
+}
+
+/// What is pushed, and what stood there, or why that is not known.
+pub struct Pushed {
+    pub tree: Tree,
+    pub revision: Revision,
+    pub base: Result<(Tree, Revision), String>,
+}
+
+/// What a push comes to.
+pub enum Judged {
+    /// It does not check.
+    Unsound { findings: Vec<Diagnostic>, tree: Tree },
+    /// It breaks guard rails; the findings are of the rails.
+    Breaches { findings: Vec<Diagnostic>, stat: String, tree: Tree },
+    /// It may be taken; the findings are warnings.
+    Sound { told: String, findings: Vec<Diagnostic>, tree: Tree },
+    /// Comparing came to no end of its own.
+    Nothing,
+}
+
+/// What comparing with the commit before says.
+enum Compared {
+    Told {
+        stat: String,
+        findings: Vec<Diagnostic>,
+        is_sound: bool,
+    },
+    /// Why there is nothing to compare with.
+    NoBase(String),
+}
+
+/// Judges a push; it is checked to the end, and compared as long as patience lasts.
+pub fn judge(pushed: Pushed, branch: &str, patience: &Patience) -> Judged {
+    let Pushed { tree, revision, base } = pushed;
+    let checks = format!("{} checks", revision.short());
+    let (give, head) = mpsc::channel();
+    let (answer, answered) = mpsc::channel();
+    let branch = branch.to_owned();
+    // The base is built beside the head. Nobody joins this thread where its time is over: the process ends with it.
+    thread::spawn(move || {
+        let compared = compared(base, &head, &branch);
+        // Nobody listens any more where the head does not check, or the time is over.
+        compared.map(|compared| answer.send(compared))
+    });
+    let (snapshot, mut findings) = snapshot::build(&tree, revision);
+    let Some(snapshot) = snapshot.map(Arc::new) else { return Judged::Unsound { findings, tree } };
+    // A thread that failed answers nothing.
+    let _ = give.send(snapshot);
+    match answered.recv_timeout(patience.left()) {
+        Ok(Compared::Told { stat, findings: of_rails, is_sound: false }) => {
+            Judged::Breaches { findings: of_rails, stat, tree }
+        }
+        Ok(Compared::Told { stat, findings: of_rails, is_sound: true }) => {
+            findings.extend(of_rails);
+            Judged::Sound { told: stat, findings, tree }
+        }
+        Ok(Compared::NoBase(why)) => {
+            let told = format!("{checks}; {why}, so nothing is compared and no guard rail is judged\n");
+            Judged::Sound { told, findings, tree }
+        }
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            let told = format!(
+                "{checks}; SKIPPED, as it takes longer than {:?}: what it changes, and the guard rails, which `muster \
+                 serve` judges before it takes the commit\n",
+                patience.within
+            );
+            Judged::Sound { told, findings, tree }
+        }
+        Err(mpsc::RecvTimeoutError::Disconnected) => Judged::Nothing,
+    }
+}
+
+/// Compares with the base, once the head is there; nothing where none comes.
+fn compared(
+    base: Result<(Tree, Revision), String>,
+    head: &mpsc::Receiver<Arc<Snapshot>>,
+    branch: &str,
+) -> Option<Compared> {
+    let (tree, revision) = match base {
+        Ok(base) => base,
+        Err(why) => return Some(Compared::NoBase(why)),
+    };
+    let (old, findings) = snapshot::build(&tree, revision.clone());
+    let label = format!("{branch} ({})", revision.short());
+    let Some(old) = old else {
+        return Some(Compared::NoBase(format!("{label} does not check ({})", report::count(&findings))));
+    };
+    let new = head.recv().ok()?;
+    let change = change::compare(&Arc::new(old), &new, None);
+    let folds = change::fold(&change);
+    let judgement = change::judge(&change, &folds);
+    let (findings, is_sound) = (judgement.findings(), judgement.is_sound());
+    // The findings tell what the rails say.
+    let report = ChangeReport { change: &change, folds, judgement: None, base: &label, head: new.revision().short() };
+    Some(Compared::Told { stat: first_lines(&report.text(true, false)), findings, is_sound })
+}
+
+/// Shortens a text in the middle, and says so: its last line is the sum.
+fn first_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.len() <= MAX_LINES {
+        return text.to_owned();
+    }
+    let (first, last) = (&lines[..MAX_LINES - 3], lines[lines.len() - 1]);
+    let more = lines.len() - first.len() - 1;
+    format!("{}\n… and {more} more lines of `muster diff --stat`\n\n{last}\n", first.join("\n"))
+}

@@ -1,0 +1,34 @@
+//! `muster hook`: what a git server runs at a push, and how it comes to run it.
+
+mod install;
+mod judging;
+mod receive;
+
+use clap::{Args, Subcommand};
+
+use super::{Failure, Outcome};
+
+/// Judge pushes on a git server: refuse what does not check or breaks a guard rail
+#[derive(Debug, Args)]
+pub struct Hook {
+    #[command(subcommand)]
+    of: Of,
+}
+
+#[derive(Debug, Subcommand)]
+enum Of {
+    PreReceive(receive::PreReceive),
+    Install(install::Install),
+    Uninstall(install::Uninstall),
+}
+
+impl Hook {
+    /// Runs the command.
+    pub fn run(self) -> Result<Outcome, Failure> {
+        match self.of {
+            Of::PreReceive(command) => command.run(),
+            Of::Install(command) => command.run(),
+            Of::Uninstall(command) => command.run(),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! `muster hook pre-receive`.
+
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::super::{Failure, Outcome};
+use super::judging::{self, Judged, Patience, Pushed};
+use crate::git::{GitError, Repo, Update, Wanted};
+use crate::model::{Diagnostic, Revision, Severity, Tree, parse_duration};
+use crate::report;
+
+/// The most bytes of lines that git hands over: 600,000 references.
+const MAX_LINES_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How many findings a pusher is shown.
+const MAX_FINDINGS: usize = 20;
+
+/// Judge a push as git's pre-receive hook: git runs this, with the references on standard input
+///
+/// Only the branch that is served is judged; all else passes. A commit that does not check, or that breaks a guard rail
+/// of policy.toml, is refused with why, and with it the whole push; a good one is told what it changes. The check runs to
+/// its end however long it takes; the comparison is given up after a time (--within), and that is said. Exit codes: 0 taken, 1 refused, 2
+/// refused since it could not be judged.
+#[derive(Debug, Args)]
+pub struct PreReceive {
+    /// The branch that is served [default: the one that HEAD names]
+    #[arg(long, value_name = "NAME")]
+    branch: Option<String>,
+    /// The folder of the cluster inside the repository
+    #[arg(long, value_name = "DIR", default_value = "")]
+    path: String,
+    /// Let the pusher wait no longer than this for what the commit changes and for the guard rails
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
+    within: Duration,
+}
+
+impl PreReceive {
+    /// Runs the command.
+    pub fn run(self) -> Result<Outcome, Failure> {
+        let patience = Patience { since: Instant::now(), within: self.within };
+        let updates = updates(io::stdin().lock())?;
+        let repo = Repo::pushed()?;
+        let name = repo.full_name(&Wanted::new(self.branch.as_deref(), None))?;
+        let Some(update) = updates.into_iter().find(|update| update.reference == name) else {
+            return Ok(Outcome::AsWished);
+        };
+        let branch = name.strip_prefix("refs/heads/").unwrap_or(&name).to_owned();
+        let Update { old, new, .. } = update;
+        let Some(new) = new else {
+            say(&format!("{branch} is not deleted: nodes boot by it\n"));
+            say("  hint: to serve another branch, change --branch of the hook and of `muster serve` first\n");
+            return Ok(Outcome::Findings);
+        };
+        let push = Push { repo: &repo, branch, sub: self.path.trim_matches('/').to_owned(), old, new };
+        push.judge(&patience)
+    }
+}
+
+/// Reads what git hands over.
+fn updates(input: impl Read) -> Result<Vec<Update>, Failure> {
+    let mut bytes = Vec::new();
+    let read = input.take(MAX_LINES_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::new(format!("what is pushed cannot be read: {error}")))?;
+    if bytes.len() as u64 > MAX_LINES_BYTES {
+        return Err(Failure::new("more references are pushed at once than any repository has"));
+    }
+    // A name that is not UTF-8 is none that is served.
+    let text = String::from_utf8_lossy(&bytes);
+    let hint = "git runs this as the hook pre-receive, with `OLD NEW REF` on each line of standard input";
+    let parse = |line: &str| {
+        let fault = || Failure::new(format!("`{}` is no line of a push", line.escape_debug()));
+        Update::parse(line).ok_or_else(|| fault().hint(Some(hint.into())))
+    };
+    text.lines().map(parse).collect()
+}
+
+/// A push to the branch that is served.
+struct Push<'r> {
+    repo: &'r Repo,
+    branch: String,
+    sub: String,
+    old: Option<Revision>,
+    new: Revision,
+}
+
+impl Push<'_> {
+    fn judge(&self, patience: &Patience) -> Result<Outcome, Failure> {
+        let tree = self.repo.tree(&self.new, &self.sub)?;
+        let base = self.base();
+        self.tell_left_out(patience);
+        let pushed = Pushed { tree, revision: self.new.clone(), base };
+        match judging::judge(pushed, &self.branch, patience) {
+            Judged::Nothing => {
+                let hint =
+                    "a fault of muster's own, whose words stand above; `muster diff` in your clone should show it too";
+                Err(Failure::new("comparing failed, so nothing is taken").hint(Some(hint.into())))
+            }
+            Judged::Unsound { findings, tree } => Ok(self.refuse(&findings, &tree, "mend them, and push again")),
+            Judged::Breaches { findings, stat, tree } => {
+                say(&stat);
+                let next = "if it is wished, allow it as told above, and push again; `muster diff` tells all";
+                Ok(self.refuse(&findings, &tree, next))
+            }
+            Judged::Sound { told, findings, tree } => {
+                say(&report::text(&findings, &tree, &self.prefix(), false));
+                say(&told);
+                Ok(Outcome::AsWished)
+            }
+        }
+    }
+
+    /// Reads the tree that stands now; else says why there is none, which keeps nobody from mending it.
+    fn base(&self) -> Result<(Tree, Revision), String> {
+        let Some(old) = &self.old else { return Err("there is no commit before it".into()) };
+        match self.repo.tree(old, &self.sub) {
+            Ok(tree) => Ok((tree, old.clone())),
+            Err(GitError::NoSuchFolder { .. }) => Err(format!("{} has no `{}`", old.short(), self.sub)),
+            Err(error) => Err(format!("{} cannot be read ({error})", old.short())),
+        }
+    }
+
+    fn tell_left_out(&self, patience: &Patience) {
+        let Some(old) = self.old.as_ref().filter(|_| !patience.left().is_zero()) else { return };
+        let commits = match self.repo.left_out(old, &self.new) {
+            Ok(0) => return,
+            Ok(1) => "1 commit is".to_owned(),
+            Ok(many) => format!("{many} commits are"),
+            Err(error) => {
+                let (branch, old) = (&self.branch, old.short());
+                return say(&format!("how {branch} went on from {old} is not known: {error}\n"));
+            }
+        };
+        say(&format!("{} leaves what it was: {commits} left out\n", self.branch));
+    }
+
+    fn refuse(&self, findings: &[Diagnostic], tree: &Tree, next: &str) -> Outcome {
+        let mut gravest: Vec<Diagnostic> = findings.to_vec();
+        gravest.sort_by_key(|finding| finding.severity() != Severity::Error);
+        let more = gravest.len().saturating_sub(MAX_FINDINGS);
+        gravest.truncate(MAX_FINDINGS);
+        say(&report::text(&gravest, tree, &self.prefix(), false));
+        if more > 0 {
+            say(&format!("… and {more} more findings: `muster check` in your clone tells all\n"));
+        }
+        let (branch, short) = (&self.branch, self.new.short());
+        say(&format!("{branch} is not moved to {short}: {}\n  hint: {next}\n", report::count(findings)));
+        Outcome::Findings
+    }
+
+    fn prefix(&self) -> String {
+        if self.sub.is_empty() { String::new() } else { format!("{}/", self.sub) }
+    }
+}
+
+/// Tells the pusher, whom git shows what the hook writes; one who has gone away is refused or taken all the same.
+fn say(text: &str) {
+    use io::Write as _;
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_git_never_writes_is_refused() {
+        assert_eq!(updates(&b""[..]).expect("nothing is pushed"), []);
+        let fault = updates(&b"1234 5678 refs/heads/main\n"[..]).expect_err("these are no ids");
+        assert!(format!("{fault:?}").contains("is no line of a push"), "{fault:?}");
+    }
+}
