@@ -1,12 +1,9 @@
 //! An event of a commit's story for a terminal of 80 columns: when, what, which commit; and below it what that means.
 
-use super::drift::text::wrap;
 use super::drift::words::{cut, plural, shown};
+use super::page::{WIDTH, wrap};
 use crate::story::{Finding, What};
 use crate::view::EventView;
-
-/// The columns that lines are wrapped at.
-const WIDTH: usize = 80;
 
 /// The columns of the longest name of an event.
 const KIND: usize = 14;

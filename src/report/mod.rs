@@ -12,6 +12,7 @@ mod event;
 mod exceptions;
 mod log;
 mod markup;
+mod page;
 mod workflow;
 
 pub use boots::{BootsReport, how};

@@ -1,15 +1,9 @@
 //! Boots for a terminal of 80 columns: what is stale first, the last line a count.
 
 use crate::report::drift::Times;
-use crate::report::drift::text::wrap;
 use crate::report::drift::words::{ago, pair, plural, shown};
+use crate::report::page::{MAX_SET_LINES, Page, WIDTH, wrap};
 use crate::view::{BootsView, ChangedValue, HowView, RunFold, RunState, TimesView};
-
-/// The columns that lines are wrapped at.
-const WIDTH: usize = 80;
-
-/// The lines of a node set; of a longer one the JSON tells the rest.
-const MAX_SET_LINES: usize = 4;
 
 /// The characters of one side of a value.
 const MAX_VALUE: usize = 100;
@@ -18,7 +12,7 @@ const MAX_VALUE: usize = 100;
 const MAX_CHANGES: usize = 5;
 
 pub fn write(view: &BootsView, now: i64, colour: bool) -> String {
-    let mut page = Page { out: String::new(), colour };
+    let mut page = Page::new(colour);
     let mut last = None;
     for fold in &view.folds {
         if last != Some(fold.state) {
@@ -29,28 +23,6 @@ pub fn write(view: &BootsView, now: i64, colour: bool) -> String {
     }
     page.wrapped(0, &tail(view));
     page.out
-}
-
-/// The text so far.
-struct Page {
-    out: String,
-    colour: bool,
-}
-
-impl Page {
-    fn line(&mut self, indent: usize, text: &str) {
-        if !text.is_empty() {
-            self.out.push_str(&" ".repeat(indent));
-            self.out.push_str(text.trim_end());
-        }
-        self.out.push('\n');
-    }
-
-    fn wrapped(&mut self, indent: usize, text: &str) {
-        for line in wrap(text, WIDTH - indent, ' ') {
-            self.line(indent, &line);
-        }
-    }
 }
 
 fn heading(view: &BootsView, state: RunState, page: &mut Page) {

@@ -5,14 +5,8 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use super::words;
 use super::{ChangeReport, MAX_SHOWN};
 use crate::change::{self, Fold, FoldedValue, Judgement, MaskedHunk, Part, Value};
-use crate::report::drift::text::wrap;
 use crate::report::drift::words::{cut, plural, shown};
-
-/// The columns that lines are wrapped at; lines of scripts and documents stay whole.
-const WIDTH: usize = 80;
-
-/// The lines of a node set; of a longer one the JSON tells the rest.
-const MAX_SET_LINES: usize = 4;
+use crate::report::page::{MAX_SET_LINES, Page, WIDTH, wrap};
 
 /// The nodes whose own values are told, where a fold covers them.
 const MAX_EXAMPLES: usize = 3;
@@ -24,39 +18,11 @@ const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
-const OFF: &str = "\x1b[0m";
 const REVERSED: &str = "\x1b[7m";
 const NOT_REVERSED: &str = "\x1b[27m";
 
-/// The text so far.
-struct Page {
-    out: String,
-    colour: bool,
-}
-
-impl Page {
-    fn line(&mut self, indent: usize, text: &str) {
-        if !text.is_empty() {
-            self.out.push_str(&" ".repeat(indent));
-            self.out.push_str(text.trim_end());
-        }
-        self.out.push('\n');
-    }
-
-    fn wrapped(&mut self, indent: usize, text: &str) {
-        for line in wrap(text, WIDTH - indent, ' ') {
-            self.line(indent, &line);
-        }
-    }
-
-    fn paint(&self, colour: &str, text: &str) -> String {
-        let text = text.trim_end();
-        if self.colour { format!("{colour}{text}{OFF}") } else { text.to_owned() }
-    }
-}
-
 pub fn write(report: &ChangeReport<'_>, colour: bool) -> String {
-    let mut page = Page { out: String::new(), colour };
+    let mut page = Page::new(colour);
     head(report, &mut page);
     for fold in &report.folds {
         one(report, fold, &mut page);
@@ -67,7 +33,7 @@ pub fn write(report: &ChangeReport<'_>, colour: bool) -> String {
 
 /// Writes one line for each fold.
 pub fn write_stat(report: &ChangeReport<'_>, colour: bool) -> String {
-    let mut page = Page { out: String::new(), colour };
+    let mut page = Page::new(colour);
     head(report, &mut page);
     for fold in &report.folds {
         let headline = words::headline(fold);
@@ -127,7 +93,7 @@ fn values_of(fold: &Fold<'_>, page: &mut Page) {
 
 /// Writes what a fold of one machine changes, without saying of whom: its values, and with `patch` its texts.
 pub fn one_of_one(fold: &Fold<'_>, patch: bool, colour: bool) -> String {
-    let mut page = Page { out: String::new(), colour };
+    let mut page = Page::new(colour);
     values_of(fold, &mut page);
     for (part, hunks) in &fold.patches {
         if patch { self::patch(fold, *part, hunks, &mut page) } else { page.line(4, &words::lines_of(*part, hunks)) }

@@ -5,19 +5,14 @@ use super::fold::{Fold, fold};
 use super::words;
 use crate::drift::{Standing, Verdict};
 use crate::report::diagnostics;
-
-/// The columns that lines are wrapped at.
-const WIDTH: usize = 80;
-
-/// The lines of a node set; of a longer one the JSON tells the rest.
-const MAX_SET_LINES: usize = 4;
+use crate::report::page::{MAX_SET_LINES, Page, WIDTH, wrap};
 
 /// The characters of a value.
 const MAX_VALUE: usize = 120;
 
 pub fn write(report: &DriftReport<'_>, colour: bool) -> String {
     let folds = fold(&report.drift.findings);
-    let mut page = Page { out: String::new(), colour };
+    let mut page = Page::new(colour);
     head(report, &mut page);
     for standing in [Standing::Drifted, Standing::Unknown, Standing::Pending, Standing::Settling] {
         section(report, standing, &folds, &mut page);
@@ -27,38 +22,14 @@ pub fn write(report: &DriftReport<'_>, colour: bool) -> String {
     page.out
 }
 
-/// The text so far.
-struct Page {
-    out: String,
-    colour: bool,
-}
-
-impl Page {
-    fn line(&mut self, indent: usize, text: &str) {
-        if !text.is_empty() {
-            self.out.push_str(&" ".repeat(indent));
-            self.out.push_str(text);
-        }
-        self.out.push('\n');
-    }
-
-    fn heading(&mut self, standing: Standing, text: &str) {
-        let (on, off) = match (self.colour, standing) {
-            (false, _) => ("", ""),
-            (true, Standing::Drifted) => ("\x1b[1;31m", "\x1b[0m"),
-            (true, Standing::Unknown) => ("\x1b[1;33m", "\x1b[0m"),
-            (true, Standing::Pending | Standing::Settling) => ("\x1b[1;36m", "\x1b[0m"),
-            (true, Standing::Excepted | Standing::InSync | Standing::NotObservable) => ("\x1b[1m", "\x1b[0m"),
-        };
-        self.line(0, &format!("{on}{}{off}: {text}", standing.as_str()));
-    }
-
-    /// Writes a text over as many lines as it needs, broken at blanks.
-    fn wrapped(&mut self, indent: usize, text: &str) {
-        for line in wrap(text, WIDTH - indent, ' ') {
-            self.line(indent, line.trim_end());
-        }
-    }
+fn heading(page: &mut Page, standing: Standing, text: &str) {
+    let escape = match standing {
+        Standing::Drifted => "\x1b[1;31m",
+        Standing::Unknown => "\x1b[1;33m",
+        Standing::Pending | Standing::Settling => "\x1b[1;36m",
+        Standing::Excepted | Standing::InSync | Standing::NotObservable => "\x1b[1m",
+    };
+    page.line(0, &format!("{}: {text}", page.paint(escape, standing.as_str())));
 }
 
 fn head(report: &DriftReport<'_>, page: &mut Page) {
@@ -83,7 +54,7 @@ fn section(report: &DriftReport<'_>, standing: Standing, folds: &[Fold<'_>], pag
         return;
     }
     let findings: usize = own.clone().map(|fold| fold.findings.len()).sum();
-    page.heading(standing, &words::plural(findings, "finding"));
+    heading(page, standing, &words::plural(findings, "finding"));
     for fold in own {
         one(report, fold, page);
     }
@@ -146,7 +117,7 @@ fn excepted(folds: &[Fold<'_>], page: &mut Page) {
         return;
     }
     let findings = excuses.iter().map(|excuse| excuse.findings).sum();
-    page.heading(Standing::Excepted, &words::plural(findings, "finding"));
+    heading(page, Standing::Excepted, &words::plural(findings, "finding"));
     for excuse in excuses {
         let (findings, machines) =
             (words::plural(excuse.findings, "finding"), words::plural(excuse.machines, "machine"));
@@ -160,35 +131,4 @@ fn tail(report: &DriftReport<'_>, page: &mut Page) {
     page.out.push_str(&diagnostics::text(&drift.warnings, report.tree, report.prefix, page.colour));
     page.wrapped(0, &words::coverage(&drift.coverage));
     page.line(0, &words::count(drift));
-}
-
-/// Breaks a text after separators into lines of so many characters; what has no separator stays whole.
-pub fn wrap(text: &str, width: usize, separator: char) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut length = 0;
-    for part in text.split_inclusive(separator) {
-        let more = part.chars().count();
-        // A blank at the end of a line takes no room.
-        let needed = if separator == ' ' { part.trim_end().chars().count() } else { more };
-        if length > 0 && length + needed > width {
-            lines.push(String::new());
-            length = 0;
-        }
-        lines.last_mut().expect("there is a first line").push_str(part);
-        length += more;
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wrap;
-
-    #[test]
-    fn lines_break_after_separators_only() {
-        assert_eq!(wrap("n1,n2,n3", 6, ','), ["n1,n2,", "n3"]);
-        assert_eq!(wrap("a bb ccc", 4, ' '), ["a bb ", "ccc"]);
-        assert_eq!(wrap("longword a", 4, ' '), ["longword ", "a"]);
-        assert_eq!(wrap("", 4, ' '), [""]);
-    }
 }
