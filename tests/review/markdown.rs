@@ -315,6 +315,22 @@ fn one_large_fold_stays_in_bounds() {
     assert_eq!(read(&text).details, 1);
 }
 
+/// Whatever is long and wide at once, the head of the comment leaves room, and the marker ends.
+#[test]
+fn long_texts_everywhere_stay_in_bounds() {
+    let change = change::compare(&build(&apart(100, 1, "")), &build(&apart(100, 2, "")), None);
+    for piece in ["𝒳", "\u{e000}", "`|", "é é"] {
+        let text = piece.repeat(5_000);
+        let mut folds = change::fold(&change);
+        let mut judgement = poison(&mut folds, &text);
+        judgement.breaches = vec![judgement.breaches[0].clone(); 5];
+        judgement.stale = vec![judgement.stale[0].clone(); 50];
+        let markdown = report(&change, folds, judgement, &text).markdown(&text);
+        assert!(markdown.len() <= MAX_MARKDOWN_BYTES, "{} of {piece}", markdown.len());
+        read(&markdown);
+    }
+}
+
 #[test]
 fn the_command_writes_both() {
     let wishes = Wishes::copy_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster-example"));

@@ -2,6 +2,7 @@
 
 use crate::support::parts::{self, Part};
 use crate::support::stub::{Reply, Seen, Stub};
+use crate::support::wishes::Wishes;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -293,6 +294,48 @@ fn shellcheck_finds_nothing() {
     let Some(program) = parts::require("workflows::shellcheck_finds_nothing", Part::Shellcheck) else { return };
     let output = Command::new(program).args(SCRIPTS.map(example)).output().expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// Reads the script of one step.
+fn step(text: &str, name: &str) -> String {
+    let from = text.split_once(&format!("- name: {name}\n")).unwrap_or_else(|| panic!("{name} in {text}")).1;
+    let script = from.split_once("run: |\n").expect("the step is a script").1;
+    let lines = script.lines().take_while(|line| line.is_empty() || line.starts_with("          "));
+    lines.map(|line| format!("{}\n", line.trim_start())).collect()
+}
+
+/// The steps between fetching muster and keeping its text, on a clone as GitHub's checkout leaves it: both sides merged.
+#[test]
+fn the_review_runs_as_it_is_written() {
+    let wishes = Wishes::copy_of(&example(""));
+    wishes.git(&["fetch", "-q"]);
+    wishes.git(&["checkout", "-q", "-b", "work"]);
+    wishes.edit("groups/compute.toml", "\"selinux=1\"", "\"selinux=0\"");
+    wishes.edit("policy.toml", "allow = []", "max_nodes = 20\nallow = []");
+    wishes.commit("no SELinux");
+    wishes.git(&["checkout", "-q", "--detach", "origin/main"]);
+    wishes.git(&["merge", "-q", "--no-ff", "-m", "merged", "work"]);
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_muster"), wishes.root().join("muster")).expect("it can be linked");
+    let text = std::fs::read_to_string(example(".github/workflows/review.yml")).expect("it is there");
+    let run = |name: &str| {
+        let mut bash = Command::new("bash");
+        bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &step(&text, name)]);
+        bash.current_dir(wishes.clone_dir()).env("RUNNER_TEMP", wishes.root()).env("BASE", "main");
+        bash.env("GITHUB_STEP_SUMMARY", wishes.root().join("summary")).env("MUSTER_PATH", "");
+        let output = bash.output().expect("bash is here");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, said) = run("Check the wishes and the guard rails");
+    assert!(code == Some(1) && said.contains("::error file=policy.toml,line="), "{said}");
+    const TELL: &str = "Tell what it means for machines";
+    let (code, said) = run(TELL);
+    assert!(code == Some(0) && said.contains("::warning file=groups/compute.toml,line=5,"), "{said}");
+    let kept = std::fs::read_to_string(wishes.root().join("diff.md")).expect("it is kept");
+    assert!(kept.starts_with(MARKER) && kept.contains("### 1 guard rail broken"), "{kept}");
+    assert_eq!(std::fs::read_to_string(wishes.root().join("summary")).expect("there is one"), kept);
+    wishes.write("groups/login.toml", "paramz = []\n");
+    assert_eq!(run(TELL).0, Some(2));
+    assert!(!wishes.root().join("diff.md").exists(), "what does not check has no text");
 }
 
 /// Expressions are put into a script before a shell reads it; variables are not.

@@ -18,12 +18,17 @@ const MAX_VALUE: usize = 200;
 const MAX_LINE: usize = 300;
 const MAX_SENTENCE: usize = 200;
 
-/// The rows, and the entries of each list.
+/// The rows, and the values of a fold.
 const MAX_ROWS: usize = 100;
 const MAX_ENTRIES: usize = 20;
 
-/// The digests to allow that are written out.
+/// The digests to allow that are written out, and those that are allowed for nothing. These and the sentences before them
+/// fill no comment, whatever characters they have.
 const MAX_DIGESTS: usize = 60;
+const MAX_STALE: usize = 5;
+
+/// The characters that say whom a digest to allow is about.
+const MAX_ALLOWED: usize = 90;
 
 /// The bytes of the changed lines of one text.
 const MAX_PART: usize = 8_000;
@@ -36,7 +41,7 @@ pub fn write(report: &ChangeReport<'_>, folder: &str) -> String {
     let room = MAX_BYTES.saturating_sub(out.len() + RESERVE);
     // Half of it at least is for what the folds change.
     let rows = rows(report, room / 2);
-    let left = room - rows.len();
+    let left = room.saturating_sub(rows.len());
     out.push_str(&rows);
     out.push_str(&details(report, folder, left));
     out
@@ -86,13 +91,13 @@ fn rails(report: &ChangeReport<'_>, judgement: &Judgement, folder: &str) -> Stri
         out.push_str(&format!("\nIf it is wished, add to `allow` in `[guard]` of {file}:\n\n"));
         out.push_str(&fence("toml", &to_allow(report, judgement)));
     }
-    for stale in judgement.stale.iter().take(MAX_ENTRIES) {
+    for stale in judgement.stale.iter().take(MAX_STALE) {
         let place = format!("{}:{}", words::from_root(folder, &stale.place.file), stale.line);
         let (digest, place) = (code(&stale.digest, MAX_SET), code(&place, MAX_SENTENCE));
         out.push_str(&format!("\nStale: {digest} allows nothing that this change does; take it out ({place}).\n"));
     }
-    if judgement.stale.len() > MAX_ENTRIES {
-        out.push_str(&format!("\nStale: and {} more.\n", judgement.stale.len() - MAX_ENTRIES));
+    if judgement.stale.len() > MAX_STALE {
+        out.push_str(&format!("\nStale: and {} more.\n", judgement.stale.len() - MAX_STALE));
     }
     out
 }
@@ -104,7 +109,7 @@ fn to_allow(report: &ChangeReport<'_>, judgement: &Judgement) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for digest in digests.iter().take(MAX_DIGESTS) {
         let what = of(digest).map(|fold| format!(" # {}: {}", words::headline(fold), words::who(fold)));
-        lines.push(format!("\"{digest}\",{}", cut(&what.unwrap_or_default(), MAX_SET)));
+        lines.push(format!("\"{digest}\",{}", cut(&what.unwrap_or_default(), MAX_ALLOWED)));
     }
     if digests.len() > MAX_DIGESTS {
         lines.push(format!("# and {} more, which `muster diff --format json` tells", digests.len() - MAX_DIGESTS));
