@@ -32,60 +32,82 @@ repository=$GITHUB_API_URL/repos/$GITHUB_REPOSITORY
 api --get --data-urlencode "head=$HEAD_OWNER:$HEAD_BRANCH" --data 'state=open&per_page=100' \
   --output "$work/pulls.json" "$repository/pulls"
 number=$(jq -r --arg sha "$HEAD_SHA" --arg repository "$HEAD_REPOSITORY" \
-  '[.[] | select(.head.sha == $sha and .head.repo.full_name == $repository) | .number] | first // empty' "$work/pulls.json")
-if [ -z "$number" ]; then
+  '[.[] | select(.head.sha == $sha and .head.repo.full_name == $repository) | .number]
+   | if length > 1 then "several" else first // empty end' "$work/pulls.json")
+case $number in
+'')
   echo "no open pull request has $HEAD_SHA of $HEAD_REPOSITORY at its head; nothing to say"
   exit 0
-fi
+  ;;
+several)
+  # Each into another branch; what a run is about, only the run itself says.
+  echo "several open pull requests have $HEAD_SHA of $HEAD_REPOSITORY at their head; nothing to say"
+  exit 0
+  ;;
+esac
 
 # What the run says of it.
 api --output "$work/artifacts.json" "$repository/actions/runs/$run/artifacts?name=muster-diff&per_page=100"
 artifact=$(jq -r --argjson most "$MAX_ARCHIVE" \
   '[.artifacts[] | select(.name == "muster-diff" and (.expired | not))] | first
    | if . == null then "none" elif .size_in_bytes > $most then "large" else .id end' "$work/artifacts.json")
-case $artifact in
-none)
-  echo "run $run kept no artifact; nothing to say"
-  exit 0
-  ;;
-large)
+if [ "$artifact" = large ]; then
   echo "::error::the artifact of run $run is larger than $MAX_ARCHIVE bytes" >&2
   exit 1
-  ;;
-esac
-# To another host, to which curl hands no token.
-api --location --max-filesize "$MAX_ARCHIVE" --output "$work/artifact.zip" "$repository/actions/artifacts/$artifact/zip"
-# One byte more than may be tells whether there is more.
-unzip -p "$work/artifact.zip" diff.md | head -c $((MAX_TEXT + 1)) >"$work/diff.md"
-if [ "$(wc -c <"$work/diff.md")" -gt "$MAX_TEXT" ]; then
-  echo "::error::the text of run $run is longer than $MAX_TEXT bytes" >&2
-  exit 1
 fi
-marker=$(head -n 1 "$work/diff.md")
-if ! printf '%s\n' "$marker" | LC_ALL=C grep -Eqx '<!-- muster diff: [A-Za-z0-9._/:%-]+ [A-Za-z0-9._/:%-]+ -->'; then
-  echo "::error::the text of run $run is none of muster diff" >&2
-  exit 1
+marker=
+if [ "$artifact" != none ]; then
+  # To another host, to which curl hands no token.
+  api --location --max-filesize "$MAX_ARCHIVE" --output "$work/artifact.zip" "$repository/actions/artifacts/$artifact/zip"
+  # One byte more than may be tells whether there is more.
+  unzip -p "$work/artifact.zip" diff.md | head -c $((MAX_TEXT + 1)) >"$work/diff.md"
+  if [ "$(wc -c <"$work/diff.md")" -gt "$MAX_TEXT" ]; then
+    echo "::error::the text of run $run is longer than $MAX_TEXT bytes" >&2
+    exit 1
+  fi
+  marker=$(head -n 1 "$work/diff.md")
+  if ! printf '%s\n' "$marker" | LC_ALL=C grep -Eqx '<!-- muster diff: [A-Za-z0-9._/:%-]+ [A-Za-z0-9._/:%-]+ -->'; then
+    echo "::error::the text of run $run is none of muster diff" >&2
+    exit 1
+  fi
 fi
-{
-  printf '%s\n' "$marker"
-  tail -n +2 "$work/diff.md"
-  printf "\n<sub>Said by the pull request's own run, of its commit %s.</sub>\n" "$HEAD_SHA"
-} >"$work/comment.md"
-jq -n --rawfile body "$work/comment.md" '{body: $body}' >"$work/comment.json"
 
 # Whether it was said before.
 page=1
 known=
 while [ "$page" -le "$MAX_PAGES" ]; do
   api --output "$work/comments.json" "$repository/issues/$number/comments?per_page=100&page=$page"
-  known=$(jq -r --arg marker "$marker" '[.[]
-    | select(.user.login == "github-actions[bot]" and .user.type == "Bot" and (.body | startswith($marker))) | .id]
-    | first // empty' "$work/comments.json")
+  # Of a run that kept nothing, whatever this says of the pull request is out of date.
+  jq --arg marker "$marker" '[.[]
+    | select(.user.login == "github-actions[bot]" and .user.type == "Bot")
+    | select(.body | startswith(if $marker == "" then "<!-- muster diff: " else $marker end))] | first // empty' \
+    "$work/comments.json" >"$work/known.json"
+  known=$(jq -r .id "$work/known.json")
   if [ -n "$known" ] || [ "$(jq length "$work/comments.json")" -lt 100 ]; then
     break
   fi
   page=$((page + 1))
 done
+
+if [ -z "$marker$known" ]; then
+  echo "run $run kept no artifact; nothing to say"
+  exit 0
+fi
+{
+  if [ -n "$marker" ]; then
+    printf '%s\n' "$marker"
+  else
+    jq -r '.body | split("\n") | first' "$work/known.json"
+  fi
+  # Before what the run says, which may hide what comes after it.
+  printf "\n<sub>Said by the pull request's own run, of its commit %s.</sub>\n\n" "$HEAD_SHA"
+  if [ -n "$marker" ]; then
+    tail -n +2 "$work/diff.md"
+  else
+    echo 'What it means for machines cannot be told: it does not check, or the run failed. See the run.'
+  fi
+} >"$work/comment.md"
+jq -n --rawfile body "$work/comment.md" '{body: $body}' >"$work/comment.json"
 
 if [ -n "$known" ]; then
   api --request PATCH --data "@$work/comment.json" --output "$work/answer.json" "$repository/issues/comments/$known"

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Puts what `muster diff --format markdown` said of a merge request into one note on it, and keeps that up to date.
 #
-# Usage: muster-note.sh FILE, in a pipeline of the merge request. It needs curl and jq, GitLab's own CI_* variables, and
+# Usage: muster-note.sh FILE, in a pipeline of the merge request; where FILE is not there, an older note is said to be out of
+# date. It needs curl and jq, GitLab's own CI_* variables, and
 # MUSTER_TOKEN, a token of the project with the scope `api`. Only a note that the token's own user wrote is written over.
 set -eu
 
@@ -19,19 +20,21 @@ api() {
   curl --fail-with-body --silent --show-error --max-time 60 --header "@$work/headers" "$@"
 }
 
-if [ "$(wc -c <"$file")" -gt "$MAX_TEXT" ]; then
-  echo "$file is longer than $MAX_TEXT bytes" >&2
-  exit 1
+marker=
+if [ -e "$file" ]; then
+  if [ "$(wc -c <"$file")" -gt "$MAX_TEXT" ]; then
+    echo "$file is longer than $MAX_TEXT bytes" >&2
+    exit 1
+  fi
+  marker=$(head -n 1 "$file")
+  case $marker in
+  '<!-- muster diff: '*' -->') ;;
+  *)
+    echo "$file is none of muster diff" >&2
+    exit 1
+    ;;
+  esac
 fi
-marker=$(head -n 1 "$file")
-case $marker in
-'<!-- muster diff: '*' -->') ;;
-*)
-  echo "$file is none of muster diff" >&2
-  exit 1
-  ;;
-esac
-jq -n --rawfile body "$file" '{body: $body}' >"$work/note.json"
 
 notes=$CI_API_V4_URL/projects/$CI_PROJECT_ID/merge_requests/$CI_MERGE_REQUEST_IID/notes
 api --output "$work/user.json" "$CI_API_V4_URL/user"
@@ -39,13 +42,29 @@ page=1
 known=
 while [ "$page" -le "$MAX_PAGES" ]; do
   api --output "$work/notes.json" "$notes?sort=asc&per_page=100&page=$page"
-  known=$(jq -r --arg marker "$marker" --slurpfile user "$work/user.json" \
-    '[.[] | select(.author.id == $user[0].id and (.body | startswith($marker))) | .id] | first // empty' "$work/notes.json")
+  jq --arg marker "$marker" --slurpfile user "$work/user.json" '[.[]
+    | select(.author.id == $user[0].id)
+    | select(.body | startswith(if $marker == "" then "<!-- muster diff: " else $marker end))] | first // empty' \
+    "$work/notes.json" >"$work/known.json"
+  known=$(jq -r .id "$work/known.json")
   if [ -n "$known" ] || [ "$(jq length "$work/notes.json")" -lt 100 ]; then
     break
   fi
   page=$((page + 1))
 done
+
+if [ -n "$marker" ]; then
+  cat "$file" >"$work/note.md"
+elif [ -n "$known" ]; then
+  {
+    jq -r '.body | split("\n") | first' "$work/known.json"
+    printf '\nWhat %s means for machines cannot be told: it does not check, or the job failed.\n' "${CI_COMMIT_SHA:-it}"
+  } >"$work/note.md"
+else
+  echo "there is nothing to say"
+  exit 0
+fi
+jq -n --rawfile body "$work/note.md" '{body: $body}' >"$work/note.json"
 
 if [ -n "$known" ]; then
   api --request PUT --data "@$work/note.json" --output "$work/answer.json" "$notes/$known"

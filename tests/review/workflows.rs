@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex};
 const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
 const MARKER: &str = "<!-- muster diff: larch . -->";
 const SCRIPTS: [&str; 2] = [".github/muster-comment.sh", ".gitlab/muster-note.sh"];
+/// Stands for two pull requests from one branch.
+const TWICE: &str = "ada/fork, twice";
 const BOT: &str = "github-actions[bot]";
 
 fn example(path: &str) -> PathBuf {
@@ -87,7 +89,8 @@ fn answer(
             assert!(query.to_lowercase().contains("head=ada%3aa-branch%26state%3dall"), "{query}");
             json!([
                 {"number": 4, "head": {"sha": SHA, "repo": null}},
-                {"number": 5, "head": {"sha": sha, "repo": {"full_name": repository}}},
+                {"number": 5, "head": {"sha": sha, "repo": {"full_name": if repository == TWICE { "ada/fork" } else { repository }}}},
+                {"number": 6, "head": {"sha": sha, "repo": {"full_name": if repository == TWICE { "ada/fork" } else { "eve/fork" }}}},
             ])
         }
         ("GET", "actions/runs/77/artifacts") => match artifact {
@@ -169,7 +172,8 @@ fn the_first_comment_is_made_and_then_kept_up_to_date() {
     assert_eq!((code, &*told), (Some(0), "pull request 5: commented\n"));
     assert_eq!(forge.written(), ["POST /repos/site/wishes/issues/5/comments"]);
     let first = forge.bodies();
-    assert!(first[0].starts_with(&format!("{MARKER}\n{text}\n")) && first[0].contains(SHA), "{first:?}");
+    let said_by = format!("<sub>Said by the pull request's own run, of its commit {SHA}.</sub>");
+    assert_eq!(first, [format!("{MARKER}\n\n{said_by}\n\n{text}\n")]);
     let (code, told) = forge.run();
     assert_eq!((code, &*told), (Some(0), "pull request 5: comment 999 is up to date\n"));
     assert_eq!(forge.written().last().map(String::as_str), Some("PATCH /repos/site/wishes/issues/comments/999"));
@@ -214,6 +218,32 @@ fn without_its_pull_request_nothing_is_said() {
     let forge = Forge::start(Shown { head: HEAD, comments: Vec::new(), artifact: None });
     let (code, told) = forge.run();
     assert!(code == Some(0) && told.contains("kept no artifact"), "{told}");
+    assert!(forge.written().is_empty());
+}
+
+#[test]
+fn what_was_said_of_an_older_commit_does_not_stand() {
+    if !has_tools("workflows::what_was_said_of_an_older_commit_does_not_stand") {
+        return;
+    }
+    let comments = vec![("mallory", format!("{MARKER}\nold")), (BOT, format!("{MARKER}\nold"))];
+    let forge = Forge::start(Shown { head: HEAD, comments, artifact: None });
+    let (code, told) = forge.run();
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(forge.written(), ["PATCH /repos/site/wishes/issues/comments/101"]);
+    let after = &forge.bodies()[1];
+    assert!(after.starts_with(&format!("{MARKER}\n")) && after.contains("cannot be told"), "{after}");
+    assert!(after.contains(SHA) && !after.contains("\nold"), "{after}");
+}
+
+#[test]
+fn of_several_pull_requests_none_is_guessed() {
+    if !has_tools("workflows::of_several_pull_requests_none_is_guessed") {
+        return;
+    }
+    let forge = Forge::start(Shown { head: (SHA, TWICE), comments: Vec::new(), artifact: said("new") });
+    let (code, told) = forge.run();
+    assert!(code == Some(0) && told.contains("several open pull requests"), "{told}");
     assert!(forge.written().is_empty());
 }
 
@@ -283,9 +313,16 @@ fn gitlab_gets_one_note() {
     let text = |words: &str| format!("{MARKER}\n{words}\n");
     assert_eq!(note(&text("one")), (Some(0), "noted\n".into()));
     assert_eq!(note(&text("two")), (Some(0), "note 4 is up to date\n".into()));
+    std::fs::remove_file(&file).expect("it is there");
+    let mut script = Command::new("sh");
+    script.arg(example(SCRIPTS[1])).arg(&file).env("CI_API_V4_URL", stub.url("")).env("MUSTER_TOKEN", "secret");
+    script.env("CI_PROJECT_ID", "3").env("CI_MERGE_REQUEST_IID", "2").env("CI_COMMIT_SHA", SHA).env("no_proxy", "*");
+    assert!(script.status().expect("sh is here").success());
+    let gone =
+        format!("{MARKER}\n\nWhat {SHA} means for machines cannot be told: it does not check, or the job failed.\n");
     assert_eq!(note("anything").0, Some(1));
     assert_eq!(note(&text(&"a".repeat(65_000))).0, Some(1));
-    let want = [("POST".to_owned(), text("one")), ("PUT".to_owned(), text("two"))];
+    let want = [("POST".to_owned(), text("one")), ("PUT".to_owned(), text("two")), ("PUT".to_owned(), gone)];
     assert_eq!(*written.lock().expect("no thread panics with it"), want);
 }
 

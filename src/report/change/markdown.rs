@@ -154,24 +154,35 @@ fn row(fold: &Fold<'_>) -> String {
 }
 
 /// Counts folds and their machines.
-fn more(folds: &[Fold<'_>]) -> String {
-    let machines = folds.iter().map(|fold| fold.machines.len()).sum();
-    format!("{} of {}", plural(folds.len(), "more fold"), plural(machines, "machine"))
+fn more<'f>(folds: impl IntoIterator<Item = &'f Fold<'f>>) -> String {
+    let (mut count, mut machines) = (0, 0);
+    for fold in folds {
+        count += 1;
+        machines += fold.machines.len();
+    }
+    format!("{} of {}", plural(count, "more fold"), plural(machines, "machine"))
 }
+
+/// Fewer bytes than the details of any fold have.
+const LEAST_FOLD: usize = 100;
 
 /// Writes what each fold changes, as far as there is room, and says how many have none.
 fn details(report: &ChangeReport<'_>, folder: &str, room: usize) -> String {
     let mut out = String::new();
-    for (at, fold) in report.folds.iter().enumerate() {
-        let text = one(report, fold, folder);
-        if out.len() + text.len() > room {
-            let what = more(&report.folds[at..]);
-            out.push_str(&format!(
-                "\nFor want of room, what changes is not shown of **{what}**; `muster diff` tells it.\n"
-            ));
-            break;
+    let mut untold = Vec::new();
+    for fold in &report.folds {
+        // A long one takes no room from shorter ones after it; where next to none is left, none is tried.
+        let text = (out.len() + LEAST_FOLD <= room).then(|| one(report, fold, folder));
+        match text.filter(|text| out.len() + text.len() <= room) {
+            Some(text) => out.push_str(&text),
+            None => untold.push(fold),
         }
-        out.push_str(&text);
+    }
+    if !untold.is_empty() {
+        let what = more(untold);
+        out.push_str(&format!(
+            "\nFor want of room, what changes is not shown of **{what}**; `muster diff` tells it.\n"
+        ));
     }
     out
 }
