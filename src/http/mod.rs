@@ -21,6 +21,7 @@ mod documents;
 mod drain;
 mod events;
 mod forwarded;
+mod held;
 mod history;
 mod limits;
 mod listen;
@@ -44,10 +45,11 @@ pub use boot::Boot;
 pub use command::{Command, NotDone, Order, Orders};
 pub use counters::{CLASSES, Counters, Door, Refusal, Route};
 pub use forwarded::Client;
+pub use held::{HELD, HELD_NODES};
 pub use history::{History, MAX_READERS};
 pub use limits::{IDLE_BYTES, Limits};
 pub use listen::{ApiListener, BootListener, MetricsListener};
-pub use serving::{Confirmed, Dirty, HELD, HELD_NODES, Serving, Slot};
+pub use serving::{Confirmed, Dirty, Serving, Slot};
 pub use webhook::Webhook;
 
 /// Returns the time in unix milliseconds.
