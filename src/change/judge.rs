@@ -11,7 +11,7 @@ use super::{Change, Fate, Fold, MachineChange, Side, Subject};
 use crate::desired::Guard;
 use crate::model::{Origin, Place, Stated};
 
-/// Judges a change of all machines by the rails of both sides; `folds` are all of [`fold()`](super::fold).
+/// Judges a change of all machines by the rails of both sides; `folds` are all of [`fold()`](super::fold()).
 ///
 /// Both sides were built: of stored bytes nobody knows the groups.
 #[must_use]

@@ -43,7 +43,7 @@ pub enum Format {
     Text,
     /// What `schemas/drift.schema.json` describes.
     Json,
-    /// GitHub-flavoured, for a comment or an issue; at most [`MAX_MARKDOWN_BYTES`].
+    /// GitHub-flavoured, for a comment or an issue; at most [`MAX_MARKDOWN_BYTES`](crate::report::MAX_MARKDOWN_BYTES).
     Markdown,
     /// JUnit XML: one test case per node.
     Junit,
