@@ -163,3 +163,21 @@ fn without_a_baseline_a_commit_is_taken_aloud() {
         fields["revision"] == second && message.contains("no guard rail judges this commit")
     });
 }
+
+#[test]
+fn the_baseline_is_the_stores_own_with_the_mirror_gone() {
+    let wishes = guarded();
+    let first = wishes.git(&["rev-parse", "HEAD"]);
+    let served = serve(&wishes, &[]);
+    until_serving(&served, &first);
+    until_stored(&served, &first);
+    served.kill();
+
+    fs::remove_dir_all(wishes.root().join("muster.mirror.git")).expect("the mirror is there");
+    wishes.write("nodes/a.toml", two_nodes());
+    let second = wishes.publish("one less");
+    let served = serve(&wishes, &[]);
+    let status = until_held(&served, &second);
+    assert_eq!(status["served"]["id"], first);
+    assert!(gets_a_script(&served, 3), "what was taken is served from the store");
+}
