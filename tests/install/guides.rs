@@ -103,29 +103,64 @@ fn session(block: &str) -> Vec<(String, String)> {
     all
 }
 
+/// All blocks of code of a page in their order, each with its language.
+fn ordered_blocks(page: &str) -> Vec<(String, String)> {
+    let text = text(page);
+    let (mut all, mut open) = (Vec::new(), None::<(String, String)>);
+
+    for line in text.lines() {
+        match (line.strip_prefix("```"), open.as_mut()) {
+            (Some(language), None) => open = Some((language.to_owned(), String::new())),
+            (Some(_), Some(_)) => all.extend(open.take()),
+            (None, Some((_, block))) => block.push_str(&format!("{line}\n")),
+            (None, None) => {}
+        }
+    }
+    all
+}
+
+/// Starts the server that a page starts in another terminal, in place of the one that runs.
+const START_SERVER: &str = r#"
+if [ -n "${SERVER-}" ]; then kill "$SERVER"; wait "$SERVER"; fi
+(serve_as_the_page_says) >../log 2>&1 &
+SERVER=$!
+trap 'kill "$SERVER"' EXIT
+until curl -sf -o ../ready http://127.0.0.1:8270/readyz; do sleep 0.1; kill -0 "$SERVER" || exit; done
+"#;
+
 /// The script of a reader who follows the pages, and what a terminal then shows.
 fn followed() -> (String, String) {
     let mut script = String::from("exec 2>&1\n");
     let mut shown = String::new();
-    let serve = blocks("docs/from-zero.md", "sh").concat().replace("muster serve", "exec muster serve");
-    let pages = ["README.md", "docs/from-zero.md", "docs/serving.md"];
-    for (command, said) in pages.iter().flat_map(|page| blocks(page, "console")).flat_map(|block| session(&block)) {
-        // muster is built, and found, already.
-        if command.starts_with("cargo ") || command.starts_with("export PATH") {
-            continue;
+
+    for page in ["README.md", "docs/from-zero.md", "docs/serving.md"] {
+        for (language, block) in ordered_blocks(page) {
+            match language.as_str() {
+                "console" => run_session(&block, &mut script, &mut shown),
+                "sh" if page == "docs/from-zero.md" && block.contains("muster serve") => {
+                    let serve = block.replace("muster serve", "exec muster serve");
+                    script.push_str(&START_SERVER.replace("serve_as_the_page_says", &format!("\n{serve}")));
+                }
+                "toml" if page == "docs/from-zero.md" => write_file(&block, &mut script),
+                _ => {}
+            }
         }
-        // The server that the page starts in another terminal.
-        if command.contains("127.0.0.1:8270") && !script.contains("muster serve") {
-            script.push_str(&format!("({serve}) >../log 2>&1 &\ntrap \"kill $!\" EXIT\n"));
-            script.push_str(
-                "until curl -sf -o ../ready http://127.0.0.1:8270/readyz; do sleep 0.1; kill -0 $! || exit; done\n",
-            );
-        }
-        script.push_str(&format!("printf '%s\\n' '$ {}'\n{command}\n", command.replace('\'', "'\\''")));
-        shown.push_str(&format!("$ {command}\n{said}"));
     }
-    assert!(script.contains("muster serve"), "no page asks the server");
+    assert_eq!(script.matches("exec muster serve").count(), 2, "the page serves two repositories");
     (script, shown)
+}
+
+fn run_session(block: &str, script: &mut String, shown: &mut String) {
+    for (command, output) in session(block) {
+        script.push_str(&format!("printf '%s\\n' '$ {}'\n{command}\n", command.replace('\'', "'\\''")));
+        shown.push_str(&format!("$ {command}\n{output}"));
+    }
+}
+
+/// Writes a file whose first line is a comment with its path.
+fn write_file(block: &str, script: &mut String) {
+    let path = block.lines().next().and_then(|line| line.strip_prefix("# ")).expect("a file begins with its path");
+    script.push_str(&format!("cat >'{path}' <<'END_OF_FILE'\n{block}END_OF_FILE\n"));
 }
 
 #[test]
