@@ -2,9 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use muster::http::IDLE_BYTES;
 use rustix::net::sockopt::set_socket_linger;
@@ -15,10 +15,6 @@ use super::support::muster::Served;
 use super::{cluster, sample, serve, until};
 
 const READY: &str = "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n";
-
-/// What a node waits at the very most beside any crowd: a lost SYN or two are sent again after 1 and 3 s, the rest is a
-/// busy machine.
-const MOMENT: Duration = Duration::from_secs(8);
 
 fn connect(served: &Served) -> TcpStream {
     let stream = TcpStream::connect(served.boot()).expect("it listens");
@@ -55,22 +51,31 @@ fn boot(address: SocketAddr) {
     assert_eq!(form.expect("it answers").status, 200);
 }
 
-/// Boots over and over while `harm` goes on; returns the longest of all boots and how many there were.
-fn boots_beside<T>(served: &Served, harm: impl FnOnce() -> T) -> (T, Duration) {
-    let (address, done) = (served.boot(), AtomicBool::new(false));
+/// Boots over and over while `harm` goes on, and until as many boots again are answered beside what it leaves open.
+///
+/// # Panics
+/// If a boot is answered wrongly, or not at all until the client's own time-out.
+fn boots_beside<T>(served: &Served, harm: impl FnOnce() -> T) -> T {
+    const BOOTS: usize = 3;
+    let (address, done, boots) = (served.boot(), AtomicBool::new(false), AtomicUsize::new(0));
+
     thread::scope(|scope| {
         let node = scope.spawn(|| {
-            let mut longest = Duration::ZERO;
-            while !done.load(Ordering::Relaxed) || longest.is_zero() {
-                let started = Instant::now();
+            while !done.load(Ordering::Relaxed) {
                 boot(address);
-                longest = longest.max(started.elapsed());
+                boots.fetch_add(1, Ordering::Relaxed);
             }
-            longest
         });
+
         let harmed = harm();
+        let enough = boots.load(Ordering::Relaxed) + BOOTS;
+        while boots.load(Ordering::Relaxed) < enough && !node.is_finished() {
+            thread::sleep(Duration::from_millis(20));
+        }
+
         done.store(true, Ordering::Relaxed);
-        (harmed, node.join().expect("every boot is answered right"))
+        node.join().expect("every boot is answered right");
+        harmed
     })
 }
 
@@ -85,14 +90,12 @@ fn twenty_thousand_idle_connections_keep_no_node_waiting() {
     boot(served.boot());
     let before = resident(&served);
     let count = std::env::var("MUSTER_TEST_IDLE").ok().and_then(|count| count.parse().ok()).unwrap_or(20_000);
-    let (crowd, longest) = boots_beside(&served, || {
+    let crowd = boots_beside(&served, || {
         let silent = Crowd::gather(served.boot(), count / 2, "", false);
         let asked = Crowd::gather(served.boot(), count / 2, READY, true);
         thread::sleep(Duration::from_secs(1));
         (silent, asked)
     });
-    eprintln!("{count} idle connections: the longest boot took {longest:?}");
-    assert!(longest < MOMENT, "a boot took {longest:?}");
     let places = sample(&served, "muster_connections_max{listener=\"boot\"}");
     let open = sample(&served, "muster_connections{listener=\"boot\"}");
     assert!(open <= places, "{open} are open, of {places}");
@@ -132,7 +135,7 @@ fn busy_connections_have_a_bound() {
         "POST /cloud-init/node/n1/phone-home HTTP/1.1\r\nHost: x\r\nContent-Length: 65000\r\n\r\n{}",
         "a".repeat(64_000)
     );
-    let ((), longest) = boots_beside(&served, || {
+    boots_beside(&served, || {
         for bytes in [&head, &body] {
             let crowd = Crowd::gather(served.boot(), 900, bytes, false);
             thread::sleep(Duration::from_millis(500));
@@ -142,7 +145,6 @@ fn busy_connections_have_a_bound() {
             drop(crowd);
         }
     });
-    assert!(longest < MOMENT, "a boot took {longest:?}");
 }
 
 #[test]
@@ -151,7 +153,7 @@ fn whoever_reads_nothing_costs_little_and_harms_nobody() {
     let served = serve(&wishes, &[]);
     boot(served.boot());
     let before = resident(&served);
-    let (held, longest) = boots_beside(&served, || {
+    let held = boots_beside(&served, || {
         let asked = "GET /boot/v1/bootscript?nid=1 HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2_000);
         (0..200)
             .map(|_| {
@@ -165,9 +167,8 @@ fn whoever_reads_nothing_costs_little_and_harms_nobody() {
             .collect::<Vec<_>>()
     });
     let grown = resident(&served) - before;
-    eprintln!("200 that read nothing: {} bytes each, the longest boot took {longest:?}", grown / 200.0);
+    eprintln!("200 that read nothing: {} bytes each", grown / 200.0);
     assert!(grown < 200.0 * 64.0 * 1024.0 + 8e6, "{grown} bytes");
-    assert!(longest < MOMENT, "a boot took {longest:?}");
     // One byte a second is still an answer.
     let mut slow = connect(&served);
     slow.write_all(READY.replace("1.1\r\n", "1.1\r\nConnection: close\r\n").as_bytes()).unwrap();
@@ -188,7 +189,7 @@ fn whoever_writes_a_byte_at_a_time_is_let_go() {
     let wishes = cluster();
     let served = serve(&wishes, &[]);
     let slow = "muster_connections_dropped_total{listener=\"boot\",reason=\"slow\"}";
-    let (streams, longest) = boots_beside(&served, || {
+    let streams = boots_beside(&served, || {
         let mut streams: Vec<_> = (0..300).map(|_| connect(&served)).collect();
         for byte in READY.as_bytes().iter().cycle().take(12) {
             for stream in &mut streams {
@@ -200,7 +201,6 @@ fn whoever_writes_a_byte_at_a_time_is_let_go() {
     });
     until("the slow are let go", || sample(&served, slow) >= 300.0);
     drop(streams);
-    assert!(longest < MOMENT, "a boot took {longest:?}");
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn fifty_thousand_that_come_and_go_leave_nothing() {
     boot(served.boot());
     let (before, files) = (resident(&served), sample(&served, "process_open_fds"));
     let count = std::env::var("MUSTER_TEST_FLEETING").ok().and_then(|count| count.parse().ok()).unwrap_or(50_000);
-    let ((), longest) = boots_beside(&served, || {
+    boots_beside(&served, || {
         for number in 0..count {
             let own = [127, 0, 8, (number % 200) as u8 + 1];
             let mut stream = connect_from(own, served.boot()).expect("it listens");
@@ -331,8 +331,6 @@ fn fifty_thousand_that_come_and_go_leave_nothing() {
             set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
         }
     });
-    eprintln!("{count} that came and went: the longest boot took {longest:?}");
-    assert!(longest < MOMENT, "a boot took {longest:?}");
     until("all are gone", || sample(&served, "muster_connections{listener=\"boot\"}") == 0.0);
     assert!(sample(&served, "process_open_fds") <= files + 8.0);
     let grown = resident(&served) - before;
