@@ -1,4 +1,4 @@
-//! Groups: their files, their order, and which nodes are in each.
+//! Groups: their files and their order.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,7 +8,7 @@ use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
 use super::values;
 use super::{Group, Source};
-use crate::model::{Code, Diagnostic, GroupName, Layer, NodeSet, NodeSetError, Place, Span};
+use crate::model::{Code, Diagnostic, Layer, Place};
 
 /// How many missing names one finding lists.
 const NAMES_LISTED: usize = 3;
@@ -17,8 +17,8 @@ const NAMES_LISTED: usize = 3;
 #[derive(Debug)]
 pub struct Draft {
     pub group: Group,
-    path: Box<str>,
-    nodes: Option<At<String>>,
+    pub path: Box<str>,
+    pub nodes: Option<At<String>>,
 }
 
 /// Checks the group files against the order of layers; the result is sorted by name.
@@ -109,123 +109,6 @@ pub fn no_node<'n>(place: Place, missing: &[String], known: impl Iterator<Item =
     let message = format!("no node is called {}{more}", listed.join(", "));
     let hint = missing.first().and_then(|name| did_you_mean(name, known));
     Diagnostic::new(Code::NoSuchNode, place, message).maybe_hint(hint)
-}
-
-/// Joins what nodes say of themselves with what groups select, and returns the groups with their members.
-pub fn join(
-    drafts: Vec<Draft>,
-    names: &[Box<str>],
-    index: &HashMap<&str, u32>,
-    said: Vec<Vec<u32>>,
-    findings: &mut Findings,
-) -> Vec<Group> {
-    let mut membership =
-        Membership { drafts: &drafts, names, index, said, done: HashMap::new(), open: Vec::new(), findings };
-    let members: Vec<Vec<u32>> = (0..drafts.len()).map(|at| membership.members(at)).collect();
-    let groups = drafts.into_iter().zip(members);
-    groups.map(|(draft, members)| Group { members, ..draft.group }).collect()
-}
-
-/// The walk over groups that select each other.
-struct Membership<'a> {
-    drafts: &'a [Draft],
-    names: &'a [Box<str>],
-    index: &'a HashMap<&'a str, u32>,
-    said: Vec<Vec<u32>>,
-    done: HashMap<usize, NodeSet>,
-    /// The groups whose expressions are being resolved, outermost first.
-    open: Vec<usize>,
-    findings: &'a mut Findings,
-}
-
-impl Membership<'_> {
-    /// Returns the members of a group, ascending.
-    fn members(&mut self, at: usize) -> Vec<u32> {
-        let selected = self.resolve(at);
-        let mut members = std::mem::take(&mut self.said[at]);
-        let mut missing = Vec::new();
-        for name in selected.iter() {
-            match self.index.get(name.as_str()) {
-                Some(node) => members.push(*node),
-                None => missing.push(name),
-            }
-        }
-        if let Some(expression) = self.drafts[at].nodes.as_ref().filter(|_| !missing.is_empty()) {
-            let place = self.place(at, expression.span);
-            self.findings.push(no_node(place, &missing, self.names.iter().map(|name| &**name)));
-        }
-        members.sort_unstable();
-        members.dedup();
-        members
-    }
-
-    /// Returns what a group's expression selects, resolving the groups that it names first.
-    fn resolve(&mut self, at: usize) -> NodeSet {
-        if let Some(set) = self.done.get(&at) {
-            return set.clone();
-        }
-        let Some(expression) = &self.drafts[at].nodes else { return NodeSet::default() };
-        self.open.push(at);
-        let set = self.parse(at, expression);
-        self.open.pop();
-        self.done.insert(at, set.clone());
-        set
-    }
-
-    fn parse(&mut self, at: usize, expression: &At<String>) -> NodeSet {
-        let mut known: HashMap<String, NodeSet> = HashMap::new();
-        let named = match NodeSet::groups_of(&expression.value) {
-            Ok(named) => named,
-            Err(error) => {
-                self.bad_expression(at, expression, &error);
-                return NodeSet::default();
-            }
-        };
-        for GroupName { name, at: part } in named {
-            if name == "*" {
-                known.insert(name, NodeSet::from_names(self.names.iter().map(|name| &**name)));
-                continue;
-            }
-            let Ok(other) = self.drafts.binary_search_by(|draft| (*draft.group.name).cmp(&name)) else {
-                self.findings.push(no_such_group(
-                    self.place(at, expression.within(part)),
-                    &name,
-                    names_of(self.drafts),
-                ));
-                return NodeSet::default();
-            };
-            if self.open.contains(&other) {
-                self.cycle(at, other, expression.within(part));
-                return NodeSet::default();
-            }
-            let said = NodeSet::from_names(self.said[other].iter().map(|node| &*self.names[*node as usize]));
-            known.insert(name, self.resolve(other).union(&said));
-        }
-        match NodeSet::parse(&expression.value, &|name| known.get(name).cloned()) {
-            Ok(set) => set,
-            Err(error) => {
-                self.bad_expression(at, expression, &error);
-                NodeSet::default()
-            }
-        }
-    }
-
-    fn bad_expression(&mut self, at: usize, expression: &At<String>, error: &NodeSetError) {
-        let place = self.place(at, expression.within(error.at()));
-        let finding = Diagnostic::new(Code::BadNodeSet, place, error.to_string());
-        self.findings.push(finding.maybe_hint(error.hint()));
-    }
-
-    fn cycle(&mut self, at: usize, other: usize, span: Span) {
-        let start = self.open.iter().position(|open| *open == other).unwrap_or_default();
-        let round = self.open[start..].iter().chain([&other]).map(|at| format!("@{}", self.drafts[*at].group.name));
-        let message = format!("groups select each other in a circle: {}", round.collect::<Vec<_>>().join(" -> "));
-        self.findings.push(Diagnostic::new(Code::GroupCycle, self.place(at, span), message));
-    }
-
-    fn place(&self, at: usize, span: Span) -> Place {
-        Place::at(self.drafts[at].path.clone(), span)
-    }
 }
 
 /// Checks the name that a file gives to a group, boot configuration or network.

@@ -12,7 +12,7 @@ use super::nodes::TablePlan;
 use super::sources::{Findings, Here, Sources};
 use super::{
     Bmc, BootConfiguration, CloudInitFile, Desired, Network, Source, bmcs, boots, check, cluster, exceptions, groups,
-    networks, policy,
+    membership, networks, policy,
 };
 use crate::model::{Code, Diagnostic, Layer, Place, Tree};
 
@@ -81,7 +81,7 @@ impl<'t> Lowering<'_, 't> {
         let names = self.names(&drafts)?;
         let index: HashMap<&str, u32> = names.all.iter().zip(0..).map(|(name, at)| (&**name, at)).collect();
         let said = said(&drafts, &names.plans);
-        let groups = groups::join(drafts, &names.all, &index, said, self.findings);
+        let groups = membership::join(drafts, &names.all, &index, said, self.findings);
         let mut bmcs = self.bmcs(&here, &defaults, &networks, &cluster.credentials, &names.plans);
         let facts = Facts::new(std::mem::take(&mut self.files.facts));
         let sources = std::mem::take(&mut self.sources);

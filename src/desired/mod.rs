@@ -23,6 +23,7 @@ mod identity;
 mod keys;
 mod load;
 mod machines;
+mod membership;
 mod mentions;
 mod networks;
 mod nics;

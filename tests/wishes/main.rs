@@ -14,6 +14,7 @@ mod bad;
 mod cloud_init;
 mod corpora;
 mod example;
+mod groups;
 mod laws;
 mod schemas;
 mod tree;
