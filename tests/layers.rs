@@ -300,3 +300,80 @@ fn only_a_hook_obeys_the_environment_of_git() {
     assert_eq!(files_with("open_from_env("), ["git/pushed.rs"]);
     assert_eq!(files_with("Repo::pushed()"), ["cli/hook/receive.rs"]);
 }
+
+/// Macros whose arguments are evaluated only if a level or a build asks for them.
+const NOT_ALWAYS: &[&str] =
+    &["trace", "debug", "info", "warn", "error", "event", "debug_assert", "debug_assert_eq", "debug_assert_ne"];
+
+/// What stands for work in the arguments of such a macro: a wait or a way out, and calls that change something.
+const WAYS_OUT: &[&str] = &["await", "return", "break", "continue"];
+const CHANGES: &[&str] = &[
+    "next",
+    "take",
+    "pop",
+    "push",
+    "insert",
+    "remove",
+    "send",
+    "try_send",
+    "recv",
+    "try_recv",
+    "swap",
+    "store",
+    "fetch_add",
+    "fetch_sub",
+    "replace",
+    "write",
+    "cancel",
+    "drain",
+    "clear",
+];
+
+/// Work that hangs on whether something is logged.
+#[derive(Default)]
+struct Hanging(Vec<String>);
+
+impl<'ast> Visit<'ast> for Hanging {
+    fn visit_macro(&mut self, item: &'ast syn::Macro) {
+        let name = item.path.segments.last().map(|part| part.ident.to_string()).unwrap_or_default();
+        if NOT_ALWAYS.contains(&name.as_str()) {
+            let tokens = item.tokens.to_string();
+            // What stands between quotes is text.
+            let code: String = tokens.replace("\\\"", "").split('"').step_by(2).collect();
+            let words: Vec<&str> = code.split_whitespace().collect();
+            let is_work = |at: &usize| {
+                let is_called = words.get(at + 1).is_some_and(|next| next.starts_with('('));
+                WAYS_OUT.contains(&words[*at]) || (is_called && CHANGES.contains(&words[*at]))
+            };
+            let found: Vec<&str> = (0..words.len()).filter(is_work).map(|at| words[at]).collect();
+            if !found.is_empty() {
+                self.0.push(format!("{name}!({tokens}) does work: {}", found.join(", ")));
+            }
+        }
+        visit::visit_macro(self, item);
+    }
+}
+
+fn hanging(text: &str) -> Vec<String> {
+    let mut hanging = Hanging::default();
+    hanging.visit_file(&syn::parse_file(text).expect("the source is Rust"));
+    hanging.0
+}
+
+/// With `--log warn` the server once ended at its start: it waited for a signal inside of `info!`.
+#[test]
+fn nothing_hangs_on_whether_it_is_logged() {
+    let mut files = Vec::new();
+    rust_files(&source(), &mut files);
+    let all = files.iter().flat_map(|path| {
+        let found = hanging(&fs::read_to_string(path).expect("the source can be read"));
+        found.into_iter().map(move |what| format!("{}: {what}", path.display()))
+    });
+    let all: Vec<String> = all.collect();
+    assert!(all.is_empty(), "{}", all.join("\n"));
+
+    let text =
+        "async fn f() { info!(signal = signals.next().await, \"told to end\"); warn!(a, \"send, \\\" await\"); }";
+    let found = hanging(text);
+    assert!(matches!(&*found, [one] if one.ends_with("does work: next, await")), "{found:?}");
+}

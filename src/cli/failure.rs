@@ -6,7 +6,11 @@ use std::process::ExitCode;
 
 use crate::git::GitError;
 
-/// A command's trouble; its exit code is 2.
+/// The exit code if the reader of our output is gone before all was written: that of a program that SIGPIPE ends (128 and its
+/// number), as shells know it of `head` and its kin. What was not read may have held findings, so it is never 0.
+const READER_GONE: u8 = 141;
+
+/// A command's trouble; its exit code is 2, or [`READER_GONE`].
 #[derive(Debug)]
 pub struct Failure {
     message: String,
@@ -43,7 +47,7 @@ impl Failure {
     /// Prints the failure and returns the exit code.
     pub fn report(&self) -> ExitCode {
         if self.silent {
-            return ExitCode::SUCCESS;
+            return ExitCode::from(READER_GONE);
         }
         // Nobody may be there to read it; the exit code says enough then.
         let _ = self.write(&mut anstream::stderr().lock());

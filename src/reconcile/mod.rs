@@ -13,6 +13,7 @@ mod intake;
 pub mod keep;
 mod notify;
 mod orders;
+mod parts;
 mod pen;
 mod pin;
 mod remember;
@@ -38,6 +39,7 @@ use arc_swap::ArcSwap;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -52,6 +54,7 @@ use crate::view::{SourceView, Status, StoreState, StoreView};
 
 use follow::Follower;
 use intake::Unknown;
+use parts::Parts;
 use pen::{Book, Pen};
 use standing::Standing;
 use surveys::Surveyor;
@@ -80,6 +83,10 @@ pub enum ServeError {
     Settings(#[from] SettingsError),
     #[error("the server cannot {doing}")]
     System { doing: &'static str, source: io::Error },
+    #[error("{part} stopped, although the server was not told to end")]
+    Stopped { part: &'static str, source: Option<tokio::task::JoinError> },
+    #[error("the follower of the repository stopped early")]
+    Unfollowed,
 }
 
 impl ServeError {
@@ -92,6 +99,9 @@ impl ServeError {
             Self::Store(error) => error.hint(),
             Self::Grounds(_) => Some("correct `bmc.ca` in this host's settings".into()),
             Self::Settings(error) => error.hint().map(str::to_owned),
+            Self::Stopped { .. } | Self::Unfollowed => {
+                Some("this is a fault of muster; the log above says more. Start it again, and report it".into())
+            }
             Self::Listen(_) | Self::System { .. } => None,
         }
     }
@@ -100,8 +110,8 @@ impl ServeError {
 /// Serves until the process is told to end (SIGTERM or SIGINT).
 ///
 /// # Errors
-/// The store, a listener or the repository's address cannot be used. A repository that is away is no error where the
-/// store has a commit to serve.
+/// The store, a listener or the repository's address cannot be used, or a part of the server stopped that was not told to.
+/// A repository that is away is no error where the store has a commit to serve.
 pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let system = |doing| move |source| ServeError::System { doing, source };
     let runtime =
@@ -239,50 +249,81 @@ async fn run(
     let api_listener = api_listener.with_history(Arc::clone(&book.history));
     let api_listener = api_listener.with_orders(Orders::new(follow, wake.clone())).with_webhook(webhook);
     let following = rounds::follow_in_thread(&settings, follower, wake.clone(), (woken, followed), stop.clone())?;
-    let unheard = CancellationToken::new();
     let (order, orders) = mpsc::channel(COMMANDS_WAITING);
-    let ended = match surveys {
+    let surveys = match surveys {
         Some((surveyor, threads)) => threads.spawn(surveyor.run(orders, stop.clone())),
         None => tokio::spawn(replica::refuse(orders)),
     };
-    let surveys = async {
-        if let Err(error) = ended.await {
-            error!(%error, "the surveys ended early; this is a fault of muster");
+
+    // Each part is a task of its own, so that none of them waits for another, and neither signals nor the watchdog for any.
+    let mut listeners = Parts::default();
+    listeners.start("the boot listener", boot_listener.serve(Arc::new(boot), stop.clone()));
+    listeners.start("the api listener", api_listener.serve(Arc::clone(&shared), order, stop.clone()));
+    if let Some(listener) = metrics_listener {
+        listeners.start("the metrics listener", listener.serve(Arc::clone(&shared), stop.clone()));
+    }
+    let unheard = CancellationToken::new();
+    let mut intake = Parts::default();
+    intake.start(
+        "the intake",
+        intake::run(Arc::clone(&shared), (store, Pen::new(book)), unknown, noted, unheard.clone()),
+    );
+
+    let mut surveys = std::pin::pin!(surveyed_to_the_end(surveys, stop.clone()));
+    let mut surveyed = None;
+    let mut living = std::pin::pin!(notify::living());
+    let signal = loop {
+        tokio::select! {
+            signal = signals.next() => break signal,
+            early = listeners.first_to_stop() => return Err(early),
+            early = intake.first_to_stop() => return Err(early),
+            // Booting goes on without surveys.
+            ended = &mut surveys, if surveyed.is_none() => surveyed = Some(ended),
+            never = &mut living => match never {},
         }
     };
-    let listeners = async {
-        let boots = boot_listener.serve(Arc::new(boot), stop.clone());
-        let api = api_listener.serve(Arc::clone(&shared), order, stop.clone());
-        let scrapes = async {
-            if let Some(listener) = metrics_listener {
-                listener.serve(Arc::clone(&shared), stop.clone()).await;
-            }
-        };
-        tokio::join!(boots, api, scrapes);
+    info!(signal, "told to end; finishing what runs");
+    notify::stopping();
+    stop.cancel();
+    let _ = wake.try_send(());
+
+    let finished = async {
+        let listened = listeners.all_stop().await;
+        // The intake ends after the listeners, so that what they answered last is written too.
         unheard.cancel();
-    };
-    // It ends after the listeners, so that what they answered last is written too.
-    let intake = intake::run(Arc::clone(&shared), (store, Pen::new(book)), unknown, noted, unheard.clone());
-    let told_twice = async {
-        info!(signal = signals.next().await, "told to end; finishing what runs");
-        notify::stopping();
-        stop.cancel();
-        let _ = wake.try_send(());
-        signals.next().await
+        let taken_in = intake.all_stop().await;
+        let surveyed = match surveyed {
+            Some(ended) => ended,
+            None => surveys.await,
+        };
+        listened.and(taken_in).and(surveyed)
     };
     tokio::select! {
-        ((), (), ()) = async { tokio::join!(listeners, intake, surveys) } => {}
-        never = notify::living() => match never {},
-        signal = told_twice => {
+        finished = finished => finished?,
+        never = &mut living => match never {},
+        signal = signals.next() => {
             warn!(signal, "told again; ending at once");
             return Ok(());
         }
     }
-    if following.join().is_err() {
-        warn!("the follower ended early");
-    }
+    following.join().map_err(|_| ServeError::Unfollowed)?;
     info!("stopped");
     Ok(())
+}
+
+/// Waits for the surveys to end; early only by a fault, which is logged at once.
+async fn surveyed_to_the_end(surveys: JoinHandle<()>, stop: CancellationToken) -> Result<(), ServeError> {
+    let ended = surveys.await;
+    let source = match ended {
+        Ok(()) if stop.is_cancelled() => return Ok(()),
+        Ok(()) => None,
+        Err(error) => Some(error),
+    };
+    error!(
+        error = source.as_ref().map(tracing::field::display),
+        "the surveys stopped early; this is a fault of muster"
+    );
+    Err(ServeError::Stopped { part: "the part that surveys BMCs", source })
 }
 
 /// Returns the URL of a listener's own address.

@@ -11,7 +11,8 @@ use tracing::warn;
 
 /// Says that the listeners answer, and from then on that muster lives, as often as the unit's `WatchdogSec=` asks for it.
 ///
-/// It ends when it is dropped.
+/// Each beat is sent by a task that the threads of the listeners ran: if they run nothing any more, it stays out, and
+/// systemd starts muster again. It ends when it is dropped.
 pub async fn living() -> Infallible {
     say(NotifyState::Ready);
     let Some(within) = sd_notify::watchdog_enabled().filter(|within| !within.is_zero()) else {
@@ -21,7 +22,8 @@ pub async fn living() -> Infallible {
     let mut beat = tokio::time::interval((within / 2).max(Duration::from_millis(1)));
     loop {
         beat.tick().await;
-        say(NotifyState::Watchdog);
+        // It fails only if the runtime ends, which then says why.
+        let _ = tokio::spawn(async { say(NotifyState::Watchdog) }).await;
     }
 }
 

@@ -29,6 +29,8 @@ pub enum SettingsError {
     Advertise(String, String),
     #[error("nodes cannot be told to reach {0}, which stands for every address of this host")]
     AdvertiseNeeded(SocketAddr),
+    #[error("`log`: `{text}` is neither a level nor a list of directives: {fault}")]
+    Log { text: String, fault: String },
     #[error("`{key}`: {fault}")]
     Value { key: &'static str, fault: String },
     #[error("{path}: the file of credentials cannot be read")]
@@ -56,6 +58,7 @@ impl SettingsError {
             Self::AdvertiseNeeded(_) => {
                 Some("name the URL that nodes can fetch from: --advertise http://10.0.0.1:8270")
             }
+            Self::Log { .. } => Some("write error, warn, info or debug, or directives such as warn,muster=info"),
             Self::Value { .. } => None,
             Self::CredentialsUnreadable { .. } => Some("check `bmc.credentials_file`, and who may read it"),
             Self::WebhookUnreadable { .. } => Some("check `webhook_secret_file`, and who may read it"),

@@ -13,6 +13,7 @@ mod credentials;
 mod error;
 mod fetch;
 mod given;
+mod log;
 mod private;
 mod repo;
 mod webhook;
@@ -27,6 +28,7 @@ pub use credentials::{Credentials, NoCredential};
 pub use error::SettingsError;
 pub use fetch::{FetchSettings, GivenFetch};
 pub use given::Given;
+pub use log::log_filter;
 pub use repo::GivenRepo;
 
 use crate::model::{ApiAddress, RepoAddress};
@@ -121,7 +123,7 @@ impl Given {
             revoked_signers: file(self.revoked_signers),
             gpg_keyring: file(self.gpg_keyring),
             boot_only: self.boot_only.unwrap_or(false),
-            log: said(self.log),
+            log: said(self.log).map(|text| log_filter(&text).map(|_| text)).transpose()?,
             fetch: self.fetch.complete()?,
             bmc: self.bmc.complete()?,
             survey: self.survey.complete()?,

@@ -174,24 +174,6 @@ fn settings_that_cannot_be_used_are_refused_with_their_place() {
 }
 
 #[test]
-fn a_log_level_that_is_none_counts_as_info_and_is_told() {
-    let wishes = cluster();
-    for (level, told) in [("loud", 1), ("", 0)] {
-        let mut command = muster::command(wishes.root());
-        command
-            .env("MUSTER_LOG", level)
-            .arg("serve")
-            .arg("--repo")
-            .arg(wishes.bare())
-            .args(["--listen", "127.0.0.1:0"]);
-        let served = Served::spawn(command);
-        let (ended, log) = served.stop();
-        assert_eq!(ended.code(), Some(0), "{}", log.join("\n"));
-        assert_eq!(log.iter().filter(|line| line.contains("counts as info")).count(), told, "{}", log.join("\n"));
-    }
-}
-
-#[test]
 fn a_repository_that_is_none_is_refused_for_what_it_is() {
     let wishes = cluster();
     fs::write(wishes.root().join("file"), "no repository").expect("it can be written");
@@ -210,4 +192,66 @@ fn a_folder_inside_a_repository_is_told_how_to_be_named() {
     let wishes = cluster();
     let said = refuses_to_start(&wishes, &wishes.clone_dir().join("boot"), &[]);
     assert!(said.contains("lies inside the repository") && said.contains("--path boot"), "{said}");
+}
+
+/// Waits until the api's socket answers; the log may say nothing at all.
+fn answers(socket: &Path) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if std::os::unix::net::UnixStream::connect(socket).is_ok() {
+            let status = http::get_unix(socket, "/api/v1/status");
+            return serde_json::from_str(status.text()).expect("the status is JSON");
+        }
+        assert!(Instant::now() < deadline, "nothing listens on {}", socket.display());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn whatever_is_logged_it_serves_until_it_is_told_to_end() {
+    let wishes = cluster();
+    let of_file = wishes.root().join("quiet.toml");
+    fs::write(&of_file, "log = \"error\"\n").expect("it can be written");
+    let of_file = of_file.display().to_string();
+    let levels = ["off", "error", "warn", "info", "debug", "trace", "muster=warn", "warn,muster=info", "hyper=debug"];
+    let by_flag = levels.iter().map(|level| (vec!["--log", *level], None));
+    let by_other = [(vec!["--config", of_file.as_str()], None), (vec![], Some("warn"))];
+
+    for (number, (flags, variable)) in by_flag.chain(by_other).enumerate() {
+        let store = wishes.root().join(format!("{number}.redb"));
+        let mut command = muster::command(wishes.root());
+        command.arg("serve").arg("--repo").arg(wishes.bare()).arg("--store").arg(&store);
+        command.args(["--listen", "127.0.0.1:0"]).args(&flags).envs(variable.map(|level| ("MUSTER_LOG", level)));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("muster starts");
+
+        let status = answers(&store.with_extension("sock"));
+        assert!(status["state"].is_string(), "{flags:?}: {status}");
+        assert!(child.try_wait().unwrap().is_none(), "{flags:?} ended by itself");
+        let told = std::process::Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
+        assert!(told.expect("kill starts").success());
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{flags:?}");
+    }
+}
+
+#[test]
+fn a_log_level_that_is_none_is_refused() {
+    let wishes = cluster();
+    for level in ["nonsense", "debgu,muster=info", "muster=loud"] {
+        let said = refuses_to_start(&wishes, &wishes.bare(), &["--log", level]);
+        assert!(said.contains(&format!("`log`: `{level}` is neither a level nor")), "{said}");
+        assert!(said.contains("hint: write error, warn, info or debug"), "{said}");
+        let output = ends(wishes.root(), &["settings", "--repo", ".", "--log", level], &[]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+    }
+    assert!(!store(&wishes).exists());
+}
+
+/// Nothing that is cut off half-way counts as done.
+#[test]
+fn a_reader_that_goes_away_is_no_success() {
+    let wishes = cluster();
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let status = muster::command(&wishes.clone_dir()).args(["show", "n[1-3]"]).stdout(writer).status();
+    assert_eq!(status.expect("muster starts").code(), Some(141));
 }
