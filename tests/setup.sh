@@ -24,7 +24,7 @@ mkdir -p "$parts" "$npm"
 
 all_parts="build git curl jq unzip shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
     xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups faketime promtool sshd dnsmasq
-    kea dhcpd lintian groff systemd-analyze $*"
+    kea dhcpd lintian groff systemd-analyze cloud-init-next netplan $*"
 
 # ---- is it here? ---------------------------------------------------------------------------------------------------
 
@@ -56,6 +56,8 @@ found() {
     loaders) [ -e /usr/lib/ipxe/undionly.kpxe ] && [ -e /usr/lib/ipxe/snponly.efi ] && [ -e /usr/lib/ipxe/ipxe.efi ] ;;
     guest) [ -s "$parts/guest.img" ] ;;
     libvirt) have libvirtd && have dnsmasq && PYTHONPATH=$bindings "$venv/bin/python" -c 'import libvirt' 2>>"$log" ;;
+    cloud-init-next) have cloud-init && [ -d "$parts/cloud-init-next/cloudinit" ] ;;
+    netplan) [ -x "$parts/netplan/usr/libexec/netplan/generate" ] ;;
     kea) [ -x "$parts/kea/usr/sbin/kea-dhcp4" ] ;;
     dhcpd) [ -x "$parts/dhcpd/usr/sbin/dhcpd" ] ;;
     lintian) have lintian && have dpkg-deb && have strip ;;
@@ -306,6 +308,29 @@ install_unpacked() { # PART PACKAGE
     found "$1" || fail "the packages do not hold what was expected of them"
 }
 
+# A cloud-init that is newer than this release's. It is plain Python, which runs with the modules that the release's own
+# brings; apt reads the other release's list in a folder of its own, so nothing of this machine changes.
+install_cloud_init_next() {
+    have apt-get || { fail "no apt-get here"; return 1; }
+    have cloud-init || { fail "it needs the Python modules of the part cloud-init, which is not here"; return 1; }
+    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    [ -e "$keyring" ] || { fail "no $keyring: only Debian knows Debian's keys"; return 1; }
+    apt=$parts/next-apt
+    rm -rf "$apt" "$parts/cloud-init-next" && mkdir -p "$apt/lists/partial" "$apt/cache" "$apt/unpacked"
+    echo "deb [signed-by=$keyring] http://deb.debian.org/debian trixie main" >"$apt/sources.list"
+    say "apt-get download cloud-init of Debian 13 (unpacked, not installed)"
+    for step in update "download cloud-init"; do
+        # shellcheck disable=SC2086  # a list of words
+        (cd "$apt" && apt-get -q -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+            -o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" -o APT::Sandbox::User=root $step) \
+            >>"$log" 2>&1 || { fail "$(last_error)"; return 1; }
+    done
+    dpkg -x "$apt"/cloud-init_*.deb "$apt/unpacked" >>"$log" 2>&1 || { fail "could not unpack cloud-init"; return 1; }
+    mv "$apt/unpacked/usr/lib/python3/dist-packages" "$parts/cloud-init-next"
+    rm -rf "$apt"
+    found cloud-init-next || fail "the package does not hold what was expected of it"
+}
+
 # Debian's bindings alone: beside them stand other modules, which would hide those of the venv.
 link_libvirt() {
     rm -rf "$bindings" && mkdir -p "$bindings"
@@ -381,6 +406,8 @@ found sshd || install_sshd || not_installed sshd "$reason"
 found redfish-validator || install_redfish_validator || not_installed redfish-validator "$reason"
 found sushy || install_python sushy-tools==2.2.0 sushy==5.14.0 redfish==3.4.2 || not_installed sushy "$reason"
 found kea || install_unpacked kea kea-dhcp4-server || not_installed kea "$reason"
+found cloud-init-next || install_cloud_init_next || not_installed cloud-init-next "$reason"
+found netplan || install_unpacked netplan netplan.io || not_installed netplan "$reason"
 found dhcpd || install_unpacked dhcpd isc-dhcp-server || not_installed dhcpd "$reason"
 case " $* " in *" libvirt "*) found libvirt || link_libvirt || not_installed libvirt "$reason" ;; esac
 case " $* " in *" guest "*) found guest || install_guest || not_installed guest "$reason" ;; esac

@@ -1,5 +1,6 @@
 //! Where each line of a document comes from.
 
+use super::parts::vendor_parts;
 use super::{Document, document};
 use crate::model::{Origin, Stated};
 use crate::resolve::Resolved;
@@ -29,8 +30,11 @@ pub fn blamed(resolved: &Resolved, node: usize, kind: Document) -> Option<Vec<Bl
     let text = document(resolved, node, kind).ok().flatten()?;
     let class = resolved.class(node);
     Some(match kind {
-        Document::UserData => parts(resolved, node, &text, class.user_data.as_slice()),
-        Document::VendorData => parts(resolved, node, &text, &class.vendor_data),
+        Document::UserData => parts(resolved, node, &text, class.user_data.iter()),
+        Document::VendorData => {
+            let data = vendor_parts(resolved, node).ok()?;
+            parts(resolved, node, &text, data.parts.iter().map(|part| part.name))
+        }
         Document::MetaData => {
             let leaves = class.meta_data.leaves();
             lines(&text, |line| {
@@ -50,7 +54,12 @@ fn lines(text: &str, source: impl Fn(&str) -> LineSource) -> Vec<BlamedLine> {
 }
 
 /// Finds the files that a text is made of, in their order; what stands between them is muster's.
-fn parts(resolved: &Resolved, node: usize, text: &str, files: &[Stated<Box<str>>]) -> Vec<BlamedLine> {
+fn parts<'f>(
+    resolved: &Resolved,
+    node: usize,
+    text: &str,
+    files: impl Iterator<Item = &'f Stated<Box<str>>>,
+) -> Vec<BlamedLine> {
     let mut all = Vec::new();
     let mut rest = text;
     for name in files {

@@ -5,7 +5,9 @@
 //! knows neither who asks nor how the documents travel.
 
 mod blame;
+mod lists;
 mod network;
+mod outline;
 mod parts;
 
 use std::fmt::Write as _;
@@ -63,9 +65,24 @@ pub fn document(resolved: &Resolved, node: usize, document: Document) -> Result<
     match document {
         Document::MetaData => meta_data(resolved, node).map(Some),
         Document::UserData => user_data(resolved, node).map(Some),
-        Document::VendorData => parts::vendor_data(resolved, node).map(Some),
+        Document::VendorData => vendor_data(resolved, node).map(Some),
         Document::NetworkConfig => Ok(network::config(&resolved.desired, node)),
     }
+}
+
+/// Writes every document of a node once, for what is wrong with them alone and together.
+#[must_use]
+pub fn check(resolved: &Resolved, node: usize) -> Findings {
+    let mut findings = Findings::new();
+    findings.extend(meta_data(resolved, node).err().into_iter().flatten());
+    let user = user_data(resolved, node).map_err(|found| findings.extend(found));
+    let vendor = parts::vendor_parts(resolved, node).map_err(|found| findings.extend(found));
+
+    if let (Ok(user), Ok(vendor)) = (user, vendor) {
+        let name = resolved.class(node).user_data.as_ref();
+        findings.extend(lists::hidden(resolved, name.map(|name| (name, user.as_str())), &vendor));
+    }
+    findings
 }
 
 fn meta_data(resolved: &Resolved, node: usize) -> Result<String, Findings> {
@@ -94,6 +111,10 @@ fn user_data(resolved: &Resolved, node: usize) -> Result<String, Findings> {
     let text = file(resolved, node, name)?;
     parts::content_type(&text).ok_or_else(|| vec![not_cloud_init(&name.value, &text)])?;
     Ok(text)
+}
+
+fn vendor_data(resolved: &Resolved, node: usize) -> Result<String, Findings> {
+    parts::vendor_parts(resolved, node).map(|parts| parts::vendor_data(&parts))
 }
 
 /// Expands one file under `cloud-init/` for a node.

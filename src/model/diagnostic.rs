@@ -239,6 +239,8 @@ codes! {
     UnusedBoot = "unused-boot", Warning;
     /// A cloud-init file that nobody names.
     UnusedTemplate = "unused-template", Warning;
+    /// A list of a cloud-init document reaches no node, since a list of another document takes its place.
+    HiddenList = "hidden-list", Warning;
     /// Two exceptions for one value of one attribute of one node.
     DuplicateException = "duplicate-exception", Warning;
     /// A serial number or UUID is one that firmware reports where nobody gave it any.

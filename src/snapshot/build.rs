@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::index::Index;
 use super::{Answer, Prepared, Snapshot};
-use crate::cloudinit::{self, Document};
+use crate::cloudinit;
 use crate::desired::template::{self, SERVER_MARK};
 use crate::desired::{self, Desired, Findings, NodeState};
 use crate::ipxe;
@@ -145,11 +145,7 @@ fn render(resolved: &Resolved, node: usize) -> (Answer, Findings) {
             Answer::Nothing
         }
     };
-    for document in [Document::MetaData, Document::UserData, Document::VendorData] {
-        if let Err(found) = cloudinit::document(resolved, node, document) {
-            findings.extend(found);
-        }
-    }
+    findings.extend(cloudinit::check(resolved, node));
     (answer, findings)
 }
 

@@ -22,6 +22,10 @@ pub enum Part {
     Kernel,
     /// The path of `cloud-init`.
     CloudInit,
+    /// A newer cloud-init than the release's, unpacked: the folder that holds its Python package.
+    CloudInitNext,
+    /// netplan's generator, unpacked and never installed: the path of the program; see [`netplan_libraries`].
+    Netplan,
     /// ClusterShell: the path of its `nodeset`; `python3` stands beside it.
     ClusterShell,
     /// The path of `check-jsonschema`.
@@ -84,6 +88,8 @@ impl Part {
             Part::Netns => "netns",
             Part::Kernel => "kernel",
             Part::CloudInit => "cloud-init",
+            Part::CloudInitNext => "cloud-init-next",
+            Part::Netplan => "netplan",
             Part::ClusterShell => "clustershell",
             Part::CheckJsonschema => "check-jsonschema",
             Part::Taplo => "taplo",
@@ -121,6 +127,8 @@ impl Part {
             Part::Netns => "needs `unshare -n` or `unshare -rn`, ip (iproute2) and setpriv (util-linux)",
             Part::Kernel => "run tests/setup.sh: it unpacks Debian's kernel and busybox into target/test-parts",
             Part::CloudInit => "run tests/setup.sh, or apt-get install cloud-init",
+            Part::CloudInitNext => "run tests/setup.sh: it unpacks the cloud-init of Debian 13 into target/test-parts",
+            Part::Netplan => "run tests/setup.sh: it unpacks Debian's netplan.io into target/test-parts",
             Part::ClusterShell => "run tests/setup.sh: it installs PyPI ClusterShell into target/test-venv",
             Part::CheckJsonschema => "run tests/setup.sh: it installs PyPI check-jsonschema into target/test-venv",
             Part::Taplo => "run tests/setup.sh: it installs npm @taplo/cli into target/test-npm",
@@ -177,6 +185,11 @@ impl Part {
                 ["vmlinuz", "busybox", "modules"].iter().all(|name| dir.join(name).exists()).then_some(dir)
             }
             Part::CloudInit => program("cloud-init"),
+            Part::CloudInitNext => {
+                program("cloud-init")?;
+                file(folder().join("cloud-init-next/cloudinit")).and(file(folder().join("cloud-init-next")))
+            }
+            Part::Netplan => file(folder().join("netplan/usr/libexec/netplan/generate")),
             Part::ClusterShell => file(target().join("test-venv/bin/nodeset")),
             Part::CheckJsonschema => file(target().join("test-venv/bin/check-jsonschema")),
             Part::Taplo => program("node").and_then(|_| file(target().join("test-npm/node_modules/.bin/taplo"))),

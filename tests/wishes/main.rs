@@ -16,5 +16,6 @@ mod corpora;
 mod example;
 mod groups;
 mod laws;
+mod merging;
 mod schemas;
 mod tree;
