@@ -84,7 +84,7 @@ const CANONICAL: [&str; 7] = [
 ];
 
 /// What a script asks again with, each at most once.
-const KEYS: [&str; 8] = ["arch", "mac", "name", "nid", "retry", "serial", "ts", "uuid"];
+const KEYS: [&str; 9] = ["arch", "mac", "macs", "name", "nid", "retry", "serial", "ts", "uuid"];
 
 struct Host {
     boot: Boot,
@@ -176,12 +176,12 @@ fn shapes() -> &'static BTreeSet<String> {
 fn shape(script: &str) -> String {
     let mut shape = String::new();
     for line in script.split('\n') {
-        let (line, query) = match line.strip_prefix("chain ").and_then(|url| url.split_once('?')) {
+        let (line, query) = match line.strip_prefix("chain --replace --autofree ").and_then(|url| url.split_once('?')) {
             Some((url, query)) => (format!("chain {url}"), query),
             None => (line.to_owned(), ""),
         };
         let query = query.replace("${buildarch}", "");
-        let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b":._-%&=".contains(&byte);
+        let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b":._-%&=,".contains(&byte);
         assert!(query.bytes().all(harmless), "{script}");
         let mut keys = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
         let known = |key: &str| KEYS.contains(&key) && query.matches(&format!("{key}=")).count() == 1;

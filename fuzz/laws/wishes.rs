@@ -63,10 +63,24 @@ fn answers(snapshot: &Snapshot) {
             Answer::Script(prepared) => {
                 let shown = prepared.script.shown();
                 assert!(shown.starts_with("#!ipxe\n"), "{shown}");
-                let commands =
-                    ["#!ipxe", "kernel ", "initrd ", "boot ", ":boot_retry", "sleep ", "chain ", "echo ", "exit "];
+                let commands = [
+                    "#!ipxe",
+                    "imgfree",
+                    "kernel ",
+                    "initrd ",
+                    "boot ",
+                    ":boot_retry",
+                    "sleep ",
+                    "chain ",
+                    "echo ",
+                    "exit ",
+                ];
                 let known = |line: &str| line.is_empty() || commands.iter().any(|command| line.starts_with(command));
                 assert!(shown.split('\n').all(known), "a line of the wishes' own: {shown}");
+                // iPXE knows no quotes: these end a command wherever they are a word.
+                let words = |line: &str| line.split(' ').skip(1).any(|word| word == ";" || word.starts_with('#'));
+                assert!(!shown.split('\n').any(words), "one of iPXE's own signs: {shown}");
+                assert!(!shown.contains("  "), "two blanks: {shown}");
             }
             Answer::Retired | Answer::Nothing => {}
         }

@@ -187,8 +187,8 @@ async fn status(State(serving): Shared) -> Response<Body> {
     match serving.counters.contradictions.load(Ordering::Relaxed) {
         0 => {}
         boots => status.held.push(format!(
-            "{boots} boots since the start were of machines whose UUID or serial number is declared for another node; \
-             the log names each node once"
+            "{boots} boots since the start were of machines of which another key (UUID, serial number, a second MAC \
+             address) is declared for another node; the log names each node once"
         )),
     }
     let held = serving.roll.held();

@@ -47,6 +47,7 @@ pub fn answer(boot: &Boot, asked: &Asked<'_>, path: &str) -> Answer {
         counters.refuse(Refusal::Starting);
         return answer::starting();
     };
+    let keys = keys.settled(asked.serving, snapshot);
     let found = keys.find(asked.serving, snapshot);
     let request = Lookup { boot, asked, path, snapshot, query: &query, keys, found };
     match found {
@@ -219,7 +220,8 @@ impl Lookup<'_> {
                 let by = self.keys.who();
                 tracing::warn!(
                     %node, %other, %by, mac = ?self.keys.mac, uuid = ?self.keys.uuid, serial = ?self.keys.serial,
-                    "a machine boots as this node, though its UUID or serial number is declared for another"
+                    "a machine boots as this node, though its UUID, its serial number or another of its MAC addresses is declared \
+                     for another"
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! The script that DHCP points at: it finds the machine's MAC addresses and asks for its boot script.
+//! The script that DHCP points at: it gathers what the machine is known by and asks for its boot script.
 //!
 //! It needs no Snapshot. A machine that muster refuses goes on with its firmware's next boot device; one that muster did
 //! not answer waits and asks again for as long as it takes, since a cluster that lost its power must come up by itself
@@ -11,6 +11,7 @@ use axum::http::{HeaderValue, StatusCode};
 use super::answer::{self, Answer, PLAIN};
 use super::boot::{Asked, Boot};
 use super::documents::content_tag;
+use crate::ipxe::CHAIN;
 
 /// Answers with the loader for the client's network.
 pub fn answer(boot: &Boot, asked: &Asked<'_>) -> Answer {
@@ -22,28 +23,38 @@ pub fn answer(boot: &Boot, asked: &Asked<'_>) -> Answer {
     answer::tagged(answer::text(StatusCode::OK, PLAIN, text), tag)
 }
 
+/// How many interfaces the loader names, beside the one that the machine booted from.
+const INTERFACES: usize = 16;
+
 /// Writes the loader for one URL of muster.
 ///
-/// Every command that may fail has something after it, as an unguarded failure ends the script. `${netX}` is the
-/// interface that the machine booted from. A pass over all interfaces counts as refused only where muster was
-/// there before it and after it. Every question says the UUID and the serial number, too: a machine that is declared by
-/// them is found, and one that is not is still asked by its next MAC address.
+/// Every command that may fail has something after it, as an unguarded failure ends the script. The one question names all
+/// that the machine is known by: `${netX}` is the interface that it booted from, and `macs=` are the addresses of all, so
+/// that a declared machine is found whichever of its ports came up, before anything is made of an address that is unknown.
+/// What is not set expands to nothing, and counts as not given.
+///
+/// The boot script runs above the loader, one level and no more, since it replaces itself when it asks again. If it ends in
+/// failure, muster did not answer it, and the loader waits for muster. It counts as refused only if muster was there before
+/// the question and after it, twice in a row.
 fn script(server: &str) -> String {
-    let mut text = format!("#!ipxe\n# muster at {server}\nclear refused ||\n:try\n");
-    // Firmware's own words may hold blanks and signs: `uristring` writes them so that they stay one word of the URL. What is
-    // not set expands to nothing, and counts as not said.
-    let machine = "&uuid=${uuid}&serial=${serial:uristring}";
-    let interfaces = ["netX", "net0", "net1", "net2", "net3", "net4", "net5", "net6", "net7"];
-    for interface in interfaces {
-        let mac = format!("${{{interface}/mac}}");
-        let _ = writeln!(
-            text,
-            "isset {mac} && chain {server}/boot/v1/bootscript?mac={mac}&arch=${{buildarch}}{machine} && exit ||"
-        );
+    // Firmware's own words may hold blanks and signs: `uristring` writes them so that they stay one word of the URL.
+    let mut question = String::from("mac=${netX/mac}&arch=${buildarch}&uuid=${uuid}&serial=${serial:uristring}&macs=");
+    for interface in 0..INTERFACES {
+        let comma = if interface == 0 { "" } else { "," };
+        let _ = write!(question, "{comma}${{net{interface}/mac}}");
     }
-    let _ = write!(
-        text,
-        "imgfetch --name muster {server}/readyz || goto wait
+    format!(
+        "#!ipxe
+# muster at {server}
+imgfree
+clear refused ||
+:try
+imgfetch --name bootscript {server}/boot/v1/bootscript?{question} || goto refused_or_away
+clear refused ||
+imgexec --autofree bootscript && exit ||
+goto wait
+:refused_or_away
+imgfetch --name muster {server}/readyz || goto wait
 imgfree muster ||
 isset ${{refused}} && goto refused ||
 set refused yes
@@ -52,15 +63,14 @@ goto try
 clear refused ||
 echo muster at {server} does not answer; this machine asks again in 15 s
 sleep 15
-goto try
+{CHAIN} {server}/boot.ipxe || goto wait
 :refused
 echo muster at {server} has nothing for this machine to boot: nothing it is known by is declared, or it is retired or idle
 echo it goes on with the next boot device of its firmware in 10 s
 sleep 10
 exit 1
 "
-    );
-    text
+    )
 }
 
 #[cfg(test)]
@@ -68,19 +78,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_url_is_full_and_every_interface_is_tried_once() {
+    fn one_question_names_all_that_the_machine_is_known_by() {
         let text = script("http://10.0.0.1:8270");
         assert!(text.starts_with("#!ipxe\n") && text.is_ascii());
-        let tries = text.lines().filter(|line| line.contains("chain"));
-        let expected = |interface| {
-            format!(
-                "isset ${{{interface}/mac}} && chain http://10.0.0.1:8270/boot/v1/bootscript?mac=${{{interface}/mac}}\
-                 &arch=${{buildarch}}&uuid=${{uuid}}&serial=${{serial:uristring}} && exit ||"
-            )
-        };
-        let names = ["netX", "net0", "net1", "net2", "net3", "net4", "net5", "net6", "net7"];
-        assert_eq!(tries.collect::<Vec<_>>(), names.map(expected));
+        let asks: Vec<&str> = text.lines().filter(|line| line.contains("/boot/v1/bootscript?")).collect();
+        let macs: Vec<String> = (0..INTERFACES).map(|interface| format!("${{net{interface}/mac}}")).collect();
+        let expected = format!(
+            "imgfetch --name bootscript http://10.0.0.1:8270/boot/v1/bootscript?mac=${{netX/mac}}&arch=${{buildarch}}\
+             &uuid=${{uuid}}&serial=${{serial:uristring}}&macs={} || goto refused_or_away",
+            macs.join(",")
+        );
+        assert_eq!(asks, [expected]);
         let labels: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(':')).collect();
-        assert_eq!(labels, ["try", "wait", "refused"]);
+        assert_eq!(labels, ["try", "refused_or_away", "wait", "refused"]);
+    }
+
+    #[test]
+    fn images_of_an_earlier_attempt_are_freed_and_nothing_nests() {
+        let text = script("http://10.0.0.1:8270");
+        let commands: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(commands[0], "imgfree");
+        for line in commands.iter().filter(|line| line.contains("chain") || line.contains("imgexec")) {
+            assert!(line.contains("--autofree"), "{line}");
+        }
     }
 }

@@ -9,10 +9,15 @@ use std::fmt::Write as _;
 /// The longest value, in bytes: a DNS name has 253, and nothing that names a machine is longer.
 const MAX_VALUE: usize = 256;
 
+/// The longest list of MAC addresses, in bytes: 16 of them, and as many of InfiniBand, which are 20 bytes each.
+const MAX_MACS: usize = 16 * (18 + 60);
+
 /// What a boot script request asks.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Query<'q> {
     pub mac: Option<Cow<'q, str>>,
+    /// The MAC addresses of all the machine's interfaces, with commas between them; too long a list counts as absent.
+    pub macs: Option<Cow<'q, str>>,
     pub name: Option<Cow<'q, str>>,
     pub nid: Option<u32>,
     /// How often the machine has tried.
@@ -43,6 +48,7 @@ impl<'q> Query<'q> {
         for (key, value) in pairs(query) {
             let (key, slot) = match key {
                 "mac" => ("mac", &mut read.mac),
+                "macs" => ("macs", &mut read.macs),
                 "name" => ("name", &mut read.name),
                 "nid" => ("nid", &mut nid),
                 "retry" => ("retry", &mut retry),
@@ -54,15 +60,16 @@ impl<'q> Query<'q> {
             };
             if slot.is_none() {
                 let value = decode(value);
-                match (value.len() > MAX_VALUE, key) {
+                let most = if key == "macs" { MAX_MACS } else { MAX_VALUE };
+                match (value.len() > most, key) {
                     (false, _) => *slot = Some(value),
                     // Odd firmware must not keep a machine from its script, which its MAC address may well find.
-                    (true, "uuid" | "serial") => *slot = Some(Cow::Borrowed("")),
+                    (true, "uuid" | "serial" | "macs") => *slot = Some(Cow::Borrowed("")),
                     (true, key) => return Err(TooLong(key)),
                 }
             }
         }
-        for slot in [&mut read.mac, &mut read.name, &mut read.arch] {
+        for slot in [&mut read.mac, &mut read.macs, &mut read.name, &mut read.arch] {
             slot.take_if(|value| value.is_empty());
         }
         for slot in [&mut read.uuid, &mut read.serial] {
@@ -184,7 +191,10 @@ mod tests {
         assert_eq!((query.uuid.as_deref(), query.serial.as_deref()), (Some("4c4c4544-0042"), Some("SN 1")));
         let long = "a".repeat(257);
         assert_eq!(parse(&format!("nid=1&uuid={long}&serial={long}&serial=S")), parse("nid=1"));
-        assert_eq!(parse("uuid=&serial=%20+&uuid&serial"), Query::default());
+        assert_eq!(parse("uuid=&serial=%20+&uuid&serial&macs="), Query::default());
+        let macs = "02:00:00:00:00:01,".repeat(16);
+        assert_eq!(parse(&format!("macs={macs}")).macs.as_deref(), Some(&*macs));
+        assert_eq!(parse(&format!("nid=1&macs={}", macs.repeat(5))), parse("nid=1"));
     }
 
     proptest! {

@@ -1,8 +1,14 @@
 //! What a node boots, as the text that iPXE runs.
 //!
-//! The text is OpenCHAMI's, byte for byte (wire notes, section 2.1): one kernel line, one line for each initial RAM disk,
-//! and a way back that asks again. What differs by request stands in it as holes. This room knows neither HTTP nor
-//! which node is asking.
+//! The text is OpenCHAMI's (wire notes, section 2.1): one kernel line, one line for each initial RAM disk, and a way back
+//! that asks again. What differs by request stands in it as holes. This room knows neither HTTP nor which node is asking.
+//!
+//! Two things differ from OpenCHAMI's text, in every script that asks again:
+//!
+//! - `imgfree` comes first. iPXE keeps the images of an attempt that failed, and boots the next kernel with all initial
+//!   RAM disks that it holds.
+//! - `chain` has `--replace --autofree` ([`CHAIN`]). Without them the script that asks stays in memory and on the stack
+//!   below the one that it asks for, and a BIOS iPXE dies of it after 11 to 14 attempts.
 
 mod script;
 
@@ -18,6 +24,11 @@ pub use script::{Ask, Hole, Script};
 /// The longest kernel command line: x86 kernels keep 2,048 bytes with the final zero (`COMMAND_LINE_SIZE`) and cut the
 /// rest without a word.
 pub const MAX_KERNEL_LINE: usize = 2047;
+
+/// The command that runs the script at a URL in the place of the script that asks for it, and frees the latter.
+///
+/// Both options are in every iPXE since 2012.
+pub const CHAIN: &str = "chain --replace --autofree";
 
 /// Writes the script of a node, or of an unknown machine where there is no node.
 ///
@@ -47,7 +58,7 @@ fn initrd_name(number: usize) -> String {
     if number == 0 { "initrd".into() } else { format!("initrd{number}") }
 }
 
-/// Joins the parameters, and adds those that muster knows unless somebody states them.
+/// Joins the parameters, each after one blank, and adds those that muster knows unless the layers state them.
 fn kernel_params(server: &str, node: Option<&Node>, boot: &Boot<'_>) -> String {
     let stated = |key: &str| boot.params.iter().any(|param| param.text.starts_with(key));
     let mut line = String::with_capacity(512);
@@ -77,34 +88,35 @@ fn kernel_params(server: &str, node: Option<&Node>, boot: &Boot<'_>) -> String {
 }
 
 fn add(line: &mut String, word: &str) {
-    if !line.is_empty() {
-        line.push(' ');
-    }
+    line.push(' ');
     line.push_str(word);
 }
 
-/// Returns the most bytes that a line can have once its holes are filled.
-fn filled_length(line: &str) -> usize {
+/// Returns the most bytes that the kernel's line can have once its holes are filled; the first blank is not part of it.
+fn filled_length(params: &str) -> usize {
     const BOOT_IF: usize = " BOOTIF=01-00-00-00-00-00-00".len();
-    let servers = line.matches(SERVER_MARK).count();
-    let boot_ifs = line.matches(Hole::BootIf.mark()).count();
-    line.len() - servers * SERVER_MARK.len() - boot_ifs * Hole::BootIf.mark().len()
+    let servers = params.matches(SERVER_MARK).count();
+    let boot_ifs = params.matches(Hole::BootIf.mark()).count();
+    let filled = params.len() - servers * SERVER_MARK.len() - boot_ifs * Hole::BootIf.mark().len()
         + servers * MAX_ADVERTISE
-        + boot_ifs * BOOT_IF
+        + boot_ifs * BOOT_IF;
+    filled.saturating_sub(1)
 }
 
 fn live(desired: &Desired, server: &str, kernel: &str, params: &str, boot: &Boot<'_>) -> Script {
     let mut text = String::with_capacity(params.len() + 512);
     let again = format!("{server}{}?{}&{}", Hole::Path.mark(), Hole::Who.mark(), Hole::Again.mark());
     let _ = writeln!(text, "#!ipxe");
-    let _ = writeln!(text, "kernel --name kernel {kernel} {params} || goto boot_retry");
+    let _ = writeln!(text, "imgfree");
+    // The parameters bring their blanks, since a line without any has none.
+    let _ = writeln!(text, "kernel --name kernel {kernel}{params} || goto boot_retry");
     for (number, initrd) in boot.initrd.iter().enumerate() {
         let _ = writeln!(text, "initrd --name {} {} || goto boot_retry", initrd_name(number), initrd.text);
     }
     let _ = writeln!(text, "boot || goto boot_retry");
     let _ = writeln!(text, ":boot_retry");
     let _ = writeln!(text, "sleep {}", desired.cluster.retry_delay);
-    let _ = writeln!(text, "chain {again}\n");
+    let _ = writeln!(text, "{CHAIN} {again}\n");
     Script::from_marked(&text)
 }
 
@@ -117,11 +129,11 @@ fn local(node: Option<&Node>) -> Script {
 /// Writes the script that lets an unknown machine ask again, this time with its architecture.
 #[must_use]
 pub fn ask_again(delay: Option<u32>) -> Script {
-    let mut text = String::from("#!ipxe\n");
+    let mut text = String::from("#!ipxe\nimgfree\n");
     if let Some(delay) = delay {
         let _ = writeln!(text, "sleep {delay}");
     }
     let (server, path, who, again) = (Hole::Server.mark(), Hole::Path.mark(), Hole::Who.mark(), Hole::Again.mark());
-    let _ = writeln!(text, "chain {server}{path}?{who}&{again}\n");
+    let _ = writeln!(text, "{CHAIN} {server}{path}?{who}&{again}\n");
     Script::from_marked(&text)
 }

@@ -159,8 +159,9 @@ impl Params {
 
 /// Tells what keeps an expanded text from being one kernel parameter.
 ///
-/// iPXE splits a line at blanks and joins the words by one, reads `#` at the start of a word as a comment and `||`, `&&`
-/// as the ends of a command; the kernel keeps blanks inside double quotes together.
+/// iPXE splits a line at blanks and joins the words by one. Quotes mean nothing to it: a word that begins with `#` begins a
+/// comment, and the words `;`, `||` and `&&` end a command, inside double quotes too. It expands `${...}` word by word and
+/// only then, so that no value of a setting ends a line. The kernel keeps together what is inside double quotes.
 pub fn fault(param: &str) -> Option<String> {
     // The mark of the server is muster's own, and the only control characters that a parameter may hold.
     let mut written = param.split(SERVER_MARK).flat_map(str::chars);
@@ -174,6 +175,16 @@ pub fn fault(param: &str) -> Option<String> {
     }
     if param.starts_with('#') {
         return Some("`#` at the start of a parameter begins a comment for iPXE".into());
+    }
+    if let Some(word) = param.split(' ').find(|word| word.starts_with('#')) {
+        return Some(format!(
+            "the word `{word}` begins a comment for iPXE, inside double quotes too; write another sign before the `#`"
+        ));
+    }
+    if param.split(' ').any(|word| word == ";") {
+        return Some(
+            "the word `;` ends the line for iPXE, inside double quotes too; leave out the blank before it".into(),
+        );
     }
     if param.matches('"').count() % 2 == 1 {
         return Some("a parameter has an odd number of double quotes".into());
@@ -260,8 +271,31 @@ mod tests {
         for good in ["quiet", "dyndbg=\"file a.c +p\"", "root=live:http://x/${net0/mac}", "a='b'", "x=#1", "k=\"\""] {
             assert_eq!(fault(good), None, "{good}");
         }
+        for good in ["a;b", "dyndbg=\"file a.c +p; file b.c +p\"", "a=\"x ;y ;; z\"", "a=\"b no.#2\"", "\"#a\"", "a=;"]
+        {
+            assert_eq!(fault(good), None, "{good}");
+        }
         for bad in ["a b", "a=\"b", "a\nb", "a||b", "a&&b", "#x", "a=\"b  c\"", "a\u{a0}b", "a\tb", "a\u{1}who\u{2}"] {
             assert!(fault(bad).is_some(), "{bad}");
+        }
+    }
+
+    /// Its own signs are iPXE's wherever they are a word, and the message names them.
+    #[test]
+    fn quotes_hide_nothing_from_ipxe() {
+        for (bad, sign) in [
+            (";", "`;`"),
+            ("a=\"+p ; b\"", "`;`"),
+            ("a=\"b ;\" ;", "`;`"),
+            ("\" ; \"", "`;`"),
+            ("#", "`#`"),
+            ("a=\"b # c\"", "`#`"),
+            ("a=\"b #c\"", "`#c\"`"),
+            ("a=\"b #c d\"", "`#c`"),
+            ("a=\"b #\"", "`#\"`"),
+        ] {
+            let fault = fault(bad).unwrap_or_else(|| panic!("{bad} passes"));
+            assert!(fault.contains("iPXE") && fault.contains(sign), "{bad}: {fault}");
         }
     }
 }

@@ -16,13 +16,14 @@ fn ipxe_finds_the_broken_script_and_no_other() {
 }
 
 const SOUND: &str = "#!ipxe
+imgfree
 kernel --name kernel https://images.example/rocky9/vmlinuz initrd=initrd console=ttyS0,115200 root=live:http://images.example/r.squashfs ds=nocloud-net;s=http://10.9.9.9/cloud-init/node/nid0001/ || goto boot_retry
 initrd --name initrd https://images.example/rocky9/initramfs.img || goto boot_retry
 imgstat || echo Could not show image information.
 boot || goto boot_retry
 :boot_retry
 sleep 30
-chain http://10.9.9.9:8270/boot/v1/bootscript?mac=02:00:00:00:00:01&retry=1
+chain --replace --autofree http://10.9.9.9:8270/boot/v1/bootscript?mac=02:00:00:00:00:01&retry=1
 ";
 
 const LOADER: &str = "#!ipxe

@@ -1,20 +1,26 @@
 //! The boot script's dialect (the wire notes' section 2.1), typed again from the notes.
 
+use std::sync::Arc;
+
+use muster::model::{Revision, Tree};
+use muster::snapshot;
+
 use super::{ADVERTISE, COMMIT, Server};
 
 const SCRIPT: &str = "/boot/v1/bootscript";
 
 const KNOWN: &str = "#!ipxe
+imgfree
 kernel --name kernel http://images.example/vmlinuz initrd=initrd console=ttyS0,115200 ip=dhcp xname=x1000c0s0b0n0 nid=1 BOOTIF=01-02-1b-00-00-00-01 ds=nocloud-net;s=http://10.9.9.9:8270/cloud-init/node/nid0001/ || goto boot_retry
 initrd --name initrd http://images.example/initramfs.img || goto boot_retry
 boot || goto boot_retry
 :boot_retry
 sleep 30
-chain http://10.9.9.9:8270/boot/v1/bootscript?mac=02:1b:00:00:00:01&retry=1
+chain --replace --autofree http://10.9.9.9:8270/boot/v1/bootscript?mac=02:1b:00:00:00:01&retry=1
 
 ";
 
-const LAST: &str = "chain http://10.9.9.9:8270/boot/v1/bootscript?mac=02:1b:00:00:00:01&retry=1";
+const LAST: &str = "chain --replace --autofree http://10.9.9.9:8270/boot/v1/bootscript?mac=02:1b:00:00:00:01&retry=1";
 
 fn script(server: &Server, query: &str) -> String {
     let answer = server.get(&format!("{SCRIPT}?{query}"));
@@ -70,8 +76,53 @@ fn a_name_or_nid_gets_the_node_without_the_interface() {
     // No MAC address is known: the xname, which this one has not, or the name.
     let bare = script(&server, "nid=51");
     assert!(bare.ends_with("?name=bare1&retry=1\n\n"), "{bare}");
-    assert!(bare.starts_with("#!ipxe\nkernel --name kernel http://images.example/memtest nid=51 ds="), "{bare}");
+    assert!(
+        bare.starts_with("#!ipxe\nimgfree\nkernel --name kernel http://images.example/memtest nid=51 ds="),
+        "{bare}"
+    );
     assert!(!bare.contains("initrd"), "{bare}");
+}
+
+#[test]
+fn a_kernel_without_parameters_has_one_blank_before_each_word() {
+    let wishes = r#"
+//- cluster.toml
+name = "test"
+//- boot/memtest.toml
+kind = "live"
+sealed = true
+kernel = "http://images.example/memtest"
+//- boot/seeded.toml
+kind = "live"
+sealed = true
+kernel = "http://images.example/memtest"
+params = ["ds=none", "BOOTIF="]
+//- nodes/a.toml
+[[node]]
+name = "n1"
+boot = "memtest"
+nics = [{ name = "eth0", mac = "02:1b:00:00:00:01" }]
+
+[[node]]
+name = "n2"
+boot = "seeded"
+"#;
+    let server = Server::empty();
+    let (snapshot, findings) = snapshot::build(&Tree::from_fixture(wishes), Revision::commit(COMMIT));
+    server.publish(snapshot.map(Arc::new).unwrap_or_else(|| panic!("{findings:#?}")));
+    let seed = format!("ds=nocloud-net;s={ADVERTISE}/cloud-init/node/n1/");
+    for (query, params) in [
+        ("mac=02:1b:00:00:00:01", format!("BOOTIF=01-02-1b-00-00-00-01 {seed}")),
+        ("name=n1", seed),
+        ("name=n2", "ds=none BOOTIF=".to_owned()),
+    ] {
+        let text = script(&server, query);
+        let expected = format!("\nkernel --name kernel http://images.example/memtest {params} || goto boot_retry\n");
+        assert!(text.contains(&expected), "{query}: {text}");
+        assert!(!text.contains("  "), "{query}: {text}");
+        let answer = server.get(&format!("{SCRIPT}?{query}&json=1"));
+        assert!(answer.text().starts_with(&format!("{{\"params\":\"kernel {params}\"")), "{}", answer.text());
+    }
 }
 
 #[test]
@@ -96,12 +147,17 @@ fn each_network_has_its_own_way_back() {
     let server = Server::start("");
     let far = script(&server, "mac=02:1b:00:00:00:11");
     assert!(!far.contains(ADVERTISE) && far.contains("s=http://far.example:8270/cloud-init/node/far1/ ||"), "{far}");
-    assert!(far.contains("chain http://far.example:8270/boot/v1/bootscript?mac=02:1b:00:00:00:11&retry=1"), "{far}");
+    assert!(
+        far.contains(
+            "chain --replace --autofree http://far.example:8270/boot/v1/bootscript?mac=02:1b:00:00:00:11&retry=1"
+        ),
+        "{far}"
+    );
 
     let server = Server::start("advertise = \"http://cluster.example\"");
     assert_eq!(script(&server, "mac=02:1b:00:00:00:01"), KNOWN.replace(ADVERTISE, "http://cluster.example"));
     let unknown = script(&server, "mac=02:1b:00:00:00:99");
-    assert!(unknown.contains("chain http://cluster.example/boot/v1/bootscript?mac="), "{unknown}");
+    assert!(unknown.contains("chain --replace --autofree http://cluster.example/boot/v1/bootscript?mac="), "{unknown}");
 }
 
 #[test]
@@ -161,7 +217,9 @@ fn an_unknown_machine_is_asked_for_its_architecture_and_then_refused() {
     ];
     for (query, who, refused) in cases {
         let (head, time) = without_time(&script(&server, query));
-        let expected = format!("#!ipxe\nsleep 10\nchain {ADVERTISE}/boot/v1/bootscript?{who}&arch=${{buildarch}}");
+        let expected = format!(
+            "#!ipxe\nimgfree\nsleep 10\nchain --replace --autofree {ADVERTISE}/boot/v1/bootscript?{who}&arch=${{buildarch}}"
+        );
         assert_eq!(head, expected, "{query}");
         assert!(time > 1_700_000_000, "{time}");
         let detail = format!("Unknown {refused} architecture x86_64: this host not configured for booting.");
@@ -173,10 +231,12 @@ fn an_unknown_machine_is_asked_for_its_architecture_and_then_refused() {
 fn an_unknown_machine_may_boot_what_is_wished_for_its_kind() {
     let server = Server::start("unknown = { boot = \"discovery\" }");
     let (head, _) = without_time(&script(&server, "mac=02:ff:ff:ff:ff:fe"));
-    let again = "chain http://10.9.9.9:8270/boot/v1/bootscript?mac=02:ff:ff:ff:ff:fe&arch=${buildarch}";
-    assert_eq!(head, format!("#!ipxe\n{again}"));
+    let again =
+        "chain --replace --autofree http://10.9.9.9:8270/boot/v1/bootscript?mac=02:ff:ff:ff:ff:fe&arch=${buildarch}";
+    assert_eq!(head, format!("#!ipxe\nimgfree\n{again}"));
     let (head, _) = without_time(&script(&server, "mac=02:ff:ff:ff:ff:fe&arch=i386"));
     let expected = "#!ipxe
+imgfree
 kernel --name kernel http://images.example/discovery initrd=initrd discovery=1 ds=nocloud-net;s=http://10.9.9.9:8270/cloud-init/ || goto boot_retry
 initrd --name initrd http://images.example/discovery.img || goto boot_retry
 boot || goto boot_retry
@@ -189,7 +249,7 @@ sleep 30
 
     let server = Server::start("unknown = { action = \"retry\" }");
     let (head, _) = without_time(&script(&server, "mac=02:ff:ff:ff:ff:fe&arch=i386"));
-    assert_eq!(head, format!("#!ipxe\nsleep 10\n{again}"));
+    assert_eq!(head, format!("#!ipxe\nimgfree\nsleep 10\n{again}"));
 }
 
 #[test]
@@ -205,8 +265,9 @@ fn nothing_that_is_asked_becomes_a_command() {
         ("k%C3%A4se", "k%C3%A4se"),
     ] {
         let (head, _) = without_time(&script(&server, &format!("name={asked}")));
-        let expected =
-            format!("#!ipxe\nsleep 10\nchain {ADVERTISE}/boot/v1/bootscript?name={written}&arch=${{buildarch}}");
+        let expected = format!(
+            "#!ipxe\nimgfree\nsleep 10\nchain --replace --autofree {ADVERTISE}/boot/v1/bootscript?name={written}&arch=${{buildarch}}"
+        );
         assert_eq!(head, expected);
     }
     problem(

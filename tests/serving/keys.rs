@@ -202,7 +202,7 @@ fn keys_of_two_nodes_boot_neither() {
     }
     let server = serve("[unknown]\naction = \"retry\"");
     let waits = server.get(&format!("/boot/v1/bootscript?arch=x86_64&{query}"));
-    assert!(waits.text().starts_with("#!ipxe\nsleep 10\nchain "), "{}", waits.text());
+    assert!(waits.text().starts_with("#!ipxe\nimgfree\nsleep 10\nchain --replace --autofree "), "{}", waits.text());
 }
 
 #[test]
@@ -211,7 +211,10 @@ fn the_way_back_says_all_that_was_said() {
     let asked = format!("{STRANGER}&uuid={PLAIN}&serial=SN%20%26%22");
     let text = server.get(&format!("/boot/v1/bootscript?{asked}&arch=i386")).text().to_owned();
     assert!(text.contains(" BOOTIF=01-02-ff-00-00-00-01 "), "{text}");
-    assert!(text.ends_with(&format!("chain {ADVERTISE}/boot/v1/bootscript?{asked}&retry=1\n\n")), "{text}");
+    assert!(
+        text.ends_with(&format!("chain --replace --autofree {ADVERTISE}/boot/v1/bootscript?{asked}&retry=1\n\n")),
+        "{text}"
+    );
     let unknown = server.get(&format!("/boot/v1/bootscript?uuid={NOBODYS}&serial=SN99")).text().to_owned();
     let expected = format!("/boot/v1/bootscript?uuid={NOBODYS}&serial=SN99&arch=${{buildarch}}&ts=");
     assert!(unknown.contains(&expected), "{unknown}");

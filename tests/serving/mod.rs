@@ -7,6 +7,7 @@ mod keys;
 mod limits;
 mod listeners;
 mod loader;
+mod macs;
 mod notes;
 mod proxies;
 mod swaps;

@@ -195,15 +195,15 @@ nics = [{ name = "eth0", network = "plain", mac = "02:1b:00:00:00:03" }]
     let script = get("/boot/v1/bootscript?mac=02:1b:00:00:01:01");
     assert!(script.contains(&format!("kernel --name kernel {own}/vmlinuz inst={own} ")), "{script}");
     assert!(script.contains(&format!("ds=nocloud-net;s={own}/cloud-init/node/n1/ ")), "{script}");
-    assert!(script.contains(&format!("chain {own}/boot/v1/bootscript?")), "{script}");
+    assert!(script.contains(&format!("chain --replace --autofree {own}/boot/v1/bootscript?")), "{script}");
     assert!(get("/cloud-init/node/n2/user-data").contains(&format!("\"{own}/cloud-init/node/n2/phone-home\"")));
     // One whose network says nothing: the cluster's.
     let script = get("/boot/v1/bootscript?name=n3");
     assert_eq!(script.matches("http://cluster.example:8270/").count(), 3, "{script}");
     // A machine that is not known: by the narrowest network around its address.
-    assert!(get("/boot.ipxe").contains(&format!("chain {own}/boot/v1/bootscript?")));
+    assert!(get("/boot.ipxe").contains(&format!("imgfetch --name bootscript {own}/boot/v1/bootscript?")));
     let unknown = get("/boot/v1/bootscript?mac=02:ff:00:00:00:01");
-    assert!(unknown.contains(&format!("chain {own}/boot/v1/bootscript?")), "{unknown}");
+    assert!(unknown.contains(&format!("chain --replace --autofree {own}/boot/v1/bootscript?")), "{unknown}");
     let mut stream = connect(&server, "127.1.0.1");
     let wide = ask(&mut stream, "GET", "/boot.ipxe", "");
     assert!(wide.contains("\n# muster at http://wide.example:8270\n"), "{wide}");

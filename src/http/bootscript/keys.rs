@@ -11,15 +11,23 @@
 //!   that the machine says speaks against it: not for a node whose MAC addresses are known, if the machine said one and it
 //!   is another, nor for a node that declares another UUID than the machine's.
 //! - An address that is held, since several nodes claim it, is held whatever else is said.
+//!
+//! `macs=` lists the addresses of all the machine's interfaces, which [`/boot.ipxe`](crate::http::loader) sends. A machine that
+//! came up by another port than the declared one is found by its list ([`Keys::settled`]), so that an address counts as
+//! unknown only once all of them are.
 
 use std::fmt::Write as _;
 
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::http::query::{Query, encode_into};
 use crate::http::serving::Serving;
 use crate::model::{MacAddr, Xname, is_placeholder_uuid, uuid_key};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Answer, Snapshot};
+
+/// The most addresses of a list that are read; a machine that has more is found by these.
+const MAX_LISTED: usize = 16;
 
 /// How a machine names itself in BSS's words.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +43,10 @@ pub struct Keys<'q> {
     pub identity: Option<Identity<'q>>,
     /// The address of [`Identity::Mac`], where it is one.
     pub mac: Option<MacAddr>,
+    /// The addresses of all interfaces, as the machine listed them; empty if it listed none.
+    pub macs: &'q str,
+    /// A node that another address of the list finds than [`Self::mac`].
+    pub other: Option<usize>,
     pub uuid: Option<&'q str>,
     pub serial: Option<&'q str>,
 }
@@ -42,7 +54,7 @@ pub struct Keys<'q> {
 /// What the keys of a request come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// A node, by its MAC address, name or nid; `other` is one that the UUID or serial number would have found.
+    /// A node, by its MAC address, name or nid; `other` is one that another key of the machine would have found.
     Named {
         node: usize,
         other: Option<usize>,
@@ -103,7 +115,46 @@ impl<'q> Keys<'q> {
             Some(Identity::Name(_) | Identity::Nid(_)) | None => None,
         };
         let (uuid, serial) = (query.uuid.as_deref(), query.serial.as_deref());
-        (identity.is_some() || uuid.is_some() || serial.is_some()).then_some(Self { identity, mac, uuid, serial })
+        let macs = query.macs.as_deref().unwrap_or_default();
+        let names_one = identity.is_some() || uuid.is_some() || serial.is_some() || listed(macs).next().is_some();
+        names_one.then_some(Self { identity, mac, macs, other: None, uuid, serial })
+    }
+
+    /// Puts the address of the list that decides in the place of the one that the machine booted by.
+    ///
+    /// That is the first that finds a node with something to boot, else the first that finds any node, else one that is held:
+    /// none of them makes an unknown machine. The address that it booted by comes before the list, and what is not an address of
+    /// Ethernet (InfiniBand's has 20 bytes) after all that are.
+    #[must_use]
+    pub fn settled(mut self, serving: &Serving, snapshot: &Snapshot) -> Self {
+        let own = match self.identity {
+            Some(Identity::Mac(text)) => Some((text, self.mac)),
+            // A machine is called by its name or nid only on purpose.
+            Some(Identity::Name(_) | Identity::Nid(_)) => return self,
+            None => None,
+        };
+        if self.macs.is_empty() {
+            return self;
+        }
+        let listed = listed(self.macs).map(|(text, mac)| (text, Some(mac)));
+        let all: SmallVec<[_; MAX_LISTED + 1]> = own.into_iter().chain(listed).collect();
+        let found: SmallVec<[_; MAX_LISTED + 1]> =
+            all.iter().filter_map(|(text, mac)| Some((*text, *mac, serving.by_mac((*mac)?)?))).collect();
+
+        let boots = |node: usize| matches!(snapshot.answer(node), Answer::Script(_));
+        let chosen = found.iter().find(|(_, _, node)| boots(*node)).or(found.first());
+        if let Some((text, mac, node)) = chosen {
+            (self.identity, self.mac) = (Some(Identity::Mac(text)), *mac);
+            self.other = found.iter().map(|(_, _, other)| *other).find(|other| other != node);
+            return self;
+        }
+
+        let is_held = |mac: &Option<MacAddr>| mac.is_some_and(|mac| serving.roll.is_held(mac));
+        let held = all.iter().find(|(_, mac)| is_held(mac));
+        if let Some((text, mac)) = held.or(all.iter().find(|(_, mac)| mac.is_some())).or(all.first()) {
+            (self.identity, self.mac) = (Some(Identity::Mac(text)), *mac);
+        }
+        self
     }
 
     /// Finds the node that the keys mean.
@@ -116,7 +167,8 @@ impl<'q> Keys<'q> {
         let by_serial = serial.and_then(|serial| snapshot.by_serial(serial));
         let by_serial = by_serial.filter(|node| self.fits(*node, uuid, serving, snapshot));
         if let Some(node) = named {
-            let other = by_uuid.into_iter().chain(by_serial).find(|other| *other != node);
+            let others = self.other.into_iter().chain(by_uuid).chain(by_serial);
+            let other = others.into_iter().find(|other| *other != node);
             return Found::Named { node, other };
         }
         match (self.identity, by_uuid, by_serial) {
@@ -152,6 +204,15 @@ impl<'q> Keys<'q> {
         if let Some(identity) = self.identity {
             identity.write(out);
         }
+        // Only what was read as addresses: a stranger's text makes no script longer than these.
+        for (number, (_, mac)) in listed(self.macs).enumerate() {
+            let before = match (number, out.is_empty()) {
+                (0, true) => "macs=",
+                (0, false) => "&macs=",
+                _ => ",",
+            };
+            let _ = write!(out, "{before}{mac}");
+        }
         for (key, value) in [("uuid", self.uuid), ("serial", self.serial)] {
             let Some(value) = value else { continue };
             let _ = write!(out, "{}{key}=", if out.is_empty() { "" } else { "&" });
@@ -169,4 +230,9 @@ impl<'q> Keys<'q> {
             (None, None, serial) => format!("serial number {}", serial.unwrap_or_default()),
         }
     }
+}
+
+/// Reads the first addresses of a list; what is not an address is left out, as that of an interface that is not there.
+fn listed(macs: &str) -> impl Iterator<Item = (&str, MacAddr)> {
+    macs.split(',').take(MAX_LISTED).filter_map(|text| Some((text, MacAddr::parse(text).ok()?)))
 }

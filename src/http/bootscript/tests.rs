@@ -32,7 +32,8 @@ proptest! {
     #[test]
     fn an_identity_adds_no_command(text in any::<String>()) {
         for identity in [Identity::Mac(&text), Identity::Name(&text)] {
-            let keys = Keys { identity: Some(identity), mac: None, uuid: Some(&text), serial: Some(&text) };
+            let keys =
+                Keys { identity: Some(identity), mac: None, macs: &text, other: None, uuid: Some(&text), serial: Some(&text) };
             let mut who = String::new();
             keys.write(&mut who);
             prop_assert!(who.chars().all(|c| c.is_ascii_alphanumeric() || "=:._-%&".contains(c)), "{}", who);
