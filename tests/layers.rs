@@ -377,3 +377,23 @@ fn nothing_hangs_on_whether_it_is_logged() {
     let found = hanging(text);
     assert!(matches!(&*found, [one] if one.ends_with("does work: next, await")), "{found:?}");
 }
+
+/// Holds [`muster::model::text`] against the source: what leaves the process passes one writer, and JSON one function.
+#[test]
+fn text_leaves_the_process_by_one_door() {
+    const DOORS: [(&str, &[&str]); 5] = [
+        ("anstream::", &["cli/output.rs"]),
+        ("io::stdout", &["cli/output.rs"]),
+        ("io::stderr", &["cli/log_format.rs", "cli/output.rs"]),
+        ("println!(", &[]),
+        ("serde_json::to_writer", &[]),
+    ];
+    let mut files = Vec::new();
+    rust_files(&source(), &mut files);
+    for (word, doors) in DOORS {
+        let has = |path: &&PathBuf| fs::read_to_string(path).expect("the source can be read").contains(word);
+        let shown = |path: &PathBuf| path.strip_prefix(source()).expect("it lies there").display().to_string();
+        let found: Vec<String> = files.iter().filter(has).map(shown).collect();
+        assert_eq!(found, doors, "`{word}` belongs to one file alone: use cli::output, or SafeText::json");
+    }
+}

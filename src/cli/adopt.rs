@@ -2,8 +2,6 @@
 
 mod write;
 
-use std::io::{IsTerminal, Write};
-
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,7 +10,7 @@ use super::hosted::Hosted;
 use super::observations::Seen;
 use super::show::bad_set;
 use super::source::{Source, Wishes};
-use super::{Failure, Format, Outcome};
+use super::{Failure, Format, Outcome, output};
 use crate::adopt::{self, Adoption, INTO, Options, Scope, Unfit};
 use crate::desired::did_you_mean;
 use crate::drift::{self, Drift, Finding, Subject};
@@ -123,7 +121,7 @@ impl Adopt {
     }
 
     fn print(&self, wishes: &Wishes, adoption: &Adoption) -> Result<(), Failure> {
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         let path = |path: &str| format!("{}{path}", wishes.prefix);
         if self.format == Format::Json {
             let edits = adoption.edits.iter();
@@ -133,15 +131,14 @@ impl Adopt {
                 after: &edit.after,
             });
             let report = Report { written: self.write, edits: edits.collect(), notes: &adoption.notes };
-            serde_json::to_writer_pretty(&mut out, &report).map_err(std::io::Error::from)?;
-            writeln!(out)?;
+            out.json(&report)?;
             return Ok(());
         }
         for edit in &adoption.edits {
             if self.write {
                 writeln!(out, "wrote {}", path(&edit.path))?;
             } else {
-                write!(out, "{}", write::diff(&path(&edit.path), edit))?;
+                out.document(&write::diff(&path(&edit.path), edit))?;
             }
         }
         writeln!(out, "{}", last_line(adoption))?;
@@ -160,8 +157,8 @@ fn prove(wishes: &Wishes, adoption: &Adoption, observed: Observed, before: &Drif
     let tree = adoption.applied(&wishes.tree);
     let (after, findings) = snapshot::build(&tree, Revision::work_tree());
     let Some(after) = after else {
-        let colour = std::io::stderr().is_terminal();
-        write!(anstream::stderr(), "{}", report::text(&findings, &tree, &wishes.prefix, colour))?;
+        let mut err = output::stderr();
+        err.safe(&report::text(&findings, &tree, &wishes.prefix, err.is_terminal()))?;
         return Err(refused(report::count(&findings)));
     };
     let observed = roll::declared(&after, observed);
@@ -185,7 +182,7 @@ fn differs(finding: &Finding) -> Option<String> {
 const DIFFERENCES_PRINTED: usize = 10;
 
 fn talk(adoption: &Adoption, differs: &[String]) -> Result<(), Failure> {
-    let mut talk = anstream::stderr().lock();
+    let mut talk = output::stderr();
     for note in &adoption.notes {
         writeln!(talk, "note: {note}")?;
     }

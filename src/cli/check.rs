@@ -1,6 +1,5 @@
 //! `muster check`.
 
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +7,8 @@ use clap::{Args, ValueEnum};
 
 use super::sides::{self, Head, Side};
 use super::source::{Source, Wishes};
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, output};
+use crate::model::text::plural;
 use crate::model::{Diagnostic, Severity, Tree};
 use crate::view::FindingList;
 use crate::{change, report, snapshot};
@@ -86,7 +86,7 @@ impl Check {
             (None, Some(_)) => {
                 let count = report::count(&before);
                 let told = format!("no guard rail is judged, since {} does not check: {count}", base.label);
-                writeln!(anstream::stderr(), "{told}")?;
+                writeln!(output::stderr(), "{told}")?;
                 return Ok(None);
             }
             // Each side checks alone, and what merging makes of them does not.
@@ -96,22 +96,18 @@ impl Check {
     }
 
     fn print(&self, wishes: &Wishes, findings: &[Diagnostic], nodes: Option<usize>) -> Result<(), Failure> {
+        let mut out = output::stdout();
         match self.format {
             Format::Text => {
-                let colour = std::io::stdout().is_terminal();
-                let mut out = anstream::stdout().lock();
-                write!(out, "{}", report::text(findings, &wishes.tree, &wishes.prefix, colour))?;
+                out.safe(&report::text(findings, &wishes.tree, &wishes.prefix, out.is_terminal()))?;
                 writeln!(out, "{}", last_line(findings, nodes))?;
             }
             Format::Json => {
                 let all = FindingList::of(findings, &wishes.tree, &wishes.prefix);
-                let mut out = std::io::stdout().lock();
-                serde_json::to_writer_pretty(&mut out, &all).map_err(std::io::Error::from)?;
-                writeln!(out)?;
+                out.json(&all)?;
             }
             Format::Github => {
-                let all = report::github(findings, &wishes.tree, &wishes.from_root, nodes);
-                std::io::stdout().lock().write_all(all.as_bytes())?;
+                out.safe(&report::github(findings, &wishes.tree, &wishes.from_root, nodes))?;
             }
         }
         Ok(())
@@ -120,7 +116,7 @@ impl Check {
 
 fn last_line(findings: &[Diagnostic], nodes: Option<usize>) -> String {
     match nodes {
-        Some(nodes) => format!("{nodes} nodes; {}", report::count(findings)),
+        Some(nodes) => format!("{}; {}", plural(nodes, "node"), report::count(findings)),
         None => report::count(findings),
     }
 }

@@ -1,11 +1,9 @@
 //! `muster completions`.
 
-use std::io::Write;
-
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
 
-use super::{Failure, Muster, Outcome};
+use super::{Failure, Muster, Outcome, output};
 
 /// Print what a shell needs to complete commands and options
 ///
@@ -22,7 +20,7 @@ impl Completions {
     pub fn run(self) -> Result<Outcome, Failure> {
         let mut script = Vec::new();
         generate(self.shell, &mut Muster::command(), "muster", &mut script);
-        std::io::stdout().lock().write_all(&script)?;
+        output::stdout().generated(&script)?;
         Ok(Outcome::AsWished)
     }
 }

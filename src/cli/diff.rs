@@ -1,14 +1,13 @@
 //! `muster diff`.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use super::show::bad_set;
 use super::sides::{self, Head, Side};
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, output};
 use crate::change::{self, Change};
 use crate::report::ChangeReport;
 use crate::snapshot::Snapshot;
@@ -77,14 +76,14 @@ impl Diff {
         // Which nodes were asked for is no part of a change, and no rail's business.
         let judgement = self.nodes.is_none().then(|| change::judge(change, &folds));
         let report = ChangeReport { change, folds, judgement, base: &base.label, head: &head.label };
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         let text = match self.format {
-            Format::Text => report.text(self.stat, std::io::stdout().is_terminal()),
+            Format::Text => report.text(self.stat, out.is_terminal()),
             Format::Json => report.json(),
             Format::Markdown => report.markdown(head.prefix.trim_end_matches('/')),
             Format::Github => report.github(head.prefix.trim_end_matches('/')),
         };
-        out.write_all(text.as_bytes())?;
+        out.safe(&text)?;
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! `muster drift`.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,9 +11,10 @@ use super::hosted::Hosted;
 use super::observations::Seen;
 use super::show::bad_set;
 use super::source::{Source, Wishes};
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, output};
 use crate::desired::FailOn;
 use crate::drift::{self, Exit, Options};
+use crate::model::text::{plural, verb};
 use crate::report::{self, DriftReport, Format};
 use crate::roll;
 use crate::snapshot::Snapshot;
@@ -81,14 +82,14 @@ impl Drift {
         let report = DriftReport { drift: &drift, snapshot: &snapshot, tree: &wishes.tree, prefix: &wishes.from_root };
         for (format, file) in &self.output {
             let failed = |error| Failure::new(format!("{}: cannot be written: {error}", file.display()));
-            std::fs::write(file, report.write(*format, false)).map_err(failed)?;
+            std::fs::write(file, report.write(*format, false).as_str()).map_err(failed)?;
         }
         self.exceptions.write(&wishes, &drift)?;
-        let stdout = anstream::stdout();
-        let colour = std::io::stdout().is_terminal();
+        let mut out = output::stdout();
         // A person opens the files from here; a program, from the root of the repository.
         let prefix = if self.format == Format::Text { &wishes.prefix } else { &wishes.from_root };
-        stdout.lock().write_all(DriftReport { prefix, ..report }.write(self.format, colour).as_bytes())?;
+        let text = DriftReport { prefix, ..report }.write(self.format, out.is_terminal());
+        out.safe(&text)?;
         let policy = &snapshot.desired().policy;
         let conditions = if self.fail_on.is_empty() { &policy.fail_on } else { &self.fail_on };
         Ok(match drift::exit(&drift, conditions, policy.stale_after) {
@@ -139,7 +140,7 @@ impl Exceptions {
         }
         let path = folder.join("exceptions").join(format!("{name}.toml"));
         let (text, count) = report::exceptions(drift, owner, expires, self.reason.as_deref());
-        let mut stderr = anstream::stderr();
+        let mut stderr = output::stderr();
         if count == 0 {
             let _ = writeln!(stderr, "there is no drift to except; nothing is written");
             return Ok(());
@@ -151,7 +152,13 @@ impl Exceptions {
         std::fs::create_dir_all(folder.join("exceptions")).map_err(failed)?;
         let mut file = std::fs::File::create_new(&path).map_err(failed)?;
         file.write_all(text.as_bytes()).map_err(failed)?;
-        let _ = writeln!(stderr, "{count} exceptions are written to {}; review and commit them", path.display());
+        let _ = writeln!(
+            stderr,
+            "{} {} written to {}; review and commit",
+            plural(count, "exception"),
+            verb(count, "is", "are"),
+            path.display()
+        );
         Ok(())
     }
 }

@@ -2,7 +2,6 @@
 
 mod frames;
 
-use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,8 +10,9 @@ use jiff::Timestamp;
 
 use super::api::Stream;
 use super::hosted::Hosted;
-use super::{Failure, Format, Outcome, api};
-use crate::model::{ApiAddress, parse_duration};
+use super::{Failure, Format, Outcome, api, output};
+use crate::model::text::plural;
+use crate::model::{ApiAddress, SafeText, parse_duration};
 use crate::report;
 use crate::view::{EventList, EventView, GapView};
 use frames::{Frames, Message};
@@ -95,8 +95,7 @@ impl Events {
             }
         }
         if self.format == Format::Text {
-            let word = if count == 1 { "event" } else { "events" };
-            writeln!(anstream::stdout(), "{count} {word}")?;
+            writeln!(output::stdout(), "{}", plural(count, "event"))?;
         }
         Ok(Outcome::AsWished)
     }
@@ -122,11 +121,11 @@ impl Events {
     }
 
     fn print(&self, data: &str) -> Result<(), Failure> {
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         match (self.format, serde_json::from_str::<EventView>(data)) {
-            (Format::Text, Ok(event)) => out.write_all(report::event(&event).as_bytes())?,
+            (Format::Text, Ok(event)) => out.safe(&report::event(&event))?,
             // A newer server may tell what this muster has no words for.
-            (Format::Json, _) | (Format::Text, Err(_)) => writeln!(out, "{data}")?,
+            (Format::Json, _) | (Format::Text, Err(_)) => out.safe(&SafeText::json_line(data))?,
         }
         out.flush()?;
         Ok(())
@@ -173,7 +172,7 @@ impl Events {
 
     fn say(&self, text: &str) {
         // Nobody may be there to read it.
-        let _ = writeln!(anstream::stderr(), "note: {text}");
+        let _ = writeln!(output::stderr(), "note: {text}");
     }
 }
 

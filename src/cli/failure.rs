@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use super::output::{self, OutputWriter};
 use crate::git::GitError;
 
 /// The exit code if the reader of our output is gone before all was written: that of a program that SIGPIPE ends (128 and its
@@ -16,6 +17,10 @@ pub struct Failure {
     message: String,
     causes: Vec<String>,
     hint: Option<String>,
+    /// What the message is about, line by line: a text, and a mark under the place that is wrong.
+    below: Vec<String>,
+    /// What the hint says to run, line by line.
+    commands: Vec<String>,
     /// Whether there is nothing to say: the reader of our output has gone away.
     silent: bool,
 }
@@ -23,7 +28,14 @@ pub struct Failure {
 impl Failure {
     /// Makes a failure without causes.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), causes: Vec::new(), hint: None, silent: false }
+        Self {
+            message: message.into(),
+            causes: Vec::new(),
+            hint: None,
+            below: Vec::new(),
+            commands: Vec::new(),
+            silent: false,
+        }
     }
 
     /// Makes a failure from an error and all its causes.
@@ -31,10 +43,10 @@ impl Failure {
         let mut causes = Vec::new();
         let mut next = error.source();
         while let Some(cause) = next {
-            causes.push(cause.to_string());
+            causes.extend(cause_lines(cause));
             next = cause.source();
         }
-        Self { message: error.to_string(), causes, hint: None, silent: false }
+        Self { causes, ..Self::new(error.to_string()) }
     }
 
     /// Adds what to do next.
@@ -44,26 +56,54 @@ impl Failure {
         self
     }
 
+    /// Adds lines that the message is about.
+    #[must_use]
+    pub fn below(mut self, lines: Vec<String>) -> Self {
+        self.below = lines;
+        self
+    }
+
+    /// Adds what the hint says to run.
+    #[must_use]
+    pub fn commands(mut self, lines: Vec<String>) -> Self {
+        self.commands = lines;
+        self
+    }
+
     /// Prints the failure and returns the exit code.
     pub fn report(&self) -> ExitCode {
         if self.silent {
             return ExitCode::from(READER_GONE);
         }
         // Nobody may be there to read it; the exit code says enough then.
-        let _ = self.write(&mut anstream::stderr().lock());
+        let _ = self.write(&mut output::stderr());
         ExitCode::from(2)
     }
 
-    fn write(&self, out: &mut impl io::Write) -> io::Result<()> {
+    fn write(&self, out: &mut OutputWriter) -> io::Result<()> {
         writeln!(out, "error: {}", self.message)?;
+        for line in &self.below {
+            writeln!(out, "  {line}")?;
+        }
         for cause in &self.causes {
-            writeln!(out, "  because: {cause}")?;
+            writeln!(out, "  {cause}")?;
         }
         match &self.hint {
-            Some(hint) => writeln!(out, "  hint: {hint}"),
-            None => Ok(()),
+            Some(hint) => writeln!(out, "  hint: {hint}")?,
+            None => return Ok(()),
         }
+        self.commands.iter().try_for_each(|command| writeln!(out, "        {command}"))
     }
+}
+
+/// Says what an error is; that of a TOML file shows the line of the file below it.
+fn cause_lines(cause: &(dyn Error + 'static)) -> Vec<String> {
+    let text = cause.to_string();
+    if !cause.is::<toml::de::Error>() {
+        return vec![format!("because: {text}")];
+    }
+    let indented = |(at, line): (usize, &str)| if at == 0 { format!("because: {line}") } else { format!("  {line}") };
+    text.lines().enumerate().map(indented).collect()
 }
 
 impl From<GitError> for Failure {

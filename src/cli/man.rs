@@ -1,6 +1,6 @@
 //! `muster man`.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use clap::{Args, Command, CommandFactory};
@@ -8,7 +8,8 @@ use clap_mangen::Man as Page;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use super::hosted::Hosted;
-use super::{Failure, Muster, Outcome};
+use super::{Failure, Muster, Outcome, output};
+use crate::model::text::plural;
 use crate::settings::Given;
 
 /// What the foot of each page names.
@@ -35,7 +36,7 @@ impl Man {
             for (name, text) in &all {
                 std::fs::write(folder.join(name), text).map_err(fault)?;
             }
-            let _ = writeln!(anstream::stderr(), "{} pages in {}", all.len(), folder.display());
+            let _ = writeln!(output::stderr(), "{} in {}", plural(all.len(), "page"), folder.display());
             return Ok(Outcome::AsWished);
         }
         let asked = self.name.as_deref().unwrap_or_default();
@@ -45,7 +46,7 @@ impl Man {
             let hint = format!("there are {}", names.join(", "));
             return Err(Failure::new(format!("there is no page of `{asked}`")).hint(Some(hint)));
         };
-        io::stdout().lock().write_all(text)?;
+        output::stdout().generated(text)?;
         Ok(Outcome::AsWished)
     }
 }

@@ -18,8 +18,10 @@ mod failure;
 mod hook;
 mod hosted;
 mod log;
+mod log_format;
 mod man;
 mod observations;
+mod output;
 mod pin;
 mod schema;
 mod serve;
@@ -92,11 +94,11 @@ pub enum Outcome {
 /// Runs the program and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    output::guard_panics();
     let muster = match parse() {
         Ok(muster) => muster,
         Err(error) => {
-            // A reader that has gone away is no reason to complain.
-            let _ = error.print();
+            output::command_line(&error);
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };

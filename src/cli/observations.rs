@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::hosted::Hosted;
-use super::{Failure, api};
+use super::{Failure, api, output};
 use crate::model::ApiAddress;
 use crate::observed::Observed;
 use crate::settings::Given;
@@ -57,8 +57,7 @@ impl Seen {
             Ok((store, _)) => {
                 let observed = store.observed()?;
                 if let Some(trouble) = store.trouble() {
-                    use std::io::Write;
-                    let _ = writeln!(anstream::stderr(), "warning: {trouble}");
+                    let _ = writeln!(output::stderr(), "warning: {trouble}");
                 }
                 Ok(Reached::Read(Box::new(observed)))
             }

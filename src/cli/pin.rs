@@ -1,13 +1,13 @@
 //! `muster pin`, `muster unpin` and `muster allow-rewind`: orders to a running server.
 
-use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::hosted::Hosted;
-use super::{Failure, Outcome, api};
+use super::{Failure, Outcome, api, output};
 use crate::model::parse_duration;
+use crate::model::text::subject;
 use crate::view::{Ordered, PinOrder, RewindOrder, UnpinOrder};
 
 /// The longest pin that ends by itself; one that is to last longer says so by `forever`.
@@ -115,12 +115,12 @@ impl AllowRewind {
 
 /// Prints what was done, and what is served where the order alone does not say it.
 fn told(ordered: &Ordered, says_served: bool) -> Result<Outcome, Failure> {
-    let mut out = anstream::stdout().lock();
+    let mut out = output::stdout();
     writeln!(out, "{}", ordered.done)?;
     if let Some(served) = ordered.served.as_ref().filter(|_| says_served) {
-        writeln!(out, "serves {} {}", served.short, served.subject)?;
+        writeln!(out, "serves {} {}", served.short, subject(&served.subject))?;
     }
-    let mut err = anstream::stderr().lock();
+    let mut err = output::stderr();
     for warning in ordered.warnings.iter().filter(|warning| **warning != ordered.done) {
         writeln!(err, "! {warning}")?;
     }

@@ -1,12 +1,12 @@
 //! `muster schema`.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, output};
 use crate::desired::schema;
+use crate::model::text::plural;
 use crate::settings::Given;
 use crate::view::{BootsView, DiffView, DriftView, EventView, FindingList, LogView, ObservedFile};
 
@@ -36,7 +36,7 @@ impl Schema {
             for (name, text) in &all {
                 std::fs::write(folder.join(name), text).map_err(fault)?;
             }
-            let _ = writeln!(anstream::stderr(), "{} schemas in {}", all.len(), folder.display());
+            let _ = writeln!(output::stderr(), "{} in {}", plural(all.len(), "schema"), folder.display());
             return Ok(Outcome::AsWished);
         }
         let all = all();
@@ -48,9 +48,9 @@ impl Schema {
             let hint = format!("there are {}", names.join(", "));
             return Err(Failure::new(format!("there is no schema `{asked}`")).hint(Some(hint)));
         }
-        let mut out = std::io::stdout().lock();
+        let mut out = output::stdout();
         for (_, text) in found {
-            write!(out, "{text}")?;
+            out.generated(text.as_bytes())?;
         }
         Ok(Outcome::AsWished)
     }

@@ -1,11 +1,9 @@
 //! `muster settings`.
 
-use std::io::Write;
-
 use clap::Args;
 
 use super::hosted::Hosted;
-use super::{Failure, Format, Outcome};
+use super::{Failure, Format, Outcome, output};
 use crate::desired::advertise_fault;
 use crate::settings::Given;
 
@@ -28,16 +26,13 @@ impl Settings {
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
         let given = self.hosted.all(self.given)?;
-        let mut out = std::io::stdout().lock();
+        let mut out = output::stdout();
         match self.format {
             Format::Text => {
                 let text = toml::to_string(&given).map_err(|error| Failure::from_error(&error))?;
-                write!(out, "{text}")?;
+                out.document(&text)?;
             }
-            Format::Json => {
-                serde_json::to_writer_pretty(&mut out, &given).map_err(std::io::Error::from)?;
-                writeln!(out)?;
-            }
+            Format::Json => out.json(&given)?,
         }
         given.complete(advertise_fault)?;
         Ok(Outcome::AsWished)

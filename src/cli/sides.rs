@@ -1,12 +1,11 @@
 //! The two sides of a comparison of commits: what is there, and what merging into it would leave.
 
-use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Failure;
+use super::{Failure, output};
 use crate::git::{self, Repo, Trust};
-use crate::model::{Revision, Tree};
+use crate::model::{Revision, SafeText, Tree};
 use crate::report;
 use crate::snapshot::{self, Snapshot};
 
@@ -83,23 +82,23 @@ pub fn build(base: &Side, head: &Side) -> Result<(Arc<Snapshot>, Arc<Snapshot>),
 }
 
 /// Builds a side; where it does not check, says why.
-fn one(side: &Side) -> Result<Snapshot, String> {
+fn one(side: &Side) -> Result<Snapshot, SafeText> {
     let (snapshot, findings) = snapshot::build(&side.tree, side.revision.clone());
     snapshot.ok_or_else(|| {
-        let colour = std::io::stderr().is_terminal();
-        let text = report::text(&findings, &side.tree, &side.prefix, colour);
-        format!("{text}{}: {}\n", side.label, report::count(&findings))
+        let mut text = report::text(&findings, &side.tree, &side.prefix, output::stderr().is_terminal());
+        text.push_line(&format!("{}: {}", side.label, report::count(&findings)));
+        text
     })
 }
 
 /// Prints why sides do not check.
-fn told(sides: [(&Side, Option<String>); 2]) -> Failure {
-    let mut stderr = anstream::stderr();
+fn told(sides: [(&Side, Option<SafeText>); 2]) -> Failure {
+    let mut stderr = output::stderr();
     let mut names = Vec::new();
     for (side, text) in sides {
         if let Some(text) = text {
             // Where nobody reads it, the failure still ends the command.
-            let _ = write!(stderr, "{text}");
+            let _ = stderr.safe(&text);
             names.push(side.label.as_str());
         }
     }

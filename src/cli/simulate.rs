@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,8 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::source::Source;
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, output};
+use crate::model::text::plural;
 use crate::model::{File, Quirk, Revision, Secret, Tree};
 use crate::simulate::{
     Choices, Credentials, Faults, Fleet, Mix, Options, Quirks, Running, Surplus, Timing, World, wishes, write_planted,
@@ -196,17 +196,17 @@ fn built(files: &BTreeMap<String, String>) -> Result<Snapshot, Failure> {
 
 /// Says on one line where the fleet is.
 fn tell(running: &Running, machines: usize, planted: usize) -> Result<(), Failure> {
-    let mut out = anstream::stdout().lock();
+    let mut out = output::stdout();
     let count = running.len();
     let first: IpAddr = running.address(0).ip();
     let last: IpAddr = running.address(count.saturating_sub(1)).ip();
     let origin = running.origin(0);
-    write!(out, "{count} BMCs, {machines} systems on {origin}")?;
+    write!(out, "{}, {} on {origin}", plural(count, "BMC"), plural(machines, "system"))?;
     if count > 1 {
         write!(out, " ({first} to {last})")?;
     }
     if planted > 0 {
-        write!(out, ", {planted} differences planted")?;
+        write!(out, ", {} planted", plural(planted, "difference"))?;
     }
     if !running.is_bound_to_device() {
         write!(out, ", one socket for each address")?;

@@ -1,11 +1,10 @@
 //! Where a command reads the wishes: a folder as it stands, or a commit.
 
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::Failure;
+use super::{Failure, output};
 use crate::git::{self, Repo, Trust};
 use crate::model::{Diagnostic, RepoAddress, Revision, Tree};
 use crate::report;
@@ -129,10 +128,10 @@ impl Wishes {
         match snapshot {
             Some(snapshot) => Ok(snapshot),
             None => {
-                let colour = std::io::stderr().is_terminal();
-                let mut stderr = anstream::stderr();
-                // Where nobody reads it, the failure still ends the command.
-                let _ = write!(stderr, "{}", report::text(&findings, &self.tree, &self.prefix, colour));
+                let mut stderr = output::stderr();
+                let text = report::text(&findings, &self.tree, &self.prefix, stderr.is_terminal());
+                // If nobody reads it, the failure still ends the command.
+                let _ = stderr.safe(&text);
                 let message = format!("the wishes do not check: {}", report::count(&findings));
                 Err(Failure::new(message).hint(Some("mend them first; `muster check` tells the same".into())))
             }

@@ -1,11 +1,11 @@
 //! `muster status`.
 
-use std::io::Write;
-
 use clap::Args;
 
 use super::hosted::Hosted;
+use super::output::{self, OutputWriter};
 use super::{Failure, Format, Outcome, api};
+use crate::model::text::subject;
 use crate::story::Hold;
 use crate::view::{SeverityView, State, Status as StatusView, StoreState};
 
@@ -29,19 +29,16 @@ impl Status {
     pub fn run(self) -> Result<Outcome, Failure> {
         let api = self.hosted.api()?;
         let status: StatusView = api::get(&api, "/api/v1/status")?;
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         match self.format {
-            Format::Json => {
-                serde_json::to_writer_pretty(&mut out, &status).map_err(std::io::Error::from)?;
-                writeln!(out)?;
-            }
+            Format::Json => out.json(&status)?,
             Format::Text => text(&status, &mut out)?,
         }
         Ok(if status.state == State::Serving { Outcome::AsWished } else { Outcome::Findings })
     }
 }
 
-fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
+fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
     let state = match status.state {
         State::Starting => "starting",
         State::Serving => "serving",
@@ -50,7 +47,9 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
     writeln!(out, "cluster   {}", status.cluster.as_deref().unwrap_or("not known yet"))?;
     writeln!(out, "state     {state} (muster {}, since {})", status.muster, status.since)?;
     match &status.served {
-        Some(served) => writeln!(out, "serves    {} {} (accepted {})", served.short, served.subject, served.at)?,
+        Some(served) => {
+            writeln!(out, "serves    {} {} (accepted {})", served.short, subject(&served.subject), served.at)?
+        }
         None => writeln!(out, "serves    nothing")?,
     }
     if let Some(who) = &status.signed_by {
@@ -58,10 +57,11 @@ fn text(status: &StatusView, out: &mut impl Write) -> Result<(), Failure> {
     }
     if let Some(pinned) = &status.pinned {
         let until = pinned.until.as_deref().unwrap_or("`muster unpin`");
-        writeln!(out, "PINNED    {} {} (until {until})", pinned.revision.short, pinned.revision.subject)?;
+        writeln!(out, "PINNED    {} {} (until {until})", pinned.revision.short, subject(&pinned.revision.subject))?;
     }
     if let Some(refused) = &status.refused {
-        let (short, subject, reason) = (&refused.revision.short, &refused.revision.subject, &refused.reason);
+        let (short, reason) = (&refused.revision.short, &refused.reason);
+        let subject = subject(&refused.revision.subject);
         match refused.held_by {
             Some(Hold::GuardRail) => writeln!(out, "held      {short} {subject}: guard rail: {reason}")?,
             Some(Hold::Signature | Hold::Rewind | Hold::Pin) | None => {

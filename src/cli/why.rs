@@ -1,14 +1,12 @@
 //! `muster why`.
 
-use std::io::Write;
-
 use clap::Args;
 
 use super::show::blame::Blame;
 use super::show::facts::{self, Fact};
 use super::show::lines::{self, Line};
 use super::source::Source;
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, output};
 use crate::cloudinit::Document;
 use crate::desired::did_you_mean;
 use crate::resolve::Overridden;
@@ -38,7 +36,7 @@ impl Why {
             return Err(Failure::new(format!("no node is called `{}`", self.node)).hint(near));
         };
         let (facts, blame) = (facts::of(&snapshot, node), Blame::of(&snapshot, node));
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         let found = found(&facts, &self.param);
         for fact in &found {
             writeln!(out, "{}", line(&blame, fact))?;

@@ -7,6 +7,7 @@ use http_body_util::Full;
 use serde::Serialize;
 
 use super::serving::Serving;
+use crate::model::text::harden_json;
 
 /// An answer of the boot listener; its body is in memory.
 pub type Answer = Response<Full<Bytes>>;
@@ -49,9 +50,8 @@ pub fn text(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> An
 pub fn problem(status: StatusCode, detail: &str) -> Answer {
     let title = status.canonical_reason().unwrap_or_default();
     let problem = Problem { r#type: "about:blank", title, detail, status: status.as_u16() };
-    let mut body = serde_json::to_vec(&problem).unwrap_or_default();
-    body.push(b'\n');
-    text(status, PROBLEM, body)
+    let body = serde_json::to_string(&problem).map(|json| harden_json(&json)).unwrap_or_default();
+    text(status, PROBLEM, body + "\n")
 }
 
 /// Refuses a method; `allow` lists the others, joined by commas.

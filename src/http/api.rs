@@ -28,7 +28,7 @@ use super::metrics;
 use super::orders;
 use super::serving::{Confirmed, Serving};
 use super::webhook::Webhook;
-use crate::model::MacAddr;
+use crate::model::{MacAddr, SafeText};
 use crate::observed::BootFetch;
 use crate::snapshot::{self, Snapshot};
 use crate::view::{
@@ -173,8 +173,7 @@ async fn retry_logins(State(commands): Commands, Json(told): Json<RetryLogins>) 
 }
 
 pub(super) fn json(value: &impl Serialize) -> Response<Body> {
-    let mut body = serde_json::to_vec_pretty(value).unwrap_or_default();
-    body.push(b'\n');
+    let body = SafeText::json(value).map(String::from).unwrap_or_default();
     answer::text(StatusCode::OK, JSON, body).map(Body::new)
 }
 

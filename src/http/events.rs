@@ -27,6 +27,7 @@ use super::answer;
 use super::api::{json, rfc3339};
 use super::history::{History, Part, Wanted};
 use crate::model::parse_duration;
+use crate::model::text::harden_json;
 use crate::view::{API_VERSION, EventList, EventView, GapView};
 
 /// How many events a page has where nothing else is asked for, and at most.
@@ -162,11 +163,11 @@ async fn tell(way: &Way, wanted: &Wanted, mut after: u64, told: &mpsc::Sender<By
         let part = way.history.after(after, wanted, BATCH);
         if let Some(oldest) = part.gap {
             let gap = GapView::new(after, oldest, part.newest);
-            text.push_str(&frame(None, "gap", &serde_json::to_string(&gap).unwrap_or_default()));
+            text.push_str(&frame(None, "gap", &harden_json(&serde_json::to_string(&gap).unwrap_or_default())));
         }
         for event in &part.events {
             let view = EventView::of(event, rfc3339(event.happening.at));
-            let data = serde_json::to_string(&view).unwrap_or_default();
+            let data = harden_json(&serde_json::to_string(&view).unwrap_or_default());
             text.push_str(&frame(Some(view.seq), view.what.kind(), &data));
         }
         // What was looked at and not wanted need not be looked at again.

@@ -1,5 +1,6 @@
 //! The words of the field as plain values: MAC addresses, xnames, architectures, boot targets, node sets, patterns,
-//! revisions, trees of files, origins and diagnostics.
+//! revisions, trees of files, origins and diagnostics; and what text from outside becomes before a person sees it
+//! ([`text`]).
 //!
 //! This room knows no other room, no file, no clock and no network. Whatever it parses, it parses from text
 //! it was handed; whatever it refuses, it refuses with a reason as a value.
@@ -18,6 +19,7 @@ mod quirk;
 mod repo_address;
 mod revision;
 mod secret;
+pub mod text;
 mod tree;
 mod xname;
 
@@ -35,5 +37,6 @@ pub use quirk::Quirk;
 pub use repo_address::{NotARepo, RemoteUrl, RepoAddress, Transport};
 pub use revision::Revision;
 pub use secret::{Credential, Secret};
+pub use text::SafeText;
 pub use tree::{File, MAX_TOML_BYTES, Tree};
 pub use xname::{Xname, XnameError, XnameKind};

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::text::is_plain;
 use crate::model::{MacAddr, Revision};
 
 /// The longest user agent that is kept, in characters. iPXE's and cloud-init's have under 60.
@@ -206,10 +207,10 @@ pub struct UnknownMac {
     pub user_agent: Box<str>,
 }
 
-/// Cuts a text from a stranger to at most so many characters and replaces control characters by `?`.
+/// Cuts a text from a stranger to at most so many characters and replaces those that do not show as themselves by `?`.
 #[must_use]
 pub fn bounded(text: &str, most: usize) -> Box<str> {
-    text.chars().take(most).map(|c| if c.is_control() { '?' } else { c }).collect::<String>().into()
+    text.chars().take(most).map(|c| if is_plain(c) { c } else { '?' }).collect::<String>().into()
 }
 
 #[cfg(test)]

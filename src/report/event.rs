@@ -1,32 +1,33 @@
 //! An event of a commit's story for a terminal of 80 columns: when, what, which commit; and below it what that means.
 
-use super::drift::words::{cut, plural, shown};
-use super::page::{WIDTH, wrap};
+use super::page::{Page, WIDTH};
+use crate::model::SafeText;
+use crate::model::text::{cut, plural, shown, subject};
 use crate::story::{Finding, What};
 use crate::view::EventView;
 
 /// The columns of the longest name of an event.
 const KIND: usize = 14;
 
-/// Writes one event, which ends in a newline. Nothing in it is invisible or moves a cursor.
+/// Writes one event.
 #[must_use]
-pub fn event(event: &EventView) -> String {
-    let mut out = format!("{}  {:KIND$}", shown(&event.at), event.what.kind());
+pub fn event(event: &EventView) -> SafeText {
+    let mut page = Page::new(false);
+    let mut head = format!("{}  {:KIND$}", shown(&event.at), event.what.kind());
     if let Some(commit) = &event.revision {
-        let room = WIDTH.saturating_sub(out.chars().count() + commit.short.len() + 4);
-        out.push_str(&format!("  {}  {}", shown(&commit.short), cut(&shown(&commit.subject), room)));
+        let room = WIDTH.saturating_sub(head.chars().count() + commit.short.len() + 4);
+        head.push_str(&format!("  {}  {}", shown(&commit.short), cut(&subject(&commit.subject), room)));
     }
-    out.truncate(out.trim_end().len());
-    out.push('\n');
+    page.line(0, &head);
     match &event.what {
         What::Refused { reason, errors, warnings, findings } => {
-            wrapped(&mut out, 2, reason);
-            findings.iter().for_each(|finding| one(&mut out, finding));
+            page.wrapped(2, &shown(reason));
+            findings.iter().for_each(|finding| one(&mut page, finding));
             let told = u32::try_from(findings.len()).unwrap_or(u32::MAX);
             let more = (errors + warnings).saturating_sub(told);
             if let (1.., Some(commit)) = (more, &event.revision) {
                 let more = plural(more as usize, "more finding");
-                wrapped(&mut out, 4, &format!("… {more}: `muster check --rev {}` tells all", commit.short));
+                page.wrapped(4, &format!("… {more}: `muster check --rev {}` tells all", shown(&commit.short)));
             }
         }
         What::Seen { .. }
@@ -41,22 +42,15 @@ pub fn event(event: &EventView) -> String {
         | What::SourceBack
         | What::FirstBoot { .. }
         | What::LastMoved { .. }
-        | What::Lost { .. } => wrapped(&mut out, 2, &event.message),
+        | What::Lost { .. } => page.wrapped(2, &shown(&event.message)),
     }
-    out
+    page.finish()
 }
 
-fn one(out: &mut String, finding: &Finding) {
+fn one(page: &mut Page, finding: &Finding) {
     let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
-    wrapped(out, 4, &format!("{}{line}: {} [{}]", finding.path, finding.message, finding.code));
-}
-
-fn wrapped(out: &mut String, indent: usize, text: &str) {
-    for line in wrap(&shown(text), WIDTH - indent, ' ') {
-        out.push_str(&" ".repeat(indent));
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
+    let (path, message) = (shown(&finding.path), shown(&finding.message));
+    page.wrapped(4, &format!("{path}{line}: {message} [{}]", finding.code));
 }
 
 #[cfg(test)]
@@ -64,7 +58,7 @@ mod tests {
     use super::*;
     use crate::story::{Commit, Event, Happening};
 
-    fn text(subject: &str, what: What) -> String {
+    fn text(subject: &str, what: What) -> SafeText {
         let commit = Some(Commit::new("0123456789abcdef0123456789abcdef01234567", subject));
         let story = Event { seq: 1, happening: Happening { at: 0, commit, what } };
         event(&EventView::of(&story, "2026-11-24T09:00:00Z".into()))

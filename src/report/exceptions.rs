@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use crate::desired::attribute_fault;
 use crate::drift::{Drift, Subject, Verdict};
 use crate::model::NodeSet;
+use crate::model::text::toml_string;
 
 /// Writes exceptions for all drift of nodes that can be excepted, and counts them.
 ///
@@ -21,20 +22,19 @@ pub fn exceptions(drift: &Drift, owner: &str, expires: Date, reason: Option<&str
             groups.entry((&finding.attribute, finding.seen.as_deref())).or_default().push(node);
         }
     }
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let mut out = String::from("#:schema ../schemas/exceptions.schema.json\n");
     for ((attribute, seen), nodes) in &groups {
         let set = NodeSet::from_names(nodes).to_string();
-        let seen = seen.map_or_else(|| "missing = true".to_owned(), |seen| format!("seen = {}", quoted(seen)));
+        let seen = seen.map_or_else(|| "missing = true".to_owned(), |seen| format!("seen = {}", toml_string(seen)));
         let _ = write!(
             out,
             "\n[[exception]]\nnodes = {}\nattribute = {}\n{seen}\nowner = {}\nexpires = {expires}\n",
-            quoted(&set),
-            quoted(attribute),
-            quoted(owner)
+            toml_string(&set),
+            toml_string(attribute),
+            toml_string(owner)
         );
         if let Some(reason) = reason {
-            let _ = writeln!(out, "reason = {}", quoted(reason));
+            let _ = writeln!(out, "reason = {}", toml_string(reason));
         }
     }
     (out, groups.len())

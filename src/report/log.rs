@@ -3,16 +3,14 @@
 use jiff::Timestamp;
 
 use super::change::{ChangeReport, one_of_one};
-use super::drift::words::{plural, shown};
+use super::page::{Page, YELLOW};
 use crate::change::{self, Change, Fate};
-use crate::model::Revision;
+use crate::model::text::{plural, shown, subject};
+use crate::model::{Revision, SafeText};
 use crate::view::{DiagnosticView, LogCommit};
 
 /// How many mistakes are told of a commit; `muster check --rev` tells all.
 const MAX_FAULTS: usize = 3;
-
-const YELLOW: &str = "\x1b[33m";
-const OFF: &str = "\x1b[0m";
 
 /// A commit that changed a node, or that cannot be read.
 pub struct LogEntry {
@@ -33,26 +31,28 @@ pub struct LogEntry {
 impl LogEntry {
     /// Writes the commit for people: who, when, its subject and what it changed; with `patch`, line by line.
     #[must_use]
-    pub fn text(&self, patch: bool, colour: bool) -> String {
-        let (on, off) = if colour { (YELLOW, OFF) } else { ("", "") };
+    pub fn text(&self, patch: bool, colour: bool) -> SafeText {
+        let mut page = Page::new(colour);
         let merge = if self.is_merge { " (merge)" } else { "" };
-        let (at, author, subject) = (self.at(), shown(&self.author), shown(&self.subject));
-        let mut text = format!("{on}{}{off} {at} {author}{merge}\n  {subject}\n", self.revision.short());
+        let (id, at, author) = (page.paint(YELLOW, self.revision.short()), self.at(), shown(&self.author));
+        page.line(0, &format!("{id} {at} {author}{merge}"));
+        page.line(2, &subject(&self.subject));
         for fault in self.faults.iter().take(MAX_FAULTS) {
             let line = fault.line.map(|line| format!(":{line}")).unwrap_or_default();
-            text.push_str(&format!("    {}{line}: {}\n", shown(&fault.path), shown(&fault.message)));
+            page.line(4, &format!("{}{line}: {}", shown(&fault.path), shown(&fault.message)));
         }
         if !self.faults.is_empty() {
             let count = plural(self.faults.len(), "error");
-            text.push_str(&format!("    does not check ({count}): muster check --rev {}\n", self.revision.short()));
+            page.line(4, &format!("does not check ({count}): muster check --rev {}", self.revision.short()));
         }
         if let Some(change) = &self.change {
-            text.push_str(&self.fate(change));
-            let folds = change::fold(change);
-            text.extend(folds.iter().map(|fold| one_of_one(fold, patch, colour)));
+            if let Some(fate) = fate(change) {
+                page.line(4, &fate);
+            }
+            change::fold(change).iter().for_each(|fold| one_of_one(fold, patch, &mut page));
         }
-        text.push('\n');
-        text
+        page.line(0, "");
+        page.finish()
     }
 
     /// Describes the commit as `schemas/log.schema.json` does.
@@ -77,15 +77,16 @@ impl LogEntry {
     fn at(&self) -> String {
         Timestamp::from_second(self.time).unwrap_or_default().to_string()
     }
+}
 
-    fn fate(&self, change: &Change) -> String {
-        let Some(machine) = change.machines.first() else { return String::new() };
-        let name = shown(&machine.name);
-        match &machine.fate {
-            Fate::Added => format!("    {name} is added\n"),
-            Fate::Removed => format!("    {name} is removed\n"),
-            Fate::Renamed { from } => format!("    {} is renamed to {name}\n", shown(from)),
-            Fate::Changed => String::new(),
-        }
+/// Says what becomes of the node as a whole; nothing if it was there before and is there after, by the same name.
+fn fate(change: &Change) -> Option<String> {
+    let machine = change.machines.first()?;
+    let name = shown(&machine.name);
+    match &machine.fate {
+        Fate::Added => Some(format!("{name} is added")),
+        Fate::Removed => Some(format!("{name} is removed")),
+        Fate::Renamed { from } => Some(format!("{} is renamed to {name}", shown(from))),
+        Fate::Changed => None,
     }
 }

@@ -77,6 +77,7 @@ pub fn texts() -> Vec<String> {
 fn written(scene: &Scene, drift: &Drift, format: Format) -> String {
     DriftReport { drift, snapshot: &scene.snapshot, tree: &scene.tree, prefix: "a,b:c%0A`|<b>@all/" }
         .write(format, false)
+        .into()
 }
 
 fn is_invisible(c: char) -> bool {

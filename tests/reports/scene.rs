@@ -61,7 +61,7 @@ impl Scene {
     }
 
     pub fn write(&self, drift: &Drift, format: Format) -> String {
-        self.report(drift).write(format, false)
+        self.report(drift).write(format, false).into()
     }
 
     pub fn report<'a>(&'a self, drift: &'a Drift) -> DriftReport<'a> {

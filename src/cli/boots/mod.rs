@@ -3,15 +3,13 @@
 mod how;
 mod rows;
 
-use std::io::{IsTerminal, Write};
-
 use clap::Args;
 use jiff::Timestamp;
 
 use super::hosted::Hosted;
 use super::observations::Seen;
 use super::source::Source;
-use super::{Failure, Format, Outcome};
+use super::{Failure, Format, Outcome, output};
 use crate::report::BootsReport;
 use crate::view::RunState;
 
@@ -54,15 +52,12 @@ impl Boots {
         if !self.stat {
             how::tell(&mut report.view, &rows, &self.source, today);
         }
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         match self.format {
-            Format::Json => {
-                serde_json::to_writer_pretty(&mut out, &report.view).map_err(std::io::Error::from)?;
-                writeln!(out)?;
-            }
+            Format::Json => out.json(&report.view)?,
             Format::Text => {
-                let colour = std::io::stdout().is_terminal();
-                out.write_all(report.text(Timestamp::now().as_millisecond(), colour).as_bytes())?;
+                let text = report.text(Timestamp::now().as_millisecond(), out.is_terminal());
+                out.safe(&text)?;
             }
         }
         let counts = &report.view.counts;

@@ -1,12 +1,11 @@
 //! Where a survey's observations go: the store, or the server that holds it.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::cli::{Failure, api};
+use crate::cli::{Failure, api, output};
 use crate::model::ApiAddress;
 use crate::observed::Observation;
 use crate::reconcile::keep;
@@ -32,7 +31,7 @@ impl Keeper {
             Err(StoreError::Held { path, by }) => {
                 let by = by.map_or_else(|| "another process".into(), |holder| holder.to_string());
                 let _ = writeln!(
-                    anstream::stderr(),
+                    output::stderr(),
                     "{} is held by {by}; what is seen is handed to the server at {}",
                     path.display(),
                     settings.api

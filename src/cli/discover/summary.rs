@@ -1,14 +1,15 @@
 //! What a survey came to: by model, and by what kept BMCs from being read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::time::Instant;
 
 use serde_json::json;
 
 use super::is_nobody;
+use crate::cli::output::{self, OutputWriter};
 use crate::cli::{Failure, Format, Outcome};
 use crate::model::NodeSet;
+use crate::model::text::{plural, verb};
 use crate::observed::{FailureKind, Observation, Outcome as Seen, Reading, Service};
 use crate::roll;
 
@@ -133,18 +134,15 @@ impl Summary {
 
     /// Prints the summary on stdout.
     pub fn print(&self, format: Format) -> Result<(), Failure> {
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         match format {
             Format::Text => self.text(&mut out)?,
-            Format::Json => {
-                serde_json::to_writer_pretty(&mut out, &self.json()).map_err(std::io::Error::from)?;
-                writeln!(out)?;
-            }
+            Format::Json => out.json(&self.json())?,
         }
         Ok(())
     }
 
-    fn text(&self, out: &mut impl Write) -> std::io::Result<()> {
+    fn text(&self, out: &mut OutputWriter) -> std::io::Result<()> {
         for (model, count) in &self.models {
             writeln!(out, "{count:>7}  {model}")?;
         }
@@ -167,7 +165,7 @@ impl Summary {
             writeln!(out, "         `muster show --bmc NAME` tells what could not be read")?;
         }
         if self.silent > 0 {
-            writeln!(out, "{:>7}  addresses without Redfish", self.silent)?;
+            writeln!(out, "{:>7}  {} without Redfish", self.silent, verb(self.silent, "address", "addresses"))?;
         }
         let missing = self.targets - self.done().min(self.targets);
         if missing > 0 {
@@ -176,7 +174,8 @@ impl Summary {
         let seconds = self.started.elapsed().as_secs_f64();
         let rate = self.done() as f64 / seconds.max(0.001);
         let (seen, systems, failed) = (self.seen.len(), self.systems, self.failed());
-        writeln!(out, "{seen} BMCs read with {systems} systems, {failed} not read, in {seconds:.1} s ({rate:.1}/s)")
+        let (seen, systems) = (plural(seen, "BMC"), plural(usize::try_from(systems).unwrap_or(usize::MAX), "system"));
+        writeln!(out, "{seen} read with {systems}, {failed} not read, in {seconds:.1} s ({rate:.1}/s)")
     }
 
     fn json(&self) -> serde_json::Value {

@@ -1,13 +1,13 @@
 //! `muster hook install` and `muster hook uninstall`.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::super::{Failure, Outcome};
+use super::super::{Failure, Outcome, output};
 use crate::git;
 
 /// What tells a hook of ours from a foreign one.
@@ -49,7 +49,7 @@ impl Install {
     pub fn run(self) -> Result<Outcome, Failure> {
         let hook = place(&self.repo, self.shared)?;
         let text = self.script()?;
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         match found(&hook)? {
             Found::Foreign => return Err(foreign(&hook, &self.line()?)),
             Found::Ours(old) if old == text && is_executable(&hook) => {
@@ -59,7 +59,9 @@ impl Install {
             Found::Ours(_) | Found::Nothing => {}
         }
         if self.dry_run {
-            write!(out, "{} would be:\n\n{text}", hook.display())?;
+            writeln!(out, "{} would be:", hook.display())?;
+            writeln!(out)?;
+            out.document(&text)?;
             return Ok(Outcome::AsWished);
         }
         write_hook(&hook, &text).map_err(|error| cannot(&hook, "written", &error))?;
@@ -109,7 +111,7 @@ impl Uninstall {
                 "removed; pushes are judged no more"
             }
         };
-        writeln!(anstream::stdout().lock(), "{}: {said}", hook.display())?;
+        writeln!(output::stdout(), "{}: {said}", hook.display())?;
         Ok(Outcome::AsWished)
     }
 }
@@ -139,11 +141,9 @@ fn found(hook: &Path) -> Result<Found, Failure> {
 }
 
 fn foreign(hook: &Path, line: &str) -> Failure {
-    let hint = format!(
-        "let it hand its standard input on: let it begin with `input=$(cat)`, and run\n        \
-         printf '%s\\n' \"$input\" | {line} || exit 1"
-    );
-    Failure::new(format!("{}: there is a hook that muster did not write", hook.display())).hint(Some(hint))
+    let hint = "let it hand its standard input on: let it begin with `input=$(cat)`, and run";
+    let failure = Failure::new(format!("{}: there is a hook that muster did not write", hook.display()));
+    failure.hint(Some(hint.into())).commands(vec![format!("printf '%s\\n' \"$input\" | {line} || exit 1")])
 }
 
 /// Finds the place of the hook.

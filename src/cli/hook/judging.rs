@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::change;
-use crate::model::{Diagnostic, Revision, Tree};
+use crate::model::{Diagnostic, Revision, SafeText, Tree};
 use crate::report::{self, ChangeReport};
 use crate::snapshot::{self, Snapshot};
 
@@ -38,9 +38,9 @@ pub enum Judged {
     /// It does not check.
     Unsound { findings: Vec<Diagnostic>, tree: Tree },
     /// It breaks guard rails; the findings are of the rails.
-    Breaches { findings: Vec<Diagnostic>, stat: String, tree: Tree },
+    Breaches { findings: Vec<Diagnostic>, stat: SafeText, tree: Tree },
     /// It may be taken; the findings are warnings.
-    Sound { told: String, findings: Vec<Diagnostic>, tree: Tree },
+    Sound { told: SafeText, findings: Vec<Diagnostic>, tree: Tree },
     /// Comparing came to no end of its own.
     Nothing,
 }
@@ -48,7 +48,7 @@ pub enum Judged {
 /// What comparing with the commit before says.
 enum Compared {
     Told {
-        stat: String,
+        stat: SafeText,
         findings: Vec<Diagnostic>,
         is_sound: bool,
     },
@@ -82,15 +82,17 @@ pub fn judge(pushed: Pushed, branch: &str, patience: &Patience) -> Judged {
             Judged::Sound { told: stat, findings, tree }
         }
         Ok(Compared::NoBase(why)) => {
-            let told = format!("{checks}; {why}, so nothing is compared and no guard rail is judged\n");
+            let told = format!("{checks}; {why}, so nothing is compared and no guard rail is judged");
+            let told = SafeText::lines([told]);
             Judged::Sound { told, findings, tree }
         }
         Err(mpsc::RecvTimeoutError::Timeout) => {
             let told = format!(
                 "{checks}; SKIPPED, as it takes longer than {:?}: what it changes, and the guard rails, which `muster \
-                 serve` judges before it takes the commit\n",
+                 serve` judges before it takes the commit",
                 patience.within
             );
+            let told = SafeText::lines([told]);
             Judged::Sound { told, findings, tree }
         }
         Err(mpsc::RecvTimeoutError::Disconnected) => Judged::Nothing,
@@ -123,12 +125,16 @@ fn compared(
 }
 
 /// Shortens a text in the middle, and says so: its last line is the sum.
-fn first_lines(text: &str) -> String {
+fn first_lines(text: &SafeText) -> SafeText {
     let lines: Vec<&str> = text.lines().collect();
     if lines.len() <= MAX_LINES {
-        return text.to_owned();
+        return text.clone();
     }
     let (first, last) = (&lines[..MAX_LINES - 3], lines[lines.len() - 1]);
     let more = lines.len() - first.len() - 1;
-    format!("{}\n… and {more} more lines of `muster diff --stat`\n\n{last}\n", first.join("\n"))
+    let mut short = SafeText::lines(first);
+    short.push_line(&format!("… and {more} more lines of `muster diff --stat`"));
+    short.push_line("");
+    short.push_line(last);
+    short
 }

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::super::{Failure, Outcome};
+use super::super::{Failure, Outcome, output};
 use super::judging::{self, Judged, Patience, Pushed};
 use crate::git::{GitError, Repo, Update, Wanted};
-use crate::model::{Diagnostic, Revision, Severity, Tree, parse_duration};
+use crate::model::text::plural;
+use crate::model::{Diagnostic, Revision, SafeText, Severity, Tree, parse_duration};
 use crate::report;
 
 /// The most bytes of lines that git hands over: 600,000 references.
@@ -49,8 +50,10 @@ impl PreReceive {
         let branch = name.strip_prefix("refs/heads/").unwrap_or(&name).to_owned();
         let Update { old, new, .. } = update;
         let Some(new) = new else {
-            say(&format!("{branch} is not deleted: nodes boot by it\n"));
-            say("  hint: to serve another branch, change --branch of the hook and of `muster serve` first\n");
+            say(&SafeText::lines([
+                format!("{branch} is not deleted: nodes boot by it"),
+                "  hint: to serve another branch, change --branch of the hook and of `muster serve` first".into(),
+            ]));
             return Ok(Outcome::Findings);
         };
         let push = Push { repo: &repo, branch, sub: self.path.trim_matches('/').to_owned(), old, new };
@@ -129,10 +132,10 @@ impl Push<'_> {
             Ok(many) => format!("{many} commits are"),
             Err(error) => {
                 let (branch, old) = (&self.branch, old.short());
-                return say(&format!("how {branch} went on from {old} is not known: {error}\n"));
+                return say(&SafeText::lines([format!("how {branch} went on from {old} is not known: {error}")]));
             }
         };
-        say(&format!("{} leaves what it was: {commits} left out\n", self.branch));
+        say(&SafeText::lines([format!("{} leaves what it was: {commits} left out", self.branch)]));
     }
 
     fn refuse(&self, findings: &[Diagnostic], tree: &Tree, next: &str) -> Outcome {
@@ -141,11 +144,15 @@ impl Push<'_> {
         let more = gravest.len().saturating_sub(MAX_FINDINGS);
         gravest.truncate(MAX_FINDINGS);
         say(&report::text(&gravest, tree, &self.prefix(), false));
+        let mut last = SafeText::default();
         if more > 0 {
-            say(&format!("… and {more} more findings: `muster check` in your clone tells all\n"));
+            let more = plural(more, "more finding");
+            last.push_line(&format!("… and {more}: `muster check` in your clone tells all"));
         }
         let (branch, short) = (&self.branch, self.new.short());
-        say(&format!("{branch} is not moved to {short}: {}\n  hint: {next}\n", report::count(findings)));
+        last.push_line(&format!("{branch} is not moved to {short}: {}", report::count(findings)));
+        last.push_line(&format!("  hint: {next}"));
+        say(&last);
         Outcome::Findings
     }
 
@@ -155,9 +162,8 @@ impl Push<'_> {
 }
 
 /// Tells the pusher, whom git shows what the hook writes; one who has gone away is refused or taken all the same.
-fn say(text: &str) {
-    use io::Write as _;
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+fn say(text: &SafeText) {
+    let _ = output::stderr().safe(text);
 }
 
 #[cfg(test)]

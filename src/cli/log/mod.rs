@@ -3,12 +3,11 @@
 mod history;
 mod part;
 
-use std::io::{IsTerminal, Write};
-
 use clap::Args;
 
 use super::source::Source;
-use super::{Failure, Format, Outcome};
+use super::{Failure, Format, Outcome, output};
+use crate::model::text::plural;
 use crate::report::LogEntry;
 use crate::snapshot;
 use crate::view::{API_VERSION, LogView};
@@ -71,8 +70,8 @@ struct Told {
 
 impl Log {
     fn print(&self, history: &mut History<'_>, node: &str) -> Result<Told, Failure> {
-        let mut out = anstream::stdout().lock();
-        let colour = std::io::stdout().is_terminal();
+        let mut out = output::stdout();
+        let colour = out.is_terminal();
         let (mut count, mut refused, mut commits) = (0, 0, Vec::new());
         // Of a node that never was, nothing is told.
         let mut held: Vec<LogEntry> = Vec::new();
@@ -85,7 +84,7 @@ impl Log {
             }
             for entry in held.drain(..) {
                 match self.format {
-                    Format::Text => write!(out, "{}", entry.text(self.patch, colour))?,
+                    Format::Text => out.safe(&entry.text(self.patch, colour))?,
                     Format::Json => commits.push(entry.view()),
                 }
             }
@@ -97,8 +96,7 @@ impl Log {
                 let (api_version, muster) = (API_VERSION.into(), env!("CARGO_PKG_VERSION").into());
                 let is_cut = !history.cut.is_empty();
                 let all = LogView { api_version, muster, node: node.into(), commits, looked, is_cut };
-                serde_json::to_writer_pretty(&mut out, &all).map_err(std::io::Error::from)?;
-                writeln!(out)?;
+                out.json(&all)?;
             }
             Format::Text if is_ever => {
                 for revision in &history.cut {
@@ -108,9 +106,13 @@ impl Log {
                         "the clone is shallow: what came before {short} is not here (git fetch --unshallow)"
                     )?;
                 }
-                let refused = if refused > 0 { format!(", {refused} that do not check") } else { String::new() };
-                let commits = if looked == 1 { "commit" } else { "commits" };
-                writeln!(out, "{looked} {commits} looked at: {count} changed {node}{refused}")?;
+                let refused = match refused {
+                    0 => String::new(),
+                    1 => ", 1 that does not check".into(),
+                    refused => format!(", {refused} that do not check"),
+                };
+                let commits = plural(usize::try_from(looked).unwrap_or(usize::MAX), "commit");
+                writeln!(out, "{commits} looked at: {count} changed {node}{refused}")?;
             }
             Format::Json | Format::Text => {}
         }

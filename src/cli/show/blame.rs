@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::facts::Fact;
 use crate::desired::template::SERVER_MARK;
-use crate::model::{Layer, Origin};
+use crate::model::text::line;
+use crate::model::{Layer, Origin, SafeText};
 use crate::resolve::{self, Overridden};
 use crate::snapshot::Snapshot;
 
@@ -56,43 +57,50 @@ impl<'s> Blame<'s> {
     }
 
     /// Writes a value with its place beside it or below, and what it overrides.
-    pub fn text(&self, fact: &Fact) -> String {
-        let mut text = format!("{:<12} {}", fact.key, fact.value);
-        let Some(origin) = fact.origin else { return text + "\n" };
-        let (place, used) = (self.place(origin), text.chars().count());
+    pub fn text(&self, fact: &Fact) -> SafeText {
+        let mut text = SafeText::default();
+        let first = line(&format!("{:<12} {}", fact.key, fact.value)).into_owned();
+        let Some(origin) = fact.origin else {
+            text.push_line(&first);
+            return text;
+        };
+        let (place, used) = (self.place(origin), first.chars().count());
         let column = PLACES.max(used + 2);
         if column + place.chars().count() <= WIDTH {
-            text.push_str(&" ".repeat(column - used));
+            text.push_line(&format!("{first}{}{place}", " ".repeat(column - used)));
         } else {
-            text.push_str(&format!("\n{}", " ".repeat(INDENT + 2)));
+            text.push_line(&first);
+            text.push_line(&format!("{}{place}", " ".repeat(INDENT + 2)));
         }
-        text.push_str(&place);
-        text.push('\n');
         for gone in self.under(&fact.path, origin) {
-            text.push_str(&self.line("over", gone));
+            self.push_under(&mut text, gone);
         }
         text
     }
 
     /// Writes what was taken back, and by what.
-    pub fn taken_back(&self) -> impl Iterator<Item = String> {
+    pub fn taken_back(&self) -> impl Iterator<Item = SafeText> {
         self.gone().map(|gone| {
             let what = gone.key.split('.').next().unwrap_or_default();
-            let mut text = format!("{:<12} {}\n", "taken back", written(what, gone));
-            for place in [self.place(gone.origin), format!("by {}", self.place(gone.by))] {
-                text.push_str(&format!("{}{place}\n", " ".repeat(INDENT + 2)));
-            }
-            text
+            let indent = " ".repeat(INDENT + 2);
+            SafeText::lines([
+                format!("{:<12} {}", "taken back", written(what, gone)),
+                format!("{indent}{}", self.place(gone.origin)),
+                format!("{indent}by {}", self.place(gone.by)),
+            ])
         })
     }
 
-    fn line(&self, word: &str, gone: &Overridden) -> String {
+    /// Adds what a value stands over, on one line if it fits.
+    fn push_under(&self, out: &mut SafeText, gone: &Overridden) {
         let indent = " ".repeat(INDENT + 2);
         let (text, place) = (shown(&gone.text), self.place(gone.origin));
-        let whole = format!("{indent}{word} {text} at {place}");
-        match whole.chars().count() <= WIDTH {
-            true => whole + "\n",
-            false => format!("{indent}{word} {text}\n{indent}  at {place}\n"),
+        let whole = format!("{indent}over {text} at {place}");
+        if whole.chars().count() <= WIDTH {
+            out.push_line(&whole);
+        } else {
+            out.push_line(&format!("{indent}over {text}"));
+            out.push_line(&format!("{indent}  at {place}"));
         }
     }
 

@@ -1,11 +1,11 @@
 //! What is remembered of BMCs: who they are, what they show, their quirks, and what changed.
 
-use std::io::Write;
-
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::cli::Format;
+use crate::cli::output::OutputWriter;
+use crate::model::text::plural;
 use crate::model::{NodeSet, NodeSetError};
 use crate::observed::{BmcRecord, Observed, Reading, Service, Shared, Trust, attributes};
 
@@ -17,7 +17,7 @@ pub fn print(
     observed: &Observed,
     text: &str,
     format: Format,
-    out: &mut impl Write,
+    out: &mut OutputWriter,
 ) -> std::io::Result<Result<Vec<String>, NodeSetError>> {
     // The name of an undeclared BMC is its origin, which is no set.
     let names = match observed.bmcs.contains_key(text) {
@@ -38,14 +38,13 @@ pub fn print(
         Format::Text => found.iter().try_for_each(|record| one(record, &observed.shared, out))?,
         Format::Json => {
             let all: Vec<_> = found.iter().map(|record| as_json(record, &observed.shared)).collect();
-            serde_json::to_writer_pretty(&mut *out, &all)?;
-            writeln!(out)?;
+            out.json(&all)?;
         }
     }
     Ok(Ok(missing))
 }
 
-fn one(record: &BmcRecord, shared: &Shared, out: &mut impl Write) -> std::io::Result<()> {
+fn one(record: &BmcRecord, shared: &Shared, out: &mut OutputWriter) -> std::io::Result<()> {
     writeln!(out, "{:<12} {}", "bmc", record.bmc)?;
     writeln!(out, "{:<12} {}", "url", record.url)?;
     if let (Some(failure), Some(since)) = (&record.failure, record.failing_since) {
@@ -71,7 +70,7 @@ fn one(record: &BmcRecord, shared: &Shared, out: &mut impl Write) -> std::io::Re
     writeln!(out)
 }
 
-fn whole(service: &Service, shared: &Shared, out: &mut impl Write) -> std::io::Result<()> {
+fn whole(service: &Service, shared: &Shared, out: &mut OutputWriter) -> std::io::Result<()> {
     let root = &service.root;
     let words = [root.vendor.as_deref(), root.product.as_deref()];
     let product = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -97,8 +96,8 @@ fn whole(service: &Service, shared: &Shared, out: &mut impl Write) -> std::io::R
             writeln!(out, "  {path:<24} {value}")?;
         }
         let count = |start: &str| all.keys().filter(|path| path.starts_with(start)).count();
-        writeln!(out, "  {:<24} {} settings", "bios.attributes", count("bios.attributes."))?;
-        writeln!(out, "  {:<24} {} rows", "firmware", count("firmware."))?;
+        writeln!(out, "  {:<24} {}", "bios.attributes", plural(count("bios.attributes."), "setting"))?;
+        writeln!(out, "  {:<24} {}", "firmware", plural(count("firmware."), "row"))?;
         for (name, value) in &system.bios_pending {
             writeln!(out, "  {:<24} {name} = {value} waits for a reset", "staged")?;
         }

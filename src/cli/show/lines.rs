@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cloudinit::{self, Document, LineSource};
 use crate::desired::template::SERVER_MARK;
+use crate::model::SafeText;
 use crate::snapshot::Snapshot;
 
 /// The widest column of places; of a longer one the end is shown, which tells more.
@@ -38,7 +39,7 @@ pub fn of(snapshot: &Snapshot, node: usize, document: Document) -> Option<Vec<Li
 }
 
 /// Writes lines for people, the places in a column before them.
-pub fn text(lines: &[Line]) -> String {
+pub fn text(lines: &[Line]) -> SafeText {
     let place = |line: &Line| match &line.place {
         Some((file, Some(number))) => format!("{file}:{number}"),
         Some((file, None)) => file.clone(),
@@ -46,13 +47,10 @@ pub fn text(lines: &[Line]) -> String {
     };
     let places: Vec<String> = lines.iter().map(|line| end_of(&place(line))).collect();
     let width = places.iter().map(|place| place.chars().count()).max().unwrap_or(0);
-    let mut all = String::new();
-    for (place, line) in places.iter().zip(lines) {
-        let text = format!("{place:<width$} | {}", line.text);
-        all.push_str(text.trim_end());
-        all.push('\n');
-    }
-    all
+    let line = |(place, line): (&String, &Line)| format!("{place:<width$} | {}", line.text).trim_end().to_owned();
+    let mut text = SafeText::lines(places.iter().zip(lines).map(line));
+    text.push_line("");
+    text
 }
 
 fn end_of(place: &str) -> String {

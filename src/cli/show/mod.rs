@@ -5,18 +5,18 @@ mod bmc;
 pub mod facts;
 pub mod lines;
 
-use std::io::Write;
-
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::hosted::Hosted;
 use super::observations::Seen;
+use super::output::{self, OutputWriter};
 use super::source::Source;
 use super::{Failure, Format, Outcome};
 use crate::cloudinit::Document;
 use crate::desired::template::SERVER_MARK;
 use crate::model::NodeSetError;
+use crate::model::text::{line, plural};
 use crate::roll;
 use crate::snapshot::{Answer, Snapshot};
 use blame::Blame;
@@ -60,7 +60,7 @@ impl Show {
         let wishes = self.source.read(None)?;
         let snapshot = wishes.built()?;
         let selection = snapshot.select(&self.nodes).map_err(|error| bad_set(&self.nodes, &error))?;
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         match self.format {
             Format::Text => {
                 for node in &selection.nodes {
@@ -69,8 +69,7 @@ impl Show {
             }
             Format::Json => {
                 let all: Vec<Value> = selection.nodes.iter().map(|node| self.json(&snapshot, *node)).collect();
-                serde_json::to_writer_pretty(&mut out, &all).map_err(std::io::Error::from)?;
-                writeln!(out)?;
+                out.json(&all)?;
             }
         }
         if let Some(first) = selection.missing.first() {
@@ -82,8 +81,7 @@ impl Show {
             return Err(Failure::new(format!("no node is called `{first}`{more}")).hint(near));
         }
         if self.format == Format::Text {
-            let count = selection.nodes.len();
-            let _ = writeln!(anstream::stderr(), "{count} node{}", if count == 1 { "" } else { "s" });
+            let _ = writeln!(output::stderr(), "{}", plural(selection.nodes.len(), "node"));
         }
         Ok(Outcome::AsWished)
     }
@@ -96,37 +94,37 @@ impl Show {
         {
             observed = roll::declared(&snapshot, observed);
         }
-        let printed = bmc::print(&observed, &self.nodes, self.format, &mut anstream::stdout().lock())?;
+        let printed = bmc::print(&observed, &self.nodes, self.format, &mut output::stdout())?;
         let missing = printed.map_err(|error| bad_set(&self.nodes, &error))?;
         let Some(first) = missing.first() else { return Ok(Outcome::AsWished) };
         let near = crate::desired::did_you_mean(first, observed.bmcs.keys().map(|name| &**name));
         Err(Failure::new(format!("nothing was seen of a BMC `{first}`")).hint(near))
     }
 
-    fn text(&self, snapshot: &Snapshot, node: usize, out: &mut impl Write) -> Result<(), Failure> {
+    fn text(&self, snapshot: &Snapshot, node: usize, out: &mut OutputWriter) -> Result<(), Failure> {
         if !self.script && !self.cloud_init {
             let blame = self.blame.then(|| Blame::of(snapshot, node));
             for fact in facts::of(snapshot, node) {
                 match &blame {
-                    Some(blame) => write!(out, "{}", blame.text(&fact))?,
+                    Some(blame) => out.safe(&blame.text(&fact))?,
                     None => writeln!(out, "{:<12} {}", fact.key, fact.value)?,
                 }
             }
             for gone in blame.iter().flat_map(Blame::taken_back) {
-                write!(out, "{gone}")?;
+                out.safe(&gone)?;
             }
             writeln!(out)?;
         }
         let name = &snapshot.nodes()[node].name;
         if self.script {
             writeln!(out, "# {name}: script")?;
-            writeln!(out, "{}", script(snapshot, node).unwrap_or_else(|why| format!("# {why}")))?;
+            out.document(&(script(snapshot, node).unwrap_or_else(|why| format!("# {why}")) + "\n"))?;
         }
         for document in Document::ALL.into_iter().filter(|_| self.cloud_init) {
             writeln!(out, "# {name}: {}", document.as_str())?;
             match lines::of(snapshot, node, document).filter(|_| self.blame) {
-                Some(lines) => writeln!(out, "{}", lines::text(&lines))?,
-                None => writeln!(out, "{}", shown(snapshot, node, document).unwrap_or_else(|| "# none".into()))?,
+                Some(lines) => out.safe(&lines::text(&lines))?,
+                None => out.document(&(shown(snapshot, node, document).unwrap_or_else(|| "# none".into()) + "\n"))?,
             }
         }
         Ok(())
@@ -177,6 +175,7 @@ fn shown(snapshot: &Snapshot, node: usize, document: Document) -> Option<String>
 
 pub fn bad_set(text: &str, error: &NodeSetError) -> Failure {
     let at = error.at();
-    let under = format!("{}{}", " ".repeat(text[..at.start].chars().count()), "^".repeat((at.end - at.start).max(1)));
-    Failure::new(format!("{error}\n  {text}\n  {under}")).hint(error.hint())
+    let before = line(text.get(..at.start).unwrap_or_default()).chars().count();
+    let under = format!("{}{}", " ".repeat(before), "^".repeat((at.end - at.start).max(1)));
+    Failure::new(error.to_string()).below(vec![text.to_owned(), under]).hint(error.hint())
 }

@@ -5,7 +5,7 @@ mod text;
 use std::collections::BTreeMap;
 
 use crate::change::{self, Change, Part};
-use crate::model::NodeSet;
+use crate::model::{NodeSet, SafeText};
 use crate::view::{
     API_VERSION, BootsView, HowChange, HowView, RunCounts, RunFold, RunRevision, RunState, RunView, TimesView,
 };
@@ -31,7 +31,7 @@ impl BootsReport {
 
     /// Writes it for a terminal of 80 columns; ages are told against a time in unix milliseconds.
     #[must_use]
-    pub fn text(&self, now: i64, colour: bool) -> String {
+    pub fn text(&self, now: i64, colour: bool) -> SafeText {
         text::write(&self.view, now, colour)
     }
 }

@@ -1,8 +1,9 @@
 //! Boots for a terminal of 80 columns: what is stale first, the last line a count.
 
+use crate::model::SafeText;
 use crate::report::drift::Times;
 use crate::report::drift::words::{ago, pair, plural, shown};
-use crate::report::page::{MAX_SET_LINES, Page, WIDTH, wrap};
+use crate::report::page::{BOLD, BOLD_GREEN, BOLD_RED, BOLD_YELLOW, MAX_SET_LINES, Page, WIDTH, wrap};
 use crate::view::{BootsView, ChangedValue, HowView, RunFold, RunState, TimesView};
 
 /// The characters of one side of a value.
@@ -11,7 +12,7 @@ const MAX_VALUE: usize = 100;
 /// The differences of one fold, and the values of each; the JSON has them all.
 const MAX_CHANGES: usize = 5;
 
-pub fn write(view: &BootsView, now: i64, colour: bool) -> String {
+pub fn write(view: &BootsView, now: i64, colour: bool) -> SafeText {
     let mut page = Page::new(colour);
     let mut last = None;
     for fold in &view.folds {
@@ -22,19 +23,18 @@ pub fn write(view: &BootsView, now: i64, colour: bool) -> String {
         one(fold, now, &mut page);
     }
     page.wrapped(0, &tail(view));
-    page.out
+    page.finish()
 }
 
 fn heading(view: &BootsView, state: RunState, page: &mut Page) {
     let counts = &view.counts;
-    let (on, text) = match state {
-        RunState::Stale => ("\x1b[1;31m", format!("stale: {} another script than today's", run(counts.stale))),
-        RunState::Unknown => ("\x1b[1;33m", format!("unknown: what {} cannot be told", run(counts.unknown))),
-        RunState::Current => ("\x1b[1;32m", format!("current: {} today's script", run(counts.current))),
-        RunState::Idle => ("\x1b[1m", format!("idle: {} given nothing to boot", are(counts.idle))),
+    let (style, text) = match state {
+        RunState::Stale => (BOLD_RED, format!("stale: {} another script than today's", run(counts.stale))),
+        RunState::Unknown => (BOLD_YELLOW, format!("unknown: what {} cannot be told", run(counts.unknown))),
+        RunState::Current => (BOLD_GREEN, format!("current: {} today's script", run(counts.current))),
+        RunState::Idle => (BOLD, format!("idle: {} given nothing to boot", are(counts.idle))),
     };
-    let (on, off) = if page.colour { (on, "\x1b[0m") } else { ("", "") };
-    page.line(0, &format!("{on}{text}{off}"));
+    page.line(0, &page.paint(style, &text));
 }
 
 fn nodes(count: u64) -> String {

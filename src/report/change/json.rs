@@ -4,14 +4,14 @@ use super::ChangeReport;
 use crate::change::{
     self, Breach, Fate, Fold, FoldedValue, Judgement, MachineChange, Reach, Side, Subject, Value, with_holes,
 };
+use crate::model::SafeText;
 use crate::view::{
     API_VERSION, BreachView, BrokenView, ChangedMachine, ChangedSubject, ChangedText, ChangedValue, DiffCounts,
     DiffView, FateView, FoldView, GuardView, HunkView, ReachView, SideView, StaleAllowView, StatedValue,
 };
 
-pub fn write(report: &ChangeReport<'_>) -> String {
-    let text = serde_json::to_string_pretty(&view(report)).expect("texts, numbers and lists make JSON");
-    text + "\n"
+pub fn write(report: &ChangeReport<'_>) -> SafeText {
+    SafeText::json(&view(report)).expect("texts, numbers and lists make JSON")
 }
 
 pub fn view(report: &ChangeReport<'_>) -> DiffView {

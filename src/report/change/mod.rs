@@ -9,6 +9,7 @@ mod words;
 pub(super) use json::value;
 
 use crate::change::{Change, Fold, Judgement};
+use crate::model::SafeText;
 use crate::view::DiffView;
 
 pub use text::one_of_one;
@@ -30,13 +31,13 @@ pub struct ChangeReport<'a> {
 impl ChangeReport<'_> {
     /// Writes the change for people; with `stat`, one line for each fold. The same inputs give the same bytes.
     #[must_use]
-    pub fn text(&self, stat: bool, colour: bool) -> String {
+    pub fn text(&self, stat: bool, colour: bool) -> SafeText {
         if stat { text::write_stat(self, colour) } else { text::write(self, colour) }
     }
 
     /// Writes the change as JSON.
     #[must_use]
-    pub fn json(&self) -> String {
+    pub fn json(&self) -> SafeText {
         json::write(self)
     }
 
@@ -46,14 +47,14 @@ impl ChangeReport<'_> {
     /// Its first line is a marker that is the same for every change of the cluster in this folder; `folder` is its path
     /// from the root of the repository, empty at the root.
     #[must_use]
-    pub fn markdown(&self, folder: &str) -> String {
-        markdown::write(self, folder)
+    pub fn markdown(&self, folder: &str) -> SafeText {
+        SafeText::lines(markdown::write(self, folder).lines())
     }
 
     /// Writes the change as annotations of GitHub Actions; `folder` is as in [`Self::markdown`].
     #[must_use]
-    pub fn github(&self, folder: &str) -> String {
-        github::write(self, folder)
+    pub fn github(&self, folder: &str) -> SafeText {
+        SafeText::commands(&github::write(self, folder))
     }
 
     /// Describes the change as [`Self::json`] does.

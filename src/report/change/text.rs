@@ -5,8 +5,9 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use super::words;
 use super::{ChangeReport, MAX_SHOWN};
 use crate::change::{self, Fold, FoldedValue, Judgement, MaskedHunk, Part, Value};
+use crate::model::SafeText;
 use crate::report::drift::words::{cut, plural, shown};
-use crate::report::page::{MAX_SET_LINES, Page, WIDTH, wrap};
+use crate::report::page::{BOLD, DIM, GREEN, MAX_SET_LINES, NOT_REVERSED, Page, RED, REVERSED, WIDTH, wrap};
 
 /// The nodes whose own values are told, where a fold covers them.
 const MAX_EXAMPLES: usize = 3;
@@ -14,25 +15,18 @@ const MAX_EXAMPLES: usize = 3;
 /// The characters of one side of a value.
 const MAX_VALUE: usize = 200;
 
-const RED: &str = "\x1b[31m";
-const GREEN: &str = "\x1b[32m";
-const BOLD: &str = "\x1b[1m";
-const DIM: &str = "\x1b[2m";
-const REVERSED: &str = "\x1b[7m";
-const NOT_REVERSED: &str = "\x1b[27m";
-
-pub fn write(report: &ChangeReport<'_>, colour: bool) -> String {
+pub fn write(report: &ChangeReport<'_>, colour: bool) -> SafeText {
     let mut page = Page::new(colour);
     head(report, &mut page);
     for fold in &report.folds {
         one(report, fold, &mut page);
     }
     tail(report, &mut page);
-    page.out
+    page.finish()
 }
 
 /// Writes one line for each fold.
-pub fn write_stat(report: &ChangeReport<'_>, colour: bool) -> String {
+pub fn write_stat(report: &ChangeReport<'_>, colour: bool) -> SafeText {
     let mut page = Page::new(colour);
     head(report, &mut page);
     for fold in &report.folds {
@@ -44,7 +38,7 @@ pub fn write_stat(report: &ChangeReport<'_>, colour: bool) -> String {
         page.line(0, "");
     }
     tail(report, &mut page);
-    page.out
+    page.finish()
 }
 
 fn head(report: &ChangeReport<'_>, page: &mut Page) {
@@ -92,13 +86,11 @@ fn values_of(fold: &Fold<'_>, page: &mut Page) {
 }
 
 /// Writes what a fold of one machine changes, without saying of whom: its values, and with `patch` its texts.
-pub fn one_of_one(fold: &Fold<'_>, patch: bool, colour: bool) -> String {
-    let mut page = Page::new(colour);
-    values_of(fold, &mut page);
+pub fn one_of_one(fold: &Fold<'_>, patch: bool, page: &mut Page) {
+    values_of(fold, page);
     for (part, hunks) in &fold.patches {
-        if patch { self::patch(fold, *part, hunks, &mut page) } else { page.line(4, &words::lines_of(*part, hunks)) }
+        if patch { self::patch(fold, *part, hunks, page) } else { page.line(4, &words::lines_of(*part, hunks)) }
     }
-    page.out
 }
 
 /// Writes one value; of a machine that comes or goes as a whole, it has one side.
@@ -296,7 +288,7 @@ fn rails(judgement: &Judgement, page: &mut Page) {
 
 #[cfg(test)]
 mod tests {
-    use super::{around_difference, emphasised, pieces};
+    use super::{NOT_REVERSED, REVERSED, around_difference, emphasised, pieces};
 
     #[test]
     fn long_values_show_what_differs() {
@@ -314,7 +306,8 @@ mod tests {
         assert_eq!(pieces("a-12 b"), ["a", "-", "12", " ", "b"]);
         let lines = |text: &str| vec![text.to_owned()];
         let [old, new] = emphasised(&lines(" a=1"), &lines(" a=2"), true);
-        assert_eq!((old, new), (lines(" a=\x1b[7m1\x1b[27m"), lines(" a=\x1b[7m2\x1b[27m")));
+        let reversed = |text: &str| format!(" a={REVERSED}{text}{NOT_REVERSED}");
+        assert_eq!((old, new), (lines(&reversed("1")), lines(&reversed("2"))));
         assert_eq!(emphasised(&lines("x"), &lines("y"), true), [lines("x"), lines("y")]);
         assert_eq!(emphasised(&lines("a 1"), &lines("a 2"), false), [lines("a 1"), lines("a 2")]);
     }

@@ -2,7 +2,8 @@
 //! that counts all of them.
 
 use super::count;
-use crate::model::{Diagnostic, Severity, Tree};
+use crate::model::text::{line, plural};
+use crate::model::{Diagnostic, SafeText, Severity, Tree};
 use crate::report::workflow::{Kind, MOST, Spot, command, last};
 use crate::view::DiagnosticView;
 
@@ -10,7 +11,7 @@ use crate::view::DiagnosticView;
 ///
 /// `nodes` is how many nodes the wishes declare, where they check.
 #[must_use]
-pub fn github(findings: &[Diagnostic], tree: &Tree, prefix: &str, nodes: Option<usize>) -> String {
+pub fn github(findings: &[Diagnostic], tree: &Tree, prefix: &str, nodes: Option<usize>) -> SafeText {
     let mut out = String::new();
     let mut told = 0;
     for (severity, kind) in [(Severity::Error, Kind::Error), (Severity::Warning, Kind::Warning)] {
@@ -21,13 +22,13 @@ pub fn github(findings: &[Diagnostic], tree: &Tree, prefix: &str, nodes: Option<
     }
     let mut all = count(findings);
     if let Some(nodes) = nodes {
-        all = format!("{nodes} nodes; {all}");
+        all = format!("{}; {all}", plural(nodes, "node"));
     }
     if told < findings.len() {
         all.push_str(&format!("; {} not shown, for GitHub shows {MOST} of a kind", findings.len() - told));
     }
     out.push_str(&last("muster check", &all));
-    out
+    SafeText::commands(&out)
 }
 
 fn annotation(finding: &Diagnostic, tree: &Tree, prefix: &str, kind: Kind) -> String {
@@ -35,14 +36,14 @@ fn annotation(finding: &Diagnostic, tree: &Tree, prefix: &str, kind: Kind) -> St
     let path = format!("{prefix}{}", view.path);
     // Where a finding is about the file as a whole, GitHub shows it at the head.
     let spot = Spot { path: &path, line: view.line.unwrap_or(1), column: view.column };
-    let mut text = view.message;
+    let mut lines = vec![line(&view.message).into_owned()];
     for (place, why) in &finding.related {
         let related = Diagnostic::new(finding.code, place.clone(), "");
-        let line = DiagnosticView::of(&related, tree).line.map(|line| format!(":{line}")).unwrap_or_default();
-        text.push_str(&format!("\n{prefix}{}{line}: {why}", place.file));
+        let number = DiagnosticView::of(&related, tree).line.map(|number| format!(":{number}")).unwrap_or_default();
+        lines.push(line(&format!("{prefix}{}{number}: {why}", place.file)).into_owned());
     }
     if let Some(hint) = view.hint {
-        text.push_str(&format!("\nhelp: {hint}"));
+        lines.push(line(&format!("help: {hint}")).into_owned());
     }
-    command(kind, spot, &view.code, &text)
+    command(kind, spot, &view.code, &lines.join("\n"))
 }

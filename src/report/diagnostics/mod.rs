@@ -6,72 +6,101 @@ pub use github::github;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use crate::model::{Diagnostic, File, Place, Severity, Tree};
+use crate::model::text::{line, plural, push};
+use crate::model::{Diagnostic, File, Place, SafeText, Severity, Tree};
+use crate::report::page::Page;
 
 /// The longest line that is shown; of a longer one only its place is told.
 const MAX_LINE: usize = 400;
 
 /// Writes findings, one block each, with the lines that they are about.
 #[must_use]
-pub fn text(findings: &[Diagnostic], tree: &Tree, prefix: &str, colour: bool) -> String {
+pub fn text(findings: &[Diagnostic], tree: &Tree, prefix: &str, colour: bool) -> SafeText {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let mut out = String::new();
+    let mut page = Page::new(colour);
     for finding in findings {
-        out.push_str(&renderer.render(&report(finding, tree, prefix)));
-        out.push_str("\n\n");
+        page.push_rendered(&renderer.render(&[Block { tree, prefix }.of(finding)]));
+        page.line(0, "");
     }
-    out
+    page.finish()
 }
 
 /// Counts findings in words: `2 errors, 1 warning`.
 #[must_use]
 pub fn count(findings: &[Diagnostic]) -> String {
     let errors = findings.iter().filter(|finding| finding.severity() == Severity::Error).count();
-    let warnings = findings.len() - errors;
-    let plural = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
-    format!("{}, {}", plural(errors, "error"), plural(warnings, "warning"))
+    format!("{}, {}", plural(errors, "error"), plural(findings.len() - errors, "warning"))
 }
 
-fn report<'a>(finding: &'a Diagnostic, tree: &'a Tree, prefix: &str) -> Vec<Group<'a>> {
-    let level = match finding.severity() {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-    };
-    let mut group = Group::with_title(level.primary_title(&*finding.message).id(finding.code.as_str()));
-    group = shown(group, &finding.place, AnnotationKind::Primary, None, tree, prefix);
-    for (place, why) in &finding.related {
-        group = shown(group, place, AnnotationKind::Context, Some(why), tree, prefix);
-    }
-    if let Some(hint) = &finding.hint {
-        group = group.element(Level::HELP.message(&**hint));
-    }
-    vec![group]
-}
-
-/// Adds the line of a place with its caret, or only the place where there is no line to show.
-fn shown<'a>(
-    group: Group<'a>,
-    place: &'a Place,
-    kind: AnnotationKind,
-    label: Option<&'a str>,
+/// What the block of a finding is made with. The renderer takes paths, labels and hints as they are, so all of them are
+/// made safe before.
+struct Block<'a> {
     tree: &'a Tree,
-    prefix: &str,
-) -> Group<'a> {
-    let path = format!("{prefix}{}", place.file);
-    let (Some(source), Some(span)) = (source(&place.file, tree), place.span) else {
-        return group.element(Origin::path(path));
-    };
-    let window = window(source, span.start);
-    let line = &source[window.start..window.end];
-    if line.len() > MAX_LINE {
-        let column = source.get(window.start..window.at).map_or(0, |text| text.chars().count()) + 1;
-        return group.element(Origin::path(path).line(window.line).char_column(column));
+    prefix: &'a str,
+}
+
+impl<'a> Block<'a> {
+    fn of(&self, finding: &'a Diagnostic) -> Group<'a> {
+        let level = match finding.severity() {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let mut group = Group::with_title(level.primary_title(line(&finding.message)).id(finding.code.as_str()));
+        group = self.shown(group, &finding.place, AnnotationKind::Primary, None);
+        for (place, why) in &finding.related {
+            group = self.shown(group, place, AnnotationKind::Context, Some(why));
+        }
+        match &finding.hint {
+            Some(hint) => group.element(Level::HELP.message(line(hint))),
+            None => group,
+        }
     }
-    let from = window.at - window.start;
-    let to = (span.end.clamp(window.at, window.end) - window.start).max(from);
-    let to = (to..=line.len()).find(|at| line.is_char_boundary(*at)).unwrap_or(line.len());
-    let snippet = Snippet::source(line).path(path).line_start(window.line);
-    group.element(snippet.annotation(kind.span(from..to).label(label)))
+
+    /// Adds the line of a place with its caret, or only the place if there is no line to show.
+    fn shown(&self, group: Group<'a>, place: &'a Place, kind: AnnotationKind, label: Option<&'a str>) -> Group<'a> {
+        let path = line(&format!("{}{}", self.prefix, place.file)).into_owned();
+        let (Some(source), Some(span)) = (source(&place.file, self.tree), place.span) else {
+            return group.element(Origin::path(path));
+        };
+        let window = window(source, span.start);
+        let text = &source[window.start..window.end];
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        if text.len() > MAX_LINE {
+            let column = source.get(window.start..window.at).map_or(0, |text| text.chars().count()) + 1;
+            return group.element(Origin::path(path).line(window.line).char_column(column));
+        }
+
+        let from = (window.at - window.start).min(text.len());
+        let to = (span.end.clamp(window.at, window.end) - window.start).clamp(from, text.len());
+        let to = (to..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        let escaped = escaped(text, [from, to]);
+        let [from, to] = escaped.at;
+        let snippet = Snippet::source(escaped.text).path(path).line_start(window.line);
+        group.element(snippet.annotation(kind.span(from..to).label(label.map(line))))
+    }
+}
+
+/// A line of a file as it is shown, and where two places in it are then.
+struct Escaped {
+    text: String,
+    at: [usize; 2],
+}
+
+/// Makes a line of a file safe to show, and follows two places in it; tabs stay, which the renderer takes for blanks.
+fn escaped(source: &str, places: [usize; 2]) -> Escaped {
+    let chars: Vec<char> = source.chars().collect();
+    let mut text = String::with_capacity(source.len());
+    let mut at = [None; 2];
+    for (number, (byte, c)) in source.char_indices().enumerate() {
+        for (place, at) in places.iter().zip(&mut at) {
+            if byte >= *place && at.is_none() {
+                *at = Some(text.len());
+            }
+        }
+        if c == '\t' { text.push(c) } else { push(&mut text, &chars, number) }
+    }
+    let end = text.len();
+    Escaped { text, at: at.map(|at| at.unwrap_or(end)) }
 }
 
 fn source<'t>(path: &str, tree: &'t Tree) -> Option<&'t str> {

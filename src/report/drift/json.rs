@@ -4,15 +4,14 @@ use super::DriftReport;
 use super::fold::{Fold, Times, fold, since};
 use super::words;
 use crate::drift::{Class, Excused, NodeDrift, Standing, Subject, Verdict};
+use crate::model::SafeText;
 use crate::view::{
     API_VERSION, ClassView, CoverageView, DiagnosticView, DriftView, ExceptionView, FindingView, NodeDriftView,
     NodeFindingView, StandingCounts, StandingView, SubjectKind, TimesView, VerdictView,
 };
 
-pub fn write(report: &DriftReport<'_>) -> String {
-    let mut text = serde_json::to_string_pretty(&view(report)).expect("the view has string keys and plain values");
-    text.push('\n');
-    text
+pub fn write(report: &DriftReport<'_>) -> SafeText {
+    SafeText::json(&view(report)).expect("the view has string keys and plain values")
 }
 
 pub fn view(report: &DriftReport<'_>) -> DriftView {

@@ -21,7 +21,7 @@ pub use fold::{Fold, Times, fold};
 pub use sarif::MAX_RESULTS as MAX_SARIF_RESULTS;
 
 use crate::drift::Drift;
-use crate::model::Tree;
+use crate::model::{SafeText, Tree};
 use crate::snapshot::Snapshot;
 use crate::view::DriftView;
 
@@ -63,14 +63,14 @@ impl DriftReport<'_> {
     ///
     /// Every format ends in a newline.
     #[must_use]
-    pub fn write(&self, format: Format, colour: bool) -> String {
+    pub fn write(&self, format: Format, colour: bool) -> SafeText {
         match format {
             Format::Text => text::write(self, colour),
             Format::Json => json::write(self),
-            Format::Markdown => markdown::write(self),
-            Format::Junit => junit::write(self),
+            Format::Markdown => SafeText::lines(markdown::write(self).lines()),
+            Format::Junit => SafeText::lines(junit::write(self).lines()),
             Format::Sarif => sarif::write(self),
-            Format::Github => github::write(self),
+            Format::Github => SafeText::commands(&github::write(self)),
         }
     }
 

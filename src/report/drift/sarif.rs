@@ -12,6 +12,7 @@ use super::sarif_log::{
 use super::spot::Spot;
 use super::words;
 use crate::drift::{Class, Excused, Standing, Verdict};
+use crate::model::SafeText;
 use crate::view::{DiagnosticView, hex};
 
 /// The most results of a run. GitHub shows the first 5,000 and takes files up to 10 MB, packed; a result is at most about
@@ -27,7 +28,7 @@ const ROOT: &str = "%SRCROOT%";
 /// The name of our fingerprint; another way to make it would need another name.
 const FINGERPRINT: &str = "musterDrift/v1";
 
-pub fn write(report: &DriftReport<'_>) -> String {
+pub fn write(report: &DriftReport<'_>) -> SafeText {
     let folds = fold(&report.drift.findings);
     let base = BaseLocation { description: message("The root of the git repository of wishes") };
     let run = Run {
@@ -43,9 +44,7 @@ pub fn write(report: &DriftReport<'_>) -> String {
         results: results(report, &folds),
     };
     let log = Log { schema: "https://json.schemastore.org/sarif-2.1.0.json", version: "2.1.0", runs: [run] };
-    let mut text = serde_json::to_string_pretty(&log).expect("the log has string keys and plain values");
-    text.push('\n');
-    text
+    SafeText::json(&log).expect("the log has string keys and plain values")
 }
 
 fn rules() -> Vec<Rule> {

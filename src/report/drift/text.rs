@@ -4,13 +4,14 @@ use super::DriftReport;
 use super::fold::{Fold, fold};
 use super::words;
 use crate::drift::{Standing, Verdict};
+use crate::model::SafeText;
 use crate::report::diagnostics;
-use crate::report::page::{MAX_SET_LINES, Page, WIDTH, wrap};
+use crate::report::page::{BOLD, BOLD_CYAN, BOLD_RED, BOLD_YELLOW, MAX_SET_LINES, Page, WIDTH, wrap};
 
 /// The characters of a value.
 const MAX_VALUE: usize = 120;
 
-pub fn write(report: &DriftReport<'_>, colour: bool) -> String {
+pub fn write(report: &DriftReport<'_>, colour: bool) -> SafeText {
     let folds = fold(&report.drift.findings);
     let mut page = Page::new(colour);
     head(report, &mut page);
@@ -19,17 +20,17 @@ pub fn write(report: &DriftReport<'_>, colour: bool) -> String {
     }
     excepted(&folds, &mut page);
     tail(report, &mut page);
-    page.out
+    page.finish()
 }
 
 fn heading(page: &mut Page, standing: Standing, text: &str) {
-    let escape = match standing {
-        Standing::Drifted => "\x1b[1;31m",
-        Standing::Unknown => "\x1b[1;33m",
-        Standing::Pending | Standing::Settling => "\x1b[1;36m",
-        Standing::Excepted | Standing::InSync | Standing::NotObservable => "\x1b[1m",
+    let style = match standing {
+        Standing::Drifted => BOLD_RED,
+        Standing::Unknown => BOLD_YELLOW,
+        Standing::Pending | Standing::Settling => BOLD_CYAN,
+        Standing::Excepted | Standing::InSync | Standing::NotObservable => BOLD,
     };
-    page.line(0, &format!("{}: {text}", page.paint(escape, standing.as_str())));
+    page.line(0, &format!("{}: {text}", page.paint(style, standing.as_str())));
 }
 
 fn head(report: &DriftReport<'_>, page: &mut Page) {
@@ -128,7 +129,7 @@ fn excepted(folds: &[Fold<'_>], page: &mut Page) {
 
 fn tail(report: &DriftReport<'_>, page: &mut Page) {
     let drift = report.drift;
-    page.out.push_str(&diagnostics::text(&drift.warnings, report.tree, report.prefix, page.colour));
+    page.push(&diagnostics::text(&drift.warnings, report.tree, report.prefix, page.colour));
     page.wrapped(0, &words::coverage(&drift.coverage));
     page.line(0, &words::count(drift));
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fold::{Fold, Times};
+pub use crate::model::text::{cut, plural, shown};
+
 use crate::drift::{Class, Coverage, Drift, Excused, Finding, Settling, Standing, Subject, Verdict};
 
 /// How many characters before the first difference of two long values are shown.
@@ -10,27 +12,6 @@ const BEFORE_DIFFERENCE: usize = 12;
 
 /// How many characters of each part of a sentence are shown, and twice that of two values together.
 const MAX_SENTENCE: usize = 300;
-
-/// Writes a value so that nothing in it is invisible: as it is, or quoted with escapes where that would mislead.
-///
-/// What comes back has no control, formatting or line break characters.
-pub fn shown(value: &str) -> String {
-    let quoted = format!("{value:?}");
-    let has_edges = value.is_empty() || value.starts_with(' ') || value.ends_with(' ');
-    if has_edges || quoted[1..quoted.len() - 1].replace("\\\"", "\"").replace("\\\\", "\\") != value {
-        quoted
-    } else {
-        value.to_owned()
-    }
-}
-
-/// Cuts a text to so many characters, the last of them an ellipsis where something was cut.
-pub fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
-}
 
 /// Cuts two values to so many characters each, and keeps their first difference in sight.
 pub fn pair(one: &str, other: &str, most: usize) -> (String, String) {
@@ -125,16 +106,6 @@ pub fn kind(fold: &Fold<'_>) -> String {
         Subject::System { system, .. } => format!("System {} behind BMC ", cut(&shown(system), 60)),
         Subject::Mac(_) => "MAC address ".into(),
     }
-}
-
-/// Writes a number with its word.
-pub fn plural(number: usize, word: &str) -> String {
-    let ending = match (number, word.ends_with('s')) {
-        (1, _) => "",
-        (_, true) => "es",
-        (_, false) => "s",
-    };
-    format!("{number} {word}{ending}")
 }
 
 /// Writes how long before the comparison a time was: `3 h`.

@@ -1,0 +1,58 @@
+//! How the log is written: nothing in a field begins a line, moves a cursor, or commands a CI system.
+//!
+//! Fields hold what commits, BMCs and clients say. As text each is one piece of one line; as JSON each keeps its exact
+//! value, by escapes of JSON.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+
+use tracing::field::Field;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+
+use crate::model::text::{harden_json, line};
+
+/// Begins to log to stderr: as text on a terminal, and as JSON otherwise.
+///
+/// A log that cannot be written (its reader is gone, the disk is full) is lost in silence: the library's own complaint
+/// would go to the same place and end the thread that logs.
+pub fn begin(filter: EnvFilter) {
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).log_internal_errors(false);
+    if io::stderr().is_terminal() {
+        log.fmt_fields(text_fields()).with_writer(io::stderr).init();
+    } else {
+        log.json().with_writer(|| JsonLog).init();
+    }
+}
+
+/// Writes the fields of a line of text.
+fn text_fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
+    debug_fn(field).delimited(" ")
+}
+
+fn field(out: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    let value = line(&value);
+    match (field.name(), out.has_ansi_escapes()) {
+        ("message", _) => write!(out, "{value}"),
+        (name, true) => write!(out, "\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m{value}"),
+        (name, false) => write!(out, "{name}={value}"),
+    }
+}
+
+/// Stderr, to which each event is written as one line of JSON.
+struct JsonLog;
+
+impl Write for JsonLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        io::stderr().lock().write_all(harden_json(&text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
