@@ -1,4 +1,4 @@
-//! The comparison itself: every machine of both sides, digests and inputs first, texts only where they may differ.
+//! The comparison itself: every machine of both sides, digests of what it is served first, texts only if those differ.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
@@ -7,13 +7,16 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::inputs::{ClassPair, Inputs};
+use super::keys::{self, Places};
 use super::lines::{self, Hunk, Part};
 use super::mask;
 use super::pairs::{Pair, pairs};
+use super::servers::Servers;
+use super::texts::{self, Fill};
 use super::values::{self, ValueChange};
 use super::{Change, Fate, MachineChange, Patch, Subject};
 use crate::model::NodeSet;
-use crate::snapshot::{Answer, Snapshot, UnknownAnswer};
+use crate::snapshot::{Answer, Snapshot};
 
 /// The architectures that a machine may say it has, and that it says none.
 const ASKS: [&str; 3] = ["?", "x86_64", "aarch64"];
@@ -22,7 +25,8 @@ const ASKS: [&str; 3] = ["?", "x86_64", "aarch64"];
 #[must_use]
 pub fn compare(base: &Arc<Snapshot>, head: &Arc<Snapshot>, only: Option<&BTreeSet<String>>) -> Change {
     let inputs = Inputs::new(base, head);
-    let comparing = Comparing { base, head, inputs: &inputs, known: Mutex::default() };
+    let servers = Servers::new(base, head);
+    let comparing = Comparing { base, head, inputs: &inputs, servers: &servers, known: Mutex::default() };
     let name = |snapshot: &Snapshot, at: Option<usize>| at.map(|at| snapshot.nodes()[at].name.to_string());
     let is_meant = |pair: &Pair| {
         let names = [name(base, pair.base), name(head, pair.head)];
@@ -31,6 +35,7 @@ pub fn compare(base: &Arc<Snapshot>, head: &Arc<Snapshot>, only: Option<&BTreeSe
     let pairs: Vec<Pair> = pairs(base, head).into_iter().filter(is_meant).collect();
     let mut machines: Vec<MachineChange> = pairs.into_par_iter().filter_map(|pair| comparing.node(pair)).collect();
     in_natural_order(&mut machines);
+
     if only.is_none() {
         let mut bmcs = comparing.bmcs();
         in_natural_order(&mut bmcs);
@@ -46,34 +51,11 @@ fn in_natural_order(machines: &mut [MachineChange]) {
     machines.sort_by_key(|machine| place.get(&*machine.name).copied());
 }
 
-/// Writes one of the texts that a node is served, with marks for what differs by request; none where it gets none.
-pub fn served(snapshot: &Snapshot, node: usize, part: Part) -> Option<String> {
-    if snapshot.is_retired(node) {
-        return None;
-    }
-    match part {
-        Part::Script => match snapshot.answer(node) {
-            Answer::Script(prepared) => Some(prepared.script.marked().to_owned()),
-            Answer::Retired | Answer::Nothing => None,
-        },
-        // A Snapshot that was built writes every document.
-        Part::Document(document) => snapshot.document(node, document).ok().flatten(),
-    }
-}
-
-/// Writes what a machine is answered that nobody declares; empty where it is refused.
-pub fn unknown(snapshot: &Snapshot, ask: &str) -> String {
-    match snapshot.unknown((ask != "?").then_some(ask)) {
-        UnknownAnswer::Again(script) => script.marked().to_owned(),
-        UnknownAnswer::Boot(prepared) => prepared.script.marked().to_owned(),
-        UnknownAnswer::Refused => String::new(),
-    }
-}
-
 struct Comparing<'s> {
     base: &'s Snapshot,
     head: &'s Snapshot,
     inputs: &'s Inputs<'s>,
+    servers: &'s Servers<'s>,
     /// Patches by the digest of both texts: many nodes have the same documents.
     known: Mutex<HashMap<[u8; 32], Arc<[Hunk]>>>,
 }
@@ -81,56 +63,97 @@ struct Comparing<'s> {
 impl Comparing<'_> {
     fn node(&self, pair: Pair) -> Option<MachineChange> {
         let Pair { base, head, fate } = pair;
-        let (own, name) = match (base, head) {
-            (_, Some(at)) => (at, self.head.nodes()[at].name.clone()),
-            (Some(at), None) => (at, self.base.nodes()[at].name.clone()),
+        let name = match (base, head) {
+            (_, Some(at)) => self.head.nodes()[at].name.clone(),
+            (Some(at), None) => self.base.nodes()[at].name.clone(),
             (None, None) => return None,
         };
-        let mut machine =
-            MachineChange { subject: Subject::Node, name, base, head, fate, values: Vec::new(), patches: Vec::new() };
+        let differences = keys::differences(self.base, self.head, Places { base, head });
+        let mut machine = MachineChange {
+            subject: Subject::Node,
+            name,
+            base,
+            head,
+            fate,
+            values: Vec::new(),
+            keys: differences.keys,
+            patches: Vec::new(),
+            fill: Fill::default(),
+        };
         if let (Some(old), Some(new)) = (base, head) {
             self.both(old, new, &mut machine);
-            let is_changed = machine.fate != Fate::Changed || !machine.values.is_empty() || !machine.patches.is_empty();
+            machine.values.extend(differences.values);
+            let is_changed = machine.fate != Fate::Changed
+                || !machine.values.is_empty()
+                || !machine.keys.is_empty()
+                || !machine.patches.is_empty();
             return is_changed.then_some(machine);
         }
-        let side = if head.is_some() { self.head } else { self.base };
-        machine.patches = Part::ALL.into_iter().filter_map(|part| self.patch(&machine, part)).collect();
+        self.one(&mut machine);
+        Some(machine)
+    }
+
+    /// Describes a machine that only one side has.
+    fn one(&self, machine: &mut MachineChange) {
+        machine.patches = Part::ALL.into_iter().filter_map(|part| self.patch(machine, part)).collect();
+        let (side, own) = match (machine.base, machine.head) {
+            (_, Some(at)) => (self.head, at),
+            (Some(at), None) => (self.base, at),
+            (None, None) => return,
+        };
+
         let class = side.nodes()[own].class;
-        let script = values::of_script(side, own);
-        let all = [values::of_node(side, own), values::of_class(side, class), script];
+        let all = [values::of_node(side, own), values::of_class(side, class), values::of_script(side, own)];
         for values in all {
             let nothing = values::Values::default();
-            let (old, new) = if head.is_some() { (nothing, values) } else { (values, nothing) };
+            let (old, new) = if machine.head.is_some() { (nothing, values) } else { (values, nothing) };
             machine.values.extend(values::differences(old, new));
         }
         // The patch tells these, and in their order.
         machine.values.retain(|change| !change.key.starts_with("params."));
-        Some(machine)
     }
 
     fn both(&self, old: usize, new: usize, machine: &mut MachineChange) {
         let (base, head) = (self.base, self.head);
-        let classes = self.inputs.classes(base.nodes()[old].class, head.nodes()[new].class);
-        let values = values::differences(values::of_node(base, old), values::of_node(head, new));
-        let is_same_script = match (base.answer(old), head.answer(new)) {
-            (Answer::Script(one), Answer::Script(other)) => one.digest == other.digest,
-            (Answer::Retired, Answer::Retired) | (Answer::Nothing, Answer::Nothing) => true,
-            (Answer::Script(_) | Answer::Retired | Answer::Nothing, _) => false,
+        let nodes = [&base.nodes()[old], &head.nodes()[new]];
+        machine.fill = Fill {
+            server_for: self.servers.vantage(&nodes),
+            mac: texts::is_called_otherwise((base, old), (head, new)),
         };
-        let is_same = classes.is_same && values.is_empty();
         for part in Part::ALL {
-            let equal = if part == Part::Script { is_same_script } else { is_same };
-            if !equal {
+            if self.may_differ(part, old, new, machine.fill) {
                 machine.patches.extend(self.patch(machine, part));
             }
         }
-        machine.values = values;
+
+        let classes = self.inputs.classes(nodes[0].class, nodes[1].class);
+        machine.values = values::differences(values::of_node(base, old), values::of_node(head, new));
         machine.values.extend(classes.values.iter().cloned());
-        self.causes(old, new, &classes, machine);
+        self.causes(new, old, &classes, machine);
+    }
+
+    /// Tells whether the two sides may serve different bytes, by digests alone.
+    fn may_differ(&self, part: Part, old: usize, new: usize, fill: Fill) -> bool {
+        let (base, head) = (self.base, self.head);
+        match part {
+            Part::Script => match (base.answer(old), head.answer(new)) {
+                (Answer::Script(one), Answer::Script(other)) => {
+                    let needs_server = one.script.needs_server() || other.script.needs_server();
+                    one.digest != other.digest || fill.mac || (needs_server && fill.server_for.is_some())
+                }
+                (Answer::Retired, Answer::Retired) | (Answer::Nothing, Answer::Nothing) => false,
+                (Answer::Script(_) | Answer::Retired | Answer::Nothing, _) => true,
+            },
+            Part::Document(document) => {
+                let (one, other) = (base.document_digest(old, document), head.document_digest(new, document));
+                let needs_server = [one, other].into_iter().flatten().any(|digest| digest.needs_server());
+                one != other || (needs_server && fill.server_for.is_some())
+            }
+        }
     }
 
     /// Adds the values that only say why bytes differ.
-    fn causes(&self, old: usize, new: usize, classes: &ClassPair, machine: &mut MachineChange) {
+    fn causes(&self, new: usize, old: usize, classes: &ClassPair, machine: &mut MachineChange) {
         let script = machine.patch(Part::Script).is_some();
         let documents = machine.patches.iter().any(|patch| patch.part != Part::Script);
         let mut causes: Vec<ValueChange> = Vec::new();
@@ -139,11 +162,12 @@ impl Comparing<'_> {
         }
         if script || documents {
             let known = |key: &str, causes: &[ValueChange]| causes.iter().any(|cause| *cause.key == *key);
+            let reaches =
+                |cause: &ValueChange| documents || cause.key.starts_with("vars.") || cause.key.starts_with("order of ");
             let of_documents = classes.of_documents.iter();
-            let reaches = |cause: &ValueChange| cause.key.starts_with("vars.") || documents;
             let more: Vec<_> = of_documents.filter(|cause| reaches(cause) && !known(&cause.key, &causes)).collect();
             causes.extend(more.into_iter().cloned());
-            causes.extend(self.of_cluster(new, script, documents));
+            causes.extend(self.of_cluster(new, script, documents, machine.fill));
         }
         if documents {
             causes.extend(self.of_files(new));
@@ -151,8 +175,9 @@ impl Comparing<'_> {
         machine.values.extend(causes);
     }
 
-    /// Lists what differs of the cluster, and of the networks that a node is in; of all networks where nothing else does.
-    fn of_cluster(&self, new: usize, script: bool, documents: bool) -> Vec<ValueChange> {
+    /// Lists what differs of the cluster, and of the networks that a node is in; of all networks, what decides by which
+    /// URL it reaches muster.
+    fn of_cluster(&self, new: usize, script: bool, documents: bool, fill: Fill) -> Vec<ValueChange> {
         let desired = self.head.desired();
         let specs = desired.nics(&desired.nodes[new]);
         let own: Vec<String> = specs
@@ -162,7 +187,10 @@ impl Comparing<'_> {
         let reaches = |change: &&ValueChange| match &*change.key {
             "cluster.retry_delay" => script,
             "cluster.name" => documents,
-            key => key == "cluster.advertise" || own.iter().any(|own| key.starts_with(own.as_str())),
+            key => {
+                let is_own = own.iter().any(|own| key.starts_with(own.as_str()));
+                is_own || key == "cluster.advertise" || (fill.server_for.is_some() && decides_server(key))
+            }
         };
         self.inputs.cluster.iter().filter(reaches).cloned().collect()
     }
@@ -179,8 +207,7 @@ impl Comparing<'_> {
     }
 
     fn patch(&self, machine: &MachineChange, part: Part) -> Option<Patch> {
-        let old = machine.base.and_then(|at| served(self.base, at, part));
-        let new = machine.head.and_then(|at| served(self.head, at, part));
+        let [old, new] = texts::sides(self.base, self.head, machine, part);
         if old == new {
             return None;
         }
@@ -234,21 +261,38 @@ impl Comparing<'_> {
                 (Some(_), Some(_)) => Fate::Changed,
             };
             let (subject, name) = (Subject::Bmc, name.clone());
-            changes.push(MachineChange { subject, name, base, head, fate, values, patches: Vec::new() });
+            let (keys, patches, fill) = (Vec::new(), Vec::new(), Fill::default());
+            changes.push(MachineChange { subject, name, base, head, fate, values, keys, patches, fill });
         }
         changes
     }
 
     fn unknown(&self, ask: &str) -> Option<MachineChange> {
-        let (old, new) = (unknown(self.base, ask), unknown(self.head, ask));
-        (old != new).then(|| MachineChange {
+        let fill = Fill { server_for: self.servers.vantage(&[]), mac: false };
+        let mut machine = MachineChange {
             subject: Subject::Unknown,
             name: ask.into(),
             base: None,
             head: None,
             fate: Fate::Changed,
             values: Vec::new(),
-            patches: vec![Patch { part: Part::Script, hunks: self.hunks(Part::Script, &old, &new) }],
-        })
+            keys: Vec::new(),
+            patches: Vec::new(),
+            fill,
+        };
+        machine.patches.push(self.patch(&machine, Part::Script)?);
+
+        let arch = (ask != "?").then_some(ask);
+        machine.values = values::differences(values::of_unknown(self.base, arch), values::of_unknown(self.head, arch));
+        let reaches = |change: &&ValueChange| {
+            change.key.starts_with("cluster.") || (fill.server_for.is_some() && decides_server(&change.key))
+        };
+        machine.values.extend(self.inputs.cluster.iter().filter(reaches).cloned());
+        Some(machine)
     }
+}
+
+/// Tells whether a value decides by which URL a machine reaches muster.
+fn decides_server(key: &str) -> bool {
+    key == "cluster.advertise" || key.ends_with(".advertise") || key.ends_with(".cidr")
 }

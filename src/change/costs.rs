@@ -19,7 +19,9 @@ pub struct Costs {
     /// Those whose script differs in none of the above.
     pub other_script: usize,
     pub cloud_init: usize,
-    /// Of nodes that stay: those that are served the same bytes, so that muster compares or asks otherwise at once and
+    /// Of nodes that stay: those that are served the same bytes, but are found by other keys than before.
+    pub found: usize,
+    /// Of nodes that stay: those that are served the same bytes by the same keys, so that muster compares or asks otherwise at once and
     /// their next boot brings nothing new.
     pub not_served: usize,
     /// Of nodes that stay or come: those that the change reaches at their next boot, and not before.
@@ -70,6 +72,7 @@ impl Costs {
         self.cloud_init += usize::from(machine.patches.iter().any(|patch| patch.part != Part::Script));
         match machine.reach() {
             Reach::NextBoot => self.next_boot += 1,
+            Reach::Found => self.found += 1,
             Reach::Compared => self.not_served += 1,
         }
     }

@@ -252,7 +252,7 @@ impl Masked {
         let (old, new) = Mask::both(&base, &head);
         let mut content = Content::covered(machine, &old, &new);
         let mut digest = Sha256::new();
-        digest.update([machine.subject as u8, rank(&machine.fate)]);
+        digest.update([machine.subject as u8, rank(&machine.fate), machine.reach() as u8]);
         let (mut one, mut other) = (Sha256::new(), Sha256::new());
         content.filled(&old, &new).feed(&mut one);
         Content::exact(machine).feed(&mut other);
@@ -297,6 +297,12 @@ impl Fold<'_> {
     #[must_use]
     pub fn fate(&self) -> &Fate {
         &self.machines[0].fate
+    }
+
+    /// Tells whether bytes differ and no value says why.
+    #[must_use]
+    pub fn is_unexplained(&self) -> bool {
+        self.machines[0].is_unexplained()
     }
 
     /// Tells how the change gets to the machines.

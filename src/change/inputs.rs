@@ -1,7 +1,6 @@
-//! What of two Snapshots is equal, so that no document has to be written to know that it is.
+//! What two Snapshots are made from, compared once for all machines that have it in common.
 //!
-//! A document is a function of its class (variables, groups, architecture, boot configuration, server), of the files under
-//! `cloud-init/`, of the cluster and its networks, and of the node's own values. Where all of these are equal, so is it.
+//! It explains why bytes differ. Whether they do, bytes alone decide.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -28,10 +27,8 @@ pub struct Inputs<'s> {
 pub struct ClassPair {
     /// What differs and matters by itself.
     pub values: std::sync::Arc<[ValueChange]>,
-    /// What differs and may reach documents.
+    /// What differs and matters only if it reaches a text.
     pub of_documents: std::sync::Arc<[ValueChange]>,
-    /// Whether documents are equal where the node's own values are.
-    pub is_same: bool,
 }
 
 impl<'s> Inputs<'s> {
@@ -58,27 +55,9 @@ impl<'s> Inputs<'s> {
     fn compare(&self, old: u32, new: u32) -> ClassPair {
         let (base, head) = (self.base, self.head);
         let values = values::differences(values::of_class(base, old), values::of_class(head, new));
-        let of_documents = values::differences(values::of_documents(base, old), values::of_documents(head, new));
-        let (one, other) = (&base.resolved().classes[old as usize], &head.resolved().classes[new as usize]);
-        // Leaves tell numbers from texts, values tell an empty table from none.
-        let tables =
-            one.vars.to_value() == other.vars.to_value() && one.meta_data.to_value() == other.meta_data.to_value();
-        let groups = |snapshot: &Snapshot, class: u32| -> Vec<Box<str>> {
-            let desired = snapshot.desired();
-            let groups = &desired.classes[class as usize].groups;
-            groups.iter().map(|at| desired.groups[usize::from(*at)].name.clone()).collect()
-        };
-        let is_same = self.cluster.is_empty()
-            && self.files.is_empty()
-            && of_documents.is_empty()
-            && tables
-            && one.arch.value == other.arch.value
-            // As templates see them: in their order.
-            && groups(base, old) == groups(head, new)
-            && values::server(base, old) == values::server(head, new)
-            // Interfaces of the class; expectations reach no document.
-            && values.iter().all(|change| change.key.starts_with("expect."));
-        ClassPair { values: values.into(), of_documents: of_documents.into(), is_same }
+        let mut of_documents = values::differences(values::of_documents(base, old), values::of_documents(head, new));
+        of_documents.extend(values::reordered((base, old), (head, new)));
+        ClassPair { values: values.into(), of_documents: of_documents.into() }
     }
 }
 

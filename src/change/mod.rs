@@ -1,7 +1,8 @@
 //! What a change means: the difference of two Snapshots, machine by machine, and folded.
 //!
-//! A machine is in the result exactly if what it is served differs by a byte, or a value differs that muster compares with
-//! the machine or asks it by. Nodes are matched by name, and those that were renamed by who they are. This room knows
+//! A machine is in the result exactly if what it is served differs by a byte, whatever it asks by, or a value differs that
+//! muster compares with the machine or asks it by. Bytes decide; values only explain, and a difference that none of them
+//! explains is said to be one. Nodes are matched by name, and those that were renamed by who they are. This room knows
 //! neither git nor who reads the result.
 
 mod compare;
@@ -11,11 +12,14 @@ mod guard;
 mod inputs;
 mod installers;
 mod judge;
+mod keys;
 mod lines;
 mod mask;
 mod pairs;
+mod servers;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod values;
 
 use std::sync::Arc;
@@ -27,8 +31,11 @@ pub use costs::{Costs, costs};
 pub use fold::{Fold, FoldedValue, MaskedHunk, fold};
 pub use guard::{Breach, Broken, Judgement, Rail, StaleAllow};
 pub use judge::judge;
+pub use keys::KeyChange;
 pub use lines::{Hunk, Part, hunks, lines};
 pub use mask::with_holes;
+pub use servers::Vantage;
+pub use texts::Fill;
 pub use values::{Spot, Value, ValueChange};
 
 /// The difference of two Snapshots.
@@ -77,6 +84,8 @@ impl Fate {
 pub enum Reach {
     /// Its bytes differ: the machine gets them when it boots next.
     NextBoot,
+    /// The node is served the same bytes, but to others than before: a key finds it that did not, or the other way round.
+    Found,
     /// Nothing that it is served differs: only what muster compares it with, and asks it by.
     Compared,
 }
@@ -92,8 +101,12 @@ pub struct MachineChange {
     pub head: Option<usize>,
     pub fate: Fate,
     pub values: Vec<ValueChange>,
+    /// The keys by which only one side finds it.
+    pub keys: Vec<KeyChange>,
     /// The parts whose bytes differ, in the order of [`Part::ALL`].
     pub patches: Vec<Patch>,
+    /// How the texts are filled that the patches compare.
+    pub fill: Fill,
 }
 
 /// What differs of one text.
@@ -109,7 +122,21 @@ impl MachineChange {
     /// Tells how the change gets to the machine.
     #[must_use]
     pub fn reach(&self) -> Reach {
-        if self.patches.is_empty() { Reach::Compared } else { Reach::NextBoot }
+        match (self.patches.is_empty(), self.keys.is_empty()) {
+            (false, _) => Reach::NextBoot,
+            (true, false) => Reach::Found,
+            (true, true) => Reach::Compared,
+        }
+    }
+
+    /// Tells whether bytes differ and no value says why.
+    #[must_use]
+    pub fn is_unexplained(&self) -> bool {
+        let explains = |change: &ValueChange| {
+            let key = &*change.key;
+            !key.starts_with("expect.") && !key.starts_with("found by ") && key != "macs"
+        };
+        self.fate == Fate::Changed && !self.patches.is_empty() && !self.values.iter().any(explains)
     }
 
     /// Returns the patch of one part, where its bytes differ.
@@ -129,18 +156,13 @@ impl Change {
     /// Writes the text of one part of a machine on one side, as [`Patch`] compares it; empty where it is served none.
     #[must_use]
     pub fn text(&self, machine: &MachineChange, part: Part, side: Side) -> String {
-        let (snapshot, at) = match side {
-            Side::Base => (&self.base, machine.base),
-            Side::Head => (&self.head, machine.head),
+        let [old, new] = texts::sides(&self.base, &self.head, machine, part);
+        let text = match side {
+            Side::Base => old,
+            Side::Head => new,
         };
-        match machine.subject {
-            Subject::Node => {
-                let text = at.and_then(|at| compare::served(snapshot, at, part)).unwrap_or_default();
-                if part == Part::Script { text } else { mask::without_boundary(&text) }
-            }
-            Subject::Bmc => String::new(),
-            Subject::Unknown => compare::unknown(snapshot, &machine.name),
-        }
+        let text = text.unwrap_or_default();
+        if part == Part::Script { text } else { mask::without_boundary(&text) }
     }
 }
 

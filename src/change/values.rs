@@ -3,12 +3,10 @@
 //! Some values matter by themselves: identity, the BMC, what a machine should look like. The others only say why bytes
 //! differ, so that a change of them that reaches no byte is no change.
 
-use crate::desired::{Bmc, BootKind, Desired};
-use crate::model::{Layer, Origin};
-use crate::resolve::{self, Vars};
+use crate::desired::{Bmc, BootKind, Desired, Unknown};
+use crate::model::{Arch, Layer, Origin};
+use crate::resolve::{Boot, Vars};
 use crate::snapshot::Snapshot;
-
-use super::mask::with_holes;
 
 /// Where a value is stated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,14 +44,13 @@ impl Values {
     fn put(&mut self, snapshot: &Snapshot, key: &str, text: impl Into<String>, origin: Option<Origin>) {
         let origin = origin.filter(|origin| origin.layer != Layer::BuiltIn && !snapshot.is_stored());
         let text: String = text.into();
-        self.all
-            .push((key.into(), Value { text: with_holes(&text).into(), spot: origin.map(|at| spot(snapshot, at)) }));
+        self.all.push((key.into(), Value { text: text.into(), spot: origin.map(|at| spot(snapshot, at)) }));
     }
 
     /// Adds a text to the value of a key, for keys that have several.
     fn join(&mut self, snapshot: &Snapshot, key: &str, text: &str, origin: Origin) {
         match self.all.iter_mut().find(|(known, _)| **known == *key) {
-            Some((_, value)) => value.text = format!("{} {}", value.text, with_holes(text)).into(),
+            Some((_, value)) => value.text = format!("{} {text}", value.text).into(),
             None => self.put(snapshot, key, text, Some(origin)),
         }
     }
@@ -76,7 +73,8 @@ pub fn differences(old: Values, new: Values) -> Vec<ValueChange> {
     changes
 }
 
-fn spot(snapshot: &Snapshot, origin: Origin) -> Spot {
+/// Says where a value is stated.
+pub fn spot(snapshot: &Snapshot, origin: Origin) -> Spot {
     let sources = &snapshot.desired().sources;
     let layer = snapshot.desired().layer_words(origin.layer);
     Spot { path: sources.path(origin.file).into(), line: sources.line(origin.file, origin.at), layer }
@@ -225,27 +223,75 @@ pub fn of_documents(snapshot: &Snapshot, class: u32) -> Values {
 /// Lists what a node's script is made from.
 pub fn of_script(snapshot: &Snapshot, node: usize) -> Values {
     let mut all = Values::default();
-    let class = snapshot.resolved().class(node);
     // A Snapshot that was built expands for every node.
-    let Ok(Some(boot)) = snapshot.resolved().boot(node) else { return all };
-    let named = class.boot.map(|boot| boot.origin);
-    all.put(snapshot, "boot", &*boot.configuration.name, named);
-    all.put(snapshot, "boot.kind", boot.configuration.kind.as_str(), named);
-    match boot.configuration.kind {
-        BootKind::Local => return all,
-        BootKind::Live | BootKind::Install => {}
-    }
-    if let Some(kernel) = &boot.kernel {
-        all.put(snapshot, "kernel", &*kernel.text, Some(kernel.origin));
-    }
-    for initrd in &boot.initrd {
-        all.join(snapshot, "initrd", &initrd.text, initrd.origin);
-    }
-    for param in &boot.params {
-        let key = param.text.split('=').next().unwrap_or_default();
-        all.join(snapshot, &format!("params.{key}"), &param.text, param.origin);
+    if let Ok(Some(boot)) = snapshot.resolved().boot(node) {
+        all.boot(snapshot, &boot, snapshot.resolved().class(node).boot.map(|boot| boot.origin));
     }
     all
+}
+
+/// Lists what the answer to an unknown machine is made from, by the architecture that it says it has if any.
+pub fn of_unknown(snapshot: &Snapshot, arch: Option<&str>) -> Values {
+    let mut all = Values::default();
+    let (action, boot) = match snapshot.desired().cluster.unknown {
+        Unknown::Refuse => ("refuse", None),
+        Unknown::Retry => ("retry", None),
+        Unknown::Boot(boot) => ("boot", Some(boot)),
+    };
+    all.put(snapshot, "unknown.action", action, boot.map(|boot| boot.origin));
+    let arch = arch.and_then(Arch::from_ipxe);
+    if let (Some(named), Some(arch)) = (boot, arch)
+        && let Ok(Some(boot)) = snapshot.resolved().unknown_boot(arch)
+    {
+        all.boot(snapshot, &boot, Some(named.origin));
+    }
+    all
+}
+
+impl Values {
+    fn boot(&mut self, snapshot: &Snapshot, boot: &Boot<'_>, named: Option<Origin>) {
+        self.put(snapshot, "boot", &*boot.configuration.name, named);
+        self.put(snapshot, "boot.kind", boot.configuration.kind.as_str(), named);
+        match boot.configuration.kind {
+            BootKind::Local => return,
+            BootKind::Live | BootKind::Install => {}
+        }
+        if let Some(kernel) = &boot.kernel {
+            self.put(snapshot, "kernel", &*kernel.text, Some(kernel.origin));
+        }
+        for initrd in &boot.initrd {
+            self.join(snapshot, "initrd", &initrd.text, initrd.origin);
+        }
+        for param in &boot.params {
+            let key = param.text.split('=').next().unwrap_or_default();
+            self.join(snapshot, &format!("params.{key}"), &param.text, param.origin);
+        }
+    }
+}
+
+/// Writes in which order a class names its interfaces and its groups: what both sides name alike may still come in
+/// another order, and documents and the choice of the boot interface follow that.
+pub fn in_order(snapshot: &Snapshot, class: u32) -> [(&'static str, Vec<&str>); 2] {
+    let desired = snapshot.desired();
+    let own = &desired.classes[class as usize];
+    let nics = own.nics.iter().map(|spec| &*spec.name).collect();
+    let groups = own.groups.iter().map(|at| &*desired.groups[usize::from(*at)].name).collect();
+    [("order of nics", nics), ("order of groups", groups)]
+}
+
+/// Lists what comes in another order, of what two classes both name.
+pub fn reordered(old: (&Snapshot, u32), new: (&Snapshot, u32)) -> Vec<ValueChange> {
+    let sides = in_order(old.0, old.1).into_iter().zip(in_order(new.0, new.1));
+    let value = |names: &[&str]| Some(Value { text: names.join(" ").into(), spot: None });
+    let differing = sides.filter(|((_, was), (_, is))| {
+        let sorted = |names: &[&str]| {
+            let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            names.sort_unstable();
+            names
+        };
+        was != is && sorted(was) == sorted(is)
+    });
+    differing.map(|((key, was), (_, is))| ValueChange { key: key.into(), old: value(&was), new: value(&is) }).collect()
 }
 
 /// Lists what holds for the cluster and its networks as a whole.
@@ -274,10 +320,4 @@ pub fn of_cluster(desired: &Desired, snapshot: &Snapshot) -> Values {
         }
     }
     all
-}
-
-/// Returns the URL by which a class's nodes reach muster.
-pub fn server(snapshot: &Snapshot, class: u32) -> &str {
-    let desired = snapshot.desired();
-    resolve::server_of(desired, Some(&desired.classes[class as usize]))
 }

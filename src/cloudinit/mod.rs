@@ -70,19 +70,30 @@ pub fn document(resolved: &Resolved, node: usize, document: Document) -> Result<
     }
 }
 
-/// Writes every document of a node once, for what is wrong with them alone and together.
-#[must_use]
-pub fn check(resolved: &Resolved, node: usize) -> Findings {
-    let mut findings = Findings::new();
-    findings.extend(meta_data(resolved, node).err().into_iter().flatten());
-    let user = user_data(resolved, node).map_err(|found| findings.extend(found));
-    let vendor = parts::vendor_parts(resolved, node).map_err(|found| findings.extend(found));
+/// Every document of a node, and what is wrong with them.
+pub struct AllDocuments {
+    /// In the order of [`Document::ALL`]; nothing in the place of one that has a fault.
+    pub texts: [Option<String>; 4],
+    /// Of each alone, and of all together.
+    pub findings: Findings,
+}
 
-    if let (Ok(user), Ok(vendor)) = (user, vendor) {
+/// Writes every document of a node.
+#[must_use]
+pub fn all_documents(resolved: &Resolved, node: usize) -> AllDocuments {
+    let mut findings = Findings::new();
+    let mut told = |found: Findings| findings.extend(found);
+    let meta = meta_data(resolved, node).map_err(&mut told).ok();
+    let user = user_data(resolved, node).map_err(&mut told).ok();
+    let vendor = parts::vendor_parts(resolved, node).map_err(&mut told).ok();
+    let network = document(resolved, node, Document::NetworkConfig).map_err(&mut told).ok().flatten();
+
+    if let (Some(user), Some(vendor)) = (&user, &vendor) {
         let name = resolved.class(node).user_data.as_ref();
-        findings.extend(lists::hidden(resolved, name.map(|name| (name, user.as_str())), &vendor));
+        findings.extend(lists::hidden(resolved, name.map(|name| (name, user.as_str())), vendor));
     }
-    findings
+    let vendor = vendor.map(|parts| parts::vendor_data(&parts));
+    AllDocuments { texts: [meta, user, vendor, network], findings }
 }
 
 fn meta_data(resolved: &Resolved, node: usize) -> Result<String, Findings> {

@@ -163,7 +163,8 @@ impl fmt::Display for Free {
         match self {
             Self::Text(text) => write!(f, "{text:?}"),
             Self::Integer(number) => write!(f, "{number}"),
-            Self::Float(number) => write!(f, "{number}"),
+            // `1.0` is another value than `1`: templates and JSON write both as they stand.
+            Self::Float(number) => write!(f, "{number:?}"),
             Self::Boolean(value) => write!(f, "{value}"),
             Self::List(items) => {
                 let items: Vec<String> = items.iter().map(ToString::to_string).collect();

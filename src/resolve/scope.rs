@@ -30,7 +30,8 @@ impl ClassScope {
             arch,
             boot: boot.map(Into::into),
             cluster: desired.cluster.name.clone(),
-            server: server_of(desired, class).into(),
+            // The network that an unknown machine asks from decides, as it does for all else in its script.
+            server: class.map_or(SERVER_MARK, |class| server_of(desired, class)).into(),
         }
     }
 }
@@ -56,8 +57,8 @@ impl Object for ClassScope {
 /// Returns the URL by which the nodes of a class reach muster: their boot network's, else the cluster's, else a mark for
 /// the one that only the host knows.
 #[must_use]
-pub fn server_of<'d>(desired: &'d Desired, class: Option<&desired::Class>) -> &'d str {
-    let specs = class.map_or(&[][..], |class| &class.nics);
+pub fn server_of<'d>(desired: &'d Desired, class: &desired::Class) -> &'d str {
+    let specs = &class.nics;
     let boots = specs.iter().find(|spec| spec.boot);
     let nic = boots.or_else(|| specs.iter().find(|spec| spec.kind == NicKind::Ethernet));
     let network = nic.and_then(|nic| nic.network).map(|at| &desired.networks[usize::from(at.value)]);

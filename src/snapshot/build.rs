@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::digests::TextDigest;
 use super::index::Index;
 use super::{Answer, Prepared, Snapshot};
 use crate::cloudinit;
@@ -37,14 +38,15 @@ pub fn build_part(tree: &Tree, revision: Revision, node: &str) -> (Option<Snapsh
     let snapshot = desired.map(|desired| {
         let (resolved, later) = resolve::resolve(Arc::new(desired));
         findings.extend(later);
-        let mut answers = vec![Answer::Nothing; resolved.desired.nodes.len()];
+        let mut rendered = Rendered::nothing(resolved.desired.nodes.len());
         let index = Index::new(&resolved.desired.nodes);
         if let Some(at) = resolved.desired.nodes.iter().position(|own| *own.name == *node) {
-            let (answer, found) = render(&resolved, at);
-            answers[at] = answer;
-            findings.extend(found);
+            let one = render(&resolved, at);
+            rendered.answers[at] = one.answer;
+            rendered.documents[at] = one.documents;
+            findings.extend(one.findings);
         }
-        assemble(revision, resolved, index, answers, Vec::new())
+        assemble(revision, resolved, index, rendered, Vec::new())
     });
     findings.retain(|finding| finding.severity() == Severity::Error && !OF_THE_WHOLE.contains(&finding.code));
     findings.iter_mut().for_each(|finding| on_characters(tree, finding));
@@ -71,7 +73,7 @@ fn build_any(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
     let Some(desired) = desired else { return (None, findings) };
     let is_whole = !refused(&findings);
     let (resolved, mut later) = resolve::resolve(Arc::new(desired));
-    let (answers, found) = render_all(&resolved);
+    let (rendered, found) = render_all(&resolved);
     later.extend(found);
     let (unknown, found) = render_unknown(&resolved);
     later.extend(found);
@@ -83,18 +85,39 @@ fn build_any(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
         return (None, findings);
     }
     let index = Index::new(&resolved.desired.nodes);
-    (Some(assemble(revision, resolved, index, answers, unknown)), findings)
+    (Some(assemble(revision, resolved, index, rendered, unknown)), findings)
 }
 
 fn assemble(
     revision: Revision,
     resolved: Resolved,
     index: Index,
-    answers: Vec<Answer>,
+    rendered: Rendered,
     unknown: Vec<(Arch, Prepared)>,
 ) -> Snapshot {
     let (again, again_now) = (ipxe::ask_again(Some(UNKNOWN_DELAY)), ipxe::ask_again(None));
-    Snapshot { revision, resolved, answers, unknown, again, again_now, index, stored: None }
+    let Rendered { answers, documents } = rendered;
+    Snapshot { revision, resolved, answers, documents, unknown, again, again_now, index, stored: None }
+}
+
+/// What all nodes are served, in the order of nodes.
+struct Rendered {
+    answers: Vec<Answer>,
+    documents: Vec<[Option<TextDigest>; 4]>,
+}
+
+impl Rendered {
+    fn nothing(nodes: usize) -> Self {
+        Self { answers: vec![Answer::Nothing; nodes], documents: vec![[None; 4]; nodes] }
+    }
+}
+
+/// What one node is served.
+struct RenderedNode {
+    answer: Answer,
+    /// In the order of [`cloudinit::Document::ALL`].
+    documents: [Option<TextDigest>; 4],
+    findings: Findings,
 }
 
 fn refused(findings: &Findings) -> bool {
@@ -107,15 +130,16 @@ fn is_of_missing(finding: &Diagnostic) -> bool {
     is_undefined || matches!(finding.code, Code::BootsNothing | Code::UnsetNothing | Code::ParamNothing)
 }
 
-/// Renders every node's script, and every document once for its errors.
-fn render_all(resolved: &Resolved) -> (Vec<Answer>, Findings) {
+/// Renders every node's script, and every document once for its errors and its digest.
+fn render_all(resolved: &Resolved) -> (Rendered, Findings) {
     let nodes = resolved.desired.nodes.len();
-    let rendered: Vec<(Answer, Findings)> = (0..nodes).into_par_iter().map(|node| render(resolved, node)).collect();
-    let mut answers = Vec::with_capacity(nodes);
+    let all: Vec<RenderedNode> = (0..nodes).into_par_iter().map(|node| render(resolved, node)).collect();
+    let mut rendered = Rendered { answers: Vec::with_capacity(nodes), documents: Vec::with_capacity(nodes) };
     let mut told: BTreeMap<(Place, Code, String), (Diagnostic, usize, usize)> = BTreeMap::new();
-    for (node, (answer, findings)) in rendered.into_iter().enumerate() {
-        answers.push(answer);
-        for finding in findings {
+    for (node, one) in all.into_iter().enumerate() {
+        rendered.answers.push(one.answer);
+        rendered.documents.push(one.documents);
+        for finding in one.findings {
             let key = (finding.place.clone(), finding.code, finding.message.clone());
             told.entry(key).or_insert((finding, node, 0)).2 += 1;
         }
@@ -128,15 +152,16 @@ fn render_all(resolved: &Resolved) -> (Vec<Answer>, Findings) {
         };
         finding
     });
-    (answers, told.collect())
+    (rendered, told.collect())
 }
 
-fn render(resolved: &Resolved, node: usize) -> (Answer, Findings) {
+fn render(resolved: &Resolved, node: usize) -> RenderedNode {
     let desired = &*resolved.desired;
     let own = &desired.nodes[node];
     if own.state == NodeState::Retired {
-        return (Answer::Retired, Findings::new());
+        return RenderedNode { answer: Answer::Retired, documents: [None; 4], findings: Findings::new() };
     }
+
     let mut findings = Findings::new();
     let answer = match script(resolved, node) {
         Ok(answer) => answer,
@@ -145,15 +170,17 @@ fn render(resolved: &Resolved, node: usize) -> (Answer, Findings) {
             Answer::Nothing
         }
     };
-    findings.extend(cloudinit::check(resolved, node));
-    (answer, findings)
+    let written = cloudinit::all_documents(resolved, node);
+    findings.extend(written.findings);
+    let documents = written.texts.map(|text| text.map(|text| TextDigest::new(&text)));
+    RenderedNode { answer, documents, findings }
 }
 
 fn script(resolved: &Resolved, node: usize) -> Result<Answer, Findings> {
     let desired: &Desired = &resolved.desired;
     let own = &desired.nodes[node];
     let Some(boot) = resolved.boot(node)? else { return Ok(Answer::Nothing) };
-    let server = resolve::server_of(desired, Some(desired.class(own)));
+    let server = resolve::server_of(desired, desired.class(own));
     let script = ipxe::script(desired, server, Some(own), &boot).map_err(|finding| vec![finding])?;
     Ok(Answer::Script(prepare(script)))
 }

@@ -5,6 +5,7 @@
 //! This room knows nothing of who asks, of files or of git.
 
 mod build;
+mod digests;
 mod folded;
 mod index;
 mod stored;
@@ -22,6 +23,7 @@ use crate::model::{Arch, MacAddr, NodeSet, Revision};
 use crate::resolve::Resolved;
 
 pub use build::{build, build_part};
+pub use digests::TextDigest;
 pub use folded::Folded;
 use index::Index;
 pub use stored::{Reach, StoredBoot};
@@ -32,6 +34,8 @@ pub struct Snapshot {
     resolved: Resolved,
     /// In the order of [`Desired::nodes`].
     answers: Vec<Answer>,
+    /// Of every node's documents, in the order of [`Document::ALL`]; empty if only rendered bytes are left.
+    documents: Vec<[Option<TextDigest>; 4]>,
     unknown: Vec<(Arch, Prepared)>,
     /// Asks again after a while.
     again: Script,
@@ -220,6 +224,15 @@ impl Snapshot {
         match &self.stored {
             Some(folded) => Ok(folded.get(node, document).flatten()),
             None => cloudinit::document(&self.resolved, node, document),
+        }
+    }
+
+    /// Returns the digest of one of a node's documents, without writing it; nothing if the node is served none.
+    #[must_use]
+    pub fn document_digest(&self, node: usize, document: Document) -> Option<TextDigest> {
+        match self.documents.get(node) {
+            Some(digests) => digests[document as usize],
+            None => self.document(node, document).ok().flatten().map(|text| TextDigest::new(&text)),
         }
     }
 

@@ -100,6 +100,7 @@ impl Snapshot {
             revision,
             index: Index::new(&resolved.desired.nodes),
             answers,
+            documents: Vec::new(),
             unknown: Vec::new(),
             again: ipxe::ask_again(Some(super::build::UNKNOWN_DELAY)),
             again_now: ipxe::ask_again(None),

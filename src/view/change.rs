@@ -58,7 +58,10 @@ pub struct DiffCounts {
     pub other_script: u64,
     /// Of those that stay: nodes that get other cloud-init documents.
     pub cloud_init: u64,
-    /// Of those that stay: nodes that are served the same bytes, and are compared with or asked by other values.
+    /// Of those that stay: nodes that are served the same bytes, but are found by other keys than before.
+    #[serde(default)]
+    pub found: u64,
+    /// Of those that stay: nodes that are served the same bytes by the same keys, and are compared with or asked by other values.
     pub not_served: u64,
     /// Nodes that stay or come and get something of it at their next boot; nothing reboots them.
     #[serde(default)]
@@ -133,6 +136,9 @@ pub struct FoldView {
     pub subject: ChangedSubject,
     pub fate: FateView,
     pub reach: ReachView,
+    /// Whether bytes differ that no value explains: the texts are all there is to tell.
+    #[serde(default)]
+    pub unexplained: bool,
     /// The names, folded: `nid[0001-0008]`.
     pub set: String,
     /// In natural order.
@@ -223,6 +229,8 @@ pub enum FateView {
 pub enum ReachView {
     /// Bytes that it is served differ.
     NextBoot,
+    /// The node is served the same bytes, but to others than before: it is found by other keys.
+    Found,
     /// Only what muster compares it with, and asks it by.
     Compared,
 }

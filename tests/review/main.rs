@@ -14,6 +14,7 @@ mod golden;
 mod hook;
 mod laws;
 mod log;
+mod machines;
 mod markdown;
 mod rails;
 mod site;

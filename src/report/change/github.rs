@@ -55,7 +55,8 @@ fn one(fold: &Fold<'_>, folder: &str) -> String {
     let what: Vec<String> = keys.into_iter().map(|key| cut(&words::line(key), MAX_SET)).chain(more).collect();
     let what = [what.join(", "), words::parts(fold)].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
     let who = cut(&words::who(fold), MAX_SET);
-    let text = format!("{who}: {} [{}]; {}", what.join("; "), fold.digest, words::reach(fold));
+    let unexplained = words::unexplained(fold).map(|text| format!("; {text}")).unwrap_or_default();
+    let text = format!("{who}: {} [{}]; {}{unexplained}", what.join("; "), fold.digest, words::reach(fold));
     match cause(fold) {
         Some(spot) => {
             let path = shown(&words::from_root(folder, &spot.path));

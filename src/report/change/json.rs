@@ -45,6 +45,7 @@ fn summary(report: &ChangeReport<'_>) -> DiffCounts {
         params: number(counts.params),
         other_script: number(counts.other_script),
         cloud_init: number(counts.cloud_init),
+        found: number(counts.found),
         not_served: number(counts.not_served),
         next_boot: number(counts.next_boot),
         bmcs: number(counts.bmcs),
@@ -113,8 +114,10 @@ fn one(report: &ChangeReport<'_>, fold: &Fold<'_>) -> FoldView {
         },
         reach: match fold.reach() {
             Reach::NextBoot => ReachView::NextBoot,
+            Reach::Found => ReachView::Found,
             Reach::Compared => ReachView::Compared,
         },
+        unexplained: fold.is_unexplained(),
         set: fold.set.clone(),
         machines: fold.machines.iter().map(|machine| of_machine(report, fold, machine)).collect(),
         values: fold.values.iter().map(value).collect(),

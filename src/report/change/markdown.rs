@@ -192,6 +192,9 @@ fn one(report: &ChangeReport<'_>, fold: &Fold<'_>, folder: &str) -> String {
     let who = element(&cut(&words::who(fold), MAX_SET));
     let mut out = format!("\n<details><summary>{headline}: {who} <code>{digest}</code></summary>\n\n");
     out.push_str(&format!("- {}\n", words::reach(fold)));
+    if let Some(text) = words::unexplained(fold) {
+        out.push_str(&format!("- {text}\n"));
+    }
     let values: Vec<&FoldedValue> = words::told(fold).collect();
     for value in values.iter().take(MAX_ENTRIES) {
         out.push_str(&one_value(value, words::is_whole(fold), folder));

@@ -64,6 +64,9 @@ fn one(report: &ChangeReport<'_>, fold: &Fold<'_>, page: &mut Page) {
     page.line(0, &format!("{}{}{digest}", page.paint(BOLD, &headline), " ".repeat(gap)));
     set(fold, page);
     page.wrapped(2, words::reach(fold));
+    if let Some(text) = words::unexplained(fold) {
+        page.wrapped(4, text);
+    }
     values_of(fold, page);
     let examples = words::examples(report.change, fold, MAX_EXAMPLES);
     let count = examples.len();

@@ -76,16 +76,28 @@ pub fn reach(fold: &Fold<'_>) -> &'static str {
         (Fate::Added | Fate::Renamed { .. } | Fate::Changed, Reach::NextBoot, _) => {
             "reaches the machine at its next boot"
         }
+        (Fate::Added | Fate::Renamed { .. } | Fate::Changed, Reach::Found, _) => {
+            "the same bytes, but found by other keys: what no longer finds it is served as unknown"
+        }
         (Fate::Added | Fate::Renamed { .. } | Fate::Changed, Reach::Compared, _) => {
             "no byte that is served: only what muster compares and asks"
         }
     }
 }
 
+/// Says that no value explains why bytes differ, if so.
+pub fn unexplained(fold: &Fold<'_>) -> Option<&'static str> {
+    fold.is_unexplained().then_some("bytes differ that no value explains")
+}
+
 /// Lists the parts that a fold changes, in words.
 pub fn parts(fold: &Fold<'_>) -> String {
     let parts: Vec<&str> = fold.patches.iter().map(|(part, _)| part.as_str()).collect();
-    if parts.is_empty() { "nothing served".into() } else { parts.join(", ") }
+    match (fold.reach(), parts.is_empty()) {
+        (Reach::Found, _) => "keys that find it".into(),
+        (Reach::NextBoot | Reach::Compared, true) => "nothing served".into(),
+        (Reach::NextBoot | Reach::Compared, false) => parts.join(", "),
+    }
 }
 
 /// Writes the line that a report ends with.
@@ -104,6 +116,7 @@ pub fn count(change: &Change, counts: &Costs) -> String {
         (counts.params, "with other parameters"),
         (counts.other_script, "with another script"),
         (counts.cloud_init, "with other cloud-init"),
+        (counts.found, "found by other keys"),
         (counts.not_served, "in nothing that is served"),
     ];
     let mut parts: Vec<String> =
