@@ -22,7 +22,7 @@ log=$parts/setup.log
 mkdir -p "$parts" "$npm"
 : >"$log"
 
-all_parts="build git curl jq unzip shellcheck qemu ovmf ipxe netns kernel cloud-init clustershell check-jsonschema taplo \
+all_parts="build git curl jq unzip shellcheck qemu ovmf ipxe ipxe-newer netns kernel cloud-init clustershell check-jsonschema taplo \
     xmllint actionlint sarif-schema junit-schema cmarkgfm redfish-validator sushy mockups faketime promtool sshd dnsmasq
     kea dhcpd lintian groff systemd-analyze cloud-init-next netplan $*"
 
@@ -42,6 +42,7 @@ found() {
     qemu) have qemu-system-x86_64 && [ -e /usr/share/seabios/bios-256k.bin ] && [ -e /usr/lib/ipxe/qemu/pxe-virtio.rom ] ;;
     ovmf) [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] && [ -e /usr/lib/ipxe/qemu/efi-virtio.rom ] ;;
     ipxe) [ -e /usr/lib/ipxe/ipxe.lkrn ] ;;
+    ipxe-newer) [ -e "$parts/ipxe-newer/ipxe.lkrn" ] && [ -e "$parts/ipxe-newer/ipxe.efi" ] ;;
     netns) have ip && have unshare && have setpriv && { unshare -n true || unshare -rn true; } 2>>"$log" ;;
     faketime) for library in /usr/lib/*/faketime/libfaketimeMT.so.1; do [ -e "$library" ] && return 0; done; return 1 ;;
     kernel) [ -e "$parts/vmlinuz" ] && [ -x "$parts/busybox" ] && [ -d "$parts/modules" ] ;;
@@ -176,6 +177,37 @@ install_kernel() {
     keep_of_kernel
     rm -rf "$debs" "$parts/unpacked"
     found kernel || fail "the packages do not hold what was expected of them"
+}
+
+# The mirror of a release's main component, as this machine's own sources name it.
+mirror_of() { # CODENAME
+    # shellcheck disable=SC2016  # apt's own variables
+    apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' 2>>"$log" |
+        awk -v release="$1" '$2 == release && $3 == "main" { print $1; exit }'
+}
+
+# iPXE of Debian 13, which the mirror of an older release has too. It is unpacked: the release's own sources stay as they are.
+install_ipxe_newer() {
+    have apt-get || { fail "no apt-get here"; return 1; }
+    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    [ -e "$keyring" ] || { fail "no $keyring, which Debian's packages are verified by"; return 1; }
+    mirror=$(mirror_of "$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)")
+    [ -n "$mirror" ] || { fail "apt knows no mirror of this release"; return 1; }
+    apt=$parts/ipxe-newer-apt
+    rm -rf "$apt" "$parts/ipxe-newer" && mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$parts/ipxe-newer"
+    printf 'deb [signed-by=%s] %s trixie main\n' "$keyring" "$mirror" >"$apt/sources.list"
+    say "apt-get download ipxe of trixie (unpacked, not installed)"
+    (cd "$apt" && for action in update "download ipxe"; do
+        # shellcheck disable=SC2086  # a list of words
+        apt-get -q -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+            -o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" $action || exit 1
+    done) >>"$log" 2>&1 || { fail "$(last_error)"; return 1; }
+    for deb in "$apt"/*.deb; do
+        dpkg -x "$deb" "$apt/unpacked" >>"$log" 2>&1 || { fail "could not unpack $deb"; return 1; }
+    done
+    cp "$apt/unpacked/usr/lib/ipxe/ipxe.lkrn" "$apt/unpacked/usr/lib/ipxe/ipxe.efi" "$parts/ipxe-newer/" 2>>"$log"
+    rm -rf "$apt"
+    found ipxe-newer || fail "the package does not hold what was expected of it"
 }
 
 # The server of ssh, for the tests alone: unpacked and not installed, so that no service starts on this machine.
@@ -348,9 +380,7 @@ install_guest() {
     found kernel || { fail "it boots the part kernel, which is not here"; return 1; }
     have debootstrap || apt_install debootstrap || return 1
     codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-    # shellcheck disable=SC2016  # apt's own variables
-    mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' 2>>"$log" |
-        awk -v release="$codename" '$2 == release && $3 == "main" { print $1; exit }')
+    mirror=$(mirror_of "$codename")
     [ -n "$mirror" ] || { fail "apt knows no mirror of ${codename:-this release}"; return 1; }
     say "debootstrap $codename, and cloud-init in it (two minutes on an idle machine)"
     guest=$parts/guest
@@ -394,6 +424,7 @@ done
 [ -z "$missing" ] || install_packages $missing
 
 found kernel || install_kernel || not_installed kernel "$reason"
+found ipxe-newer || install_ipxe_newer || not_installed ipxe-newer "$reason"
 found promtool || install_promtool || not_installed promtool "$reason"
 found clustershell || install_python ClusterShell || not_installed clustershell "$reason"
 found check-jsonschema || install_python check-jsonschema || not_installed check-jsonschema "$reason"

@@ -12,4 +12,7 @@ mod judge;
 mod libvirt;
 mod machines;
 mod network;
+mod parameters;
+mod ports;
+mod retry;
 mod site;

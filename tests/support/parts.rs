@@ -16,6 +16,8 @@ pub enum Part {
     Ovmf,
     /// iPXE as a kernel image for QEMU: the path of `ipxe.lkrn`.
     Ipxe,
+    /// iPXE of Debian 13, unpacked and never installed: the folder of `ipxe.lkrn` and `ipxe.efi`.
+    IpxeNewer,
     /// A network namespace of our own: the path of `unshare`.
     Netns,
     /// Debian's kernel, a static busybox and virtio modules: the folder of `vmlinuz`, `busybox` and `modules/`.
@@ -85,6 +87,7 @@ impl Part {
             Part::Qemu => "qemu",
             Part::Ovmf => "ovmf",
             Part::Ipxe => "ipxe",
+            Part::IpxeNewer => "ipxe-newer",
             Part::Netns => "netns",
             Part::Kernel => "kernel",
             Part::CloudInit => "cloud-init",
@@ -124,6 +127,7 @@ impl Part {
             Part::Qemu => "run tests/setup.sh, or apt-get install qemu-system-x86 seabios ipxe-qemu",
             Part::Ovmf => "run tests/setup.sh, or apt-get install ovmf",
             Part::Ipxe => "run tests/setup.sh, or apt-get install ipxe",
+            Part::IpxeNewer => "run tests/setup.sh: it unpacks ipxe of Debian 13 into target/test-parts",
             Part::Netns => "needs `unshare -n` or `unshare -rn`, ip (iproute2) and setpriv (util-linux)",
             Part::Kernel => "run tests/setup.sh: it unpacks Debian's kernel and busybox into target/test-parts",
             Part::CloudInit => "run tests/setup.sh, or apt-get install cloud-init",
@@ -175,6 +179,10 @@ impl Part {
                 file("/usr/share/OVMF/OVMF_CODE_4M.fd".into())
             }
             Part::Ipxe => file("/usr/lib/ipxe/ipxe.lkrn".into()),
+            Part::IpxeNewer => {
+                let dir = folder().join("ipxe-newer");
+                ["ipxe.lkrn", "ipxe.efi"].iter().all(|name| dir.join(name).exists()).then_some(dir)
+            }
             Part::Netns => {
                 program("ip")?;
                 program("setpriv")?;

@@ -16,6 +16,11 @@ mark_begin cmdline
 $B cat /proc/cmdline
 mark_end cmdline
 
+# The files that an initial RAM disk of a test brings, to be told from another's.
+mark_begin images
+[ ! -d /images ] || $B ls /images
+mark_end images
+
 # In any order: one that needs another gets its turn in the next round.
 for _ in 1 2 3 4 5; do
     for module in /modules/*.ko; do $B insmod "$module" 2>/dev/null; done

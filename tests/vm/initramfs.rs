@@ -8,6 +8,14 @@ use std::fs;
 const INIT: &str = include_str!("init.sh");
 const UDHCPC: &str = include_str!("udhcpc.sh");
 
+/// Builds an archive that holds `images/NAME` and nothing else, to be laid over another.
+pub fn image(name: &str) -> Vec<u8> {
+    let mut archive = Archive::default();
+    archive.add("images", 0o040_755, (0, 0), b"");
+    archive.add(&format!("images/{name}"), 0o100_644, (0, 0), b"");
+    archive.finish()
+}
+
 /// Builds it, leaves a copy in the folder of parts (`initramfs.cpio`) for people to try, and returns it.
 pub fn build() -> Vec<u8> {
     let folder = parts::folder();

@@ -128,6 +128,15 @@ pub fn interpret_within(scripts: &[(&str, &str)], silence: Duration) -> Vec<Run>
     runs
 }
 
+/// Runs a script once, with everything served.
+///
+/// # Panics
+/// As [`interpret`] does.
+pub fn interpret_served(name: &str, text: &str) -> Run {
+    let mut runs = one_machine(&[Plan { name, text, pass: Pass::Served }], 0, SILENCE);
+    runs.pop().expect("iPXE starts")
+}
+
 /// Runs all of these, and fails with every complaint of all of them.
 pub fn assert_sound(scripts: &[(&str, &str)]) {
     let complaints: Vec<String> = interpret(scripts).iter().flat_map(Run::complaints).collect();

@@ -17,6 +17,7 @@ pub mod qemu;
 
 use crate::support::parts::{self, Part};
 use qemu::{End, Machine};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Where a machine finds this machine's loopback.
@@ -117,6 +118,62 @@ pub fn kernel() -> Vec<u8> {
     std::fs::read(parts::folder().join("vmlinuz")).expect("the part was required")
 }
 
+/// Describes a machine that starts with an iPXE and its first commands at hand, and so without firmware's seconds of looking
+/// for both.
+#[derive(Debug, Clone)]
+pub struct HandedOptions<'a> {
+    /// `ipxe.lkrn` of BIOS, or `ipxe.efi` of UEFI.
+    pub ipxe: PathBuf,
+    /// What starts it; its iPXE must be of the same kind.
+    pub firmware: Firmware,
+    /// The addresses of its NICs, the first of which is `net0`.
+    pub macs: &'a [&'a str],
+    /// The URL that it loads by `net0`: [`guest_url`] of the server.
+    pub url: &'a str,
+    /// How long the whole boot may take.
+    pub within: Duration,
+}
+
+/// Powers such a machine on and waits as [`boot`] does.
+///
+/// # Panics
+/// Outside of a network namespace, or when QEMU does not start.
+pub fn boot_handed(options: &HandedOptions<'_>) -> Console {
+    let HandedOptions { ipxe, firmware, macs, url, within } = options;
+    let start = Instant::now();
+    // Without DHCP, and so without its seconds of waiting.
+    let commands = ["set net0/ip 10.0.2.15", "set net0/netmask 255.255.255.0", "ifopen net0", &format!("chain {url}")];
+    let script = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+    std::fs::write(script.path(), format!("#!ipxe\n{}\n", commands.join("\n"))).expect("the file can be written");
+    let (script, append) =
+        (script.path().to_str().expect("it is a plain path"), format!("ipxe {}", commands.join(" && ")));
+
+    let nic = |(number, mac): (usize, &&str)| {
+        let device = format!("virtio-net-pci,netdev=n{number},mac={mac},romfile=");
+        [("-netdev", format!("user,id=n{number}")), ("-device", device)]
+    };
+    let nics: Vec<(&str, String)> = macs.iter().enumerate().flat_map(nic).collect();
+    let mut given = vec![("-m", "512"), ("-kernel", ipxe.to_str().expect("it is a plain path"))];
+    given.extend(nics.iter().map(|(name, value)| (*name, value.as_str())));
+    let flash;
+    match firmware {
+        Firmware::Bios => given.push(("-initrd", script)),
+        // An iPXE of UEFI reads its commands from its command line, past the first word.
+        Firmware::Uefi => {
+            flash = ovmf();
+            given.extend([("-drive", &*flash), ("-append", &*append)]);
+        }
+    }
+    let has_given_up = |text: &str| text.contains("No bootable device") || text.contains("UEFI Interactive Shell");
+    let ended = Machine::start(&given).wait(*within, *within, has_given_up);
+    Console { text: ended.text, end: ended.end, took: start.elapsed() }
+}
+
+fn ovmf() -> String {
+    let code = Part::Ovmf.find().expect("the part was required");
+    format!("if=pflash,format=raw,unit=0,readonly=on,file={}", code.display())
+}
+
 /// Powers a machine on and waits until it powers itself off, finds nothing to boot, or runs out of time.
 ///
 /// # Panics
@@ -134,8 +191,7 @@ pub fn boot(options: &BootOptions) -> Console {
     match firmware {
         Firmware::Bios => {}
         Firmware::Uefi => {
-            let code = Part::Ovmf.find().expect("the part was required");
-            flash = format!("if=pflash,format=raw,unit=0,readonly=on,file={}", code.display());
+            flash = ovmf();
             given.push(("-drive", &*flash));
         }
     }

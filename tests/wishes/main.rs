@@ -17,5 +17,6 @@ mod example;
 mod groups;
 mod laws;
 mod merging;
+mod parameters;
 mod schemas;
 mod tree;
