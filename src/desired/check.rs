@@ -74,6 +74,16 @@ pub fn too_large(path: &str, bytes: u64) -> Diagnostic {
     Diagnostic::new(Code::FileTooLarge, Place::file(path), message).hint("split it: one file for each rack or row")
 }
 
+/// How a pointer of Git LFS begins (<https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>).
+pub const LFS: &str = "version https://git-lfs.github.com/spec/v1";
+
+/// Tells of a pointer that stands in the place of a file.
+pub fn lfs_pointer(path: &str) -> Diagnostic {
+    let message = "this is a pointer of Git LFS, and the file itself is not in the commit";
+    let hint = format!("take it out of LFS: git lfs untrack '{path}', and add and commit the file again");
+    Diagnostic::new(Code::LfsPointer, Place::file(path), message).hint(hint)
+}
+
 /// Tells of a file that is not UTF-8.
 pub fn not_utf8(path: &str, bytes: &[u8], at: usize) -> Diagnostic {
     let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;

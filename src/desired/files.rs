@@ -50,6 +50,7 @@ pub fn texts<'t>(tree: &'t Tree, findings: &mut Findings) -> (Vec<Text<'t>>, Sou
             continue;
         }
         match str::from_utf8(bytes) {
+            Ok(text) if text.starts_with(check::LFS) => findings.push(check::lfs_pointer(path)),
             Ok(text) => {
                 texts.push(Text { path, file: sources.add(path, bytes), text });
             }

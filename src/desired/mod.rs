@@ -12,6 +12,7 @@ mod check;
 mod classes;
 mod cluster;
 mod columns;
+mod depth;
 mod exceptions;
 mod facts;
 mod fail_on;

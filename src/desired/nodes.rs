@@ -132,9 +132,10 @@ impl ClassNics {
 
 fn add_template(engine: &mut Environment<'static>, text: &Identity, findings: &mut Findings) -> Option<String> {
     let name = format!("{}:{}", text.place.file, text.origin.at);
-    match engine.add_template_owned(name.clone(), text.text.clone()) {
+    match template::add(engine, name.clone(), &text.text) {
         Ok(()) => Some(name),
-        Err(error) => {
+        Err(rejection) => {
+            let error = rejection.into();
             findings.push(Diagnostic::new(Code::Template, text.place.clone(), template::reason(&error)));
             None
         }

@@ -9,6 +9,7 @@ use serde_path_to_error::Segment;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::depth::{MAX_DEPTH, too_deep};
 use super::keys::{is_required, known_beside};
 use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
@@ -19,6 +20,11 @@ const MISTAKES_PER_TABLE: usize = 50;
 
 /// Parses a file to its top-level table.
 pub fn parse<'t>(here: &Here<'_>, text: &'t str, findings: &mut Findings) -> Option<Spanned<DeTable<'t>>> {
+    if let Some(at) = too_deep(text) {
+        let message = format!("tables and lists nest deeper than {MAX_DEPTH}");
+        findings.push(Diagnostic::new(Code::TomlSyntax, here.place((at..at + 1).into()), message));
+        return None;
+    }
     match DeTable::parse(text) {
         Ok(table) => Some(table),
         Err(error) => {

@@ -2,8 +2,15 @@
 //!
 //! The engine is minijinja with undefined names as errors, bounded fuel, and nothing that reads a file, the clock or the
 //! environment. `net('NAME')` is a network, and `net('NAME') | host(N)` the N-th address of its range.
+//!
+//! Every text reaches the engine by [`add`] or [`render`], which bound what it may be before it is parsed ([`guard`]) and
+//! what its values may hold while it runs ([`value`]).
+
+mod guard;
+mod value;
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -36,10 +43,58 @@ pub fn environment(networks: &Arc<[Network]>) -> Environment<'static> {
     let networks = Arc::clone(networks);
     environment.add_function("net", move |name: &str| net(&networks, name));
     environment.add_filter("host", host);
+    environment.add_function(value::BOUNDED, value::bounded);
+    environment.add_function(value::STORED, value::stored);
     environment.add_function("secret", |name: &str| -> Result<String, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, format!("{SECRET_REFUSED}{name}")))
     });
     environment
+}
+
+/// Why the engine does not take a text.
+#[derive(Debug)]
+pub enum Rejection {
+    /// It is larger than the engine's stack allows; the place is in the text.
+    TooDeep { message: String, range: Range<usize> },
+    /// It does not parse.
+    Engine(Error),
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::TooDeep { message, .. } => Self::new(ErrorKind::SyntaxError, message),
+            Rejection::Engine(error) => error,
+        }
+    }
+}
+
+/// Gives the engine a text under a name.
+///
+/// # Errors
+/// The text is no template, or larger than the engine's stack allows.
+pub fn add(engine: &mut Environment<'static>, name: impl Into<String>, text: &str) -> Result<(), Rejection> {
+    let guarded = guarded(text)?;
+    engine.add_template_owned(name.into(), guarded.text).map_err(Rejection::Engine)
+}
+
+/// Expands a text that the engine has under no name.
+///
+/// # Errors
+/// Returns why the text is no template, or fails.
+pub fn render(engine: &Environment<'_>, name: &str, text: &str, scope: impl Into<Value>) -> Result<String, Error> {
+    engine.render_named_str(name, &guarded(text)?.text, scope.into())
+}
+
+/// Returns where in a text an error is, by the place of the engine, which has the text with guards in it.
+#[must_use]
+pub fn place_of(text: &str, error: &Error) -> Option<Range<usize>> {
+    let range = error.range()?;
+    guarded(text).ok().map(|guarded| guarded.original(range))
+}
+
+fn guarded(text: &str) -> Result<guard::Guarded, Rejection> {
+    guard::guard(text, &syntax()).map_err(|guard::TooDeep { message, range }| Rejection::TooDeep { message, range })
 }
 
 /// Blocks leave no line of their own behind, as YAML wants it, and a final newline stays.
@@ -151,39 +206,4 @@ fn nth(cidr: &IpNet, number: u64) -> Option<IpAddr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use minijinja::context;
-
-    fn render(text: &str) -> Result<String, String> {
-        let network = Network {
-            name: "node".into(),
-            cidrs: vec!["10.0.0.0/22".parse().unwrap()],
-            gateways: vec!["10.0.3.254".parse().unwrap()],
-            dns: vec![],
-            domain: Some("example".into()),
-            vlan: Some(7),
-            mtu: None,
-            advertise: None,
-        };
-        let networks: Arc<[Network]> = vec![network].into();
-        environment(&networks).render_str(text, context! { nid => 300, name => "a&b" }).map_err(|e| reason(&e))
-    }
-
-    #[test]
-    fn addresses_are_computed_across_octets() {
-        assert_eq!(render("{{ net('node') | host(nid) }}").as_deref(), Ok("10.0.1.44"));
-        assert_eq!(render("{{ net('node').gateway }}/{{ net('node').prefix }}").as_deref(), Ok("10.0.3.254/22"));
-        let error = render("{{ net('node') | host(1024) }}").unwrap_err();
-        assert_eq!(error, "network `node` (10.0.0.0/22) has no address number 1024");
-    }
-
-    #[test]
-    fn strict_bounded_and_unescaped() {
-        assert_eq!(render("{{ name }} ${net0/mac}\n").as_deref(), Ok("a&b ${net0/mac}\n"));
-        assert!(render("{{ nmae }}").unwrap_err().contains("undefined"));
-        assert_eq!(render("{{ net('nod') }}").unwrap_err(), "there is no network `nod`; did you mean `node`?");
-        let endless = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
-        assert_eq!(render(endless).unwrap_err(), "the template takes more steps than one expansion may");
-    }
-}
+mod tests;

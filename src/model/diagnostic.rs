@@ -123,6 +123,8 @@ codes! {
     NoCluster = "no-cluster", Error;
     /// A file is not UTF-8.
     NotUtf8 = "not-utf8", Error;
+    /// A pointer of Git LFS stands where a file of the wishes should.
+    LfsPointer = "lfs-pointer", Error;
     /// A file is over 8 MB.
     FileTooLarge = "file-too-large", Error;
     /// A symbolic link stands where a file of the wishes should.

@@ -2,7 +2,7 @@
 
 use super::Resolved;
 use super::scope::NodeScope;
-use crate::desired::CloudInitFile;
+use crate::desired::{CloudInitFile, template};
 
 /// What begins and ends the number of a line while a template is expanded to find out; no document holds them.
 const MARK: (char, char) = ('\u{5}', '\u{6}');
@@ -27,7 +27,7 @@ impl Resolved {
             return Some(plain().map(|line| (line, None)).collect());
         }
         let scope = NodeScope::value(&self.desired, node, &self.class(node).scope);
-        let marked = self.engine.render_named_str(name, &marked(&file.text), scope);
+        let marked = template::render(&self.engine, name, &marked(&file.text), scope);
         let lines = marked.ok().map(|marked| unmarked(&marked));
         let is_same =
             |lines: &Vec<(String, Option<u32>)>| lines.iter().flat_map(|(line, _)| line.chars()).eq(text.chars());

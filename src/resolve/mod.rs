@@ -21,6 +21,7 @@ use minijinja::Environment;
 use minijinja::value::Value;
 use rayon::prelude::*;
 
+use crate::desired::template::Rejection;
 use crate::desired::{
     BootConfiguration, BootKind, CloudInitFile, Desired, Findings, Free, MacSource, NodeState, template,
 };
@@ -112,8 +113,13 @@ pub fn resolve(desired: Arc<Desired>) -> (Resolved, Findings) {
 
 fn add_templates(desired: &Desired, engine: &mut Environment<'static>, findings: &mut Findings) {
     for (name, file) in desired.templates.iter().filter(|(_, file)| file.is_template) {
-        if let Err(error) = engine.add_template_owned(name.to_string(), file.text.to_string()) {
-            findings.push(template_finding(name, &error));
+        if let Err(rejection) = template::add(engine, &**name, &file.text) {
+            findings.push(match rejection {
+                Rejection::TooDeep { message, range } => {
+                    Diagnostic::new(Code::Template, Place::at(format!("cloud-init/{name}"), range), message)
+                }
+                Rejection::Engine(error) => template_finding(desired, name, &error),
+            });
             // Stands in for it, so that nobody misses it.
             let nothing = engine.add_template_owned(name.to_string(), "#cloud-config\n".to_owned());
             nothing.expect("a text without blocks is a template");
@@ -123,9 +129,11 @@ fn add_templates(desired: &Desired, engine: &mut Environment<'static>, findings:
 
 /// Tells of a failure in a file under `cloud-init/`.
 #[must_use]
-pub fn template_finding(name: &str, error: &minijinja::Error) -> Diagnostic {
-    let path = format!("cloud-init/{}", error.name().unwrap_or(name));
-    let place = error.range().map_or_else(|| Place::file(path.clone()), |range| Place::at(path.clone(), range));
+pub fn template_finding(desired: &Desired, name: &str, error: &minijinja::Error) -> Diagnostic {
+    let name = error.name().unwrap_or(name);
+    let path = format!("cloud-init/{name}");
+    let range = desired.templates.get(name).and_then(|file| template::place_of(&file.text, error));
+    let place = range.map_or_else(|| Place::file(path.clone()), |range| Place::at(path.clone(), range));
     if let Some(secret) = template::refused_secret(error) {
         let message = format!("the secret `{secret}` cannot be given to nodes yet");
         let finding = Diagnostic::new(Code::SecretHole, place, message);
@@ -258,8 +266,8 @@ impl Resolved {
             return Ok(Cow::Borrowed(&file.text));
         }
         let scope = NodeScope::value(&self.desired, node, &self.class(node).scope);
-        let template = self.engine.get_template(name).map_err(|error| template_finding(name, &error))?;
-        template.render(scope).map(Cow::Owned).map_err(|error| template_finding(name, &error))
+        let template = self.engine.get_template(name).map_err(|error| template_finding(&self.desired, name, &error))?;
+        template.render(scope).map(Cow::Owned).map_err(|error| template_finding(&self.desired, name, &error))
     }
 
     /// Expands the further keys of a node's meta-data.
@@ -274,7 +282,7 @@ impl Resolved {
             if !template::is_template(text) {
                 return text.to_owned();
             }
-            self.engine.render_str(text, &scope).unwrap_or_else(|error| {
+            template::render(&self.engine, "meta-data", text, scope.clone()).unwrap_or_else(|error| {
                 let place = self.desired.sources.place(origin);
                 findings.push(Diagnostic::new(Code::Template, place, template::reason(&error)));
                 String::new()

@@ -47,7 +47,7 @@ impl Text {
         }
         let name: Arc<str> = format!("toml:{}:{}", origin.file.0, origin.at).into();
         if engine.get_template(&name).is_err() {
-            engine.add_template_owned(name.to_string(), source.to_string())?;
+            template::add(engine, &*name, &source)?;
         }
         let template = engine.get_template(&name)?;
         let names = template.undeclared_variables(false);

@@ -1,0 +1,199 @@
+use super::*;
+use minijinja::context;
+
+fn render(text: &str) -> Result<String, String> {
+    let network = Network {
+        name: "node".into(),
+        cidrs: vec!["10.0.0.0/22".parse().unwrap()],
+        gateways: vec!["10.0.3.254".parse().unwrap()],
+        dns: vec![],
+        domain: Some("example".into()),
+        vlan: Some(7),
+        mtu: None,
+        advertise: None,
+    };
+    let networks: Arc<[Network]> = vec![network].into();
+    let scope = context! { nid => 300, name => "a&b" };
+    super::render(&environment(&networks), "test", text, scope).map_err(|e| reason(&e))
+}
+
+#[test]
+fn addresses_are_computed_across_octets() {
+    assert_eq!(render("{{ net('node') | host(nid) }}").as_deref(), Ok("10.0.1.44"));
+    assert_eq!(render("{{ net('node').gateway }}/{{ net('node').prefix }}").as_deref(), Ok("10.0.3.254/22"));
+    let error = render("{{ net('node') | host(1024) }}").unwrap_err();
+    assert_eq!(error, "network `node` (10.0.0.0/22) has no address number 1024");
+}
+
+#[test]
+fn strict_bounded_and_unescaped() {
+    assert_eq!(render("{{ name }} ${net0/mac}\n").as_deref(), Ok("a&b ${net0/mac}\n"));
+    assert!(render("{{ nmae }}").unwrap_err().contains("undefined"));
+    assert_eq!(render("{{ net('nod') }}").unwrap_err(), "there is no network `nod`; did you mean `node`?");
+    let endless = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
+    assert_eq!(render(endless).unwrap_err(), "the template takes more steps than one expansion may");
+}
+
+/// Runs in a thread as small as those that build and serve.
+fn in_a_usual_thread<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(run);
+    thread.expect("a thread starts").join().expect("it does not panic")
+}
+
+/// Texts that nest or chain one construct of the engine's language a number of times.
+fn chains(count: usize) -> Vec<String> {
+    // A line break after each, as the engine counts columns in 16 bits.
+    let many = |text: &str| format!("{text}\n").repeat(count);
+    let of = |start: &str, middle: &str, end: &str| format!("{start}{}{end}", many(middle));
+    let both = |open: &str, inner: &str, close: &str| format!("{}{inner}{}", many(open), many(close));
+    let in_tag = |text: String| format!("{{{{ {text} }}}}");
+    vec![
+        in_tag(of("", "-", "1")),
+        in_tag(of("", "not ", "1")),
+        in_tag(of("1", "+1", "")),
+        in_tag(of("1", "~1", "")),
+        in_tag(of("1", "*1", "")),
+        in_tag(of("1", "**1", "")),
+        in_tag(of("1", " and 1", "")),
+        in_tag(of("1", " or 1", "")),
+        in_tag(of("1", " < 1", "")),
+        in_tag(of("1", " in [1]", "")),
+        in_tag(of("vars", ".a", "")),
+        in_tag(of("vars", "[0]", "")),
+        in_tag(of("vars", "[1:2]", "")),
+        in_tag(of("vars", "()", "")),
+        in_tag(of("name", "|string", "")),
+        in_tag(of("name", "|replace('a', 'b')", "")),
+        in_tag(of("name", " is string", "")),
+        in_tag(of("1", " if 1", "")),
+        in_tag(of("1", " if 1 else 1", "")),
+        in_tag(of("", "1 if 1 else ", "1")),
+        in_tag(both("(", "1", ")")),
+        in_tag(both("[", "1", "]")),
+        in_tag(both("{1:", "1", "}")),
+        in_tag(both("range(", "1", ")")),
+        in_tag(both("-[", "1", "][0]")),
+        in_tag(both("(1 if 1 else ", "1", ")")),
+        in_tag(of("", "[", "")),
+        in_tag(of("", "(1,", "")),
+        of("{% set ", "(", "a = 1 %}"),
+        of("{% set a", ".b", " = 1 %}"),
+        of("{% filter string", "|string", " %}a{% endfilter %}"),
+        both("{% if 1 %}", "a", "{% endif %}"),
+        both("{% for x in [1] %}", "a", "{% endfor %}"),
+        both("{% with a = 1 %}", "a", "{% endwith %}"),
+        both("{% macro a(b) %}", "a", "{% endmacro %}"),
+        both("{% call(x) m() %}", "a", "{% endcall %}"),
+        both("{% set a %}", "a", "{% endset %}"),
+        both("{% filter upper %}", "a", "{% endfilter %}"),
+        both("{% autoescape false %}", "a", "{% endautoescape %}"),
+        of("{% if 0 %}", "{% elif 0 %}", "{% endif %}"),
+        both("{% if 0 %}{% elif 0 %}{% elif 0 %}", "a", "{% endif %}"),
+        both("{% if 0 %}{% else %}", "a", "{% endif %}"),
+        of("", "{% block a %}", ""),
+        of("", "{% raw %}", ""),
+        of("", "{{ 1 }}{% set a = 1 %}", ""),
+        of("", "{#", ""),
+        of("", "{{", ""),
+        of("{{ 'a'", " 'a'", " }}"),
+    ]
+}
+
+#[test]
+fn no_chain_and_no_nesting_of_the_language_overflows_a_stack() {
+    for count in [3, 30, 100, 250, 5_000, 60_000] {
+        for (at, text) in chains(count).into_iter().enumerate() {
+            let rendered = in_a_usual_thread(move || render(&text));
+            let told = rendered.as_ref().err().map_or("", String::as_str);
+            assert!(!told.contains("panic"), "{at}: {told}");
+        }
+    }
+}
+
+/// Templates whose values double, repeat or nest, by what they are refused for.
+const GROWING: &[(&str, &str)] = &[
+    (
+        "{% set n = namespace(s=[1]) %}{% for i in range(40) %}{% set n.s = n.s + n.s %}{% endfor %}{{ n.s|length }}",
+        "items",
+    ),
+    ("{% set n = namespace(s=[1]) %}{% for i in range(40) %}{% set n.s = [n.s, n.s] %}{% endfor %}{{ n.s }}", "items"),
+    ("{% set n = namespace(s=[1]) %}{% for i in range(9000) %}{% set n.s = [n.s] %}{% endfor %}{{ n.s }}", "deeper"),
+    (
+        "{% set n = namespace(s={}) %}{% for i in range(9000) %}{% set n.s = {'a': n.s} %}{% endfor %}{{ n.s }}",
+        "deeper",
+    ),
+    (
+        "{% set n = namespace(s=1) %}{% for i in range(9000) %}{% set n.s = dict(a=n.s) %}{% endfor %}{{ n.s }}",
+        "deeper",
+    ),
+    ("{% set n = namespace() %}{% set n.s = n %}{{ n }}", "namespace"),
+    ("{% set n = namespace() %}{% set n.s = [{'a': n}] %}{{ n }}", "namespace"),
+    ("{% set n = namespace(s=[1]) %}{% for i in range(18000) %}{% set n.s = n.s + [1] %}{% endfor %}a", "steps"),
+    ("{% macro m(x, n) %}{% if n %}{{ m(x + x, n - 1) }}{% endif %}{% endmacro %}{{ m([1], 60) }}", ""),
+    ("{% macro m(x, n) %}{% if n %}{{ m([x, x], n - 1) }}{% else %}{{ x }}{% endif %}{% endmacro %}{{ m(1, 60) }}", ""),
+    (
+        "{% macro m(x, n) %}{% if n %}{{ m(dict(a=x, b=x), n - 1) }}{% else %}{{ x }}{% endif %}{% endmacro %}{{ m(1, 31) }}",
+        "",
+    ),
+    ("{{ [1] * 99999999 }}", "items"),
+    ("{{ ([[1] * 9999] * 9999) | string }}", "items"),
+    ("{{ [1] * 9999 * 9999 ~ '' }}", "items"),
+    ("{{ [[1] * 9999] * 9999 == [[1] * 9999] * 9999 }}", "items"),
+    ("{{ 'x' * 99999999 }}", "steps"),
+    ("{% set s = 'x' %}{% for i in range(40) %}{% endfor %}{{ ('x' * 9999) | replace('x', 'x' * 9999) }}", "steps"),
+    ("{% for x in [[1]] * 9999 %}{% for y in x * 9999 %}{% endfor %}{% endfor %}", "steps"),
+    ("{% for a in range(9000) recursive %}{{ loop([a, a]) }}{% endfor %}", ""),
+];
+
+#[test]
+fn no_value_doubles_repeats_or_nests_without_an_end() {
+    for (text, why) in GROWING {
+        let error = in_a_usual_thread(|| render(text)).unwrap_err();
+        assert!(error.contains(why), "{text}: {error}");
+    }
+    let doubled: String = (0..40).map(|_| "{% set s = s + s %}").collect();
+    assert!(render(&format!("{{% set s = [1] %}}{doubled}{{{{ s|length }}}}")).unwrap_err().contains("items"));
+    let nested: String = (0..40).map(|_| "{% with s = [s, s] %}").collect();
+    let text = format!("{{% set s = [1] %}}{nested}{{{{ s }}}}{}", "{% endwith %}".repeat(40));
+    assert!(render(&text).unwrap_err().contains("items"));
+}
+
+#[test]
+fn what_is_within_the_bounds_is_as_the_engine_alone_has_it() {
+    let engine = environment(&Arc::from([]));
+    let parts = [
+        "{{ name ~ '-' ~ nid + 1 }}",
+        "{{ nid * 2 + 1 if nid > 2 and not (nid is odd) else -nid * 3 }}",
+        "{{ nid + 1 is not defined }}{{ 3 in [1, 2] + [3] }}{{ 3 not in [1] * 2 }}",
+        "{% set l = [name, nid] + [1, 2, 3] %}{{ l }} {{ l[1:nid - 298] }} {{ l | join('-') }}",
+        "{% set a, b = 1, [nid] -%}\n {{ a }}{{ b }}",
+        "{% for k, v in {'a': nid, 'b': 2} | items %}{{ k }}{{ v + 1 }}{% else %}none{% endfor %}",
+        "{% for x in [3, 1] | sort if x + 1 > 2 recursive %}{{ x }}{% endfor %}",
+        "{% macro m(x, y=[1] + [2], z=3) %}{{ x }}{{ y }}{{ z }}{% endmacro %}{{ m(nid + 1, z=[nid]) }}{{ m(*[1, 2]) }}",
+        "{% macro w(n) %}{{ caller(n + 1) }}{% endmacro %}{% call(q) w(nid * 2) %}{{ q }}{% endcall %}",
+        "{% with x = nid + 1, y = [x, x] %}{{ y }}{% endwith %}",
+        "{% set n = namespace(t='', s=[]) %}{% for i in range(3) %}{% set n.t = n.t ~ i %}{% set n.s = n.s + [i] %}{% endfor %}{{ n.t }}{{ n.s }}",
+        "{% set x = [nid] if nid < 0 %}{{ x is defined }}",
+        "{{ 2 ** 3 * 2 }}{{ 'ab' * 3 }}{{ (1, nid) + (2,) }}{{ {'a': [nid, {'b': nid + 1}]} }}",
+        "{% filter replace(nid ~ '', 'n' + 'm') %}{{ nid }}{% endfilter %}{{ dict(a=nid + 1).a }}",
+        "{{ nmae + 1 }}",
+        "{{ [1] + 1 }}",
+        "{% set x = %}",
+    ];
+    for text in parts {
+        let scope = || context! { nid => 300, name => "a&b" };
+        let alone = engine.render_named_str("test", text, scope()).map_err(|error| reason(&error));
+        let guarded = super::render(&engine, "test", text, scope()).map_err(|error| reason(&error));
+        assert_eq!(guarded, alone, "{text}");
+    }
+}
+
+#[test]
+fn an_error_is_where_it_was_written() {
+    let text = "{% set n = namespace(a=[1]) %}\n{{ nid + 1 }}{% set n.a = n.a + [nmae ~ ''] %}\n";
+    let error = super::render(&environment(&Arc::from([])), "test", text, context! { nid => 1 }).unwrap_err();
+    let place = place_of(text, &error).unwrap();
+    assert!(text[place].contains("nmae"));
+    let error = super::render(&environment(&Arc::from([])), "test", GROWING[0].0, ()).unwrap_err();
+    assert_eq!(&GROWING[0].0[place_of(GROWING[0].0, &error).unwrap()], "n.s + n.s");
+}
