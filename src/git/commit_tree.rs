@@ -1,10 +1,13 @@
 //! The files of one commit, read straight from its tree objects.
 
+use std::collections::HashSet;
+
 use git2::{Odb, Oid};
 
 use super::error::{GitError, similar};
 use super::folder::{Budget, most_bytes, parts};
 use super::repo::Repo;
+use super::sound;
 use crate::model::{File, Revision, Tree};
 
 /// The kinds of a tree entry, by git's file modes.
@@ -41,9 +44,15 @@ impl Reading<'_> {
         depth: usize,
         pending: &mut Vec<(Oid, String, usize)>,
     ) -> Result<(), GitError> {
+        self.repo.bounded(id)?;
         let folder = self.repo.inner.find_tree(id).map_err(|source| self.repo.damaged(self.revision, source))?;
+        let mut names = HashSet::new();
         for entry in folder.iter() {
             let name = entry.name_bytes();
+            if let Some(why) = sound::fault_of_name(name, &mut names) {
+                let name = format!("{prefix}{}", name.escape_ascii());
+                return Err(GitError::Unsound { at: place(self.repo, self.revision), name, why });
+            }
             self.budget.entry(depth, prefix.len() + name.len())?;
             let key = format!("{prefix}{}", String::from_utf8_lossy(name));
             let file = match entry.filemode_raw() & MODE_KIND {
@@ -64,12 +73,12 @@ impl Reading<'_> {
 
     fn wish(&mut self, id: Oid, key: &str) -> Result<File, GitError> {
         let damaged = |source| self.repo.damaged(self.revision, source);
-        let (size, _) = self.odb.read_header(id).map_err(damaged)?;
-        if size as u64 > most_bytes(key) {
-            return Ok(File::TooLarge { bytes: size as u64 });
+        let size = self.repo.size_of(&self.odb, id).map_err(damaged)?;
+        if size > most_bytes(key) {
+            return Ok(File::TooLarge { bytes: size });
         }
         let bytes = self.odb.read(id).map_err(damaged)?.data().into();
-        self.budget.bytes(size as u64)?;
+        self.budget.bytes(size)?;
         Ok(File::Bytes(bytes))
     }
 }
@@ -79,6 +88,7 @@ fn descend(repo: &Repo, revision: &Revision, sub: &str) -> Result<Oid, GitError>
     let at = place(repo, revision);
     let mut id = repo.commit(revision)?.tree_id();
     for part in parts(&at, sub)? {
+        repo.bounded(id)?;
         let folder = repo.inner.find_tree(id).map_err(damaged)?;
         id = match folder.get_name(part) {
             Some(entry) if entry.filemode_raw() & MODE_KIND == MODE_FOLDER => entry.id(),

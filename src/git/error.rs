@@ -14,14 +14,20 @@ pub enum Limit {
     Path,
     /// More bytes of wishes than [`MAX_TOTAL_BYTES`](super::MAX_TOTAL_BYTES).
     Bytes,
+    /// A commit or tag whose message fills a book.
+    Commit,
+    /// A list of one folder.
+    Folder,
 }
 
 impl Limit {
-    fn words(self) -> String {
+    pub(super) fn words(self) -> String {
         match self {
             Self::Entries => format!("more than {} files", super::MAX_ENTRIES),
             Self::Depth => format!("folders nested deeper than {}", super::MAX_DEPTH),
             Self::Path => format!("a path longer than {} bytes", super::MAX_PATH_BYTES),
+            Self::Commit => format!("a commit or tag of more than {} MB", super::sound::MAX_COMMIT_BYTES >> 20),
+            Self::Folder => format!("a list of a folder of more than {} MB", super::sound::MAX_FOLDER_BYTES >> 20),
             Self::Bytes => format!("more than {} MB of wishes", super::MAX_TOTAL_BYTES >> 20),
         }
     }
@@ -81,9 +87,15 @@ pub enum GitError {
     /// The tree is larger than anything this was made for.
     #[error("{at}: {}", limit.words())]
     TooMuch { at: String, limit: Limit },
+    /// An entry of a folder has a name that no file can have.
+    #[error("{at}: `{name}` {why}")]
+    Unsound { at: String, name: String, why: &'static str },
     /// An object of the repository is missing or damaged.
     #[error("{path}: an object of commit {revision} cannot be read")]
     Damaged { path: PathBuf, revision: String, source: git2::Error },
+    /// An object was left with the host of a partial clone.
+    #[error("{path}: this is a partial clone, and files of commit {revision} are not in it")]
+    Partial { path: PathBuf, revision: String },
     /// The folder that should hold the mirror holds something else.
     #[error("{path}: is not empty and holds no mirror of ours")]
     NotOurMirror { path: PathBuf },
@@ -138,8 +150,17 @@ impl GitError {
             Self::BadRevision { .. } => Some("give more digits of the id, or a branch or tag that is a commit".into()),
             Self::NoSuchFolder { near, .. } => nearest(near),
             Self::BadFolder { .. } => Some("--path is a folder inside the repository, such as clusters/west".into()),
+            Self::TooMuch { limit: Limit::Commit | Limit::Folder, .. } => {
+                Some("find who made it, and rewrite the branch without it".into())
+            }
+            Self::Unsound { .. } => {
+                Some("git itself writes no such entry: find who made the commit, and make it again".into())
+            }
             Self::TooMuch { .. } => Some("root the cluster in a folder of its own with --path".into()),
             Self::Damaged { path: p, .. } => Some(format!("run: git -C {} fsck", path(p))),
+            Self::Partial { .. } => {
+                Some("clone it whole, without --filter: muster reads what is there, and asks no host".into())
+            }
             Self::NotOurMirror { .. } => Some("move it away, or keep the store in another folder".into()),
             Self::Watch { .. } => {
                 Some("changes are still found by looking; fs.inotify.max_user_watches may be too low".into())

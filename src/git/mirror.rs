@@ -26,6 +26,9 @@ pub const MAX_PACKS: usize = 50;
 pub const FOLLOWED: &str = "refs/heads/followed";
 const KEPT: &str = "refs/muster/kept/";
 
+/// Where the mirror notes of which repository and branch it is.
+const SOURCE: &str = "muster-source";
+
 /// Where `git fetch` puts what it brings, until it is known to be whole.
 pub(super) const INCOMING: &str = "refs/muster/incoming";
 
@@ -57,7 +60,7 @@ impl Mirror {
         let mirror = Self { path: path.into(), gate: RwLock::new(()) };
         mirror.finish_swap()?;
         if path.join(MARK).is_file() {
-            left::sweep(path);
+            left::mend(path, FOLLOWED);
         }
         if mirror.is_whole()? { Ok(mirror) } else { mirror.remake().map(|()| mirror) }
     }
@@ -78,13 +81,14 @@ impl Mirror {
             Err(_) => self.make_anew()?,
         }
         let id = source.commit(revision)?.id();
-        match self.bring(&source, id) {
-            // A target that lost objects believes that it has them: start over.
-            Err(e) if e.is_damage() => {
+        if let Err(error) = self.bring(&source, id) {
+            // The fault may be ours: a lock, a broken reference, or objects that are gone. A target that lost objects
+            // believes that it has them, so it starts over.
+            left::mend(&self.path, FOLLOWED);
+            if error.is_damage() || !self.is_whole()? {
                 self.make_anew()?;
-                self.bring(&source, id)?;
             }
-            done => done?,
+            self.bring(&source, id)?;
         }
         if self.packs()? > MAX_PACKS {
             self.swap_afresh()?;
@@ -106,13 +110,13 @@ impl Mirror {
     }
 
     fn receive_once(&self, bring: &mut dyn FnMut(&Path) -> Result<(), GitError>) -> Result<Revision, GitError> {
-        left::sweep(&self.path);
+        left::mend(&self.path, FOLLOWED);
         let brought = {
             let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
             bring(&self.path)
         };
         // What a fetch that was cut short leaves is the same at any time.
-        left::sweep(&self.path);
+        left::mend(&self.path, FOLLOWED);
         let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         brought?;
         let taken = self.take_incoming();
@@ -132,7 +136,7 @@ impl Mirror {
         let id =
             commit.map_err(|source| GitError::BadRevision { path: self.path.clone(), rev: "HEAD".into(), source })?;
         let revision = Revision::commit(&id.to_string());
-        if !transfer::is_complete(&ours.inner, id) {
+        if !transfer::is_complete(&ours, id) {
             return Err(ours.damaged(&revision, git2::Error::from_str("an object is missing")));
         }
         ours.inner.reference(FOLLOWED, id, true, "").map_err(|e| ours.error("move the mirror's tip", e))?;
@@ -172,6 +176,48 @@ impl Mirror {
     /// The mirror cannot be written.
     pub fn keep(&self, revisions: &[Revision]) -> Result<(), GitError> {
         let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.keep_once(revisions).or_else(|_| {
+            left::mend(&self.path, FOLLOWED);
+            self.keep_once(revisions)
+        })
+    }
+
+    /// Returns the commits that are kept, the newest first.
+    ///
+    /// # Errors
+    /// The mirror cannot be read.
+    pub fn kept(&self) -> Result<Vec<Revision>, GitError> {
+        let ours = self.repo()?;
+        let names = ours.names(&format!("{KEPT}*"))?;
+        let mut kept: Vec<(i64, Revision)> = Vec::new();
+        for revision in names.iter().map(|name| Revision::commit(name)) {
+            if let Ok(commit) = ours.commit(&revision) {
+                kept.push((commit.time().seconds(), revision));
+            }
+        }
+        kept.sort_by(|a, b| b.cmp(a));
+        Ok(kept.into_iter().map(|(_, revision)| revision).collect())
+    }
+
+    /// Notes of which repository and branch this is the mirror.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn claim(&self, source: &str) -> Result<(), GitError> {
+        if self.is_of(source) {
+            return Ok(());
+        }
+        let file = self.path.join(SOURCE);
+        fs::write(&file, source).map_err(|error| io_error(&file, "written", error))
+    }
+
+    /// Tells whether this is known to be the mirror of a repository and branch.
+    #[must_use]
+    pub fn is_of(&self, source: &str) -> bool {
+        fs::read_to_string(self.path.join(SOURCE)).is_ok_and(|claimed| claimed == source)
+    }
+
+    fn keep_once(&self, revisions: &[Revision]) -> Result<(), GitError> {
         let ours = self.open()?;
         let fault = |source| ours.error("keep a commit", source);
         for revision in revisions {
@@ -223,7 +269,7 @@ impl Mirror {
     fn is_whole(&self) -> Result<bool, GitError> {
         match self.open() {
             Ok(ours) if self.path.join(MARK).is_file() => Ok(match ours.inner.refname_to_id(FOLLOWED) {
-                Ok(tip) => transfer::is_complete(&ours.inner, tip),
+                Ok(tip) => transfer::is_complete(&ours, tip),
                 Err(e) => e.code() == git2::ErrorCode::NotFound,
             }),
             Err(e @ GitError::HomeConfig { .. }) => Err(e),
@@ -233,9 +279,9 @@ impl Mirror {
 
     fn bring(&self, source: &Repo, id: Oid) -> Result<(), GitError> {
         let ours = self.open()?;
-        transfer::copy(&source.inner, &ours.inner, &[id]).map_err(|e| source.error("copy its commits", e))?;
+        transfer::copy(source, &ours, &[id]).map_err(|e| source.error("copy its commits", e))?;
         let ours = self.open()?;
-        if !transfer::is_complete(&ours.inner, id) {
+        if !transfer::is_complete(&ours, id) {
             let missing = git2::Error::from_str("an object is missing");
             return Err(ours.damaged(&Revision::commit(&id.to_string()), missing));
         }
@@ -266,10 +312,12 @@ impl Mirror {
             keep.push((name, id));
         }
         let ids: Vec<Oid> = keep.iter().map(|(_, id)| *id).collect();
-        transfer::copy(&ours.inner, &theirs.inner, &ids).map_err(|e| ours.error("be copied afresh", e))?;
+        transfer::copy(&ours, &theirs, &ids).map_err(|e| ours.error("be copied afresh", e))?;
         for (name, id) in keep {
             theirs.inner.reference(&name, id, true, "").map_err(|e| theirs.error("write a reference", e))?;
         }
+        // Where it is lost, the next fetch writes it.
+        let _ = fs::copy(self.path.join(SOURCE), fresh.join(SOURCE));
         fs::rename(&self.path, &old).map_err(|source| io_error(&self.path, "moved aside", source))?;
         fs::rename(&fresh, &self.path).map_err(|source| io_error(&fresh, "moved into place", source))?;
         remove(&old)

@@ -22,6 +22,7 @@ mod pushed;
 mod remote;
 mod repo;
 mod signed;
+mod sound;
 mod source;
 mod transfer;
 mod walk;
@@ -54,6 +55,9 @@ pub const MAX_PATH_BYTES: usize = 4096;
 
 /// The most bytes of wishes that one tree may hold. A repository of 100,000 nodes has about 50 MB.
 pub const MAX_TOTAL_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// The longest subject and the longest name of an author that are read, in characters; what is cut ends in `…`.
+pub const MAX_SUBJECT: usize = 500;
 
 /// The largest file under `cloud-init/`. Clients refuse user-data far smaller than this.
 pub const MAX_CLOUD_INIT_BYTES: u64 = 1024 * 1024;

@@ -1,11 +1,13 @@
 //! One repository: opening it, its branch tips, its revisions and its commits.
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use git2::{ErrorCode, ReferenceType, Repository};
+use git2::{ErrorCode, ObjectType, Odb, Oid, ReferenceType, Repository};
 
 use super::error::{GitError, similar};
 use super::locate::{self, Dirs, git_error};
+use super::{MAX_SUBJECT, sound};
 use crate::model::{Revision, Tree};
 
 /// Whose word makes a repository trustworthy.
@@ -73,7 +75,7 @@ pub enum Tip {
 pub struct CommitInfo {
     /// The commit's id.
     pub revision: Revision,
-    /// The first line of its message; bytes that are not UTF-8 are replaced.
+    /// The first line of its message, at most [`MAX_SUBJECT`] characters; bytes that are not UTF-8 are replaced.
     pub subject: String,
     /// The name of its author; bytes that are not UTF-8 are replaced.
     pub author: String,
@@ -86,6 +88,8 @@ pub struct Repo {
     pub(super) inner: Repository,
     dirs: Dirs,
     prefix: String,
+    /// The files that this repository, if it is a mirror of ours, left out for their size.
+    pub(super) left_out: HashMap<Oid, u64>,
 }
 
 impl Repo {
@@ -105,11 +109,12 @@ impl Repo {
         }
         .map_err(|source| open_error(&dirs, source))?;
         let prefix = prefix(dir, &dirs.root);
-        Ok(Self { inner, dirs, prefix })
+        let left_out = sound::left_out(&dirs.git);
+        Ok(Self { inner, dirs, prefix, left_out })
     }
 
     pub(super) fn of_parts(inner: Repository, dirs: Dirs) -> Self {
-        Self { inner, dirs, prefix: String::new() }
+        Self { inner, dirs, prefix: String::new(), left_out: HashMap::new() }
     }
 
     /// Returns the folder of the work tree, or of a bare repository.
@@ -151,12 +156,40 @@ impl Repo {
             }
             Err(source) => return Err(self.error("find the branch or tag", source)),
         };
-        let commit = found.peel_to_commit().map_err(|source| GitError::Damaged {
+        let damaged = |source| GitError::Damaged {
             path: self.dirs.root.clone(),
             revision: found.target().map_or_else(|| branch.clone(), |id| id.to_string()),
             source,
-        })?;
+        };
+        let target = found.resolve().map_err(damaged)?.target();
+        let mut id = target.ok_or_else(|| damaged(git2::Error::from_str("it names nothing")))?;
+        // Step by step, so that nothing is read before its size is known.
+        let odb = self.inner.odb().map_err(damaged)?;
+        while odb.read_header(id).map_err(damaged)?.1 == ObjectType::Tag {
+            self.bounded(id)?;
+            id = self.inner.find_tag(id).map_err(damaged)?.target_id();
+        }
+        self.bounded(id)?;
+        let commit = self.inner.find_commit(id).map_err(damaged)?;
         Ok(Tip::Commit { branch, revision: Revision::commit(&commit.id().to_string()) })
+    }
+
+    /// Refuses an object that is too large to be read.
+    pub(super) fn bounded(&self, id: Oid) -> Result<(), GitError> {
+        let odb = self.inner.odb().map_err(|source| self.error("open its objects", source))?;
+        match sound::passes(&odb, id) {
+            None => Ok(()),
+            Some(limit) => Err(GitError::TooMuch { at: format!("{} at {id}", self.dirs.root.display()), limit }),
+        }
+    }
+
+    /// Returns how large a file is, here or left out.
+    pub(super) fn size_of(&self, odb: &Odb<'_>, id: Oid) -> Result<u64, git2::Error> {
+        match (odb.read_header(id), self.left_out.get(&id)) {
+            (Ok((size, _)), _) => Ok(size as u64),
+            (Err(_), Some(size)) => Ok(*size),
+            (Err(error), None) => Err(error),
+        }
     }
 
     /// Finds the commit that a revision expression names (`main`, `v1.2`, `HEAD~3`, an id).
@@ -184,8 +217,8 @@ impl Repo {
     /// The commit is not in the repository, or damaged.
     pub fn commit_info(&self, revision: &Revision) -> Result<CommitInfo, GitError> {
         let commit = self.commit(revision)?;
-        let subject = String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default()).into_owned();
-        let author = String::from_utf8_lossy(commit.author().name_bytes()).into_owned();
+        let subject = short(commit.summary_bytes().unwrap_or_default());
+        let author = short(commit.author().name_bytes());
         Ok(CommitInfo { revision: revision.clone(), subject, author, time: commit.time().seconds() })
     }
 
@@ -198,13 +231,23 @@ impl Repo {
     }
 
     pub(super) fn commit(&self, revision: &Revision) -> Result<git2::Commit<'_>, GitError> {
-        git2::Oid::from_str(revision.as_str())
-            .and_then(|id| self.inner.find_commit(id))
-            .map_err(|source| self.damaged(revision, source))
+        let id = Oid::from_str(revision.as_str()).map_err(|source| self.damaged(revision, source))?;
+        self.bounded(id)?;
+        self.inner.find_commit(id).map_err(|source| self.damaged(revision, source))
     }
 
     pub(super) fn damaged(&self, revision: &Revision, source: git2::Error) -> GitError {
-        GitError::Damaged { path: self.dirs.root.clone(), revision: revision.to_string(), source }
+        let (path, revision) = (self.dirs.root.clone(), revision.to_string());
+        if source.code() == ErrorCode::NotFound && self.is_partial() {
+            return GitError::Partial { path, revision };
+        }
+        GitError::Damaged { path, revision, source }
+    }
+
+    /// Tells whether objects may be missing because the clone left them with its host (`git clone --filter`).
+    fn is_partial(&self) -> bool {
+        let packs = std::fs::read_dir(self.dirs.common.join("objects/pack")).into_iter().flatten();
+        packs.filter_map(Result::ok).any(|pack| pack.path().extension().is_some_and(|end| end == "promisor"))
     }
 
     pub(super) fn error(&self, doing: &'static str, source: git2::Error) -> GitError {
@@ -232,6 +275,16 @@ impl Repo {
             names.push(name.strip_prefix(glob.trim_end_matches('*')).unwrap_or(&name).to_owned());
         }
         Ok(names)
+    }
+}
+
+/// Takes the beginning of a text of a commit.
+fn short(bytes: &[u8]) -> String {
+    // A character has four bytes at most.
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * (MAX_SUBJECT + 1))]);
+    match text.char_indices().nth(MAX_SUBJECT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into_owned(),
     }
 }
 

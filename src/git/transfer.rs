@@ -1,24 +1,36 @@
-//! Copies commits with all they need from one object store into another, as one pack.
+//! Copies commits with all they need from one object store into another, as one pack. Files that are too large to be
+//! wishes are left out, and noted.
 
 use std::collections::HashSet;
 use std::io::Write;
 
-use git2::{Odb, OdbLookupFlags, Oid, PackBuilder, Repository, Tree};
+use git2::{Odb, OdbLookupFlags, Oid, PackBuilder, Tree};
 
 use super::commit_tree::{MODE_FOLDER, MODE_KIND, MODE_SUBMODULE};
+use super::repo::Repo;
+use super::sound;
 
 /// Copies the commits, their history and their files; what the target has is neither read nor copied.
 ///
 /// Rests on the target's law that it holds no commit and no tree without all that it names, which one pack per copy
 /// keeps. A parent that the source lacks (a shallow clone) is left out. Returns the number of objects copied.
-pub(super) fn copy(from: &Repository, to: &Repository, commits: &[Oid]) -> Result<usize, git2::Error> {
-    let target = to.odb()?;
-    let mut pick = Pick { from, source: from.odb()?, target: &target, seen: HashSet::new(), pack: from.packbuilder()? };
+pub(super) fn copy(from: &Repo, to: &Repo, commits: &[Oid]) -> Result<usize, git2::Error> {
+    let target = to.inner.odb()?;
+    let mut pick = Pick {
+        from,
+        source: from.inner.odb()?,
+        target: &target,
+        seen: HashSet::new(),
+        pack: from.inner.packbuilder()?,
+        left_out: Vec::new(),
+    };
     pick.pack.set_threads(0);
     let mut pending = commits.to_vec();
     while let Some(id) = pending.pop() {
         pick.commit(id, &mut pending)?;
     }
+    pick.left_out.retain(|(id, _)| !to.left_out.contains_key(id));
+    sound::leave_out(to.inner.path(), &pick.left_out)?;
     let count = pick.pack.object_count();
     if count > 0 {
         write(&mut pick.pack, &target)?;
@@ -27,9 +39,12 @@ pub(super) fn copy(from: &Repository, to: &Repository, commits: &[Oid]) -> Resul
 }
 
 /// Tells whether a commit and every file and folder of it are there.
-pub(super) fn is_complete(repo: &Repository, commit: Oid) -> bool {
-    let Ok(odb) = repo.odb() else { return false };
-    let Ok(root) = repo.find_commit(commit).and_then(|commit| commit.tree()) else { return false };
+pub(super) fn is_complete(repo: &Repo, commit: Oid) -> bool {
+    let Ok(odb) = repo.inner.odb() else { return false };
+    if sound::passes(&odb, commit).is_some() {
+        return false;
+    }
+    let Ok(root) = repo.inner.find_commit(commit).and_then(|commit| commit.tree()) else { return false };
     let mut seen = HashSet::new();
     let mut pending = vec![root];
     while let Some(folder) = pending.pop() {
@@ -39,11 +54,11 @@ pub(super) fn is_complete(repo: &Repository, commit: Oid) -> bool {
             }
             match entry.filemode_raw() & MODE_KIND {
                 MODE_SUBMODULE => {}
-                MODE_FOLDER => match repo.find_tree(entry.id()) {
+                MODE_FOLDER => match repo.inner.find_tree(entry.id()) {
                     Ok(below) => pending.push(below),
                     Err(_) => return false,
                 },
-                _ if has(&odb, entry.id()) => {}
+                _ if has(&odb, entry.id()) || repo.left_out.contains_key(&entry.id()) => {}
                 _ => return false,
             }
         }
@@ -52,11 +67,13 @@ pub(super) fn is_complete(repo: &Repository, commit: Oid) -> bool {
 }
 
 struct Pick<'r> {
-    from: &'r Repository,
+    from: &'r Repo,
     source: Odb<'r>,
     target: &'r Odb<'r>,
     seen: HashSet<Oid>,
     pack: PackBuilder<'r>,
+    /// The files that are too large to be copied, and their sizes.
+    left_out: Vec<(Oid, u64)>,
 }
 
 impl Pick<'_> {
@@ -64,10 +81,12 @@ impl Pick<'_> {
         if !self.wanted(id) {
             return Ok(());
         }
-        let commit = self.from.find_commit(id)?;
+        sound::check(&self.source, id)?;
+        let commit = self.from.inner.find_commit(id)?;
         self.pack.insert_object(id, None)?;
         if self.wanted(commit.tree_id()) {
             self.pack.insert_object(commit.tree_id(), None)?;
+            sound::check(&self.source, commit.tree_id())?;
             self.folders(commit.tree()?)?;
         }
         pending.extend(commit.parent_ids().filter(|parent| self.source.exists(*parent)));
@@ -77,14 +96,28 @@ impl Pick<'_> {
     fn folders(&mut self, root: Tree<'_>) -> Result<(), git2::Error> {
         let mut pending = vec![root];
         while let Some(folder) = pending.pop() {
+            let mut names = HashSet::new();
             for entry in folder.iter() {
+                if let Some(why) = sound::fault_of_name(entry.name_bytes(), &mut names) {
+                    return Err(sound::bad_name(folder.id(), entry.name_bytes(), why));
+                }
                 let kind = entry.filemode_raw() & MODE_KIND;
                 if kind == MODE_SUBMODULE || !self.wanted(entry.id()) {
                     continue;
                 }
+                match kind {
+                    MODE_FOLDER => sound::check(&self.source, entry.id())?,
+                    _ => {
+                        let size = self.from.size_of(&self.source, entry.id())?;
+                        if size > sound::MAX_BLOB_BYTES {
+                            self.left_out.push((entry.id(), size));
+                            continue;
+                        }
+                    }
+                }
                 self.pack.insert_object(entry.id(), entry.name().ok())?;
                 if kind == MODE_FOLDER {
-                    pending.push(self.from.find_tree(entry.id())?);
+                    pending.push(self.from.inner.find_tree(entry.id())?);
                 }
             }
         }

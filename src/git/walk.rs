@@ -1,6 +1,6 @@
 //! Going back in a history: parents, and the files of many commits with each folder and each file read once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use git2::Oid;
@@ -9,6 +9,7 @@ use super::commit_tree::{MODE_FOLDER, MODE_KIND, MODE_LINK, MODE_SUBMODULE};
 use super::error::GitError;
 use super::folder::{Budget, most_bytes, parts};
 use super::repo::Repo;
+use super::sound;
 use crate::model::{File, Revision, Tree};
 
 /// How many bytes of files are kept for the next commit; what is not kept is read again.
@@ -171,11 +172,12 @@ impl Walk<'_> {
         }
         let damaged = |source| self.repo.damaged(revision, source);
         let odb = self.repo.inner.odb().map_err(damaged)?;
-        let (size, _) = odb.read_header(id).map_err(damaged)?;
-        if size as u64 > most_bytes(path) {
+        let size = self.repo.size_of(&odb, id).map_err(damaged)?;
+        if size > most_bytes(path) {
             // Not kept: at another path, more may be read.
-            return Ok(File::TooLarge { bytes: size as u64 });
+            return Ok(File::TooLarge { bytes: size });
         }
+        let size = size as usize;
         let file = File::Bytes(odb.read(id).map_err(damaged)?.data().into());
         if self.kept + size > KEPT_BYTES {
             self.blobs.clear();
@@ -190,7 +192,15 @@ impl Walk<'_> {
         if let Some(known) = self.folders.get(&id) {
             return Ok(Arc::clone(known));
         }
+        self.repo.bounded(id)?;
         let tree = self.repo.inner.find_tree(id).map_err(|source| self.repo.damaged(revision, source))?;
+        let mut names = HashSet::new();
+        for entry in tree.iter() {
+            if let Some(why) = sound::fault_of_name(entry.name_bytes(), &mut names) {
+                let at = format!("{} at {}", self.repo.root().display(), revision.short());
+                return Err(GitError::Unsound { at, name: entry.name_bytes().escape_ascii().to_string(), why });
+            }
+        }
         let entry = |entry: git2::TreeEntry<'_>| {
             let kind = match entry.filemode_raw() & MODE_KIND {
                 _ if std::str::from_utf8(entry.name_bytes()).is_err() => Kind::Other(Unread::BadName),

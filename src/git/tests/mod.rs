@@ -4,6 +4,7 @@ mod follow;
 mod open;
 mod read;
 mod receive;
+mod sound;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
