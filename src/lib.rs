@@ -53,6 +53,7 @@
 //! | [`redfish`] | one BMC: a polite client, a probe that makes one observation, quirks as a table |
 //! | [`survey`] | many BMCs side by side: whom to ask, with which account, and the run that asks them |
 //! | [`store`] | redb: accepted commits, what became of each, last good inputs, scripts and documents, pins, boots, observations, claims |
+//! | [`trial`] | builds a commit in a child process, so that its death is a refusal |
 //! | [`http`] | listeners: boot (scripts, cloud-init), api (status, what was seen, orders, webhook), metrics |
 //! | [`simulate`] | a fleet of simulated BMCs: stateful, seeded, with faults and quirks as switches |
 //! | [`reconcile`] | the loops: git to Snapshot, BMCs to observations and claims; the only one that writes the store |
@@ -123,4 +124,5 @@ pub mod snapshot;
 pub mod store;
 pub mod story;
 pub mod survey;
+pub mod trial;
 pub mod view;

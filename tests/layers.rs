@@ -69,6 +69,7 @@ const ROOMS: &[(&str, bool, &[&str])] = &[
     ("git", false, &["model"]),
     ("store", false, &["model", "observed", "story"]),
     ("survey", false, &["model", "desired", "observed", "pace", "redfish", "settings"]),
+    ("trial", false, &["model", "desired", "resolve", "ipxe", "cloudinit", "snapshot"]),
     (
         "http",
         false,

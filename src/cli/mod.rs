@@ -6,8 +6,10 @@
 #![expect(clippy::disallowed_methods, reason = "a bank room: commands meet the terminal and the clock")]
 
 mod adopt;
+mod apart;
 mod api;
 mod boots;
+mod build;
 mod check;
 mod completions;
 mod diff;
@@ -40,6 +42,8 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use failure::Failure;
 
+use crate::trial;
+
 /// Keep a cluster as its git repository says: check it, show it, boot it.
 #[derive(Debug, Parser)]
 #[command(name = "muster", version, max_term_width = 100, propagate_version = true)]
@@ -71,6 +75,34 @@ enum Command {
     Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
+    #[command(name = trial::COMMAND, hide = true)]
+    Build(build::Build),
+}
+
+impl Command {
+    /// Tells whether a command builds commits and does nothing else, so that it runs apart.
+    fn builds(&self) -> bool {
+        match self {
+            Self::Check(_) | Self::Show(_) | Self::Diff(_) | Self::Log(_) | Self::Why(_) => true,
+            Self::Hook(hook) => hook.builds(),
+            Self::Discover(_)
+            | Self::Drift(_)
+            | Self::Boots(_)
+            | Self::Serve(_)
+            | Self::Status(_)
+            | Self::Events(_)
+            | Self::Pin(_)
+            | Self::Unpin(_)
+            | Self::AllowRewind(_)
+            | Self::Settings(_)
+            | Self::Simulate(_)
+            | Self::Adopt(_)
+            | Self::Schema(_)
+            | Self::Completions(_)
+            | Self::Man(_)
+            | Self::Build(_) => false,
+        }
+    }
 }
 
 /// How a command prints its result.
@@ -102,6 +134,11 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    if muster.command.builds()
+        && let Some(code) = apart::run()
+    {
+        return code;
+    }
     let result = match muster.command {
         Command::Check(command) => command.run(),
         Command::Show(command) => command.run(),
@@ -124,6 +161,7 @@ pub fn main() -> ExitCode {
         Command::Schema(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
+        Command::Build(command) => command.run(),
     };
     match result {
         Ok(Outcome::AsWished) => ExitCode::SUCCESS,

@@ -83,6 +83,10 @@ fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
             writeln!(out, "            and more; `muster check --rev {}` tells all", refused.revision.short)?;
         }
     }
+    if let Some(building) = &status.building {
+        let short = building.id.get(..12).unwrap_or(&building.id);
+        writeln!(out, "building  {short} {} (since {})", building.subject, building.since)?;
+    }
     if let Some(upgraded) = &status.upgraded {
         let (from, changed) = (&upgraded.from, upgraded.scripts_changed);
         writeln!(out, "upgraded  from {from}; it changed the scripts of {changed} nodes of this commit")?;

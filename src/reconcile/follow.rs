@@ -5,7 +5,6 @@
 
 mod start;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,12 +20,12 @@ use super::rhythm::Looked;
 use super::standing::Standing;
 use super::trust::{Judged, Trust};
 use super::{clock, remember, repository, words};
-use crate::git::{CommitInfo, GitError, Mirror, RemoteFault, Source, Tip};
+use crate::git::{CommitInfo, Fetched, GitError, Mirror, RemoteFault, Source, Tip};
 use crate::http::{Order, Serving};
-use crate::model::{Diagnostic, RepoAddress, Revision, Tree};
-use crate::settings::Settings;
-use crate::snapshot::{self, Snapshot};
-use crate::store::{Accepted, Store};
+use crate::model::{RepoAddress, Revision, Tree};
+use crate::settings::{BuildSettings, Settings};
+use crate::snapshot::Snapshot;
+use crate::store::{Accepted, Attempt, Died, Store};
 use crate::story::Happening;
 use crate::view::RevisionView;
 
@@ -62,6 +61,20 @@ pub struct Follower {
     before: Option<Arc<Serving>>,
     /// Whether the boot fetches of the store are back in memory.
     restored: bool,
+    /// The repository and the branch, as the mirror notes them.
+    identity: String,
+    /// What building one commit may take.
+    pub(super) bounds: BuildSettings,
+    /// The builds that were begun when an earlier process ended.
+    pub(super) attempts: Vec<Attempt>,
+    /// The commit whose build died last.
+    pub(super) died: Option<Died>,
+    /// Whether what the store has is yet to be built, since an order came in between.
+    pub(super) is_start_unbuilt: bool,
+    /// What administrators order.
+    pub(super) orders: Option<mpsc::Receiver<Order>>,
+    /// Tells that the server ends.
+    pub(super) stop: CancellationToken,
     /// What tells the story of commits.
     pub(super) pen: Pen,
     /// The commit at which the branch was seen last, in this run or one before.
@@ -108,7 +121,19 @@ impl Follower {
             unstored: None,
             before: None,
             restored: false,
+            identity: format!("{} branch {:?} tag {:?}\n", settings.repo, settings.branch, settings.tag),
+            bounds: settings.build.clone(),
+            attempts: Vec::new(),
+            died: None,
+            is_start_unbuilt: false,
+            orders: None,
+            stop: stop.clone(),
         }
+    }
+
+    /// Takes orders from here on.
+    pub fn take_orders(&mut self, orders: mpsc::Receiver<Order>) {
+        self.orders = Some(orders);
     }
 
     /// Brings the boot fetches of the store back, once there are nodes that they can belong to.
@@ -133,14 +158,15 @@ impl Follower {
     }
 
     /// Runs one pass; returns whether the repository answered.
-    pub fn pass(&mut self, orders: &mut mpsc::Receiver<Order>) -> Looked {
+    pub fn pass(&mut self) -> Looked {
         self.before = None;
         self.standing.looked(clock::rfc3339(clock::now_ms()));
         if self.trust.refresh() {
             self.judged = None;
         }
         self.watch_pin();
-        let due = self.obey(orders);
+        let due = self.obey();
+        self.build_what_is_stored();
         let found = self.look();
         let looked = match &found {
             Err(GitError::Remote(error)) if error.is_content() => Looked::Well,
@@ -155,7 +181,10 @@ impl Follower {
             }
             Ok(None) => {}
             Err(GitError::Remote(error)) if *error.fault() == RemoteFault::Stopped => {}
-            Err(error) => self.standing.source_fails(&words::chain(&error), error.hint()),
+            Err(error) => {
+                self.standing.source_fails(&words::chain(&error), error.hint());
+                self.start_from_mirror();
+            }
         }
         self.serve_the_pinned();
         self.serve_the_newest_good();
@@ -196,6 +225,11 @@ impl Follower {
             None => Mirror::open_or_create(&self.mirror_path)?,
         };
         let fetched = self.source.look(&mirror);
+        if let Ok(Fetched { tip: Tip::Commit { .. }, .. }) = &fetched
+            && let Err(error) = mirror.claim(&self.identity)
+        {
+            warn!(error = %words::chain(&error), "the mirror cannot note whose it is");
+        }
         self.mirror = Some(mirror);
         let noun = self.source.wanted().noun();
         match fetched?.tip {
@@ -208,6 +242,31 @@ impl Follower {
             Tip::Empty { branch } => {
                 self.standing.source_fails(&format!("the repository has no commit on the {noun} `{branch}`"), None);
                 Ok(None)
+            }
+        }
+    }
+
+    /// Serves what the mirror kept if nothing else is served: the store is fresh or was lost, and the repository is away.
+    fn start_from_mirror(&mut self) {
+        if self.shared.load().snapshot.is_some() || !self.mirror_path.exists() {
+            return;
+        }
+        let is_ours = |mirror: &&Mirror| mirror.is_of(&self.identity);
+        let Some(mirror) = self.mirror.as_ref().filter(is_ours) else { return };
+        // What was served and what was taken last, before what no start has judged.
+        let kept = mirror.kept().unwrap_or_default().into_iter();
+        let tip = mirror.repo().ok().and_then(|repo| repo.resolve(crate::git::FOLLOWED).ok());
+        for revision in kept.chain(tip).take(3) {
+            if self.died.as_ref().is_some_and(|died| died.revision == revision) {
+                continue;
+            }
+            match self.serve_of_mirror(&revision) {
+                None => {
+                    info!(revision = %revision, "serving what the mirror kept: the store has nothing, and the repository is away");
+                    self.trust.took(&revision);
+                    return self.restore();
+                }
+                Some(why) => warn!(revision = %revision, "what the mirror kept cannot be served: {why}"),
             }
         }
     }
@@ -239,9 +298,12 @@ impl Follower {
             return Ok((info, Ok(Tree::default()), judged));
         }
         match repo.tree(revision, &self.sub) {
-            Err(error @ (GitError::NoSuchFolder { .. } | GitError::BadFolder { .. } | GitError::TooMuch { .. })) => {
-                Ok((info, Err(error), judged))
-            }
+            Err(
+                error @ (GitError::NoSuchFolder { .. }
+                | GitError::BadFolder { .. }
+                | GitError::Unsound { .. }
+                | GitError::TooMuch { .. }),
+            ) => Ok((info, Err(error), judged)),
             tree => Ok((info, Ok(tree?), judged)),
         }
     }
@@ -324,9 +386,3 @@ impl Follower {
 
 /// What a commit says of itself, its files, and whether it may be taken.
 pub(super) type Read = (CommitInfo, Result<Tree, GitError>, Judged);
-
-/// Builds a Snapshot. A fault of ours that a commit brings out is the end of that commit, not of the server; it gives no
-/// Snapshot and no findings.
-pub(super) fn build(tree: &Tree, revision: &Revision) -> (Option<Snapshot>, Vec<Diagnostic>) {
-    catch_unwind(AssertUnwindSafe(|| snapshot::build(tree, revision.clone()))).unwrap_or_default()
-}

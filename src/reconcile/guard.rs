@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use super::follow::{Follower, build};
+use super::building::Unbuilt;
+use super::follow::Follower;
 use super::standing::Refused;
 use super::words;
 use crate::change::{self, Judgement};
@@ -25,6 +26,16 @@ pub enum Verdict {
     Unjudged,
     /// It waits until somebody allows what it does; held by nothing where it only brought out a fault of ours.
     Held(Refused, Option<Hold>),
+    /// What it is to be compared with could not be built now, and may be later.
+    Later,
+}
+
+/// The commit that was taken last.
+enum Base {
+    Built(Arc<Snapshot>),
+    /// Why there is none.
+    None(String),
+    Later,
 }
 
 impl Follower {
@@ -38,8 +49,9 @@ impl Follower {
         commit: &Accepted,
     ) -> Result<Verdict, GitError> {
         let base = match self.last_taken()? {
-            Ok(base) => base,
-            Err(why) => {
+            Base::Built(base) => base,
+            Base::Later => return Ok(Verdict::Later),
+            Base::None(why) => {
                 let revision = &commit.revision;
                 warn!(revision = %revision, "no guard rail judges this commit, and it is taken all the same: {why}");
                 return Ok(Verdict::Unjudged);
@@ -61,31 +73,36 @@ impl Follower {
     }
 
     /// Returns the commit that was taken last, built; why there is none, if so.
-    fn last_taken(&mut self) -> Result<Result<Arc<Snapshot>, String>, GitError> {
+    fn last_taken(&mut self) -> Result<Base, GitError> {
         if let Some(accepted) = &self.accepted {
-            return Ok(Ok(Arc::clone(accepted)));
+            return Ok(Base::Built(Arc::clone(accepted)));
         }
         let Some(baseline) = self.trust.baseline().cloned() else {
-            return Ok(Err("this store has taken no commit before it".into()));
+            return Ok(Base::None("this store has taken no commit before it".into()));
         };
         let served = self.shared.load().snapshot.clone();
         if let Some(served) = served.filter(|served| !served.is_stored() && *served.revision() == baseline) {
-            return Ok(Ok(served));
+            return Ok(Base::Built(served));
         }
         if let Ok(Some(last)) = self.store.last_good()
             && last.accepted.revision == baseline
-            && let (Some(snapshot), _) = build(&last.tree, &baseline)
         {
-            return Ok(Ok(Arc::new(snapshot)));
+            match self.build(&last.tree, &baseline, &last.accepted.subject) {
+                Ok((Some(snapshot), _)) => return Ok(Base::Built(Arc::new(snapshot))),
+                Err(Unbuilt::Stopped | Unbuilt::Failed(_)) => return Ok(Base::Later),
+                Ok((None, _)) | Err(Unbuilt::Died(_)) => {}
+            }
         }
         let short = baseline.short();
         match self.tree_of(&baseline) {
-            Ok(tree) => Ok(match build(&tree, &baseline) {
-                (Some(snapshot), _) => Ok(Arc::new(snapshot)),
-                (None, findings) => Err(format!(
+            Ok(tree) => Ok(match self.build(&tree, &baseline, "") {
+                Ok((Some(snapshot), _)) => Base::Built(Arc::new(snapshot)),
+                Ok((None, findings)) => Base::None(format!(
                     "{short}, which was taken last, does not check by this version of muster ({})",
                     words::why(&findings)
                 )),
+                Err(Unbuilt::Died(why)) => Base::None(format!("{short}, which was taken last: {why}")),
+                Err(Unbuilt::Stopped | Unbuilt::Failed(_)) => Base::Later,
             }),
             Err(
                 error @ (GitError::NoSuchRevision { .. }
@@ -94,7 +111,7 @@ impl Follower {
                 | GitError::NoSuchFolder { .. }
                 | GitError::BadFolder { .. }
                 | GitError::TooMuch { .. }),
-            ) => Ok(Err(format!("{short}, which was taken last, is gone: {}", words::chain(&error)))),
+            ) => Ok(Base::None(format!("{short}, which was taken last, is gone: {}", words::chain(&error)))),
             Err(error) => Err(error),
         }
     }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: it owns threads, tasks and the clock")]
 
+mod building;
 mod clock;
 mod due;
 mod follow;

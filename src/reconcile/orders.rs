@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
 use super::follow::Follower;
@@ -33,9 +33,9 @@ pub struct Due {
 
 impl Follower {
     /// Carries out what waits.
-    pub(super) fn obey(&mut self, orders: &mut mpsc::Receiver<Order>) -> Vec<Due> {
+    pub(super) fn obey(&mut self) -> Vec<Due> {
         let mut due = Vec::new();
-        while let Ok(order) = orders.try_recv() {
+        while let Some(order) = self.orders.as_mut().and_then(|orders| orders.try_recv().ok()) {
             match order {
                 Order::Pin(order, reply) => {
                     let done = self.pin(&order).map(|done| self.ordered(done));
@@ -130,7 +130,9 @@ impl Follower {
         let subject: Box<str> = info.subject.into();
         if self.standing.served_id() != Some(revision.as_str()) {
             let tree = repo.tree(&revision, &self.sub).map_err(told)?;
-            let (snapshot, findings) = super::follow::build(&tree, &revision);
+            let built = self.build_asked(&tree, &revision, &subject);
+            let (snapshot, findings) =
+                built.map_err(|why| format!("commit {} is not pinned: {}", revision.short(), why.reason()))?;
             let Some(snapshot) = snapshot else {
                 words::tell(&findings, &tree);
                 return Err(format!(

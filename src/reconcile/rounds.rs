@@ -41,9 +41,10 @@ fn rounds(
     mut rhythm: Rhythm,
     mut follower: Follower,
     wake: &SyncSender<()>,
-    (woken, mut orders): (&Receiver<()>, mpsc::Receiver<Order>),
+    (woken, orders): (&Receiver<()>, mpsc::Receiver<Order>),
     stop: &CancellationToken,
 ) {
+    follower.take_orders(orders);
     follower.start_from_store();
     super::stand_back();
     follower.list_revisions();
@@ -54,7 +55,7 @@ fn rounds(
     let mut watch = folder.and_then(|folder| watched(folder, wake, true));
     while !stop.is_cancelled() {
         // A fault of ours in one pass must not leave the server deaf to all later commits.
-        let looked = catch_unwind(AssertUnwindSafe(|| follower.pass(&mut orders))).unwrap_or_else(|_| {
+        let looked = catch_unwind(AssertUnwindSafe(|| follower.pass())).unwrap_or_else(|_| {
             error!("a look at the repository failed; this is a fault of muster");
             Looked::Badly
         });

@@ -11,7 +11,8 @@ use super::{keep, pin};
 use crate::snapshot::Snapshot;
 use crate::story::Hold;
 use crate::view::{
-    DiagnosticView, NodeCounts, PinView, RefusedView, RevisionView, State, Status, StoreState, SurveyView, UpgradeView,
+    BuildingView, DiagnosticView, NodeCounts, PinView, RefusedView, RevisionView, State, Status, StoreState,
+    SurveyView, UpgradeView,
 };
 
 /// A commit that was refused.
@@ -136,6 +137,11 @@ impl Standing {
     /// Notes that the commit was rendered by another version of muster before, and what differs.
     pub fn upgraded(&mut self, upgrade: UpgradeView) {
         self.status.upgraded = Some(upgrade);
+    }
+
+    /// Notes which commit is being built, if one is.
+    pub fn building(&mut self, building: Option<BuildingView>) {
+        self.status.building = building;
     }
 
     /// Notes that the newest commit was refused, or is held by something.

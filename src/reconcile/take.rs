@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 
 use tracing::{error, info, warn};
 
-use super::follow::{Follower, build};
+use super::building::Unbuilt;
+use super::follow::Follower;
 use super::guard::Verdict;
 use super::standing::Refused;
 use super::trust::Untrusted;
@@ -78,6 +79,16 @@ impl Follower {
         self.standing.pin_fails(fault);
     }
 
+    /// Serves a commit of the mirror where nothing is served, if whoever must sign it did; says why not, if so.
+    pub(super) fn serve_of_mirror(&mut self, revision: &Revision) -> Option<String> {
+        let repo = self.open_mirror().and_then(Mirror::repo);
+        match repo.and_then(|repo| self.trust.signature(&repo, revision)) {
+            Ok(Ok(_)) => self.serve_unjudged(revision, "the store has no commit, and the repository is away"),
+            Ok(Err(why)) => Some(why),
+            Err(error) => Some(words::chain(&error)),
+        }
+    }
+
     /// Serves a commit that was found good before; says why not, if so.
     fn serve_unjudged(&mut self, revision: &Revision, why: &str) -> Option<String> {
         let repo = self.open_mirror().and_then(Mirror::repo);
@@ -89,7 +100,11 @@ impl Follower {
             Ok(read) => read,
             Err(error) => return Some(words::chain(&error)),
         };
-        let (Some(snapshot), _) = build(&tree, revision) else { return Some("it does not check any more".into()) };
+        let snapshot = match self.build(&tree, revision, &info.subject) {
+            Ok((Some(snapshot), _)) => snapshot,
+            Ok((None, _)) => return Some("it does not check any more".into()),
+            Err(why) => return Some(why.reason()),
+        };
         let accepted = commit(revision, &info, snapshot.nodes().len());
         self.pen.note(Some(pen::commit(revision, &accepted.subject)), What::Served { why: why.into() });
         self.publish(Arc::new(snapshot), Arc::new(tree), accepted, signed_by);
@@ -113,7 +128,13 @@ impl Follower {
             return Ok(());
         };
         let started = std::time::Instant::now();
-        let (snapshot, findings) = build(&tree, revision);
+        let (snapshot, findings) = match self.build(&tree, revision, &info.subject) {
+            Ok(built) => built,
+            Err(why) => {
+                self.not_built(&accepted, why);
+                return Ok(());
+            }
+        };
         let took = started.elapsed();
         let millis = took.as_millis() as u64;
         self.shared.load().counters.build_micros.store(took.as_micros() as u64, Ordering::Relaxed);
@@ -131,6 +152,10 @@ impl Follower {
                 self.refuse(&accepted, refused, by);
                 return Ok(());
             }
+            Verdict::Later => {
+                self.judged = None;
+                return Ok(());
+            }
         };
         self.standing.clear_refusal();
         self.accept((Arc::clone(&snapshot), tree, millis), accepted, signed_by);
@@ -139,6 +164,18 @@ impl Follower {
             self.pen.note(Some(pen::commit(revision, &info.subject)), What::NoBaseline);
         }
         Ok(())
+    }
+
+    /// Refuses a commit whose build died; one that was not built to an end is judged at a later look.
+    fn not_built(&mut self, commit: &Accepted, why: Unbuilt) {
+        match why {
+            Unbuilt::Died(reason) => self.refuse(commit, Refused::whole(words::view(commit), reason), None),
+            Unbuilt::Failed(reason) => {
+                self.judged = None;
+                self.refuse(commit, Refused::whole(words::view(commit), reason), None);
+            }
+            Unbuilt::Stopped => self.judged = None,
+        }
     }
 
     /// Serves a commit that was found good, or lets it wait for the end of a pin; it was built in so many milliseconds.

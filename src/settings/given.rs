@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{GivenBmc, GivenFetch, GivenRepo, GivenSurvey, SettingsError};
+use super::{GivenBmc, GivenBuild, GivenFetch, GivenRepo, GivenSurvey, SettingsError};
 use crate::model::{ApiAddress, RepoAddress};
 
 /// What a settings file or the command line says; what is absent is decided elsewhere.
@@ -73,6 +73,9 @@ pub struct Given {
     #[command(flatten)]
     #[serde(default, skip_serializing_if = "is_silent")]
     pub fetch: GivenFetch,
+    #[command(flatten)]
+    #[serde(default, skip_serializing_if = "is_silent")]
+    pub build: GivenBuild,
     #[command(flatten)]
     #[serde(default, skip_serializing_if = "is_silent")]
     pub bmc: GivenBmc,
@@ -142,7 +145,8 @@ impl Given {
         };
         first!(self, weaker:
             repo, branch, tag, path, store, api, listen, advertise, connections, trusted_proxies, metrics,
-            webhook_secret_file, require_signed, revoked_signers, gpg_keyring, boot_only, log, fetch, bmc, survey,
+            webhook_secret_file, require_signed, revoked_signers, gpg_keyring, boot_only, log, fetch, build, bmc,
+            survey,
         )
     }
 }

@@ -9,6 +9,7 @@
 #![expect(clippy::disallowed_methods, reason = "a bank room: it reads the settings file")]
 
 mod bmc;
+mod build;
 mod credentials;
 mod error;
 mod fetch;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 pub use bmc::{BmcSettings, GivenBmc, GivenSurvey, Login, SurveySettings};
+pub use build::{BuildSettings, GivenBuild};
 pub use credentials::{Credentials, NoCredential};
 pub use error::SettingsError;
 pub use fetch::{FetchSettings, GivenFetch};
@@ -71,6 +73,7 @@ pub struct Settings {
     pub boot_only: bool,
     pub log: Option<String>,
     pub fetch: FetchSettings,
+    pub build: BuildSettings,
     pub bmc: BmcSettings,
     pub survey: SurveySettings,
 }
@@ -125,6 +128,7 @@ impl Given {
             boot_only: self.boot_only.unwrap_or(false),
             log: said(self.log).map(|text| log_filter(&text).map(|_| text)).transpose()?,
             fetch: self.fetch.complete()?,
+            build: self.build.complete()?,
             bmc: self.bmc.complete()?,
             survey: self.survey.complete()?,
         })

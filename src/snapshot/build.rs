@@ -23,9 +23,50 @@ pub(super) const UNKNOWN_DELAY: u32 = 10;
 /// Returns it where no finding is an error, and all findings in the order of files.
 #[must_use]
 pub fn build(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
-    let (snapshot, mut findings) = build_any(tree, revision);
+    build_watched(tree, revision, &|| {})
+}
+
+/// Builds the Snapshot of a tree, and says so between resolving and rendering, if nothing is wrong up to there.
+#[must_use]
+pub fn build_watched(tree: &Tree, revision: Revision, resolved: &dyn Fn()) -> (Option<Snapshot>, Findings) {
+    let (snapshot, mut findings) = build_any(tree, revision, resolved);
     findings.iter_mut().for_each(|finding| on_characters(tree, finding));
     (snapshot, findings)
+}
+
+/// All of a Snapshot but what is rendered for each node.
+pub struct Draft {
+    resolved: Resolved,
+    index: Index,
+}
+
+/// All that is rendered of a commit, here or elsewhere.
+pub struct Rendered {
+    /// In the order of nodes.
+    pub answers: Vec<Answer>,
+    /// The digests of each node's documents, in the order of nodes and of [`cloudinit::Document::ALL`].
+    pub documents: Vec<[Option<TextDigest>; 4]>,
+    /// What unknown machines boot, by architecture.
+    pub unknown: Vec<(Arch, Prepared)>,
+}
+
+/// Loads and resolves a tree, and renders nothing; nothing if there is no cluster in it.
+#[must_use]
+pub fn draft(tree: &Tree) -> Option<Draft> {
+    let (desired, _) = desired::load(tree);
+    let (resolved, _) = resolve::resolve(Arc::new(desired?));
+    let index = Index::new(&resolved.desired.nodes);
+    Some(Draft { resolved, index })
+}
+
+impl Draft {
+    /// Takes up what was rendered elsewhere; nothing if that has another number of nodes.
+    #[must_use]
+    pub fn with(self, revision: Revision, rendered: Rendered) -> Option<Snapshot> {
+        let nodes = self.resolved.desired.nodes.len();
+        let is_whole = rendered.answers.len() == nodes && rendered.documents.len() == nodes;
+        is_whole.then(|| assemble(revision, self.resolved, self.index, rendered))
+    }
 }
 
 /// Builds what some of the files of a tree say of one node: all but those of other machines.
@@ -46,7 +87,7 @@ pub fn build_part(tree: &Tree, revision: Revision, node: &str) -> (Option<Snapsh
             rendered.documents[at] = one.documents;
             findings.extend(one.findings);
         }
-        assemble(revision, resolved, index, rendered, Vec::new())
+        assemble(revision, resolved, index, rendered)
     });
     findings.retain(|finding| finding.severity() == Severity::Error && !OF_THE_WHOLE.contains(&finding.code));
     findings.iter_mut().for_each(|finding| on_characters(tree, finding));
@@ -68,14 +109,18 @@ fn on_characters(tree: &Tree, finding: &mut Diagnostic) {
     }
 }
 
-fn build_any(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
+fn build_any(tree: &Tree, revision: Revision, resolved_well: &dyn Fn()) -> (Option<Snapshot>, Findings) {
     let (desired, mut findings) = desired::load(tree);
     let Some(desired) = desired else { return (None, findings) };
     let is_whole = !refused(&findings);
     let (resolved, mut later) = resolve::resolve(Arc::new(desired));
-    let (rendered, found) = render_all(&resolved);
+    if is_whole && !refused(&later) {
+        resolved_well();
+    }
+    let (mut rendered, found) = render_all(&resolved);
     later.extend(found);
     let (unknown, found) = render_unknown(&resolved);
+    rendered.unknown = unknown;
     later.extend(found);
     // What is missing because it was refused is no further mistake.
     later.retain(|finding| is_whole || !is_of_missing(finding));
@@ -85,30 +130,18 @@ fn build_any(tree: &Tree, revision: Revision) -> (Option<Snapshot>, Findings) {
         return (None, findings);
     }
     let index = Index::new(&resolved.desired.nodes);
-    (Some(assemble(revision, resolved, index, rendered, unknown)), findings)
+    (Some(assemble(revision, resolved, index, rendered)), findings)
 }
 
-fn assemble(
-    revision: Revision,
-    resolved: Resolved,
-    index: Index,
-    rendered: Rendered,
-    unknown: Vec<(Arch, Prepared)>,
-) -> Snapshot {
+fn assemble(revision: Revision, resolved: Resolved, index: Index, rendered: Rendered) -> Snapshot {
     let (again, again_now) = (ipxe::ask_again(Some(UNKNOWN_DELAY)), ipxe::ask_again(None));
-    let Rendered { answers, documents } = rendered;
+    let Rendered { answers, documents, unknown } = rendered;
     Snapshot { revision, resolved, answers, documents, unknown, again, again_now, index, stored: None }
-}
-
-/// What all nodes are served, in the order of nodes.
-struct Rendered {
-    answers: Vec<Answer>,
-    documents: Vec<[Option<TextDigest>; 4]>,
 }
 
 impl Rendered {
     fn nothing(nodes: usize) -> Self {
-        Self { answers: vec![Answer::Nothing; nodes], documents: vec![[None; 4]; nodes] }
+        Self { answers: vec![Answer::Nothing; nodes], documents: vec![[None; 4]; nodes], unknown: Vec::new() }
     }
 }
 
@@ -134,7 +167,11 @@ fn is_of_missing(finding: &Diagnostic) -> bool {
 fn render_all(resolved: &Resolved) -> (Rendered, Findings) {
     let nodes = resolved.desired.nodes.len();
     let all: Vec<RenderedNode> = (0..nodes).into_par_iter().map(|node| render(resolved, node)).collect();
-    let mut rendered = Rendered { answers: Vec::with_capacity(nodes), documents: Vec::with_capacity(nodes) };
+    let mut rendered = Rendered {
+        answers: Vec::with_capacity(nodes),
+        documents: Vec::with_capacity(nodes),
+        unknown: Vec::new(),
+    };
     let mut told: BTreeMap<(Place, Code, String), (Diagnostic, usize, usize)> = BTreeMap::new();
     for (node, one) in all.into_iter().enumerate() {
         rendered.answers.push(one.answer);

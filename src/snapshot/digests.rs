@@ -18,6 +18,18 @@ impl TextDigest {
         Self { sha256: Sha256::digest(text.as_bytes()).into(), needs_server: text.contains(SERVER_MARK) }
     }
 
+    /// Takes up what [`Self::parts`] gave.
+    #[must_use]
+    pub fn from_parts(sha256: [u8; 32], needs_server: bool) -> Self {
+        Self { sha256, needs_server }
+    }
+
+    /// Returns the SHA-256 of the text, and whether it refers to muster by a URL that the request decides.
+    #[must_use]
+    pub fn parts(&self) -> ([u8; 32], bool) {
+        (self.sha256, self.needs_server)
+    }
+
     /// Tells whether the request decides by which URL the text refers to muster.
     #[must_use]
     pub fn needs_server(&self) -> bool {

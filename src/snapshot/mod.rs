@@ -22,7 +22,7 @@ use crate::ipxe::Script;
 use crate::model::{Arch, MacAddr, NodeSet, Revision};
 use crate::resolve::Resolved;
 
-pub use build::{build, build_part};
+pub use build::{Draft, Rendered, build, build_part, build_watched, draft};
 pub use digests::TextDigest;
 pub use folded::Folded;
 use index::Index;
@@ -156,6 +156,12 @@ impl Snapshot {
     #[must_use]
     pub fn answer(&self, node: usize) -> &Answer {
         &self.answers[node]
+    }
+
+    /// Returns what unknown machines boot, by architecture, where they boot at all.
+    #[must_use]
+    pub fn unknown_scripts(&self) -> &[(Arch, Prepared)] {
+        &self.unknown
     }
 
     /// Returns what a machine is answered that nobody declares, by the architecture that it says it has.

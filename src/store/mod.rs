@@ -10,6 +10,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: it opens its file, moves a corrupt one, and waits")]
 
+mod attempt;
 mod batch;
 mod claims;
 mod codec;
@@ -35,6 +36,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use attempt::{Attempt, Died};
 pub use claims::{MAX_REFUSED, RefusedLogin};
 use database::{Inner, Opener, Retry};
 pub use error::{Holder, StoreError};

@@ -36,7 +36,7 @@ pub(super) const SETS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("sha
 pub(super) const CLAIMS: TableDefinition<&str, &[u8]> = TableDefinition::new("claims");
 /// When a BMC refused a credential, in unix milliseconds, by the names of both.
 pub(super) const REFUSED: TableDefinition<(&str, &str), i64> = TableDefinition::new("refused-logins");
-/// Of the followed branch: the pin, and the newest commit that was taken.
+/// Of the followed branch: the pin, the newest commit that was taken, and the one whose build died.
 pub(super) const FOLLOWED: TableDefinition<&str, &[u8]> = TableDefinition::new("followed");
 /// What happened, by its running number.
 pub(super) const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
@@ -134,6 +134,7 @@ pub(super) fn check(db: &Database) -> Result<BTreeSet<Digest>, Fault> {
     super::seen::read_unknown(&txn)?;
     super::pin::read_pin(&txn)?;
     super::pin::read_baseline(&txn)?;
+    super::attempt::read_died(&txn)?;
     later(&txn, BMCS)?;
     later(&txn, SETS)?;
     later(&txn, CLAIMS)?;

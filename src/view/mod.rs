@@ -64,6 +64,9 @@ pub struct Status {
     pub pinned: Option<PinView>,
     /// The newest commit, where it was refused or is held.
     pub refused: Option<RefusedView>,
+    /// The commit that is being built, if one is.
+    #[serde(default)]
+    pub building: Option<BuildingView>,
     /// What an upgrade of muster changed, where the commit that is served was stored by another version.
     #[serde(default)]
     pub upgraded: Option<UpgradeView>,
@@ -122,6 +125,17 @@ pub struct RefusedView {
     /// Why, in one sentence.
     pub reason: String,
     pub diagnostics: Vec<DiagnosticView>,
+}
+
+/// A commit that is being built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BuildingView {
+    /// The full commit id.
+    pub id: String,
+    /// The first line of the commit's message.
+    pub subject: String,
+    /// Since when.
+    pub since: String,
 }
 
 /// What the first start after an upgrade found.
@@ -293,6 +307,7 @@ impl Status {
             signed_by: None,
             pinned: None,
             refused: None,
+            building: None,
             upgraded: None,
             held: Vec::new(),
             source,

@@ -153,7 +153,7 @@ fn a_guard_rail_refuses_until_it_is_allowed() {
     assert!(said.contains("110 nodes change: script"), "{said}");
     let hint = said.split("of policy.toml: \"").nth(1).expect("the digest is told");
     let digest = &hint[..16];
-    // One that takes longer than it may is said to be skipped, and taken: a server judges it again.
+    // One that is not checked in the time that it may take is refused.
     let folder = wishes.root().join("other");
     fs::create_dir_all(&folder).expect("it can be made");
     wishes.git_in(&folder, &["clone", "-q", "--bare", "../wishes.git", "."]);
@@ -161,13 +161,51 @@ fn a_guard_rail_refuses_until_it_is_allowed() {
     let script = folder.join("hooks/pre-receive");
     let text = fs::read_to_string(&script).expect("it is there");
     fs::write(&script, text.replace("pre-receive\n", "pre-receive --within 0s\n")).expect("it can be written");
-    let (is_taken, skipped) = push(&wishes, &["../other", "main"]);
-    assert!(is_taken && skipped.contains("SKIPPED") && skipped.contains("guard rails"), "{skipped}");
+    let (is_taken, said) = push(&wishes, &["../other", "main"]);
+    assert!(!is_taken && said.contains("the commit is not checked within 0ns, so nothing is taken"), "{said}");
 
     wishes.edit("policy.toml", "allow = []", &format!("allow = [\"{digest}\"]"));
     wishes.commit("it is wished");
     let (is_taken, said) = push(&wishes, &["origin", "main"]);
     assert!(is_taken && !said.contains("guard-rail"), "{said}");
+}
+
+#[test]
+fn a_branch_that_takes_minutes_to_build_can_be_mended_and_its_comparison_is_skipped_loudly() {
+    let wishes = example();
+    let slow = "#cloud-config\nn: {% for i in range(9000) %}{% if i + 1 == 0 %}{{ name }}{% endif %}{% endfor %}1\n";
+    wishes.write("cloud-init/slow.yaml.j2", slow);
+    wishes.write("nodes/slow.toml", "[[node]]\nname = \"s[1-40000]\"\ncloud_init = { user_data = \"slow.yaml.j2\" }\n");
+    wishes.publish("slow");
+    assert_eq!(hook(&wishes.bare(), &["install", "."]).0, 0);
+    let script = wishes.bare().join("hooks/pre-receive");
+    let text = fs::read_to_string(&script).expect("it is there");
+    fs::write(&script, text.replace("pre-receive\n", "pre-receive --within 20s\n")).expect("it can be written");
+    wishes.edit("groups/compute.toml", "\"selinux=1\"", "\"selinux=0\"");
+    wishes.commit("slow still");
+    let (is_taken, said) = push(&wishes, &["origin", "main"]);
+    assert!(!is_taken && said.contains("is not checked within 20s"), "{said}");
+
+    wishes.git(&["revert", "--no-edit", "HEAD", "HEAD~1"]);
+    let (is_taken, said) = push(&wishes, &["origin", "main"]);
+    assert!(is_taken && said.contains("SKIPPED") && said.contains("guard rails"), "{said}");
+}
+
+#[test]
+fn a_check_that_takes_all_memory_says_so_in_words() {
+    let wishes = example();
+    let numbers = format!("vars = {{ a = [{}] }}\n", "1,".repeat(3_900_000));
+    for name in ["a", "b"] {
+        wishes.write(&format!("nodes/big{name}.toml"), format!("[[node]]\nname = \"big{name}\"\n{numbers}"));
+    }
+    wishes.commit("big");
+    let mut command = std::process::Command::new("sh");
+    let check = format!("ulimit -d 300000; exec '{}' check .", env!("CARGO_BIN_EXE_muster"));
+    command.args(["-c", &check]).current_dir(wishes.clone_dir());
+    let output = command.output().expect("sh runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("error: this command came to no result") && said.contains("hint: "), "{said}");
 }
 
 #[test]

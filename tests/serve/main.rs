@@ -16,6 +16,7 @@ mod events;
 mod fetches;
 mod follow;
 mod held;
+mod hostile;
 mod pins;
 mod rails;
 mod requests;

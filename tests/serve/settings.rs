@@ -29,6 +29,8 @@ const VALUES: &[(&str, [(&str, &str); 2])] = &[
     ("fetch.interval", [("\"10s\"", "10s"), ("\"1m\"", "1m")]),
     ("fetch.timeout", [("\"10s\"", "10s"), ("\"1m\"", "1m")]),
     ("fetch.max_mib", [("1", "1"), ("4096", "4096")]),
+    ("build.timeout", [("\"10s\"", "10s"), ("\"1m\"", "1m")]),
+    ("build.max_mib", [("64", "64"), ("8192", "8192")]),
     ("bmc.ca", [("[\"/a.pem\"]", "/a.pem"), ("[\"/b.pem\", \"/c.pem\"]", "/b.pem,/c.pem")]),
     ("bmc.credentials_file", [("\"/a\"", "/a"), ("\"/b\"", "/b")]),
     ("bmc.credentials_command", [("[\"ask\"]", "ask"), ("[\"/bin/ask\", \"-x\"]", "/bin/ask -x")]),

@@ -43,6 +43,8 @@ pub enum Judged {
     Sound { told: SafeText, findings: Vec<Diagnostic>, tree: Tree },
     /// Comparing came to no end of its own.
     Nothing,
+    /// The time was over before it was checked.
+    TooLong,
 }
 
 /// What comparing with the commit before says.
@@ -56,20 +58,34 @@ enum Compared {
     NoBase(String),
 }
 
-/// Judges a push; it is checked to the end, and compared as long as patience lasts.
+/// Judges a push; it is checked and compared as long as patience lasts.
 pub fn judge(pushed: Pushed, branch: &str, patience: &Patience) -> Judged {
     let Pushed { tree, revision, base } = pushed;
     let checks = format!("{} checks", revision.short());
     let (give, head) = mpsc::channel();
     let (answer, answered) = mpsc::channel();
     let branch = branch.to_owned();
-    // The base is built beside the head. Nobody joins this thread where its time is over: the process ends with it.
+    // The base is built beside the head, on threads of its own: a slow one must not hold up the commit that mends it.
+    // No thread is joined once the time is over: the process ends with them.
     thread::spawn(move || {
-        let compared = compared(base, &head, &branch);
-        // Nobody listens any more where the head does not check, or the time is over.
+        let compare = move || compared(base, &head, &branch);
+        let compared = match rayon::ThreadPoolBuilder::new().build() {
+            Ok(pool) => pool.install(compare),
+            Err(_) => compare(),
+        };
+        // The receiver is gone if the head does not check, or the time is over.
         compared.map(|compared| answer.send(compared))
     });
-    let (snapshot, mut findings) = snapshot::build(&tree, revision);
+    let (check, checked) = mpsc::channel();
+    thread::spawn(move || {
+        let built = snapshot::build(&tree, revision);
+        check.send((built, tree))
+    });
+    let ((snapshot, mut findings), tree) = match checked.recv_timeout(patience.left()) {
+        Ok(checked) => checked,
+        Err(mpsc::RecvTimeoutError::Timeout) => return Judged::TooLong,
+        Err(mpsc::RecvTimeoutError::Disconnected) => return Judged::Nothing,
+    };
     let Some(snapshot) = snapshot.map(Arc::new) else { return Judged::Unsound { findings, tree } };
     // A thread that failed answers nothing.
     let _ = give.send(snapshot);

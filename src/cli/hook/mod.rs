@@ -23,6 +23,11 @@ enum Of {
 }
 
 impl Hook {
+    /// Tells whether commits are built.
+    pub fn builds(&self) -> bool {
+        matches!(self.of, Of::PreReceive(_))
+    }
+
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
         match self.of {

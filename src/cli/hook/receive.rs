@@ -21,9 +21,9 @@ const MAX_FINDINGS: usize = 20;
 /// Judge a push as git's pre-receive hook: git runs this, with the references on standard input
 ///
 /// Only the branch that is served is judged; all else passes. A commit that does not check, or that breaks a guard rail
-/// of policy.toml, is refused with why, and with it the whole push; a good one is told what it changes. The check runs to
-/// its end however long it takes; the comparison is given up after a time (--within), and that is said. Exit codes: 0 taken, 1 refused, 2
-/// refused since it could not be judged.
+/// of policy.toml, is refused with why, and with it the whole push; a good one is told what it changes. All of it ends
+/// within a time (--within): a commit that is not checked by then is refused, and a comparison that is not done by then is
+/// left out, which the pusher is told. Exit codes: 0 taken, 1 refused, 2 refused since it could not be judged.
 #[derive(Debug, Args)]
 pub struct PreReceive {
     /// The branch that is served [default: the one that HEAD names]
@@ -32,8 +32,8 @@ pub struct PreReceive {
     /// The folder of the cluster inside the repository
     #[arg(long, value_name = "DIR", default_value = "")]
     path: String,
-    /// Let the pusher wait no longer than this for what the commit changes and for the guard rails
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
+    /// Let the pusher wait no longer than this
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     within: Duration,
 }
 
@@ -95,6 +95,12 @@ impl Push<'_> {
         self.tell_left_out(patience);
         let pushed = Pushed { tree, revision: self.new.clone(), base };
         match judging::judge(pushed, &self.branch, patience) {
+            Judged::TooLong => {
+                let hint = "something in it takes long; `muster check` in your clone says what, if it ends. If the repository is \
+                            large, raise --within of the hook";
+                let message = format!("the commit is not checked within {:?}, so nothing is taken", patience.within);
+                Err(Failure::new(message).hint(Some(hint.into())))
+            }
             Judged::Nothing => {
                 let hint =
                     "a fault of muster's own, whose words stand above; `muster diff` in your clone should show it too";

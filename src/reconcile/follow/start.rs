@@ -8,9 +8,11 @@ use std::time::Instant;
 
 use tracing::{error, info, warn};
 
+use super::super::building::Unbuilt;
 use super::super::pin::{self, Pinned};
+use super::super::standing::Refused;
 use super::super::{remember, words};
-use super::{Follower, build};
+use super::Follower;
 use crate::git::Mirror;
 use crate::model::Revision;
 use crate::store::{Accepted, LastGood, StoreError};
@@ -20,6 +22,7 @@ impl Follower {
     /// Serves the last good commit of the store, so that nothing waits for git.
     pub fn start_from_store(&mut self) {
         self.trust.restore(&self.store);
+        self.restore_attempts();
         match self.store.pin() {
             Ok(pin) => self.pinned = pin.map(|pin| Pinned::new(pin, true)),
             Err(error) => warn!(error = %words::chain(&error), "the pin cannot be read from the store"),
@@ -37,19 +40,52 @@ impl Follower {
         let started = Instant::now();
         let Some(accepted) = self.store.last_accepted()? else { return Ok(()) };
         let stored = self.serve_stored(&accepted, started);
-        let Some(LastGood { tree, .. }) = self.store.last_good()? else { return Ok(()) };
-        let (snapshot, findings) = build(&tree, &accepted.revision);
-        let Some(snapshot) = snapshot else {
-            let (revision, why) = (&accepted.revision, words::why(&findings));
-            error!(revision = %revision, "the stored commit does not check any more ({why}); its stored bytes are served");
-            self.standing.refuse(words::refused(&accepted, &findings, &tree), None);
-            self.swap(None);
-            // A commit that gave nothing to serve is judged again when git has it.
-            self.judged = stored.map(|_| accepted.revision).filter(|_| !self.trust.is_required());
-            self.restore();
-            return Ok(());
+        self.build_stored(accepted, stored, started)
+    }
+
+    /// Builds what the store has, if an order came in before that was done.
+    pub(super) fn build_what_is_stored(&mut self) {
+        if !std::mem::take(&mut self.is_start_unbuilt) {
+            return;
+        }
+        // An order may have put something newer in its place.
+        let is_stored = self.shared.load().snapshot.as_ref().is_none_or(|snapshot| snapshot.is_stored());
+        let accepted = match self.store.last_accepted() {
+            Ok(Some(accepted)) if is_stored => accepted,
+            Ok(_) | Err(_) => return,
         };
-        let snapshot = Arc::new(snapshot);
+        let stored = remember::stored(&self.store, &accepted.revision);
+        let stored = stored.map(|stored| Kept { snapshot: Arc::new(stored.snapshot), muster: stored.muster });
+        if let Err(error) = self.build_stored(accepted, stored, Instant::now()) {
+            warn!(error = %words::chain(&error), "the last good commit cannot be read from the store");
+        }
+    }
+
+    /// Builds the inputs of the last good commit; where that fails, its stored bytes go on being served.
+    fn build_stored(&mut self, accepted: Accepted, stored: Option<Kept>, started: Instant) -> Result<(), StoreError> {
+        let Some(LastGood { tree, .. }) = self.store.last_good()? else { return Ok(()) };
+        let refused = match self.build(&tree, &accepted.revision, &accepted.subject) {
+            Ok((Some(snapshot), _)) => Ok(snapshot),
+            Ok((None, findings)) => Err(words::refused(&accepted, &findings, &tree)),
+            Err(Unbuilt::Stopped) => {
+                self.is_start_unbuilt = true;
+                return Ok(());
+            }
+            Err(why) => Err(Refused::whole(words::view(&accepted), why.reason())),
+        };
+        let snapshot = match refused {
+            Ok(snapshot) => Arc::new(snapshot),
+            Err(refused) => {
+                let (revision, why) = (&accepted.revision, &refused.reason);
+                error!(revision = %revision, "the stored commit does not check any more ({why}); its stored bytes are served");
+                self.standing.refuse(refused, None);
+                self.swap(None);
+                // A commit that gave nothing to serve is judged again when git has it.
+                self.judged = stored.map(|_| accepted.revision).filter(|_| !self.trust.is_required());
+                self.restore();
+                return Ok(());
+            }
+        };
         let (revision, nodes) = (&accepted.revision, snapshot.nodes().len());
         let millis = started.elapsed().as_millis() as u64;
         info!(revision = %revision, nodes, millis, "serving the last good commit from the store");

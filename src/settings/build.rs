@@ -1,0 +1,60 @@
+//! What building one commit may take: the table `[build]` of the settings file.
+
+use std::time::Duration;
+
+use clap::Args;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::SettingsError;
+use super::bmc::{timeout, value};
+use super::given::first;
+
+/// How long a build may take by default: a hundred times what 100,000 nodes take.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How many MiB of memory a build may take by default: four times what 100,000 nodes take.
+const MAX_MIB: u32 = 4096;
+
+/// What a settings file or the command line says of building commits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema, Args)]
+#[serde(deny_unknown_fields)]
+#[command(next_help_heading = "Building commits")]
+pub struct GivenBuild {
+    /// How long building one commit may take; one that takes longer is refused [default: 5m]
+    #[arg(long = "build-timeout", value_name = "TIME", env = "MUSTER_BUILD_TIMEOUT", id = "build.timeout")]
+    pub timeout: Option<String>,
+    /// How many MiB of memory building one commit may take; one that takes more is refused [default: 4096]
+    #[arg(long = "build-max-mib", value_name = "MIB", env = "MUSTER_BUILD_MAX_MIB", id = "build.max_mib")]
+    pub max_mib: Option<u32>,
+}
+
+/// What building one commit may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildSettings {
+    pub timeout: Duration,
+    pub max_bytes: u64,
+}
+
+impl GivenBuild {
+    /// Fills what is absent here with what weaker settings say.
+    #[must_use]
+    pub fn or(self, weaker: Self) -> Self {
+        first!(self, weaker: timeout, max_mib)
+    }
+
+    /// Completes the settings.
+    ///
+    /// # Errors
+    /// A value is outside what its key takes.
+    pub fn complete(self) -> Result<BuildSettings, SettingsError> {
+        let max_mib = self.max_mib.unwrap_or(MAX_MIB);
+        if max_mib == 0 {
+            return Err(value("build.max_mib", "a build needs some memory".into()));
+        }
+        Ok(BuildSettings {
+            timeout: timeout("build.timeout", self.timeout, TIMEOUT)?,
+            max_bytes: u64::from(max_mib) << 20,
+        })
+    }
+}
