@@ -9,7 +9,11 @@
 
 pub mod commit;
 pub mod facts;
+pub mod hook;
+pub mod mime;
 pub mod nodeset;
 pub mod pattern;
 pub mod request;
+pub mod signature;
+pub mod template;
 pub mod wishes;

@@ -10,13 +10,17 @@ mod laws;
 type Law = fn(&[u8]);
 
 /// The laws of `fuzz/laws/`, by the names of their targets and corpora.
-const LAWS: [(&str, Law); 6] = [
+const LAWS: [(&str, Law); 10] = [
     ("wishes", laws::wishes::holds),
     ("facts", laws::facts::holds),
     ("nodeset", laws::nodeset::holds),
     ("pattern", laws::pattern::holds),
     ("request", laws::request::holds),
     ("commit", laws::commit::holds),
+    ("template", laws::template::holds),
+    ("signature", laws::signature::holds),
+    ("mime", laws::mime::holds),
+    ("hook", laws::hook::holds),
 ];
 
 /// How often each input is varied; `MUSTER_TEST_VARIATIONS` says another number.
