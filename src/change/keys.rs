@@ -101,11 +101,11 @@ pub struct Places {
 pub fn keys_of(node: &Node) -> impl Iterator<Item = (Key<'_>, Origin)> {
     let macs = node.nics.iter().filter_map(|nic| nic.mac).map(|mac| (Key::Mac(mac.value), mac.origin));
     let uuid = node.uuid.map(|uuid| (Key::Uuid(uuid.value), uuid.origin));
-    let serial = node.serial.as_ref().map(|serial| (Key::Serial(&*serial.value), serial.origin));
+    let serial = node.serial.as_ref().map(|serial| (Key::Serial(&serial.value), serial.origin));
     let xname = node.xname.as_ref().map(|xname| (Key::Xname(xname.value.as_str()), xname.origin));
     let nid = node.nid.map(|nid| (Key::Nid(nid.value), nid.origin));
     let addresses = node.nics.iter().flat_map(|nic| &nic.ips).map(|ip| (Key::Address(ip.value), ip.origin));
-    let name = std::iter::once((Key::Name(&*node.name), node.origin));
+    let name = std::iter::once((Key::Name(&node.name), node.origin));
     macs.chain(uuid).chain(serial).chain(name).chain(xname).chain(nid).chain(addresses)
 }
 

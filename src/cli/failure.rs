@@ -18,9 +18,9 @@ pub struct Failure {
     causes: Vec<String>,
     hint: Option<String>,
     /// What the message is about, line by line: a text, and a mark under the place that is wrong.
-    below: Vec<String>,
+    below: Box<[String]>,
     /// What the hint says to run, line by line.
-    commands: Vec<String>,
+    commands: Box<[String]>,
     /// Whether there is nothing to say: the reader of our output has gone away.
     silent: bool,
 }
@@ -32,8 +32,8 @@ impl Failure {
             message: message.into(),
             causes: Vec::new(),
             hint: None,
-            below: Vec::new(),
-            commands: Vec::new(),
+            below: Box::default(),
+            commands: Box::default(),
             silent: false,
         }
     }
@@ -59,14 +59,14 @@ impl Failure {
     /// Adds lines that the message is about.
     #[must_use]
     pub fn below(mut self, lines: Vec<String>) -> Self {
-        self.below = lines;
+        self.below = lines.into();
         self
     }
 
     /// Adds what the hint says to run.
     #[must_use]
     pub fn commands(mut self, lines: Vec<String>) -> Self {
-        self.commands = lines;
+        self.commands = lines.into();
         self
     }
 

@@ -167,11 +167,8 @@ fn is_of_missing(finding: &Diagnostic) -> bool {
 fn render_all(resolved: &Resolved) -> (Rendered, Findings) {
     let nodes = resolved.desired.nodes.len();
     let all: Vec<RenderedNode> = (0..nodes).into_par_iter().map(|node| render(resolved, node)).collect();
-    let mut rendered = Rendered {
-        answers: Vec::with_capacity(nodes),
-        documents: Vec::with_capacity(nodes),
-        unknown: Vec::new(),
-    };
+    let mut rendered =
+        Rendered { answers: Vec::with_capacity(nodes), documents: Vec::with_capacity(nodes), unknown: Vec::new() };
     let mut told: BTreeMap<(Place, Code, String), (Diagnostic, usize, usize)> = BTreeMap::new();
     for (node, one) in all.into_iter().enumerate() {
         rendered.answers.push(one.answer);

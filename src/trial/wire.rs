@@ -107,11 +107,14 @@ struct PlaceRecord {
 struct RenderedRecord<'t> {
     #[serde(borrow)]
     answers: Vec<AnswerRecord<'t>>,
-    documents: Vec<[Option<([u8; 32], bool)>; 4]>,
+    documents: Vec<DigestsRecord>,
     /// By the index in [`Arch::ALL`].
     #[serde(borrow)]
     unknown: Vec<(u8, ScriptRecord<'t>)>,
 }
+
+/// The digests of one node's documents, each with whether it refers to muster by a URL that the request decides.
+type DigestsRecord = [Option<([u8; 32], bool)>; 4];
 
 #[derive(Serialize, Deserialize)]
 enum AnswerRecord<'t> {
@@ -227,7 +230,7 @@ impl<'t> ScriptRecord<'t> {
     }
 }
 
-fn digests_of(snapshot: &Snapshot, node: usize) -> [Option<([u8; 32], bool)>; 4] {
+fn digests_of(snapshot: &Snapshot, node: usize) -> DigestsRecord {
     Document::ALL.map(|document| snapshot.document_digest(node, document).map(|digest| digest.parts()))
 }
 
