@@ -2,7 +2,7 @@
 //! commit does to it, a person or a git server reads a sentence and gets an exit code.
 
 use std::io::{self, Write};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, ExitStatus};
 use std::thread;
 
@@ -30,7 +30,7 @@ pub fn run() -> Option<ExitCode> {
     let program = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe().ok()? };
     let mut again = Command::new(program);
     // Where no second process can be started, this one does the work, unbounded.
-    let status = again.args(std::env::args_os().skip(1)).env(MARK, "1").status().ok()?;
+    let status = again.arg0("muster").args(std::env::args_os().skip(1)).env(MARK, "1").status().ok()?;
     Some(code(status))
 }
 

@@ -162,7 +162,8 @@ mod tests {
         writeln!(out, "{hostile}").unwrap();
         write!(out, "x: ").unwrap();
         writeln!(out, "{hostile}y").unwrap();
-        write!(out, "::{}", "z").unwrap();
+        let rest = "z";
+        write!(out, "::{rest}").unwrap();
         drop(out);
         let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         let expected = "a\\n::add-mask::b\\u{1b}[2J\\n\nx: a\\n::add-mask::b\\u{1b}[2J\\ny\n\\u{3a}:z";

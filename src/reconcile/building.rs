@@ -90,7 +90,7 @@ impl Follower {
         match built {
             Ok(Built::Done(snapshot, findings)) => {
                 self.forget_death_of(revision);
-                Ok((snapshot, findings))
+                Ok((snapshot.map(|snapshot| *snapshot), findings))
             }
             Ok(Built::Died(reason)) => Err(self.died_of(revision, reason)),
             Ok(Built::Stopped) => Err(Unbuilt::Stopped),

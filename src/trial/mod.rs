@@ -34,7 +34,7 @@ pub struct BuildBounds {
 /// How a build ended.
 pub enum Built {
     /// It came to its end: a Snapshot if no finding is an error, and all findings.
-    Done(Option<Snapshot>, Findings),
+    Done(Option<Box<Snapshot>>, Findings),
     /// It died or passed a bound: why, and the setting that bounds it.
     Died(String),
     /// It was given up.

@@ -92,6 +92,7 @@ impl Drop for Running {
 
 fn start(bounds: &BuildBounds) -> io::Result<Child> {
     Command::new(program()?)
+        .arg0("muster")
         .arg(COMMAND)
         .args(["--timeout-ms".to_owned(), bounds.timeout.as_millis().to_string()])
         .args(["--max-bytes".to_owned(), bounds.max_bytes.to_string()])
@@ -117,7 +118,7 @@ fn finish(bytes: &[u8], draft: Option<Draft>, revision: &Revision) -> io::Result
     let snapshot = match (rendered, draft) {
         (None, _) => None,
         (Some(rendered), Some(draft)) => match draft.with(revision.clone(), rendered) {
-            Some(snapshot) => Some(snapshot),
+            Some(snapshot) => Some(Box::new(snapshot)),
             None => return Ok(Built::Died(DIFFERS.into())),
         },
         (Some(_), None) => return Ok(Built::Died(DIFFERS.into())),

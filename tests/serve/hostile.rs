@@ -140,3 +140,25 @@ fn a_commit_with_which_the_server_ends_twice_is_not_begun_a_third_time() {
     until_refused(&served, &slow, "this server ended 2 times while it built it");
     assert_serves(&served, "one", &first);
 }
+
+#[test]
+fn a_lost_store_and_a_repository_that_is_away_leave_the_mirror_to_serve() {
+    let wishes = cluster();
+    let served = serve(&wishes, &[]);
+    let second = publish_image(&wishes, "two");
+    until_stored(&served, &second);
+    served.kill();
+    fs::rename(wishes.bare(), wishes.root().join("away.git")).expect("it is there");
+
+    // The mirror is of this branch, and is nothing to a server of another one.
+    fs::remove_file(store(&wishes)).expect("it is there");
+    let served = serve(&wishes, &["--branch", "other"]);
+    let status = until(&served, "the repository is away", |status| !status["source"]["error"].is_null());
+    assert!(status["served"].is_null(), "{status:#}");
+    served.kill();
+
+    fs::write(store(&wishes), [0; 8192]).expect("it can be written");
+    let served = serve(&wishes, &[]);
+    until(&served, "the mirror's commit is served", |status| status["served"]["id"] == second);
+    assert_serves(&served, "two", &second);
+}

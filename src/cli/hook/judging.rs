@@ -79,7 +79,8 @@ pub fn judge(pushed: Pushed, branch: &str, patience: &Patience) -> Judged {
     let (check, checked) = mpsc::channel();
     thread::spawn(move || {
         let built = snapshot::build(&tree, revision);
-        check.send((built, tree))
+        // The receiver is gone if the time is over.
+        let _ = check.send((built, tree));
     });
     let ((snapshot, mut findings), tree) = match checked.recv_timeout(patience.left()) {
         Ok(checked) => checked,
