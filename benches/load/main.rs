@@ -91,6 +91,9 @@ fn run(only: Option<&str>) {
     if wanted("survey") {
         survey::deep(folder.path(), &mut rows);
     }
+    if wanted("hostile") {
+        survey::hostile(folder.path(), &mut rows);
+    }
     if wanted("sweep") {
         survey::sweep(folder.path(), &mut rows);
     }

@@ -65,6 +65,75 @@ pub fn sweep(folder: &Path, rows: &mut Vec<Row>) {
     rows.push(Row::plain("sweep of 10,000 BMCs, CPU", Spread::of(cpu), "s"));
 }
 
+/// Deep surveys of 1,000 BMCs, in turns with the same survey where two of them link without an end.
+pub fn hostile(folder: &Path, rows: &mut Vec<Row>) {
+    let fleet = Fleet::start(&folder.join("hostile"), BMCS, &["--latency", "20"]);
+    let calm = std::fs::read_to_string(fleet.settings()).expect("the settings can be read");
+    let given: toml::Table = calm.parse().expect("the settings are TOML");
+    let rewrite = given["bmc"]["rewrite"].as_table().expect("a table");
+    let origins = rewrite.values().filter_map(toml::Value::as_str).step_by(BMCS / 2).take(2);
+    let mut mixed = calm.replace("127.64.0.0/10", "127.0.0.0/8");
+    for origin in origins {
+        mixed = mixed.replace(&format!("\"{origin}\""), &format!("\"{}\"", endless()));
+    }
+
+    let (mut ratio, mut ours) = (Vec::new(), Vec::new());
+    for turn in 0..PAIRS {
+        let mut seconds = [0.0; 2];
+        for (at, (name, settings, seen)) in [("calm", &calm, BMCS), ("mixed", &mixed, BMCS - 2)].into_iter().enumerate()
+        {
+            std::fs::write(fleet.settings(), settings).expect("the settings can be written");
+            let mut command = fleet.command("discover", &folder.join(format!("{name}{turn}.redb")));
+            let cost = cost(command.args(["--format", "json", "--concurrency", &AT_ONCE.to_string()]));
+            let summary: serde_json::Value = serde_json::from_slice(&cost.stdout).expect("the summary is JSON");
+            assert!(summary["seen"] == seen, "all others are read: {summary}");
+            seconds[at] = cost.seconds;
+        }
+        ratio.push(seconds[1] / seconds[0]);
+        ours.push(seconds[1]);
+    }
+    let what = "deep survey of 1,000 BMCs, two hostile among them : none";
+    rows.push(Row::ratio(what, Spread::of(ratio), "<= 1.10", 0));
+    rows.push(Row::plain("deep survey of 1,000 BMCs, two hostile among them", Spread::of(ours), "s"));
+}
+
+/// Starts a BMC whose collection of Systems has 200,000 links and is its own next page; returns its origin.
+fn endless() -> String {
+    let links: Vec<String> = (0..200_000).map(|at| format!("/{at:05x}")).collect();
+    let systems = serde_json::json!({
+        "@odata.id": "/redfish/v1/Systems", "@odata.type": "#C.ComputerSystemCollection", "Members": links,
+        "Members@odata.nextLink": "/redfish/v1/Systems?x",
+    });
+    let root = serde_json::json!({ "RedfishVersion": "1.9.0", "Systems": { "@odata.id": "/redfish/v1/Systems" } });
+    let (root, systems) = (root.to_string(), systems.to_string());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let origin = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let (root, systems) = (root.clone(), systems.clone());
+            std::thread::spawn(move || {
+                let mut buffer = vec![0; 1 << 16];
+                while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                    let head = String::from_utf8_lossy(&buffer[..count]).into_owned();
+                    let target = head.split(' ').nth(1).unwrap_or_default();
+                    let (status, body) = match target.trim_end_matches('/') {
+                        "/redfish/v1" => ("200 OK", root.as_str()),
+                        path if head.starts_with("GET") && path.starts_with("/redfish/v1/Systems") => {
+                            ("200 OK", systems.as_str())
+                        }
+                        _ => ("404 Not Found", "{}"),
+                    };
+                    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                    if stream.write_all(answer.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    origin
+}
+
 /// Surveys a fleet, all of which must be read whole.
 fn discover(fleet: &Fleet, store: &Path, bmcs: usize, flags: &[&str]) -> Cost {
     let at_once = AT_ONCE.to_string();
@@ -88,7 +157,8 @@ fn recorded(folder: &Path) -> Vec<String> {
     let to: SocketAddr = origin.trim_start_matches("http://").parse().expect("an address");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let here = format!("http://{}", listener.local_addr().expect("an address"));
-    std::fs::write(fleet.settings(), text.replace(origin, &here)).expect("the settings can be written");
+    std::fs::write(fleet.settings(), text.replace(origin, &here).replace("127.64.0.0/10", "127.0.0.0/8"))
+        .expect("the settings can be written");
     let (tell, told) = channel();
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {

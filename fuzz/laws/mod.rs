@@ -13,6 +13,7 @@ pub mod hook;
 pub mod mime;
 pub mod nodeset;
 pub mod pattern;
+pub mod redfish;
 pub mod request;
 pub mod signature;
 pub mod template;

@@ -1,4 +1,4 @@
-//! What architecture a machine has, by its processors' models.
+//! What architecture a machine has: as its processors report it, else by their models.
 
 use crate::model::Arch;
 use crate::observed::{Inventory, System};
@@ -19,8 +19,17 @@ const WORDS: [(&str, Arch); 12] = [
     ("kunpeng", Arch::Aarch64),
 ];
 
-/// Tells the architecture where every model that is told says the same.
+/// Finds the architecture that all processors have: what each reports, else what every model that is reported says.
 pub fn of(system: &System, inventory: Option<&Inventory>) -> Option<Arch> {
+    let reported: Vec<&str> = inventory
+        .into_iter()
+        .flat_map(|inventory| &inventory.processors)
+        .filter_map(|cpu| cpu.arch.as_deref())
+        .collect();
+    if let Some(first) = reported.first() {
+        let agree = reported.iter().all(|other| other == first);
+        return Arch::parse(first).filter(|_| agree);
+    }
     let parts = inventory.into_iter().flat_map(|inventory| &inventory.processors);
     let models = parts.filter_map(|cpu| cpu.model.as_deref()).chain(system.summary.processor_model.as_deref());
     let mut told = models.map(|model| {

@@ -130,12 +130,19 @@ fn taken(world: &World<'_>) -> BTreeMap<(Option<String>, IpAddr), String> {
     all
 }
 
-/// Returns a BMC's own address, where it tells of one alone and nobody else has it.
+/// Returns a BMC's own address: that of the one interface in use, else the only one it reports. It is no other BMC's.
 pub fn mac(service: &Service, keys: &Keys<'_>) -> Option<MacAddr> {
     let managers = service.managers.seen()?;
-    let mut macs: Vec<MacAddr> = managers.iter().filter_map(|manager| manager.macs.seen()).flatten().copied().collect();
-    macs.sort_unstable();
-    macs.dedup();
+    let unique = |macs: &mut Vec<MacAddr>| {
+        macs.sort_unstable();
+        macs.dedup();
+    };
+    let mut macs: Vec<MacAddr> = managers.iter().flat_map(|manager| manager.in_use.iter().copied()).collect();
+    unique(&mut macs);
+    if macs.len() != 1 {
+        macs = managers.iter().filter_map(|manager| manager.macs.seen()).flatten().copied().collect();
+        unique(&mut macs);
+    }
     let [one] = macs.as_slice() else { return None };
     let key = Key::Mac(*one);
     (keys.is_own(&key) && keys.owner(&key).is_none()).then_some(*one)

@@ -25,6 +25,8 @@ pub struct Machine<'a> {
     pub uuid: Option<Uuid>,
     /// Addresses of Ethernet interfaces, the one that it boots from first.
     pub macs: Vec<MacAddr>,
+    /// Whether anything tells that it boots from the first of them.
+    pub boot_is_known: bool,
     pub guids: Vec<Guid>,
     pub arch: Option<Arch>,
 }
@@ -77,7 +79,7 @@ fn seen(observed: &Observed) -> BTreeMap<Key, Option<Place<'_>>> {
         let Some(service) = record.service() else { continue };
         for system in service.systems.seen().into_iter().flatten() {
             let place = (&*record.bmc, &*system.id);
-            for key in keys_of(system) {
+            for key in keys_of(service, system) {
                 let known = all.entry(key).or_insert(Some(place));
                 *known = known.filter(|other| *other == place);
             }
@@ -93,12 +95,14 @@ fn seen(observed: &Observed) -> BTreeMap<Key, Option<Place<'_>>> {
     all
 }
 
-fn keys_of(system: &System) -> Vec<Key> {
+fn keys_of(service: &Service, system: &System) -> Vec<Key> {
     let mut keys = Vec::new();
-    keys.extend(system.facts.serial.as_deref().map(serial_key));
+    // Of a machine with a service tag, the board has a serial number of its own.
+    let serials = [system.facts.serial.as_deref(), service.serial_of(system)];
+    keys.extend(serials.into_iter().flatten().map(serial_key));
     keys.extend(system.facts.uuid.map(Key::Uuid));
     for nic in system.nics.seen().into_iter().flatten() {
-        keys.extend(nic.mac.map(Key::Mac));
+        keys.extend([nic.mac, nic.permanent].into_iter().flatten().map(Key::Mac));
         keys.extend(nic.guid.map(Key::Guid));
     }
     keys
@@ -178,7 +182,7 @@ fn machine<'a>(
     system: &'a System,
 ) -> Result<Machine<'a>, String> {
     let who = format!("System {} of BMC {}", system.id, record.bmc);
-    if let Some(node) = owner(world, keys, system) {
+    if let Some(node) = owner(world, keys, service, system) {
         return Err(format!("{who}: not adopted, since it is the machine of {node}, which has moved"));
     }
     let desired = world.snapshot.desired();
@@ -195,8 +199,10 @@ fn machine<'a>(
     let ethernet: Vec<MacAddr> =
         nics.clone().filter(|nic| nic.kind == NicKind::Ethernet).filter_map(|nic| nic.mac).collect();
     let infiniband = nics.filter(|nic| nic.kind == NicKind::Infiniband).filter_map(|nic| nic.guid);
-    let serial = system.facts.serial.as_deref().filter(|serial| keys.is_free(&serial_key(serial)));
+    let serial = service.serial_of(system).filter(|serial| keys.is_free(&serial_key(serial)));
     let inventory = system.inventory.seen().and_then(|digest| world.observed.shared.inventory(*digest));
+    let macs: Vec<MacAddr> = ethernet.into_iter().filter(|mac| keys.is_free(&Key::Mac(*mac))).collect();
+    let (macs, boot_is_known) = nics::boot_first(world, system, macs);
     Ok(Machine {
         record,
         service,
@@ -205,18 +211,16 @@ fn machine<'a>(
         named_system: (!is_alone).then_some(&*system.id),
         serial: serial.filter(|serial| super::facts::fits(serial)),
         uuid: system.facts.uuid.filter(|uuid| !uuid.is_nil() && keys.is_free(&Key::Uuid(*uuid))),
-        macs: nics::boot_first(
-            world,
-            system,
-            ethernet.into_iter().filter(|mac| keys.is_free(&Key::Mac(*mac))).collect(),
-        ),
+        macs,
+        boot_is_known,
         guids: infiniband.filter(|guid| keys.is_free(&Key::Guid(*guid))).collect(),
         arch: super::arch::of(system, inventory),
     })
 }
 
 /// Finds the declared node whose machine a System is, where that node's own place does not show it too.
-fn owner<'a>(world: &World<'a>, keys: &Keys<'a>, system: &System) -> Option<&'a str> {
-    let nodes = || keys_of(system).into_iter().filter(|key| keys.is_own(key)).filter_map(|key| keys.owner(&key));
+fn owner<'a>(world: &World<'a>, keys: &Keys<'a>, service: &Service, system: &System) -> Option<&'a str> {
+    let nodes =
+        || keys_of(service, system).into_iter().filter(|key| keys.is_own(key)).filter_map(|key| keys.owner(&key));
     nodes().find(|name| world.snapshot.by_name(name).is_some())
 }

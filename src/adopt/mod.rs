@@ -29,6 +29,7 @@ use crate::model::{Code, File, MacAddr, Revision, Tree};
 use crate::observed::Observed;
 use crate::snapshot::{self, Snapshot};
 
+pub use arch::of as arch_of;
 pub use proof::{Broken, proven};
 
 /// Where new tables go where nobody says; their facts go beside, into `nodes/adopted.facts.csv`.

@@ -10,6 +10,8 @@ use super::nics::{Base, NewNic};
 use super::tables::{self, Table};
 use super::{Adopted, Unfit, World, columns, expect};
 use crate::drift::{Class, Subject, Verdict};
+use crate::model::NodeSet;
+use crate::observed::Reading;
 
 /// A new node: its machine, its name, and what its table says that is not its own.
 #[derive(Clone, Copy)]
@@ -55,6 +57,11 @@ struct NewBmc {
 pub fn machines(world: &World<'_>, draft: &mut Draft) -> Result<(), Unfit> {
     let keys = Keys::of(world);
     let mut ground = Ground::of(world);
+    // What could not be read may be machines that nothing declares.
+    let is_declared = |bmc: &str| world.snapshot.desired().bmcs.iter().any(|other| *other.name == *bmc);
+    for record in world.observed.bmcs.values().filter(|record| !is_declared(&record.bmc)) {
+        found::answering(record, draft);
+    }
     let found = found::machines(world, &keys, draft);
     let mut reached: BTreeMap<&str, Option<Reached>> = BTreeMap::new();
     for machine in found.iter().filter(|machine| machine.declared_bmc.is_none()) {
@@ -74,6 +81,7 @@ pub fn machines(world: &World<'_>, draft: &mut Draft) -> Result<(), Unfit> {
     }
     bmcs.extend(without_systems(world, &mut ground, &mut names, draft));
     write_bmcs(&bmcs, &ground, draft);
+    unsure(&found, &given, draft);
     let kinds: Vec<Kind> = found.iter().zip(&homes).map(|(machine, home)| kind(world, machine, home)).collect();
     let base = Base::of(world);
     let mut tables: BTreeMap<&Kind, Vec<New<'_, '_>>> = BTreeMap::new();
@@ -93,6 +101,38 @@ pub fn machines(world: &World<'_>, draft: &mut Draft) -> Result<(), Unfit> {
         }
     }
     Ok(())
+}
+
+/// Says what is not known of new nodes, and what was guessed, each for all nodes that it is true of.
+fn unsure(found: &[Machine<'_>], names: &[String], draft: &mut Draft) {
+    let mut all: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (machine, name) in found.iter().zip(names) {
+        let mut note = |text: String| all.entry(text).or_default().push(name);
+        match (&machine.system.nics, &machine.system.nics_unread) {
+            _ if machine.macs.is_empty() => {
+                let why = match &machine.system.nics {
+                    Reading::Failed(failure) => format!(": {}", failure.why),
+                    Reading::Seen(_) | Reading::Absent | Reading::Unasked => String::new(),
+                };
+                note(format!("no Ethernet address to boot by is known{why}; add `nics` with a `mac`"));
+            }
+            (_, Some(failure)) => {
+                note(format!("not all interfaces could be read, so some may be missing: {}", failure.why));
+            }
+            (_, None) => {}
+        }
+        if !machine.boot_is_known {
+            note("which interface it boots from is a guess; check `boot = true`".into());
+        }
+        if machine.arch.is_none() {
+            note(
+                "its BMC does not report its architecture; the layers' `arch` counts (x86_64 if none states it)".into(),
+            );
+        }
+    }
+    for (text, names) in all {
+        draft.note(format!("{}: {text}", NodeSet::from_names(&names)));
+    }
 }
 
 /// Decides where each machine's BMC is declared, and names those that get a table.

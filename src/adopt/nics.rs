@@ -21,19 +21,21 @@ pub struct Base {
 }
 
 /// Puts the address first that a machine boots from, as far as that can be told: the one that asked to boot, else the one
-/// that its boot order names first.
-pub fn boot_first(world: &World<'_>, system: &System, mut macs: Vec<MacAddr>) -> Vec<MacAddr> {
+/// that its boot order names first. The second value tells whether it could be; one address alone is the one.
+pub fn boot_first(world: &World<'_>, system: &System, mut macs: Vec<MacAddr>) -> (Vec<MacAddr>, bool) {
     let asked = |mac: &MacAddr| world.observed.unknown.iter().any(|unknown| unknown.mac == *mac);
     let mut ordered = system.boot.seen().into_iter().flat_map(|boot| {
         let options = boot.order.iter().map(|reference| boot.options.iter().find(|it| it.reference == *reference));
         options.filter_map(|option| option?.mac)
     });
     let ordered = ordered.find_map(|mac| macs.iter().position(|other| *other == mac));
-    if let Some(at) = macs.iter().position(asked).or(ordered) {
+    let known = macs.iter().position(asked).or(ordered);
+    if let Some(at) = known {
         let boot = macs.remove(at);
         macs.insert(0, boot);
     }
-    macs
+    let is_known = known.is_some() || macs.len() < 2;
+    (macs, is_known)
 }
 
 impl Base {

@@ -7,7 +7,7 @@ use super::found::{Key, Keys};
 use super::{Adopted, Scope, World, facts, tables};
 use crate::desired::Node;
 use crate::drift::{Class, Excused, Finding, Subject, Verdict};
-use crate::model::{Guid, Layer, MacAddr, Origin, Quirk};
+use crate::model::{Guid, Layer, MacAddr, Origin};
 use crate::observed::{BmcRecord, NicKind, Service, System};
 use crate::roll;
 
@@ -97,10 +97,8 @@ fn whole(world: &World<'_>, keys: &Keys<'_>, seen: &Seen<'_>, attribute: &str, o
     let told = &seen.system.facts;
     let value = match attribute {
         "serial" => {
-            let tag = told.sku.as_deref().filter(|_| seen.service.quirks.contains(&Quirk::TagInSku));
-            let serial = tag.or(told.serial.as_deref());
-            let is_shared =
-                told.serial.as_deref().is_some_and(|serial| !keys.is_own(&Key::Serial(serial.to_ascii_lowercase())));
+            let serial = seen.service.serial_of(seen.system);
+            let is_shared = serial.is_some_and(|serial| !keys.is_own(&Key::Serial(serial.to_ascii_lowercase())));
             if is_shared {
                 draft.note(format!(
                     "{name}: its new serial number is that of other machines too, so it is not declared"

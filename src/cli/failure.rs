@@ -14,7 +14,7 @@ const READER_GONE: u8 = 141;
 /// A command's trouble; its exit code is 2, or [`READER_GONE`].
 #[derive(Debug)]
 pub struct Failure {
-    message: String,
+    message: Box<str>,
     causes: Vec<String>,
     hint: Option<String>,
     /// What the message is about, line by line: a text, and a mark under the place that is wrong.
@@ -29,7 +29,7 @@ impl Failure {
     /// Makes a failure without causes.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
-            message: message.into(),
+            message: message.into().into_boxed_str(),
             causes: Vec::new(),
             hint: None,
             below: Box::default(),

@@ -8,7 +8,7 @@ use super::canonical;
 use super::look::View;
 use crate::desired::{Desired, Node};
 use crate::model::{MacAddr, NodeSet, Origin, Quirk};
-use crate::observed::{BmcRecord, Claim, Observed, Reading, System};
+use crate::observed::{BmcRecord, Claim, Failure, Observed, Reading, System};
 
 /// What one declared fact of identity comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +109,8 @@ fn keys_of(system: &System) -> impl Iterator<Item = Key<'_>> {
     let facts = &system.facts;
     let serials = [facts.serial.as_deref(), facts.sku.as_deref()].into_iter().flatten().map(Key::Serial);
     let uuid = facts.uuid.map(Key::Uuid);
-    let macs = system.nics.seen().into_iter().flatten().filter_map(|nic| nic.mac.map(Key::Mac));
+    let nics = system.nics.seen().into_iter().flatten();
+    let macs = nics.flat_map(|nic| [nic.mac, nic.permanent]).flatten().map(Key::Mac);
     serials.chain(uuid).chain(macs)
 }
 
@@ -157,7 +158,10 @@ pub fn compare(
             let seen: Vec<_> = nics.seen.iter().filter_map(|nic| nic.guid).collect();
             let is_same = seen.contains(&guid.value);
             let others = seen.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-            let answer = answer(is_same, (!seen.is_empty()).then_some(others.as_str()), "the BMC tells no GUIDs");
+            let answer = match nics.partial() {
+                Some(why) if !is_same => Answer::Unknown(why),
+                _ => answer(is_same, (!seen.is_empty()).then_some(others.as_str()), "the BMC tells no GUIDs"),
+            };
             all.push(Told { attribute, wished: guid.value.to_string().into(), origin: guid.origin, answer });
         }
     }
@@ -185,6 +189,8 @@ struct Nics<'o> {
     seen: &'o [crate::observed::SeenNic],
     /// Why they cannot be told, where they cannot.
     unknown: Option<Box<str>>,
+    /// Why some may be missing, if they may.
+    unread: Option<&'o Failure>,
     /// Ethernet addresses that the node does not declare.
     strange: Vec<MacAddr>,
     record: &'o BmcRecord,
@@ -208,11 +214,29 @@ impl<'o> Nics<'o> {
         let mut strange: Vec<MacAddr> = ethernet.filter_map(|nic| nic.mac).filter(|mac| !declared(mac)).collect();
         strange.sort_unstable();
         strange.dedup();
-        Self { seen, unknown, strange, record, system: &view.system.id }
+        let unread = view.system.nics_unread.as_ref();
+        Self { seen, unknown, unread, strange, record, system: &view.system.id }
     }
 
     fn has(&self, mac: MacAddr) -> bool {
         self.seen.iter().any(|nic| nic.mac == Some(mac))
+    }
+
+    /// Says why an address that is not in the list may be there all the same, if the list is known to lack some.
+    fn partial(&self) -> Option<Box<str>> {
+        let why = &self.unread?.why;
+        Some(format!("not all interfaces could be read: {why}").into())
+    }
+
+    /// Finds the address that is in use in place of a factory's. The members of a bond share one, which says nothing.
+    fn assigned(&self, permanent: MacAddr) -> Option<Answer> {
+        let nic = self.seen.iter().find(|nic| nic.permanent == Some(permanent))?;
+        let users = self.seen.iter().filter(|other| other.mac == nic.mac).count();
+        let is_shared = users > 1;
+        Some(match nic.mac.filter(|_| !is_shared) {
+            Some(mac) => Answer::Differs(Some(mac.to_string().into())),
+            None => Answer::Same,
+        })
     }
 
     /// Compares one address. A BMC that never showed it, and shows no other in its place, may just not see that card.
@@ -220,8 +244,11 @@ impl<'o> Nics<'o> {
         if self.has(mac) {
             return Answer::Same;
         }
-        if let Some(why) = &self.unknown {
-            return Answer::Unknown(why.clone());
+        if let Some(answer) = self.assigned(mac) {
+            return answer;
+        }
+        if let Some(why) = self.unknown.clone().or_else(|| self.partial()) {
+            return Answer::Unknown(why);
         }
         if !self.strange.is_empty() {
             return Answer::Differs(Some(list(&self.strange).into()));
@@ -241,8 +268,12 @@ impl<'o> Nics<'o> {
         if let Some(why) = &self.unknown {
             return Answer::Unknown(why.clone());
         }
-        if claim.macs.iter().all(|mac| self.has(*mac)) && self.strange.iter().all(|mac| claim.macs.contains(mac)) {
+        let is_seen = claim.macs.iter().all(|mac| self.has(*mac));
+        if is_seen && self.strange.iter().all(|mac| claim.macs.contains(mac)) {
             return Answer::Same;
+        }
+        if let Some(why) = self.partial().filter(|_| !is_seen) {
+            return Answer::Unknown(why);
         }
         Answer::Differs((!self.strange.is_empty()).then(|| list(&self.strange).into()))
     }

@@ -62,6 +62,7 @@ impl<'o> View<'o> {
             "bios.version" => Look::told(self.system.bios_version.as_deref()),
             "secure_boot" => self.secure_boot(),
             "memory_gib" => self.memory(),
+            "arch" => self.arch(),
             _ => match attribute.split_once('.') {
                 Some(("bios", rest)) => self.bios(rest.strip_prefix("attributes.").unwrap_or(rest)),
                 Some(("firmware", name)) => self.firmware(name),
@@ -110,7 +111,10 @@ impl<'o> View<'o> {
             Ok(set) => set,
             Err(look) => return look,
         };
-        let Some(applied) = set.get(name) else { return Look::Absent };
+        let Some(applied) = set.get(name) else {
+            let is_named = self.system.bios_untold.iter().any(|untold| **untold == *name);
+            return if is_named { Look::told(None::<&str>) } else { Look::Absent };
+        };
         let staged = self.system.bios_pending.get(name).map(|staged| staged.to_string());
         Look::Seen { applied: applied.to_string(), staged }
     }
@@ -123,7 +127,24 @@ impl<'o> View<'o> {
         let exact = set.0.get(name);
         let found = exact
             .or_else(|| set.0.iter().find(|(other, _)| canonical::same_text(other, name)).map(|(_, version)| version));
-        found.map_or(Look::Absent, |version| Look::applied(&**version))
+        match (found, &self.service.firmware_unread) {
+            (Some(version), _) if version.is_empty() => {
+                Look::Unknown("the BMC names it and reports no version of it".into())
+            }
+            (Some(version), _) => Look::applied(&**version),
+            (None, Some(failure)) => Look::Unknown(format!("not all firmware could be read: {}", failure.why)),
+            (None, None) => Look::Absent,
+        }
+    }
+
+    fn arch(self) -> Look {
+        match self.set(&self.system.inventory, Shared::inventory) {
+            Ok(inventory) if inventory.is_whole("processors") && !inventory.processors.is_empty() => {
+                common(inventory.processors.iter().map(|cpu| cpu.arch.as_deref()))
+            }
+            Ok(_) => Look::Unknown("not all processors could be read".into()),
+            Err(look) => look,
+        }
     }
 
     fn secure_boot(self) -> Look {
@@ -141,11 +162,11 @@ impl<'o> View<'o> {
             return Look::applied(gib.to_string());
         }
         match self.set(&self.system.inventory, Shared::inventory) {
-            Ok(inventory) if is_whole(inventory, "memory") => {
+            Ok(inventory) if inventory.is_whole("memory") && !inventory.memory.is_empty() => {
                 let mib: Option<u64> = inventory.memory.iter().map(|module| module.mib).sum();
                 Look::told(mib.map(|mib| (mib / 1024).to_string()))
             }
-            Ok(_) => Look::Unknown("not every memory module could be read".into()),
+            Ok(inventory) => missing(inventory, "memory"),
             Err(look) => look,
         }
     }
@@ -156,8 +177,8 @@ impl<'o> View<'o> {
             // A System sums up its processors even where they cannot be read one by one.
             Err(look) => return self.summed(kind, key).unwrap_or(look),
         };
-        if !is_whole(inventory, kind) {
-            return self.summed(kind, key).unwrap_or_else(|| Look::Unknown(format!("not all {kind} could be read")));
+        if !inventory.is_whole(kind) {
+            return self.summed(kind, key).unwrap_or_else(|| missing(inventory, kind));
         }
         match kind {
             "processors" if inventory.processors.is_empty() => {
@@ -271,8 +292,15 @@ fn unread<T>(reading: &Reading<T>) -> Look {
     })
 }
 
-fn is_whole(inventory: &Inventory, part: &str) -> bool {
-    !inventory.partial.iter().any(|partial| &**partial == part)
+/// Says why a part of the inventory is not known.
+fn missing(inventory: &Inventory, part: &str) -> Look {
+    let is_partial = inventory.partial.iter().any(|partial| **partial == *part);
+    Look::Unknown(match (part, is_partial) {
+        ("memory", true) => "not every memory module could be read".into(),
+        ("memory", false) => "the BMC reports no memory".into(),
+        (part, true) => format!("not all {part} could be read"),
+        (part, false) => format!("the BMC reports no list of {part}"),
+    })
 }
 
 fn processors(all: &[Processor], key: &str) -> Look {

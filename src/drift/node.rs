@@ -1,6 +1,7 @@
 //! One node: which System it is, and a verdict for each of its managed attributes.
 
 mod booted;
+mod settle;
 
 use super::exceptions::Exceptions;
 use super::identity::{self, Answer, Behind, Roster, Told, Whereabouts};
@@ -8,10 +9,11 @@ use super::look::{Judgement, View};
 use super::runs::Records;
 use super::{Class, Excused, Finding, NodeDrift, Settling, Standing, Subject, Verdict, canonical};
 use crate::desired::{Desired, Free, MacSource, Node, NodeState, Protocol};
-use crate::model::{Origin, Quirk, Stated};
+use crate::model::{Arch, Layer, Origin, Quirk, Stated};
 use crate::observed::{BmcRecord, Claim, Observed, PowerState};
 use crate::roll::{self, Roll, Unfound};
 use crate::snapshot::Snapshot;
+use settle::Unsettled;
 
 /// What all nodes of one comparison share.
 pub struct World<'a> {
@@ -79,7 +81,7 @@ struct Judge<'a, 'w> {
     judged: u32,
     in_sync: u32,
     /// Why differences do not count now.
-    settling: Option<Settling>,
+    settling: Option<Unsettled>,
 }
 
 impl<'a, 'w> Judge<'a, 'w> {
@@ -131,11 +133,7 @@ impl<'a, 'w> Judge<'a, 'w> {
     }
 
     fn system(&mut self, view: View<'a>, record: &'a BmcRecord) {
-        self.settling = match (view.system.power.seen(), view.system.in_post) {
-            (Some(power), _) if power.is_moving() => Some(Settling::Power),
-            (_, Some(true)) => Some(Settling::Post),
-            _ => None,
-        };
+        self.settling = Unsettled::new(view, record, self.world.now);
         let claim = self.claim();
         let told = identity::compare(self.world.desired, self.node, claim, view, record);
         if self.is_other_machine(&told, view, record) {
@@ -146,8 +144,19 @@ impl<'a, 'w> Judge<'a, 'w> {
         }
         self.unclaimed(claim.is_some());
         let class = &self.world.snapshot.resolved().classes[self.node.class as usize];
+        self.arch(class.arch, view, record);
         for (attribute, wish) in &class.expect {
             self.attribute(attribute, wish, view, record);
+        }
+    }
+
+    /// Judges the architecture that the node is booted as, if the BMC contradicts it. Every node has one, so that one that
+    /// is as stated is no more managed by it.
+    fn arch(&mut self, stated: Stated<Arch>, view: View<'a>, record: &'a BmcRecord) {
+        let wish = Free::Text(stated.value.as_str().into());
+        if let Judgement::Differs { .. } = view.judge(ARCH, &wish) {
+            let origin = if stated.origin.layer == Layer::BuiltIn { self.node.origin } else { stated.origin };
+            self.attribute(ARCH, &Stated::new(wish, origin), view, record);
         }
     }
 
@@ -247,6 +256,10 @@ impl<'a, 'w> Judge<'a, 'w> {
                 let why = "this BMC tells wrong values while the machine is off".into();
                 (Verdict::Unknown { why, since: None }, None, None)
             }
+            Judgement::Differs { seen, .. } if is_gone_while_off(view, seen.as_deref()) => {
+                let why = "the machine is off, and its BMC may report this only while it runs".into();
+                (Verdict::Unknown { why, since: None }, None, None)
+            }
             Judgement::Pending(applied) => {
                 let note = "the wished value is staged and waits for a reset";
                 (Verdict::Pending, Some(applied), Some(note.into()))
@@ -291,7 +304,7 @@ impl<'a, 'w> Judge<'a, 'w> {
 
     /// A machine that is between two states is not judged.
     fn settled(&self, verdict: Verdict) -> Verdict {
-        self.settling.clone().map_or(verdict, Verdict::Settling)
+        self.settling.as_ref().map_or(verdict, |unsettled| unsettled.verdict(self.observed))
     }
 
     /// A difference that somebody answers for is excused; a note where that ran out.
@@ -333,6 +346,14 @@ impl<'a, 'w> Judge<'a, 'w> {
     fn push(&mut self, finding: Finding) {
         self.findings.push(finding);
     }
+}
+
+/// The attribute's path of the architecture that a node is booted as.
+const ARCH: &str = "arch";
+
+/// Tells whether a machine that is off shows nothing where something should be: many BMCs know it only while it runs.
+fn is_gone_while_off(view: View<'_>, seen: Option<&str>) -> bool {
+    view.system.power.seen() == Some(&PowerState::Off) && matches!(seen, None | Some("0" | ""))
 }
 
 /// Tells whether only a deep survey reads an attribute.

@@ -6,7 +6,7 @@ use super::node::World;
 use super::{Class, Finding, Subject, Verdict};
 use crate::desired::Protocol;
 use crate::model::MacAddr;
-use crate::observed::{BmcRecord, Reading, System};
+use crate::observed::{BmcRecord, Reading, Service, System};
 use crate::roll;
 
 /// How many addresses that asked to boot are told; the newest tell the story.
@@ -82,7 +82,7 @@ fn undeclared(world: &World<'_>) -> Vec<Finding> {
             }
             let subject = Subject::System { bmc: record.bmc.clone(), system: system.id.clone() };
             let where_it_is = if is_declared { "no node is this System" } else { "nobody declares this BMC" };
-            let note = format!("{where_it_is}: {}", who(system));
+            let note = format!("{where_it_is}: {}", who(service, system));
             all.push(finding(subject, Verdict::Drifted { since: record.seen }, note, record.seen));
         }
         if !is_declared && systems.is_empty() {
@@ -98,14 +98,14 @@ fn undeclared(world: &World<'_>) -> Vec<Finding> {
     all
 }
 
-fn who(system: &System) -> String {
+fn who(service: &Service, system: &System) -> String {
     let facts = &system.facts;
     let words = [facts.manufacturer.as_deref(), facts.model.as_deref()];
     let mut text = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
     if text.is_empty() {
         text.push_str("a machine of no name");
     }
-    if let Some(serial) = &facts.serial {
+    if let Some(serial) = service.serial_of(system) {
         text.push_str(&format!(", serial {serial}"));
     }
     text
@@ -119,19 +119,30 @@ fn bmc_macs(world: &World<'_>) -> Vec<Finding> {
         if record.failure.is_some() {
             continue;
         }
-        let managers = record.service().and_then(|service| service.managers.seen()).into_iter().flatten();
-        let seen: BTreeSet<MacAddr> = managers.filter_map(|manager| manager.macs.seen()).flatten().copied().collect();
-        if seen.is_empty() || seen.contains(&mac.value) {
+        let managers = || record.service().and_then(|service| service.managers.seen()).into_iter().flatten();
+        let seen: BTreeSet<MacAddr> = managers().filter_map(|manager| manager.macs.seen()).flatten().copied().collect();
+        let unread = managers().find_map(|manager| match &manager.macs {
+            Reading::Failed(failure) => Some(&failure.why),
+            Reading::Seen(_) | Reading::Absent | Reading::Unasked => None,
+        });
+        if (seen.is_empty() && unread.is_none()) || seen.contains(&mac.value) {
             continue;
         }
+        let verdict = match unread {
+            Some(why) => {
+                let why = format!("not all interfaces of the BMC could be read: {why}");
+                Verdict::Unknown { why: why.into(), since: None }
+            }
+            None => Verdict::Drifted { since: record.seen_deep },
+        };
         let seen = seen.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         all.push(Finding {
             subject: Subject::Bmc(bmc.name.clone()),
             class: Class::Identity,
             attribute: "bmc.mac".into(),
-            verdict: Verdict::Drifted { since: record.seen_deep },
+            seen: matches!(verdict, Verdict::Drifted { .. }).then(|| seen.into()),
+            verdict,
             wished: Some(mac.value.to_string().into()),
-            seen: Some(seen.into()),
             note: None,
             origin: Some(mac.origin),
             observed: record.seen_deep,

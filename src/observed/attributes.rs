@@ -44,7 +44,7 @@ fn seen(
     (no_bios, no_firmware): (bool, bool),
 ) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    own(system, &mut all);
+    own(service, system, &mut all);
     if let Some(settings) = system.boot.seen() {
         let told = [("override", &settings.enabled), ("target", &settings.target), ("mode", &settings.mode)];
         for (name, value) in told {
@@ -65,7 +65,8 @@ fn seen(
         all.extend(set.iter().map(|(name, value)| (format!("bios.attributes.{name}"), value.to_string())));
     }
     if !no_firmware && let Some(SharedSet::Firmware(set)) = named(&service.firmware) {
-        all.extend(set.0.iter().map(|(name, version)| (format!("firmware.{name}"), version.to_string())));
+        let told = set.0.iter().filter(|(_, version)| !version.is_empty());
+        all.extend(told.map(|(name, version)| (format!("firmware.{name}"), version.to_string())));
     }
     all
 }
@@ -76,11 +77,11 @@ fn put(all: &mut BTreeMap<String, String>, path: &str, value: Option<&str>) {
     }
 }
 
-fn own(system: &System, all: &mut BTreeMap<String, String>) {
+fn own(service: &Service, system: &System, all: &mut BTreeMap<String, String>) {
     let facts = &system.facts;
     put(all, "manufacturer", facts.manufacturer.as_deref());
     put(all, "model", facts.model.as_deref());
-    put(all, "serial", facts.serial.as_deref());
+    put(all, "serial", service.serial_of(system));
     put(all, "uuid", facts.uuid.map(|uuid| uuid.to_string()).as_deref());
     put(all, "power", system.power.seen().map(|power| power.as_str()));
     put(all, "bios.version", system.bios_version.as_deref());
@@ -94,7 +95,7 @@ fn own(system: &System, all: &mut BTreeMap<String, String>) {
 /// The parts of which a wish can name the number and the model.
 fn parts(system: &System, sets: Sets<'_>, all: &mut BTreeMap<String, String>) {
     let Some(inventory) = sets.inventory(&system.inventory) else { return };
-    let whole = |name: &str| !inventory.partial.iter().any(|part| &**part == name);
+    let whole = |name: &str| inventory.is_whole(name);
     let models = |parts: &[super::Processor]| common(parts.iter().map(|part| part.model.as_deref()));
     if whole("processors") {
         let cpus = &inventory.processors;
@@ -104,6 +105,7 @@ fn parts(system: &System, sets: Sets<'_>, all: &mut BTreeMap<String, String>) {
         put(all, "processors.model", models(cpus).as_deref());
         let cores = cpus.iter().map(|cpu| cpu.cores.map(|cores| cores.to_string()));
         put(all, "processors.cores", common(cores).as_deref());
+        put(all, "arch", common(cpus.iter().map(|cpu| cpu.arch.as_deref())).as_deref());
     }
     if whole("accelerators") {
         all.insert("accelerators.count".into(), inventory.accelerators.len().to_string());
@@ -165,17 +167,20 @@ fn unknown(service: &Service, system: &System, sets: Sets<'_>) -> Vec<&'static s
     let own = [
         ("power", system.power.is_known()),
         ("boot.", system.boot.is_known()),
-        ("macs.", system.nics.is_known()),
+        ("macs.", system.nics.is_known() && system.nics_unread.is_none()),
         ("secure_boot", system.secure_boot.is_known()),
         ("bios.attributes.", is_known(&system.bios, sets)),
-        ("firmware.", is_known(&service.firmware, sets)),
+        ("firmware.", is_known(&service.firmware, sets) && service.firmware_unread.is_none()),
     ];
     all.extend(own.into_iter().filter(|(_, known)| !known).map(|(start, _)| start));
     let inventory = sets.inventory(&system.inventory);
     let whole = is_known(&system.inventory, sets);
-    let partial = |name: &str| !whole || inventory.is_some_and(|set| set.partial.iter().any(|part| &**part == name));
+    let partial = |name: &str| !whole || inventory.is_some_and(|set| !set.is_whole(name));
     if partial("processors") {
-        all.extend(["processors.", "accelerators."]);
+        all.extend(["processors.", "arch"]);
+    }
+    if partial("accelerators") {
+        all.push("accelerators.");
     }
     if partial("drives") {
         all.push("drives.");

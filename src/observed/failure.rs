@@ -56,11 +56,15 @@ pub enum FailureKind {
     Resting,
     /// The survey was ended before its turn came.
     Cancelled,
+    /// The service speaks https where git says http.
+    NeedsHttps,
+    /// This host's settings do not let it be asked, or the account go there.
+    NotAllowed,
 }
 
 impl FailureKind {
     /// Every kind, in the order of summaries.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Refused,
         Self::Unreachable,
         Self::TimedOut,
@@ -80,6 +84,8 @@ impl FailureKind {
         Self::CrossOrigin,
         Self::Resting,
         Self::Cancelled,
+        Self::NeedsHttps,
+        Self::NotAllowed,
     ];
 
     /// Returns the name that reports and JSON use.
@@ -105,6 +111,8 @@ impl FailureKind {
             Self::CrossOrigin => "cross-origin",
             Self::Resting => "resting",
             Self::Cancelled => "cancelled",
+            Self::NeedsHttps => "needs-https",
+            Self::NotAllowed => "not-allowed",
         }
     }
 
@@ -133,6 +141,8 @@ impl FailureKind {
             Self::CrossOrigin => "muster follows no link to another host",
             Self::Resting => "it is tried again by itself",
             Self::Cancelled => "run the survey again",
+            Self::NeedsHttps => "write https:// in the BMC's `url`",
+            Self::NotAllowed => "if it should be asked, allow it in this host's settings",
         }
     }
 }

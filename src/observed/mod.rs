@@ -28,5 +28,5 @@ pub use parts::{
 };
 pub use record::{BmcRecord, Claim, Observation, Observed, Outcome, Trust};
 pub use service::{
-    Chassis, Depth, Facts, Firmware, Manager, NotServer, PowerState, Reading, Root, Service, System, Unread,
+    Chassis, Depth, Facts, Firmware, Manager, NotServer, PostAge, PowerState, Reading, Root, Service, System, Unread,
 };

@@ -17,11 +17,14 @@ pub enum NicKind {
     Virtual,
 }
 
-/// One interface of a machine, as far as its BMC tells. A machine's interfaces are sorted by MAC address, each address once.
+/// One interface of a machine, as far as its BMC tells. A machine's interfaces are sorted by MAC address, each interface once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct SeenNic {
-    /// The permanent address where it is told, else the current one.
+    /// The address in use, which the machine boots by.
     pub mac: Option<MacAddr>,
+    /// The factory's address, if another one is in use.
+    #[serde(default)]
+    pub permanent: Option<MacAddr>,
     pub guid: Option<Guid>,
     pub kind: NicKind,
     /// What the BMC calls it, such as `NIC.Embedded.1-1-1`.
@@ -52,6 +55,17 @@ pub struct Inventory {
     pub drives: Vec<Drive>,
     /// Which of the four could not be read in full: their names, sorted.
     pub partial: Vec<Box<str>>,
+    /// Which of the four the BMC does not report: their names, sorted. An empty list is no count of zero then.
+    #[serde(default)]
+    pub untold: Vec<Box<str>>,
+}
+
+impl Inventory {
+    /// Tells whether the list of one of the four parts is all there is.
+    #[must_use]
+    pub fn is_whole(&self, part: &str) -> bool {
+        !self.partial.iter().chain(&self.untold).any(|name| **name == *part)
+    }
 }
 
 /// One processor or accelerator.
@@ -62,6 +76,9 @@ pub struct Processor {
     pub model: Option<Box<str>>,
     pub cores: Option<u32>,
     pub threads: Option<u32>,
+    /// What it runs: the kernel's name of an architecture that muster boots, else the name that the BMC gives it.
+    #[serde(default)]
+    pub arch: Option<Box<str>>,
 }
 
 /// One memory module.

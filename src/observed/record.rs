@@ -194,7 +194,20 @@ impl Service {
     /// Lays a survey over an older one: what it did not ask for stays as it was.
     #[must_use]
     pub fn over(self, older: &Self) -> Self {
-        let Self { root, systems, mut not_servers, managers, chassis, firmware, mut quirks, unread } = self;
+        let Self {
+            root,
+            systems,
+            mut not_servers,
+            managers,
+            chassis,
+            firmware,
+            mut firmware_unread,
+            mut quirks,
+            unread,
+        } = self;
+        if matches!(firmware, Reading::Unasked) {
+            firmware_unread.clone_from(&older.firmware_unread);
+        }
         if matches!(systems, Reading::Unasked) {
             not_servers.clone_from(&older.not_servers);
         }
@@ -213,7 +226,7 @@ impl Service {
             (Reading::Seen(new), Some(known)) => Reading::Seen(
                 new.into_iter()
                     .map(|manager| match known.iter().find(|other| other.id == manager.id) {
-                        Some(other) => Manager { macs: manager.macs.or_older(&other.macs), ..manager },
+                        Some(other) => manager.over(other),
                         None => manager,
                     })
                     .collect(),
@@ -230,6 +243,7 @@ impl Service {
             managers,
             chassis: chassis.or_older(&older.chassis),
             firmware: firmware.or_older(&older.firmware),
+            firmware_unread,
             quirks,
             unread,
         }
@@ -237,6 +251,9 @@ impl Service {
 
     /// Takes from an older state what nothing is known of.
     fn fill(&mut self, older: &Self) {
+        if !self.firmware.is_known() {
+            self.firmware_unread.clone_from(&older.firmware_unread);
+        }
         self.firmware.fill(&older.firmware);
         self.systems.fill(&older.systems);
         let (Reading::Seen(systems), Some(known)) = (&mut self.systems, older.systems.seen()) else { return };
@@ -269,9 +286,22 @@ impl Service {
     }
 }
 
+impl Manager {
+    fn over(mut self, older: &Self) -> Self {
+        if matches!(self.macs, Reading::Unasked) {
+            self.in_use.clone_from(&older.in_use);
+        }
+        self.macs = self.macs.or_older(&older.macs);
+        self
+    }
+}
+
 impl System {
     fn fill(&mut self, older: &Self) {
         self.power.fill(&older.power);
+        if !self.nics.is_known() {
+            self.nics_unread.clone_from(&older.nics_unread);
+        }
         self.nics.fill(&older.nics);
         self.inventory.fill(&older.inventory);
         self.bios.fill(&older.bios);
@@ -282,9 +312,13 @@ impl System {
     fn over(mut self, older: &Self) -> Self {
         if matches!(self.bios, Reading::Unasked) {
             self.bios_pending.clone_from(&older.bios_pending);
+            self.bios_untold.clone_from(&older.bios_untold);
         }
         self.bios = self.bios.or_older(&older.bios);
         self.inventory = self.inventory.or_older(&older.inventory);
+        if matches!(self.nics, Reading::Unasked) {
+            self.nics_unread.clone_from(&older.nics_unread);
+        }
         self.nics = self.nics.or_older(&older.nics);
         self.secure_boot = self.secure_boot.or_older(&older.secure_boot);
         self.power = self.power.or_older(&older.power);

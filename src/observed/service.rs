@@ -47,6 +47,9 @@ pub struct Service {
     pub chassis: Reading<Vec<Chassis>>,
     /// Names a [`super::SharedSet::Firmware`].
     pub firmware: Reading<Digest>,
+    /// Why some firmware may be missing from the set, if it may.
+    #[serde(default)]
+    pub firmware_unread: Option<Failure>,
     /// The quirks that were seen or are known of this product, ascending.
     pub quirks: Vec<Quirk>,
     /// The resources that could not be read; bounded by [`Service::MAX_UNREAD`].
@@ -80,16 +83,25 @@ pub struct System {
     pub power: Reading<PowerState>,
     /// Whether the machine is in POST (BootProgress, DSP0268 ComputerSystem), where it tells.
     pub in_post: Option<bool>,
+    /// How long ago the state of POST was entered, if the BMC dates it.
+    #[serde(default)]
+    pub post_age: Option<PostAge>,
     /// `OK`, `Warning` or `Critical`, as it was told.
     pub health: Option<Box<str>>,
     pub bios_version: Option<Box<str>>,
     pub nics: Reading<Vec<SeenNic>>,
+    /// Why some interfaces may be missing from the list, if they may.
+    #[serde(default)]
+    pub nics_unread: Option<Failure>,
     /// What the System itself sums up of memory and processors.
     pub summary: PartSummary,
     /// Names a [`super::SharedSet::Inventory`].
     pub inventory: Reading<Digest>,
     /// Names a [`super::SharedSet::Bios`].
     pub bios: Reading<Digest>,
+    /// BIOS settings that the BMC names without a value, ascending.
+    #[serde(default)]
+    pub bios_untold: Vec<Box<str>>,
     /// BIOS settings that are staged, wait for a reset, and differ from those that apply.
     pub bios_pending: BTreeMap<Box<str>, Box<str>>,
     pub boot: Reading<BootSettings>,
@@ -121,6 +133,23 @@ pub enum PowerState {
     Paused,
 }
 
+/// How long ago a machine entered the state of POST that its BMC reports.
+///
+/// A bound and not a time: BMCs date it by clocks of their own, and a time that moves would make every survey a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PostAge {
+    /// No longer ago than a POST can take.
+    Recent,
+    /// Longer ago than any POST takes: the state is a leftover.
+    Long,
+}
+
+impl PostAge {
+    /// The longest that a POST takes, in milliseconds: machines with terabytes of memory train it for some 20 minutes.
+    pub const LONGEST_POST: i64 = 30 * 60 * 1000;
+}
+
 /// What poses as a System and is no server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct NotServer {
@@ -141,6 +170,9 @@ pub struct Manager {
     pub health: Option<Box<str>>,
     /// The MAC addresses of its own interfaces, ascending.
     pub macs: Reading<Vec<MacAddr>>,
+    /// Those of the interfaces that it is reached by, ascending: the address asked, else those that are up.
+    #[serde(default)]
+    pub in_use: Vec<MacAddr>,
 }
 
 /// One chassis.
@@ -155,7 +187,9 @@ pub struct Chassis {
     pub health: Option<Box<str>>,
 }
 
-/// The firmware of a BMC's parts: version by name. Of names that are the same, the second has ` (2)` behind it.
+/// The firmware of a BMC's parts: version by name, empty if the BMC names the part and no version of it.
+///
+/// Parts of the same name are one entry with each version once, sorted, joined by ` + `.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Firmware(pub BTreeMap<Box<str>, Box<str>>);
@@ -165,6 +199,16 @@ pub struct Firmware(pub BTreeMap<Box<str>, Box<str>>);
 pub struct Unread {
     pub uri: Box<str>,
     pub failure: Failure,
+}
+
+impl Service {
+    /// Returns the serial number of a machine: on Dell's machines the service tag, which stands in the SKU.
+    #[must_use]
+    pub fn serial_of<'s>(&self, system: &'s System) -> Option<&'s str> {
+        let facts = &system.facts;
+        let tag = facts.sku.as_deref().filter(|_| self.quirks.contains(&Quirk::TagInSku));
+        tag.or(facts.serial.as_deref())
+    }
 }
 
 impl<T> Reading<T> {

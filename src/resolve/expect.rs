@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::desired::file::{Expect, ExpectBios, ExpectBoot, ExpectParts};
+use crate::desired::file::{Expect, ExpectBios, ExpectBoot, ExpectDrives, ExpectParts};
 use crate::desired::{At, Free};
 use crate::model::{Origin, Span, Stated};
 
@@ -34,8 +34,15 @@ pub fn lay(all: &mut BTreeMap<String, Stated<Free>>, expect: &Expect, origin: &d
     if let Some(at) = memory_gib {
         put("memory_gib".into(), Free::Integer(i64::try_from(at.value).unwrap_or(i64::MAX)), at.span);
     }
-    for (name, parts) in [("processors", processors), ("accelerators", accelerators), ("drives", drives)] {
-        let Some(At { value: ExpectParts { count, model, cores }, .. }) = parts else { continue };
+    let of_drives = |at: &At<ExpectDrives>| {
+        let ExpectDrives { count, model } = at.value.clone();
+        ExpectParts { count, model, cores: None }
+    };
+    let drives = drives.as_ref().map(of_drives);
+    let parts = |at: &Option<At<ExpectParts>>| at.as_ref().map(|at| at.value.clone());
+    for (name, parts) in [("processors", parts(processors)), ("accelerators", parts(accelerators)), ("drives", drives)]
+    {
+        let Some(ExpectParts { count, model, cores }) = parts else { continue };
         for (key, number) in [("count", count), ("cores", cores)] {
             if let Some(at) = number {
                 put(format!("{name}.{key}"), Free::Integer(at.value.into()), at.span);
@@ -104,7 +111,7 @@ mod tests {
         memory_gib = 512
         processors = { count = 2, model = "c", cores = 64 }
         accelerators = { count = 4, model = "d", cores = 1 }
-        drives = { count = 1, model = "e", cores = 1 }
+        drives = { count = 1, model = "e" }
         bios = { version = "1", attributes = { LogicalProc = "Disabled" } }
         firmware = { BMC = "2" }
         secure_boot = true
@@ -123,7 +130,7 @@ mod tests {
     fn every_wish_can_be_excepted() {
         let all = laid();
         assert!(all.keys().all(|path| attribute_fault(path).is_none()), "{all:?}");
-        let mut whole: Vec<&str> = all.keys().map(String::as_str).chain(["macs", "serial", "uuid"]).collect();
+        let mut whole: Vec<&str> = all.keys().map(String::as_str).chain(["arch", "macs", "serial", "uuid"]).collect();
         whole.retain(|path| !["bios.attributes.LogicalProc", "firmware.BMC"].contains(path));
         whole.sort_unstable();
         assert_eq!(whole, ATTRIBUTES);

@@ -4,7 +4,7 @@ use super::is_of;
 use super::system::system_of;
 use crate::desired::{MacSource, Node};
 use crate::model::{MacAddr, Quirk};
-use crate::observed::{BmcRecord, Claim, FailureKind, NicKind, PowerState, Reading, Service, System, Trust};
+use crate::observed::{BmcRecord, Claim, FailureKind, NicKind, PostAge, PowerState, Reading, Service, System, Trust};
 use crate::snapshot::Snapshot;
 
 /// Lists the claims to be made after a survey: those of nodes behind the BMC that have none yet.
@@ -67,32 +67,15 @@ fn macs(service: &Service, system: &System) -> Option<Vec<MacAddr>> {
 fn hides_nics(service: &Service, system: &System) -> bool {
     let has = |quirk| service.quirks.contains(&quirk);
     let power = system.power.seen();
-    let may_post = system.in_post == Some(true) || power.is_some_and(|power| power.is_moving());
+    let is_leftover = system.post_age == Some(PostAge::Long);
+    let may_post = (system.in_post == Some(true) && !is_leftover) || power.is_some_and(|power| power.is_moving());
     let is_off = matches!(power, Some(PowerState::Off));
     (has(Quirk::NicsVanishInPost) && may_post) || (has(Quirk::WrongWhileOff) && is_off)
 }
 
-/// Tells whether an interface may be missing because it could not be read.
-///
-/// A link that leads nowhere hides nothing. Where more was unread than is kept by name, nobody knows what it was.
+/// Tells whether an interface may be missing because it could not be read. What is not there hides nothing.
 fn lacks_nics(service: &Service, system: &System) -> bool {
+    let may_hide = system.nics_unread.as_ref().is_some_and(|failure| failure.kind != FailureKind::Missing);
     let has = |quirk| service.quirks.contains(&quirk);
-    if service.unread.len() >= Service::MAX_UNREAD
-        || (has(Quirk::MacsUnderAdapters) && matches!(service.chassis, Reading::Failed(_)))
-    {
-        return true;
-    }
-    let own = format!("{}/", system.uri.trim_end_matches('/').to_ascii_lowercase());
-    let mut unread = service.unread.iter().filter(|unread| unread.failure.kind != FailureKind::Missing);
-    unread.any(|unread| {
-        let path = unread.uri.to_ascii_lowercase();
-        let tells_macs = path.split('/').any(|part| match part {
-            "ethernetinterfaces" | "networkinterfaces" | "networkadapters" => true,
-            "bootoptions" => has(Quirk::MacsInBootOptions),
-            _ => false,
-        });
-        // A manager's interfaces and another machine's are not the node's; adapters lie under a chassis, whosever it is.
-        let is_others = !path.starts_with(&own) && (path.contains("/systems/") || path.contains("/managers/"));
-        tells_macs && !is_others
-    })
+    may_hide || (has(Quirk::MacsUnderAdapters) && matches!(service.chassis, Reading::Failed(_)))
 }

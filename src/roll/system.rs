@@ -26,7 +26,11 @@ pub enum Unfound {
 pub fn system_of<'o>(wanted: Option<&str>, service: &'o Service) -> Result<&'o System, Unfound> {
     let systems = match &service.systems {
         Reading::Seen(systems) => systems,
-        Reading::Absent => return Err(Unfound::None),
+        // Service roots lose their links until the BMC is reset: what is not linked may be there.
+        Reading::Absent => {
+            let why = "its service root links to no Systems";
+            return Err(Unfound::Unread(Failure::new(FailureKind::Missing, why)));
+        }
         Reading::Failed(failure) => return Err(Unfound::Unread(failure.clone())),
         Reading::Unasked => {
             return Err(Unfound::Unread(Failure::new(FailureKind::Cancelled, "no survey asked for them yet")));

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::SettingsError;
 use super::given::first;
+use super::places::{self, AccountRule, GivenAccount, Places};
 use crate::model::parse_duration;
 
 /// How many requests wait for answers at once over all BMCs where nobody says: what a core carries with ease.
@@ -73,6 +74,19 @@ pub struct GivenBmc {
     /// Origins that are asked in place of those that the wishes state, such as https://a=https://b; commas separate them
     #[arg(long = "bmc-rewrite", value_name = "MAP", env = "MUSTER_BMC_REWRITE", value_parser = pairs, id = "bmc.rewrite")]
     pub rewrite: Option<BTreeMap<String, String>>,
+    /// The networks and origins of the only BMCs that may be asked, such as 10.1.0.0/16 or https://bmc7.example; commas
+    /// separate them [default: any]
+    #[arg(long = "bmc-only", value_name = "PLACES", env = "MUSTER_BMC_ONLY", value_delimiter = ',', id = "bmc.only")]
+    pub only: Option<Vec<String>>,
+    /// The networks and origins of BMCs that are shown an account over plain http; commas separate them [default: none]
+    #[arg(
+        long = "bmc-plain",
+        value_name = "PLACES",
+        env = "MUSTER_BMC_PLAIN",
+        value_delimiter = ',',
+        id = "bmc.plain"
+    )]
+    pub plain: Option<Vec<String>>,
     /// How many requests wait for answers at once, over all BMCs [default: 64]
     #[arg(
         long = "bmc-requests",
@@ -151,6 +165,12 @@ pub struct BmcSettings {
     pub credentials_command: Vec<String>,
     /// The origins that are really asked, by those that git states; both as [`Url::origin`] writes them.
     pub rewrite: BTreeMap<Box<str>, Box<str>>,
+    /// The only BMCs that may be asked; any if there are none.
+    pub only: Option<Places>,
+    /// The BMCs that are shown an account over plain HTTP.
+    pub plain: Places,
+    /// Where accounts may go, by their names; one without a rule goes to every BMC by TLS.
+    pub accounts: BTreeMap<Box<str>, AccountRule>,
     /// How many requests wait for answers at once over all BMCs; at least 1.
     pub requests: usize,
     /// How many wait at one BMC; 1 or 2.
@@ -179,7 +199,8 @@ impl GivenBmc {
     #[must_use]
     pub fn or(self, weaker: Self) -> Self {
         first!(self, weaker:
-            ca, credentials_file, credentials_command, rewrite, requests, requests_per_bmc, connect_timeout, timeout, login,
+            ca, credentials_file, credentials_command, rewrite, only, plain, requests, requests_per_bmc,
+            connect_timeout, timeout, login,
         )
     }
 
@@ -195,11 +216,11 @@ impl GivenBmc {
         }
     }
 
-    /// Completes the settings.
+    /// Completes the settings, with the rules of accounts beside them.
     ///
     /// # Errors
     /// A value is outside what its key takes.
-    pub fn complete(self) -> Result<BmcSettings, SettingsError> {
+    pub fn complete(self, accounts: BTreeMap<String, GivenAccount>) -> Result<BmcSettings, SettingsError> {
         let per_bmc = self.requests_per_bmc.unwrap_or(REQUESTS_PER_BMC);
         if !(1..=REQUESTS_PER_BMC).contains(&per_bmc) {
             return Err(value(
@@ -212,6 +233,9 @@ impl GivenBmc {
             credentials_file: self.credentials_file.filter(|path| !path.as_os_str().is_empty()),
             credentials_command: self.credentials_command.unwrap_or_default(),
             rewrite: rewrite(self.rewrite.unwrap_or_default())?,
+            only: self.only.map(|only| Places::parse("bmc.only", &only)).transpose()?,
+            plain: Places::parse("bmc.plain", &self.plain.unwrap_or_default())?,
+            accounts: places::rules(accounts)?,
             requests: at_least_one("bmc.requests", self.requests.unwrap_or(REQUESTS))?,
             requests_per_bmc: per_bmc.into(),
             connect_timeout: timeout("bmc.connect_timeout", self.connect_timeout, CONNECT_TIMEOUT)?,
@@ -278,8 +302,8 @@ fn interval(key: &'static str, text: Option<String>, default: Duration) -> Resul
 fn rewrite(given: BTreeMap<String, String>) -> Result<BTreeMap<Box<str>, Box<str>>, SettingsError> {
     let mut all = BTreeMap::new();
     for (stated, asked) in given {
-        let asked = origin(&asked)?;
-        if all.insert(origin(&stated)?, asked).is_some() {
+        let asked = origin("bmc.rewrite", &asked)?;
+        if all.insert(origin("bmc.rewrite", &stated)?, asked).is_some() {
             return Err(value("bmc.rewrite", format!("`{stated}` stands there twice")));
         }
     }
@@ -287,10 +311,10 @@ fn rewrite(given: BTreeMap<String, String>) -> Result<BTreeMap<Box<str>, Box<str
 }
 
 /// Reads the origin of a URL that has nothing else.
-fn origin(text: &str) -> Result<Box<str>, SettingsError> {
+pub(super) fn origin(key: &'static str, text: &str) -> Result<Box<str>, SettingsError> {
     // What stands before `@` may be a password.
     let shown = text.rsplit('@').next().unwrap_or_default();
-    let fault = || value("bmc.rewrite", format!("`{shown}` is no origin, which is such as `https://10.1.0.1:8443`"));
+    let fault = || value(key, format!("`{shown}` is no origin, which is such as `https://10.1.0.1:8443`"));
     let url = Url::parse(text).map_err(|_| fault())?;
     let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
     let is_anonymous = url.username().is_empty() && url.password().is_none();
@@ -305,7 +329,7 @@ mod tests {
     use super::*;
 
     fn bmc(text: &str) -> Result<BmcSettings, SettingsError> {
-        toml::from_str::<GivenBmc>(text).expect("the sample has the right keys").complete()
+        toml::from_str::<GivenBmc>(text).expect("the sample has the right keys").complete(BTreeMap::new())
     }
 
     fn survey(text: &str) -> Result<SurveySettings, SettingsError> {
@@ -336,6 +360,8 @@ mod tests {
     fn what_cannot_be_is_refused_by_its_key() {
         for (text, key) in [
             ("requests = 0", "bmc.requests"),
+            ("only = [\"rack7\"]", "bmc.only"),
+            ("plain = [\"10.0.0.0/40\"]", "bmc.plain"),
             ("requests_per_bmc = 3", "bmc.requests_per_bmc"),
             ("requests_per_bmc = 0", "bmc.requests_per_bmc"),
             ("timeout = \"30\"", "bmc.timeout"),

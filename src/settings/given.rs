@@ -1,6 +1,7 @@
 //! What the administrator of this host says: one field per setting, which is a key of the settings file, a flag and a
 //! `MUSTER_*` variable at once.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{GivenBmc, GivenBuild, GivenFetch, GivenRepo, GivenSurvey, SettingsError};
+use super::{GivenAccount, GivenBmc, GivenBuild, GivenFetch, GivenRepo, GivenSurvey, SettingsError};
 use crate::model::{ApiAddress, RepoAddress};
 
 /// What a settings file or the command line says; what is absent is decided elsewhere.
@@ -70,6 +71,9 @@ pub struct Given {
     /// How much is logged: error, warn, info, debug, or directives such as muster=debug,hyper=warn [default: info]
     #[arg(long, value_name = "LEVEL", env = "MUSTER_LOG")]
     pub log: Option<String>,
+    /// Where accounts may go, by their names, as the file writes it: { NAME = { only = ["10.1.0.0/16"], tls = "verify" } }
+    #[arg(long, value_name = "RULES", env = "MUSTER_CREDENTIALS", value_parser = super::places::accounts)]
+    pub credentials: Option<BTreeMap<String, GivenAccount>>,
     #[command(flatten)]
     #[serde(default, skip_serializing_if = "is_silent")]
     pub fetch: GivenFetch,
@@ -145,7 +149,8 @@ impl Given {
         };
         first!(self, weaker:
             repo, branch, tag, path, store, api, listen, advertise, connections, trusted_proxies, metrics,
-            webhook_secret_file, require_signed, revoked_signers, gpg_keyring, boot_only, log, fetch, build, bmc,
+            webhook_secret_file, require_signed, revoked_signers, gpg_keyring, boot_only, log, credentials, fetch,
+            build, bmc,
             survey,
         )
     }

@@ -15,6 +15,7 @@ mod error;
 mod fetch;
 mod given;
 mod log;
+mod places;
 mod private;
 mod repo;
 mod webhook;
@@ -31,6 +32,7 @@ pub use error::SettingsError;
 pub use fetch::{FetchSettings, GivenFetch};
 pub use given::Given;
 pub use log::log_filter;
+pub use places::{AccountRule, GivenAccount, LeastTls, Places, accounts as account_rules};
 pub use repo::GivenRepo;
 
 use crate::model::{ApiAddress, RepoAddress};
@@ -129,7 +131,7 @@ impl Given {
             log: said(self.log).map(|text| log_filter(&text).map(|_| text)).transpose()?,
             fetch: self.fetch.complete()?,
             build: self.build.complete()?,
-            bmc: self.bmc.complete()?,
+            bmc: self.bmc.complete(self.credentials.unwrap_or_default())?,
             survey: self.survey.complete()?,
         })
     }

@@ -42,7 +42,7 @@ impl Credentials {
     }
 }
 
-/// Writes host settings that point muster at a fleet, and beside them the CA's certificate and the passwords of all names
+/// Writes host settings that point muster at a fleet and let it ask nothing else, and beside them the CA's certificate and the passwords of all names
 /// (mode 0600). Returns the files.
 ///
 /// # Errors
@@ -62,6 +62,12 @@ pub fn write_settings(path: &Path, running: &Running, names: &[Box<str>]) -> io:
         fs::write(&ca, pem)?;
         let _ = writeln!(text, "ca = [{}]", quoted(&ca.display().to_string()));
         files.push(ca);
+    }
+    // A BMC that the wishes declare later, and that nothing rewrites, is never asked for real.
+    let fleet = quoted(super::fleet::NETWORK);
+    let _ = writeln!(text, "only = [{fleet}]");
+    if running.ca().is_none() {
+        let _ = writeln!(text, "plain = [{fleet}]");
     }
     let _ = writeln!(text, "credentials_file = {}\n\n[bmc.rewrite]", quoted(&credentials.display().to_string()));
     // Two BMCs at one origin cannot be told apart by it: the first counts.

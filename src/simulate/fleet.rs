@@ -98,6 +98,9 @@ pub enum FleetError {
     Listen { port: u16, source: io::Error },
 }
 
+/// The network that the BMCs of all fleets are in.
+pub(super) const NETWORK: &str = "127.64.0.0/10";
+
 /// How many BMCs a fleet may have: the hosts of 127.64.0.0 to 127.127.255.0, without those that end in 0 or 255.
 const MAX_BMCS: usize = 64 * 256 * 254;
 

@@ -135,7 +135,7 @@ impl<'t> Batch<'t> {
     /// Writes the sets that records name and that are not stored yet, or not as they are written today.
     fn store(&mut self, fresh: &Shared) -> Result<(), Fault> {
         for (digest, set) in fresh.iter().filter(|(digest, _)| self.uses.names(*digest)) {
-            let bytes = codec::pack(set, "a shared set")?;
+            let bytes = codec::pack(&**set, "a shared set")?;
             if self.sets.get(&digest.0[..])?.is_none_or(|stored| stored.value() != bytes) {
                 self.sets.insert(&digest.0[..], &*bytes)?;
                 self.written.push(digest);

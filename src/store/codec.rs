@@ -6,12 +6,29 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::unreadable::Lost;
+use crate::observed::{BmcRecord, Claim, SharedSet};
 
 /// The version of the records themselves.
 const VERSION: u8 = 1;
 
-/// The version of what was surveyed: the shapes of `crate::observed`'s records.
-pub(super) const SURVEYED: u8 = 1;
+/// What is stored of surveys: a record whose shape is that of a type of `crate::observed`.
+pub(super) trait Surveyed: Serialize + DeserializeOwned {
+    /// The version of the record's shape. One of another version is skipped, and told of, until it is written again.
+    const SHAPE: u8;
+}
+
+impl Surveyed for BmcRecord {
+    const SHAPE: u8 = 2;
+}
+
+impl Surveyed for SharedSet {
+    const SHAPE: u8 = 2;
+}
+
+/// Machines boot by claims, so that their shape outlives the others.
+impl Surveyed for Claim {
+    const SHAPE: u8 = 1;
+}
 
 /// The most bytes that a surveyed record may unfold to. One of a large machine has some 100 kB.
 const MAX_SURVEYED: usize = 64 * 1024 * 1024;
@@ -100,17 +117,17 @@ pub(super) fn unfold(bytes: &[u8], what: &str) -> Result<Vec<u8>, Fault> {
 }
 
 /// Encodes what was surveyed: the version, the length, and an lz4 block.
-pub(super) fn pack<T: Serialize>(record: &T, what: &str) -> Result<Vec<u8>, Fault> {
+pub(super) fn pack<T: Surveyed>(record: &T, what: &str) -> Result<Vec<u8>, Fault> {
     let bytes = postcard::to_stdvec(record).map_err(|e| Fault::Undecodable(e.to_string()))?;
     if bytes.len() > MAX_SURVEYED {
         return Err(Fault::TooLarge { what: what.into(), bytes: bytes.len() as u64, most: MAX_SURVEYED as u64 });
     }
-    Ok(wrap_as(SURVEYED, &lz4_flex::block::compress_prepend_size(&bytes)))
+    Ok(wrap_as(T::SHAPE, &lz4_flex::block::compress_prepend_size(&bytes)))
 }
 
-pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Lost> {
+pub(super) fn unpack<T: Surveyed>(bytes: &[u8]) -> Result<T, Lost> {
     let (version, block) = bytes.split_first().ok_or(Lost::Corrupt)?;
-    if *version != SURVEYED {
+    if *version != T::SHAPE {
         return Err(Lost::OtherVersion);
     }
     let (length, _) = lz4_flex::block::uncompressed_size(block).map_err(|_| Lost::Corrupt)?;

@@ -8,7 +8,6 @@ use std::time::SystemTime;
 
 use rayon::prelude::*;
 use redb::{ReadTransaction, ReadableTable};
-use serde::de::DeserializeOwned;
 
 use super::batch::{Batch, digest_of};
 use super::codec::{self, Fault};
@@ -162,7 +161,7 @@ pub(super) fn read_claims(txn: &ReadTransaction, lost: &mut Vec<(What, Lost)>) -
 }
 
 /// Decodes rows on all cores, a chunk at a time, and hands them on in their order.
-pub(super) fn decode_all<K: Send, T: DeserializeOwned + Send>(
+pub(super) fn decode_all<K: Send, T: codec::Surveyed + Send>(
     mut rows: impl Iterator<Item = Result<(K, Vec<u8>), Fault>>,
     mut each: impl FnMut(K, Result<T, Lost>),
 ) -> Result<(), Fault> {

@@ -8,7 +8,7 @@ use crate::desired::{Bmc, Desired, Protocol, Tls};
 use crate::model::Credential;
 use crate::observed::{Failure, FailureKind};
 use crate::redfish::{Endpoint, TlsRule};
-use crate::settings::{BmcSettings, Credentials};
+use crate::settings::{AccountRule, BmcSettings, Credentials, LeastTls};
 
 /// One BMC to survey.
 #[derive(Debug, Clone)]
@@ -44,11 +44,76 @@ fn target(bmc: &Bmc, settings: &BmcSettings, credentials: &Credentials) -> Optio
         (Tls::Insecure, _) => TlsRule::Insecure,
         (Tls::Verify | Tls::Pin, _) => TlsRule::Verify,
     };
+    let connect = rewritten(&origin, settings);
+    let asked = connect.as_ref().unwrap_or(&origin);
     let name = bmc.credentials.as_ref().map(|name| &*name.value);
-    let credential = credentials.for_bmc(&bmc.name, name).map(Some);
-    let credential = credential.map_err(|missing| Failure::new(FailureKind::NoCredential, missing.to_string()));
-    let endpoint = Endpoint { name: bmc.name.clone(), connect: rewritten(&origin, settings), origin, tls };
+    let credential = may_ask(asked, settings).and_then(|()| {
+        let found = credentials.for_bmc(&bmc.name, name);
+        let found = found.map_err(|missing| Failure::new(FailureKind::NoCredential, missing.to_string()))?;
+        may_show(&found, asked, tls, settings)?;
+        Ok(Some(found))
+    });
+    let endpoint = Endpoint { name: bmc.name.clone(), connect, origin, tls };
     Some(Target { endpoint, credential })
+}
+
+/// Checks that this host's settings let a BMC be asked at all.
+fn may_ask(asked: &Url, settings: &BmcSettings) -> Result<(), Failure> {
+    match &settings.only {
+        Some(only) if !only.has(asked) => {
+            let why = format!("it is not asked: `bmc.only` of this host's settings does not name {}", shown(asked));
+            Err(Failure::new(FailureKind::NotAllowed, why))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Checks that this host's settings let an account go to a BMC, by the TLS that git states for it.
+fn may_show(credential: &Credential, asked: &Url, tls: TlsRule, settings: &BmcSettings) -> Result<(), Failure> {
+    let refused = |why: String| {
+        let why = format!("it is not asked: the credential `{}` {why}", credential.name);
+        Err(Failure::new(FailureKind::NotAllowed, why))
+    };
+    let nothing = AccountRule::default();
+    let rule = settings.accounts.get(&credential.name).unwrap_or(&nothing);
+    if let Some(only) = &rule.only
+        && !only.has(asked)
+    {
+        return refused(format!(
+            "may not go to {}, which its `only` in this host's settings does not name",
+            shown(asked)
+        ));
+    }
+    if asked.scheme() != "https" {
+        return match rule.tls {
+            None if settings.plain.has(asked) => Ok(()),
+            None => refused(format!(
+                "is not sent over plain http: `bmc.plain` of this host's settings does not name {}",
+                shown(asked)
+            )),
+            Some(least) => refused(format!(
+                "is not sent over plain http: its `tls` in this host's settings is \"{}\"",
+                least.as_str()
+            )),
+        };
+    }
+    let stated = match tls {
+        TlsRule::Insecure => LeastTls::Insecure,
+        TlsRule::Pin(_) => LeastTls::Pin,
+        TlsRule::Verify => LeastTls::Verify,
+    };
+    match rule.tls {
+        Some(least) if stated < least => refused(format!(
+            "needs `tls = \"{}\"` by this host's settings, and git says \"{}\"",
+            least.as_str(),
+            stated.as_str()
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn shown(url: &Url) -> String {
+    url.origin().ascii_serialization()
 }
 
 /// Reads the SHA-256 fingerprint of a certificate, with or without colons.
@@ -76,12 +141,13 @@ pub fn strangers(stranger: &Stranger, settings: &BmcSettings) -> Vec<Target> {
         let name = origin.origin().ascii_serialization();
         let tls = if stranger.insecure { TlsRule::Insecure } else { TlsRule::Verify };
         let connect = rewritten(origin, settings);
-        let is_https = connect.as_ref().unwrap_or(origin).scheme() == "https";
-        let credential = stranger.credential.clone().filter(|_| is_https && !stranger.insecure);
-        Target {
-            endpoint: Endpoint { name: name.into(), origin: origin.clone(), connect, tls },
-            credential: Ok(credential),
-        }
+        let asked = connect.as_ref().unwrap_or(origin);
+        let credential = stranger.credential.clone().filter(|_| asked.scheme() == "https" && !stranger.insecure);
+        let credential = may_ask(asked, settings).and_then(|()| {
+            credential.iter().try_for_each(|credential| may_show(credential, asked, tls, settings))?;
+            Ok(credential)
+        });
+        Target { endpoint: Endpoint { name: name.into(), origin: origin.clone(), connect, tls }, credential }
     };
     stranger.origins.iter().map(target).collect()
 }

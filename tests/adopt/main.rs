@@ -100,6 +100,7 @@ fn told(output: &Output) -> (i32, String, String) {
 fn observation(bmc: &str, url: &str, serial: &str, number: u8) -> Observation {
     let nic = SeenNic {
         mac: Some(MacAddr([2, 0, 0, 0, 0, number])),
+        permanent: None,
         guid: None,
         kind: NicKind::Ethernet,
         id: "1".into(),
@@ -120,6 +121,7 @@ fn observation(bmc: &str, url: &str, serial: &str, number: u8) -> Observation {
         managers: Reading::Absent,
         chassis: Reading::Absent,
         firmware: Reading::Absent,
+        firmware_unread: None,
         quirks: Vec::new(),
         unread: Vec::new(),
     };

@@ -47,6 +47,7 @@ const SETTINGS: &str = r#"
 [bmc]
 credentials_file = "credentials.toml"
 timeout = "2m"
+plain = ["127.0.0.0/8"]
 [bmc.rewrite]
 "https://10.8.0.1" = "http://127.0.0.1:8000"
 [survey]

@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod allowed;
 mod exceptions;
 mod kills;
 mod logins;

@@ -9,5 +9,6 @@ mod facts;
 mod manners;
 mod mockups;
 mod replay;
+mod small;
 mod sushy;
 mod sushy_clients;

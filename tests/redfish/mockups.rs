@@ -152,7 +152,7 @@ fn told_parts(observation: &Observation) -> BTreeMap<String, Option<Value>> {
         };
         all.insert(name, seen);
     }
-    let own = |manager: &Manager| Manager { macs: Reading::Unasked, ..manager.clone() };
+    let own = |manager: &Manager| Manager { macs: Reading::Unasked, in_use: Vec::new(), ..manager.clone() };
     let managers = service.managers.clone().map(|managers| managers.iter().map(own).collect::<Vec<_>>());
     put(&mut all, "managers".into(), &managers);
     for manager in service.managers.seen().into_iter().flatten() {
@@ -163,6 +163,9 @@ fn told_parts(observation: &Observation) -> BTreeMap<String, Option<Value>> {
     for system in service.systems.seen().into_iter().flatten() {
         let System { uri, nics, power, boot, bios, secure_boot, inventory, .. } = system;
         put(&mut all, format!("{uri} nics"), nics);
+        if system.nics_unread.is_some() {
+            all.insert(format!("{uri} nics"), None);
+        }
         put(&mut all, format!("{uri} power"), power);
         let menu = boot.seen().filter(|boot| !boot.options.is_empty()).map(|boot| json!(boot.options));
         all.insert(format!("{uri} menu"), menu);
@@ -173,7 +176,7 @@ fn told_parts(observation: &Observation) -> BTreeMap<String, Option<Value>> {
         all.insert(format!("{uri} staged"), staged);
         put(&mut all, format!("{uri} secure boot"), secure_boot);
         let set = inventory.seen().and_then(|digest| observation.shared.inventory(*digest));
-        let whole = |part: &str| set.filter(|set| !set.partial.iter().any(|name| &**name == part));
+        let whole = |part: &str| set.filter(|set| set.is_whole(part));
         all.insert(format!("{uri} processors"), whole("processors").map(|set| json!(set.processors)));
         all.insert(format!("{uri} accelerators"), whole("accelerators").map(|set| json!(set.accelerators)));
         all.insert(format!("{uri} memory"), whole("memory").map(|set| json!(set.memory)));
@@ -203,7 +206,7 @@ fn cost(path: &str) -> &'static [&'static str] {
         // The manager's end of a link to the host tells which interface of the host is its other end.
         &["managers", "nics"]
     } else if has("/Chassis") {
-        &["chassis", "nics"]
+        &["chassis", "nics", "accelerators", "drives"]
     } else if has("/UpdateService") {
         &["firmware"]
     } else if path.ends_with("/SD") || path.ends_with("/Settings") {
@@ -224,6 +227,11 @@ fn judge(tree: &str, path: &str, harm: &Harm, sound: &Observation, harmed: &Obse
     };
     // A link that is dead in the case in which it is written is tried in the case of its owner.
     if *harm == Harm::Gone && path.contains("/systems/") && told_parts(sound) == told_parts(harmed) {
+        return;
+    }
+    // A settings object that is not there says that nothing is staged.
+    let is_settings = ["/SD", "/Settings", "/settings", "/Pending"].iter().any(|end| path.ends_with(end));
+    if *harm == Harm::Gone && is_settings && told_parts(sound) == told_parts(harmed) {
         return;
     }
     let is_unread = service.unread.iter().any(|unread| unread.uri.eq_ignore_ascii_case(path));

@@ -139,6 +139,9 @@ impl Shelf {
             settings += "ca = [\"ca.pem\"]\n";
         }
         let scheme = if self.guarded { "https" } else { "http" };
+        if !self.guarded {
+            settings += "plain = [\"127.0.0.0/8\"]\n";
+        }
         settings += &format!("[bmc.rewrite]\n\"https://10.7.0.1\" = \"{scheme}://{}\"\n", self.address);
         let boot = "kind = \"live\"\nkernel = \"http://images.example/vmlinuz\"\n";
         for (path, text) in [

@@ -26,6 +26,13 @@ const VALUES: &[(&str, [(&str, &str); 2])] = &[
     ("gpg_keyring", [("\"/a\"", "/a"), ("\"/b\"", "/b")]),
     ("boot_only", [("true", "true"), ("false", "false")]),
     ("log", [("\"debug\"", "debug"), ("\"warn\"", "warn")]),
+    (
+        "credentials",
+        [
+            ("{ rack = { only = [\"10.1.0.0/16\"] } }", "{ rack = { only = [\"10.1.0.0/16\"] } }"),
+            ("{ rack = { tls = \"verify\" }, x = {} }", "{ rack = { tls = \"verify\" }, x = {} }"),
+        ],
+    ),
     ("fetch.interval", [("\"10s\"", "10s"), ("\"1m\"", "1m")]),
     ("fetch.timeout", [("\"10s\"", "10s"), ("\"1m\"", "1m")]),
     ("fetch.max_mib", [("1", "1"), ("4096", "4096")]),
@@ -44,6 +51,8 @@ const VALUES: &[(&str, [(&str, &str); 2])] = &[
             ),
         ],
     ),
+    ("bmc.only", [("[\"10.1.0.0/16\"]", "10.1.0.0/16"), ("[\"::1\", \"https://a\"]", "::1,https://a")]),
+    ("bmc.plain", [("[\"http://a\"]", "http://a"), ("[\"10.0.0.1\", \"http://b\"]", "10.0.0.1,http://b")]),
     ("bmc.requests", [("1", "1"), ("200", "200")]),
     ("bmc.requests_per_bmc", [("1", "1"), ("2", "2")]),
     ("bmc.connect_timeout", [("\"1s\"", "1s"), ("\"2s\"", "2s")]),

@@ -10,7 +10,7 @@ mod laws;
 type Law = fn(&[u8]);
 
 /// The laws of `fuzz/laws/`, by the names of their targets and corpora.
-const LAWS: [(&str, Law); 10] = [
+const LAWS: [(&str, Law); 11] = [
     ("wishes", laws::wishes::holds),
     ("facts", laws::facts::holds),
     ("nodeset", laws::nodeset::holds),
@@ -21,6 +21,7 @@ const LAWS: [(&str, Law); 10] = [
     ("signature", laws::signature::holds),
     ("mime", laws::mime::holds),
     ("hook", laws::hook::holds),
+    ("redfish", laws::redfish::holds),
 ];
 
 /// How often each input is varied; `MUSTER_TEST_VARIATIONS` says another number.

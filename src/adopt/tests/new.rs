@@ -35,7 +35,28 @@ memory_gib   = 512
 model        = "R1"
 "#
     );
-    assert_eq!(adoption.notes, [] as [String; 0]);
+    assert_eq!(adoption.notes, ["nid[0003-0005]: which interface it boots from is a guess; check `boot = true`"]);
+}
+
+#[test]
+fn what_is_not_known_of_new_machines_is_said() {
+    let mut world = World::new();
+    let mut silent = system("1", Some("SN7"), &[]);
+    silent.nics = Reading::Failed(Failure::new(FailureKind::ServerError, "GET /x: it answered 500"));
+    silent.summary.processor_model = None;
+    world.stranger("https://10.1.0.7", vec![silent]);
+    let mut partial = system("1", Some("SN8"), &[mac(8)]);
+    partial.nics_unread = Some(Failure::new(FailureKind::Missing, "GET /y: it answered 404"));
+    world.stranger("https://10.1.0.8", vec![partial]);
+    let notes = world.adopted(&options()).notes;
+    for part in [
+        "nid0003: no Ethernet address to boot by is known: GET /x: it answered 500",
+        "nid0003: its BMC does not report its architecture",
+        "nid0004: not all interfaces could be read, so some may be missing: GET /y",
+    ] {
+        assert!(notes.iter().any(|note| note.starts_with(part)), "{part}: {notes:?}");
+    }
+    assert_eq!(notes.len(), 3, "{notes:?}");
 }
 
 #[test]

@@ -174,13 +174,21 @@ pub fn service(systems: Vec<System>) -> Service {
         managers: Reading::Absent,
         chassis: Reading::Absent,
         firmware: Reading::Absent,
+        firmware_unread: None,
         quirks: Vec::new(),
         unread: Vec::new(),
     }
 }
 
 pub fn nic(id: &str, mac: MacAddr) -> SeenNic {
-    SeenNic { mac: Some(mac), guid: None, kind: NicKind::Ethernet, id: id.into(), uri: "/redfish/v1/x".into() }
+    SeenNic {
+        mac: Some(mac),
+        permanent: None,
+        guid: None,
+        kind: NicKind::Ethernet,
+        id: id.into(),
+        uri: "/redfish/v1/x".into(),
+    }
 }
 
 pub fn system(id: &str, serial: Option<&str>, macs: &[MacAddr]) -> System {

@@ -19,7 +19,7 @@ use super::source::Source;
 use super::{Failure, Format, Outcome};
 use crate::model::NodeSet;
 use crate::observed::{Depth, FailureKind, Observation, Outcome as Seen};
-use crate::settings::{Credentials, Given, GivenBmc, GivenSurvey, Settings};
+use crate::settings::{Credentials, Given, GivenAccount, GivenBmc, GivenSurvey, Settings};
 use crate::snapshot::Snapshot;
 use crate::survey::{self, Stranger, Target};
 
@@ -33,7 +33,8 @@ const BATCH: usize = 64;
 /// Survey BMCs over Redfish, and remember what they show
 ///
 /// Without an address the BMCs that the wishes declare are surveyed. What they show goes to the store, or to the server that
-/// holds it. Exit code: 0 all were read, 3 some were not, 2 none could be tried.
+/// holds it. Exit code: 0 all were read, 3 some were not or do not
+/// report what boots need (addresses, architecture), 2 none could be tried.
 #[derive(Debug, Args)]
 pub struct Discover {
     /// Survey these declared BMCs only: a name, or a set such as 'x1000c0s[0-3]b0'
@@ -76,6 +77,9 @@ pub struct Discover {
     /// Print the summary as text or JSON
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Where accounts may go, by their names, as a settings file writes it
+    #[arg(long, value_name = "RULES", env = "MUSTER_CREDENTIALS", value_parser = crate::settings::account_rules)]
+    credentials: Option<BTreeMap<String, GivenAccount>>,
     #[command(flatten)]
     given_bmc: GivenBmc,
     #[command(flatten)]
@@ -88,7 +92,12 @@ const HTTPS: u16 = 443;
 impl Discover {
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
-        let flags = Given { bmc: self.given_bmc.clone(), survey: self.given_survey.clone(), ..Given::default() };
+        let flags = Given {
+            bmc: self.given_bmc.clone(),
+            survey: self.given_survey.clone(),
+            credentials: self.credentials.clone(),
+            ..Given::default()
+        };
         let settings = self.hosted.reach(flags)?;
         let credentials = Credentials::load(&settings.bmc, std::env::vars_os())?;
         let addresses = self.addresses()?;

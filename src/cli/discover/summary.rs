@@ -6,11 +6,12 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::is_nobody;
+use crate::adopt;
 use crate::cli::output::{self, OutputWriter};
 use crate::cli::{Failure, Format, Outcome};
 use crate::model::NodeSet;
 use crate::model::text::{plural, verb};
-use crate::observed::{FailureKind, Observation, Outcome as Seen, Reading, Service};
+use crate::observed::{Depth, FailureKind, NicKind, Observation, Outcome as Seen, SeenNic, Service, System};
 use crate::roll;
 
 /// The longest set of names that is shown, in characters.
@@ -27,6 +28,12 @@ pub struct Summary {
     /// Whether all that could not be read are links of BMCs that lead nowhere: no other survey would read more.
     is_all_there_is: bool,
     silent: usize,
+    /// BMCs of which a System may have interfaces that were not read.
+    nics_unread: Vec<Box<str>>,
+    /// BMCs of which a System reports no address to boot by.
+    without_nics: Vec<Box<str>>,
+    /// BMCs of which a System does not report its architecture.
+    without_arch: Vec<Box<str>>,
     /// Addresses that a person named one by one: somebody should be there.
     named: BTreeSet<Box<str>>,
     models: BTreeMap<String, u64>,
@@ -51,6 +58,9 @@ impl Summary {
             partial: Vec::new(),
             is_all_there_is: true,
             silent: 0,
+            nics_unread: Vec::new(),
+            without_nics: Vec::new(),
+            without_arch: Vec::new(),
             named,
             models: BTreeMap::new(),
             systems: 0,
@@ -80,18 +90,36 @@ impl Summary {
                         service.unread.iter().all(|unread| unread.failure.kind == FailureKind::Missing);
                 }
                 self.count_models(service);
+                if observation.depth == Depth::Deep {
+                    self.note_unknown(observation, service);
+                }
             }
         }
         !is_nobody
     }
 
-    fn count_models(&mut self, service: &Service) {
-        let systems = match &service.systems {
-            Reading::Seen(systems) => systems.as_slice(),
-            Reading::Absent | Reading::Failed(_) | Reading::Unasked => &[],
+    /// Notes what is not known of a BMC's Systems that boots need.
+    fn note_unknown(&mut self, observation: &Observation, service: &Service) {
+        let systems: Vec<&System> = read_systems(service);
+        let boots = |nic: &SeenNic| nic.mac.is_some() && nic.kind == NicKind::Ethernet;
+        let lacks_nics = |system: &&System| !system.nics.seen().is_some_and(|nics| nics.iter().any(boots));
+        let lacks_arch = |system: &&System| {
+            let inventory = system.inventory.seen().and_then(|digest| observation.shared.inventory(*digest));
+            adopt::arch_of(system, inventory).is_none()
         };
-        // What is listed and could not be read may be none.
-        let systems: Vec<_> = systems.iter().filter(|system| roll::unread_of(service, system).is_none()).collect();
+        if systems.iter().any(|system| system.nics_unread.is_some()) {
+            self.nics_unread.push(observation.bmc.clone());
+        }
+        if systems.iter().any(lacks_nics) {
+            self.without_nics.push(observation.bmc.clone());
+        }
+        if systems.iter().any(lacks_arch) {
+            self.without_arch.push(observation.bmc.clone());
+        }
+    }
+
+    fn count_models(&mut self, service: &Service) {
+        let systems = read_systems(service);
         self.systems += systems.len() as u64;
         for system in &systems {
             let facts = &system.facts;
@@ -123,12 +151,14 @@ impl Summary {
 
     /// Says what a script is told.
     pub fn outcome(&self) -> Outcome {
-        let untried = [FailureKind::NoCredential, FailureKind::Cancelled];
+        let untried = [FailureKind::NoCredential, FailureKind::NotAllowed, FailureKind::Cancelled];
         let tried = self.failures.iter().filter(|(kind, _)| !untried.contains(kind)).map(|(_, all)| all.len());
         if self.seen.is_empty() && self.silent == 0 && tried.sum::<usize>() == 0 {
             return Outcome::Trouble;
         }
-        let is_whole = self.failed() == 0 && self.is_all_there_is && self.done() == self.targets;
+        let boots_are_known =
+            [&self.nics_unread, &self.without_nics, &self.without_arch].into_iter().all(Vec::is_empty);
+        let is_whole = self.failed() == 0 && self.is_all_there_is && boots_are_known && self.done() == self.targets;
         if is_whole { Outcome::AsWished } else { Outcome::Unjudged }
     }
 
@@ -164,6 +194,14 @@ impl Summary {
             writeln!(out, "{:>7}  read in part: {}", self.partial.len(), shown(self.partial.iter()))?;
             writeln!(out, "         `muster show --bmc NAME` tells what could not be read")?;
         }
+        let unknown = [
+            (&self.nics_unread, "not all interfaces read"),
+            (&self.without_nics, "no Ethernet address to boot by reported"),
+            (&self.without_arch, "architecture not reported"),
+        ];
+        for (bmcs, what) in unknown.into_iter().filter(|(bmcs, _)| !bmcs.is_empty()) {
+            writeln!(out, "{:>7}  {what}: {}", bmcs.len(), shown(bmcs.iter()))?;
+        }
         if self.silent > 0 {
             writeln!(out, "{:>7}  {} without Redfish", self.silent, verb(self.silent, "address", "addresses"))?;
         }
@@ -193,12 +231,21 @@ impl Summary {
             "systems": self.systems,
             "not_read": self.failed(),
             "read_in_part": self.partial,
+            "interfaces_not_read": self.nics_unread,
+            "without_address": self.without_nics,
+            "without_architecture": self.without_arch,
             "without_redfish": self.silent,
             "models": self.models,
             "failures": failures,
             "seconds": self.started.elapsed().as_secs_f64(),
         })
     }
+}
+
+/// Lists the Systems of a BMC that were read; one that is listed and could not be read may not be a server.
+fn read_systems(service: &Service) -> Vec<&System> {
+    let systems = service.systems.seen().into_iter().flatten();
+    systems.filter(|system| roll::unread_of(service, system).is_none()).collect()
 }
 
 /// Folds names, as far as a line bears it.

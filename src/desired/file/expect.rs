@@ -29,7 +29,7 @@ pub struct Expect {
     pub accelerators: Option<At<ExpectParts>>,
     /// The drives.
     #[serde(default)]
-    pub drives: Option<At<ExpectParts>>,
+    pub drives: Option<At<ExpectDrives>>,
     /// The BIOS.
     #[serde(default)]
     pub bios: Option<At<ExpectBios>>,
@@ -60,6 +60,18 @@ pub struct ExpectParts {
     /// The cores of each processor.
     #[serde(default)]
     pub cores: Option<At<u32>>,
+}
+
+/// How many drives, and which.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ExpectDrives {
+    /// How many there are.
+    #[serde(default)]
+    pub count: Option<At<u32>>,
+    /// The model of each.
+    #[serde(default)]
+    pub model: Option<At<String>>,
 }
 
 /// What the BIOS should be.

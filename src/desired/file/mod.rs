@@ -15,7 +15,7 @@ mod words;
 pub use boot::{BootArch, BootArches, BootFile};
 pub use cluster::{BmcDefaults, ClusterFile, Defaults, GroupFile, UnknownAction, UnknownTable};
 pub use exceptions::{DateText, ExceptionTable, ExceptionsFile};
-pub use expect::{Expect, ExpectBios, ExpectBoot, ExpectParts};
+pub use expect::{Expect, ExpectBios, ExpectBoot, ExpectDrives, ExpectParts};
 pub use layer::{CloudInitTable, LayerTable, NicTable};
 pub use network::NetworkFile;
 pub use nodes::{BmcTable, InlineBmc, NodeBmc, NodeTable, NodesFile};

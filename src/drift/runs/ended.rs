@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::desired::Desired;
-use crate::observed::{BmcRecord, PowerState, Service, System};
+use crate::observed::{BmcRecord, PostAge, PowerState, Service, System};
 use crate::roll;
 
 /// How long a machine may still be said to start after it fetched its script, in milliseconds: firmware that fetches by the
@@ -54,7 +54,11 @@ pub fn last_end(record: &BmcRecord, wanted: Option<&str>) -> Option<i64> {
 fn end(system: &System, at: i64) -> Option<i64> {
     match (system.power.seen(), system.in_post) {
         (Some(PowerState::Off | PowerState::PoweringOn | PowerState::PoweringOff), _) => Some(at),
-        (Some(PowerState::On | PowerState::Paused) | None, Some(true)) => Some(at.saturating_sub(POST_GRACE)),
+        // Services that show a state of POST while the operating system runs do not date it, or date it long ago.
+        (Some(PowerState::On | PowerState::Paused) | None, Some(true)) => {
+            let is_recent = system.post_age == Some(PostAge::Recent);
+            is_recent.then(|| at.saturating_sub(POST_GRACE))
+        }
         (Some(PowerState::On | PowerState::Paused) | None, Some(false) | None) => None,
     }
 }

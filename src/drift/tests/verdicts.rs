@@ -60,12 +60,17 @@ fn a_machine_between_states_is_settling() {
         of(service, 0).in_post = Some(true);
         of(service, 0).nics = Reading::Seen(Vec::new());
     });
-    let drift = world.drift();
+    let last = world.observed.bmcs["b2"].seen.unwrap();
+    let drift = world.drift_at(last + 60_000);
     let settling = told(&drift.findings);
     assert!(settling.contains(&"n1 power: settling on -> powering-on".to_owned()), "{settling:?}");
     assert!(settling.contains(&"n1 bios.attributes.LogicalProc: settling Disabled -> Enabled".to_owned()));
     assert_eq!(drift.nodes[0].standing, Standing::Settling);
     assert!(!drift.findings.iter().any(|finding| finding.verdict.standing() == Standing::Drifted));
+    // An hour without a survey later it is neither quiet nor drift.
+    let drift = world.drift_at(last + 3_600_000);
+    assert_eq!(drift.nodes[0].standing, Standing::Unknown);
+    assert_eq!(exit(&drift, &[], None), Exit::Unjudged);
 }
 
 #[test]

@@ -142,6 +142,7 @@ fn service(bmc: &str, shared: &mut Shared) -> Service {
         managers: Reading::Seen(vec![Manager { id: "BMC".into(), ..Manager::default() }]),
         chassis: Reading::Absent,
         firmware: Reading::Seen(shared.keep(SharedSet::Firmware(firmware))),
+        firmware_unread: None,
         quirks: Vec::new(),
         unread: Vec::new(),
     }
@@ -158,6 +159,7 @@ fn system(id: &str, number: u8, shared: &mut Shared) -> System {
     let bios = [("LogicalProc".into(), "Disabled".into()), ("Sriov".into(), "Enabled".into())].into();
     let nic = SeenNic {
         mac: Some(mac(number)),
+        permanent: None,
         guid: None,
         kind: NicKind::Ethernet,
         id: "eth".into(),

@@ -23,6 +23,7 @@ fn inventory() -> Inventory {
 fn machine(inventory: Inventory, shared: &mut Shared) -> (Service, System) {
     let nic = |last: u8, kind| SeenNic {
         mac: Some(MacAddr([2, 0, 0, 0, 0, last])),
+        permanent: None,
         guid: None,
         kind,
         id: format!("NIC.{last}").into(),
@@ -51,6 +52,7 @@ fn machine(inventory: Inventory, shared: &mut Shared) -> (Service, System) {
         managers: Reading::Unasked,
         chassis: Reading::Unasked,
         firmware: Reading::Seen(shared.keep(firmware)),
+        firmware_unread: None,
         quirks: Vec::new(),
         unread: Vec::new(),
     };

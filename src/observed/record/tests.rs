@@ -21,6 +21,7 @@ fn service(systems: Vec<System>) -> Service {
         managers: Reading::Unasked,
         chassis: Reading::Unasked,
         firmware: Reading::Unasked,
+        firmware_unread: None,
         quirks: Vec::new(),
         unread: Vec::new(),
     }

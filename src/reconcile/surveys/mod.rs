@@ -191,7 +191,7 @@ impl Surveyor {
         self.due.done(&bmc, observation.depth, is_seen, Instant::now());
         self.without_account.remove(&bmc);
         if let Outcome::Failed(failure) = &observation.outcome {
-            if failure.kind == FailureKind::NoCredential {
+            if matches!(failure.kind, FailureKind::NoCredential | FailureKind::NotAllowed) {
                 self.without_account.insert(bmc.clone());
                 self.failing.insert(bmc.clone());
             } else if self.failing.insert(bmc.clone()) {
@@ -290,7 +290,10 @@ impl Surveyor {
                 self.targets = targets.into_iter().map(|target| (target.endpoint.name.clone(), target)).collect();
                 let count = self.targets.values().filter(|target| target.credential.is_err()).count();
                 if is_new && count > 0 {
-                    warn!(bmcs = count, "this host has no account for some BMCs; they are not asked, and unknown");
+                    warn!(
+                        bmcs = count,
+                        "this host has no account for some BMCs, or its settings keep them from being asked; they are unknown"
+                    );
                 }
             }
             Ok(Err(error)) => {

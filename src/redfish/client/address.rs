@@ -1,6 +1,8 @@
 //! Where requests to a BMC go, and that they go nowhere else.
 
-use url::Url;
+use std::net::IpAddr;
+
+use url::{Host, Url};
 
 use crate::observed::{Failure, FailureKind};
 
@@ -25,6 +27,16 @@ impl Address {
         &self.asked
     }
 
+    /// Returns the addresses of both, where they are no names.
+    pub(super) fn hosts(&self) -> Vec<IpAddr> {
+        let address = |url: &Url| match url.host()? {
+            Host::Ipv4(address) => Some(IpAddr::V4(address)),
+            Host::Ipv6(address) => Some(IpAddr::V6(address)),
+            Host::Domain(_) => None,
+        };
+        [&self.declared, &self.asked].into_iter().filter_map(address).collect()
+    }
+
     /// Finds what a link means: a path, or a URL of the BMC itself.
     ///
     /// # Errors
@@ -38,6 +50,11 @@ impl Address {
         let shown = || crate::observed::bounded(link, 200);
         let url =
             base.join(link).map_err(|_| Failure::new(FailureKind::Malformed, format!("`{}` is no link", shown())))?;
+        let is_same_host = url.host() == self.asked.host() || url.host() == self.declared.host();
+        if self.asked.scheme() == "http" && url.scheme() == "https" && is_same_host {
+            let why = format!("it speaks https: it leads to `{}`", shown());
+            return Err(Failure::new(FailureKind::NeedsHttps, why));
+        }
         let is_own = url.origin() == self.asked.origin() || url.origin() == self.declared.origin();
         if !is_own || !url.username().is_empty() || url.password().is_some() {
             return Err(Failure::new(FailureKind::CrossOrigin, format!("`{}` leads to another origin", shown())));
@@ -137,6 +154,16 @@ mod tests {
             assert!(url.username().is_empty(), "{link} became {url}");
         }
         assert_eq!(address().of("//evil.example/").unwrap_err().kind, FailureKind::CrossOrigin);
+    }
+
+    #[test]
+    fn a_service_that_leads_to_https_says_so() {
+        let url = Url::parse("http://10.1.0.1").unwrap();
+        let address = Address::new(&url, None).unwrap();
+        let kind = |link: &str| address.from(&url, link).unwrap_err().kind;
+        assert_eq!(kind("https://10.1.0.1/redfish/v1/"), FailureKind::NeedsHttps);
+        assert_eq!(kind("https://10.1.0.1:8443/"), FailureKind::NeedsHttps);
+        assert_eq!(kind("https://10.1.0.2/redfish/v1/"), FailureKind::CrossOrigin);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flate2::bufread::MultiGzDecoder;
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION,
     RETRY_AFTER,
 };
 use reqwest::{Method, StatusCode};
@@ -124,18 +124,44 @@ impl Inner {
                 headers.insert(TOKEN, session.token.clone());
             }
         }
-        let limit = if request.url.query().is_some_and(|query| query.contains("$expand")) {
+        let most = if request.url.query().is_some_and(|query| query.contains("$expand")) {
             self.grounds.options.max_expanded
         } else {
             self.grounds.options.max_body
         };
+        let left = self.bytes.load(Relaxed);
+        if left == 0 {
+            return Err(Failure::new(FailureKind::TooLarge, format!("{what}: {}", self.all_read())));
+        }
+        let limit = most.min(left);
         let mut builder = http.request(request.method, request.url.clone()).headers(headers);
         builder = builder.timeout(self.grounds.options.request_timeout);
         if let Some(body) = request.body {
             builder = builder.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body);
         }
         let response = builder.send().await.map_err(failed)?;
-        whole(response, limit, &what).await
+        if let Some(time) = response.headers().get(DATE).and_then(|value| http_date(value.to_str().ok()?)) {
+            self.clock.store(time, Relaxed);
+        }
+        let read = whole(response, limit, &what).await;
+        // An answer that was too large was read up to its limit.
+        let spent = read.as_ref().map_or(limit, |answer| answer.body.len());
+        let counts = match &read {
+            Ok(_) => true,
+            Err(failure) => failure.kind == FailureKind::TooLarge,
+        };
+        if counts {
+            // The closure always returns a value.
+            let _ = self.bytes.fetch_update(Relaxed, Relaxed, |left| Some(left.saturating_sub(spent)));
+        }
+        if limit < most && matches!(&read, Err(failure) if failure.kind == FailureKind::TooLarge) {
+            return Err(Failure::new(FailureKind::TooLarge, format!("{what}: {}", self.all_read())));
+        }
+        read
+    }
+
+    fn all_read(&self) -> String {
+        format!("its answers together are larger than {} MiB", self.grounds.options.max_total >> 20)
     }
 
     fn fresh(&self) -> Result<&reqwest::Client, Failure> {
@@ -145,6 +171,12 @@ impl Inner {
         let made = http(&self.grounds, self.rule, false)?;
         Ok(self.fresh.get_or_init(|| made))
     }
+}
+
+/// Reads the time of an answer (RFC 9110, section 5.6.7), in unix milliseconds; other than the usual form is not read.
+fn http_date(text: &str) -> Option<i64> {
+    let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(time.as_millisecond())
 }
 
 /// Reads an answer to its end, but not beyond the limit.

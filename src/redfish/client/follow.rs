@@ -12,6 +12,12 @@ use super::login::Pass;
 use crate::model::Quirk;
 use crate::observed::{Failure, FailureKind};
 
+/// The largest body that is read in passing: some milliseconds of work.
+const LARGE: usize = 256 << 10;
+
+/// The largest body of an error that is read for its messages.
+const MAX_ERROR: usize = 64 << 10;
+
 /// How many redirects one question may cost.
 const REDIRECTS: usize = 3;
 
@@ -68,16 +74,18 @@ impl Inner {
     }
 
     /// Turns an answer into a resource, or says why it is none.
-    pub(super) fn judged(&self, url: &Url, answer: &Answer) -> Result<Value, Failure> {
+    pub(super) async fn judged(&self, url: &Url, mut answer: Answer) -> Result<Value, Failure> {
         let fault = |kind, why: String| Err(Failure::new(kind, format!("GET {}: {why}", shown(url))));
         let status = answer.status;
         if status.is_success() {
-            return match answer::json(&answer.body) {
+            return match parsed(std::mem::take(&mut answer.body)).await {
                 Ok((value, was_odd)) => {
                     if was_odd {
                         self.note(Quirk::InvalidJson);
                     }
                     match value {
+                        // Some services answer so for what they list and do not have.
+                        Value::Null => fault(FailureKind::Missing, "the answer is null".into()),
                         Value::Object(_) => Ok(value),
                         _ => fault(FailureKind::Malformed, "the answer is JSON, but no object".into()),
                     }
@@ -88,7 +96,7 @@ impl Inner {
                 }
             };
         }
-        let messages = self.messages(answer);
+        let messages = self.messages(&answer);
         let kind = match status {
             StatusCode::UNAUTHORIZED => FailureKind::Forbidden,
             _ if messages.password_change => FailureKind::PasswordChange,
@@ -97,11 +105,14 @@ impl Inner {
             _ if messages.session_limit => FailureKind::NoSession,
             _ => FailureKind::ServerError,
         };
-        fault(kind, self.told(answer, &messages))
+        fault(kind, self.told(&answer, &messages))
     }
 
     /// Reads the messages of an error and notes what is odd about them.
     pub(super) fn messages(&self, answer: &Answer) -> Messages {
+        if answer.body.len() > MAX_ERROR {
+            return Messages::default();
+        }
         let Ok((value, _)) = answer::json(&answer.body) else { return Messages::default() };
         let messages = answer::messages(&value);
         if messages.is_object {
@@ -123,6 +134,21 @@ impl Inner {
             .as_deref()
             .filter(|id| self.credential.as_ref().is_none_or(|credential| !id.contains(credential.password.reveal())));
         format!("it answered {}{}", answer.status, id.map_or(String::new(), |id| format!(" ({id})")))
+    }
+}
+
+/// Reads JSON; a large body on a thread of its own, so that it holds up no other survey.
+async fn parsed(body: Vec<u8>) -> Result<(Value, bool), serde_json::Error> {
+    if body.len() <= LARGE {
+        return answer::json(&body);
+    }
+    match tokio::task::spawn_blocking(move || answer::json(&body)).await {
+        Ok(read) => read,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // It is cancelled only with the runtime, and then there is no answer to read.
+            Err(_) => answer::json(b""),
+        },
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Options {
     pub max_body: usize,
     /// The largest body of an answer to `$expand`, in bytes.
     pub max_expanded: usize,
+    /// The most bytes of bodies that one client reads in all.
+    pub max_total: usize,
 }
 
 /// How a credential is shown to a BMC.
@@ -98,9 +100,12 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(10),
             // The slowest sound answers (a first inventory after a pause) take some 20 s.
             request_timeout: Duration::from_secs(30),
-            // The largest single resources are BIOS attribute registries, of 1 to 3 MB.
-            max_body: 4 << 20,
-            max_expanded: 16 << 20,
+            // The largest single resources that a survey reads are BIOS settings, of some 100 kB.
+            max_body: 2 << 20,
+            // The largest collections with their members are those of 134 PCIe devices, of some 500 kB.
+            max_expanded: 8 << 20,
+            // All that concerns the largest known machine is some 4 MB; JSON in memory takes ten times that.
+            max_total: 24 << 20,
         }
     }
 }

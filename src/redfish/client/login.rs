@@ -199,7 +199,7 @@ impl Inner {
             return Err(self.must_change(credential));
         }
         self.login.set(pass);
-        if let Ok(value) = self.judged(&url, &answer) {
+        if let Ok(value) = self.judged(&url, answer).await {
             *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((url, value));
         }
         Ok(())

@@ -12,7 +12,8 @@ mod login;
 mod tls;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use reqwest::StatusCode;
@@ -72,10 +73,17 @@ struct Inner {
     /// How many retries are left.
     retries: AtomicU32,
     has_answered: AtomicBool,
+    /// How many bytes of answers may still be read.
+    bytes: AtomicUsize,
+    /// The time that the BMC told last, in unix milliseconds; [`UNTOLD`] before it told one.
+    clock: AtomicI64,
     /// How many requests on connections that may have been idle there were, and how many of them broke.
     pooled: AtomicU32,
     broken: AtomicU32,
 }
+
+/// Stands for a time that was not told.
+const UNTOLD: i64 = i64::MIN;
 
 /// How many retries one client has in all: a BMC that needs more is not well, and each may cost a time-out.
 const RETRIES: u32 = 16;
@@ -141,6 +149,18 @@ impl Client {
         &self.root
     }
 
+    /// Returns the time by the BMC's clock when it last answered, if it tells it, in unix milliseconds.
+    #[must_use]
+    pub fn clock(&self) -> Option<i64> {
+        Some(self.inner.clock.load(Relaxed)).filter(|time| *time != UNTOLD)
+    }
+
+    /// Returns the addresses by which the BMC is known: in git, and to this host where that differs. Names have none.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<IpAddr> {
+        self.inner.address.hosts()
+    }
+
     /// Returns the origin that is really asked.
     #[must_use]
     pub fn asked(&self) -> &Url {
@@ -190,6 +210,8 @@ impl Inner {
         Ok(Self {
             bmc: grounds.gate.bmc(address.asked()),
             http: http(grounds, endpoint.tls, true)?,
+            bytes: AtomicUsize::new(grounds.options.max_total),
+            clock: AtomicI64::new(UNTOLD),
             grounds: Arc::clone(grounds),
             address,
             rule: endpoint.tls,
@@ -219,7 +241,7 @@ impl Inner {
         if answer.status == StatusCode::NOT_FOUND {
             return Err(not("there is no service root"));
         }
-        let value = self.judged(&url, &answer).map_err(|failure| match failure.kind {
+        let value = self.judged(&url, answer).await.map_err(|failure| match failure.kind {
             FailureKind::Malformed => not("what answers is no JSON object"),
             _ => failure,
         })?;
@@ -245,7 +267,7 @@ impl Inner {
         if answer.status.is_success() {
             self.login.took();
         }
-        self.judged(&url, &answer)
+        self.judged(&url, answer).await
     }
 
     fn note(&self, quirk: Quirk) {

@@ -1,5 +1,6 @@
 //! Collections that are asked for with their members, where the service offers that and does it soundly.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,7 +9,7 @@ use serde_json::Value;
 use super::walk::{Doc, Members, Walk};
 use crate::observed::FailureKind;
 use crate::redfish::quirks::{Noted, notice};
-use crate::redfish::read::words::number;
+use crate::redfish::read::words::{MAX_LIST, number};
 
 impl Walk<'_> {
     /// Asks for a collection with its members; nothing where the answer is not whole.
@@ -36,7 +37,8 @@ impl Walk<'_> {
     fn inlined(&self, mut body: Value) -> Option<Members> {
         let Value::Array(list) = body.get_mut("Members")?.take() else { return None };
         let is_link = |member: &Value| member.as_object().is_some_and(|member| member.len() == 1);
-        if list.iter().any(is_link) || body.get("Members@odata.nextLink").is_some() {
+        let has_next = || body.as_object().is_some_and(|body| body.keys().any(|key| key.ends_with("nextLink")));
+        if list.len() > MAX_LIST || list.iter().any(is_link) || has_next() {
             return None;
         }
         // Every resource has these (DSP0266, section 9.6); a service that leaves them out leaves out more.
@@ -49,8 +51,13 @@ impl Walk<'_> {
             return None;
         }
         let mut members = Members::default();
+        let mut known = BTreeSet::new();
         for member in list {
             let uri: Box<str> = member.get("@odata.id")?.as_str()?.into();
+            // `/Systems/1` and `/Systems/1/` are one resource.
+            if !known.insert(uri.trim_end_matches('/').to_owned()) {
+                continue;
+            }
             notice(&uri, &member, &mut self.notes().noted);
             members.found.push(Doc { uri, body: Arc::new(member) });
         }

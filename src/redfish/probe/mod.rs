@@ -14,7 +14,7 @@ mod walk;
 use serde_json::Value;
 
 use self::gather::gather;
-use self::systems::{Beside, Listed};
+use self::systems::{Beside, Listed, Placed};
 use self::walk::{Doc, Walk};
 use super::Client;
 use super::quirks::{Evidence, applying};
@@ -29,7 +29,8 @@ use crate::observed::{Depth, Failure, FailureKind, Observation, Outcome, Reading
 pub async fn survey(client: &Client, name: &str, url: &str, depth: Depth, now: impl Fn() -> i64) -> Observation {
     let walk = Walk::new(client);
     let mut shared = Shared::default();
-    let outcome = match read(&walk, depth, &mut shared).await {
+    let clock = client.clock().unwrap_or_else(&now);
+    let outcome = match read(&walk, depth, clock, &mut shared).await {
         Ok(service) => Outcome::Seen(Box::new(service)),
         Err(failure) => Outcome::Failed(failure),
     };
@@ -45,18 +46,25 @@ pub async fn survey(client: &Client, name: &str, url: &str, depth: Depth, now: i
     }
 }
 
-async fn read(walk: &Walk<'_>, depth: Depth, shared: &mut Shared) -> Result<Service, Failure> {
+/// Reads a service. `clock` is the time by the BMC's clock if it tells it, else by this host's, in unix milliseconds.
+async fn read(walk: &Walk<'_>, depth: Depth, clock: i64, shared: &mut Shared) -> Result<Service, Failure> {
     let top = Doc { uri: "/redfish/v1".into(), body: walk.client().root().clone().into() };
     walk.note_root(&top);
     let listed = match walk.members_of(&top, "Systems").await {
-        Reading::Seen(members) => Some(systems::sort(walk, members)),
+        Reading::Seen(members) => Some(systems::sort(walk, &top, members).await),
+        // A root without the link has no Systems; one with a link to nothing is broken.
+        Reading::Absent if top.body.get("Systems").is_some() => {
+            let failure = Failure::new(FailureKind::Malformed, "GET /redfish/v1: `Systems` is not a link");
+            walk.fail("/redfish/v1/Systems", &failure);
+            return Err(failure);
+        }
         Reading::Absent | Reading::Unasked => None,
         Reading::Failed(failure) => return Err(reason(walk, &top, failure).await),
     };
-    if let Some(Listed { servers, not_servers, unknown, .. }) = &listed
-        && servers.is_empty()
-        && not_servers.is_empty()
-        && let Some((_, failure)) = unknown.first()
+    if let Some(listed) = &listed
+        && listed.servers.is_empty()
+        && listed.not_servers.is_empty()
+        && let Some(failure) = listed.open()
     {
         return Err(failure.clone());
     }
@@ -67,12 +75,16 @@ async fn read(walk: &Walk<'_>, depth: Depth, shared: &mut Shared) -> Result<Serv
         managers: Reading::Unasked,
         chassis: Reading::Unasked,
         firmware: Reading::Unasked,
+        firmware_unread: None,
         quirks: Vec::new(),
         unread: Vec::new(),
     };
     let found = match depth {
-        Depth::Sweep => listed.as_ref().map(|listed| listed.servers.iter().map(systems::own).collect()),
-        Depth::Deep => deep(walk, &top, listed.as_ref(), &mut service, shared).await,
+        Depth::Sweep => {
+            let own = |listed: &Listed| listed.servers.iter().map(|doc| systems::own(doc, clock)).collect();
+            listed.as_ref().map(own)
+        }
+        Depth::Deep => deep(walk, &top, listed.as_ref(), clock, &mut service, shared).await,
     };
     let mut bodies: Vec<Value> = Vec::new();
     if let Some(listed) = listed {
@@ -96,27 +108,31 @@ async fn deep(
     walk: &Walk<'_>,
     top: &Doc,
     listed: Option<&Listed>,
+    clock: i64,
     service: &mut Service,
     shared: &mut Shared,
 ) -> Option<Vec<System>> {
     let machines = async {
         let (managers, chassis) = tokio::join!(service::managers(walk, top), service::all_chassis(walk, top));
         let servers = listed.map_or(&[][..], |listed| &listed.servers);
+        let placed: Vec<Placed> = chassis.docs.into_iter().map(Placed::new).collect();
         let beside = Beside {
-            chassis: &chassis.docs,
+            chassis: &placed,
             chassis_failed: &chassis.failed,
             host_links: &managers.host_links,
             boards: listed.map_or(&[][..], |listed| &listed.boards),
             is_only: servers.len() == 1,
-            unknown: listed.and_then(|listed| listed.unknown.first()).map(|(_, failure)| failure),
+            unknown: listed.and_then(Listed::open),
         };
-        let found = gather(servers.iter().map(|doc| systems::deep(walk, doc, &beside))).await;
+        let found = gather(servers.iter().map(|doc| systems::deep(walk, doc, &beside, clock))).await;
         (managers.managers, chassis.chassis, found)
     };
-    let ((managers, chassis, found), firmware) = tokio::join!(machines, service::all_firmware(walk, top));
+    let ((managers, chassis, found), (firmware, firmware_unread)) =
+        tokio::join!(machines, service::all_firmware(walk, top));
     service.managers = managers;
     service.chassis = chassis;
     service.firmware = firmware.map(|set| shared.keep(SharedSet::Firmware(set)));
+    service.firmware_unread = firmware_unread;
     let found = found.into_iter().map(|(system, sets)| {
         shared.join(sets);
         system

@@ -1,18 +1,23 @@
 //! A server's interfaces, from every place that tells of them.
 
+use std::collections::BTreeSet;
+
 use super::gather::gather;
 use super::walk::{Doc, Members, Part, Walk, parts};
 use crate::model::MacAddr;
 use crate::observed::{Failure, FailureKind, NicKind, Reading, SeenNic};
 use crate::redfish::quirks::Noted;
 use crate::redfish::read::nics::{Found, Source, boot_option, function, interface, join, port};
-use crate::redfish::read::words::{at, link, links};
+use crate::redfish::read::words::{MAX_LIST, at, link};
+
+/// The most reports of interfaces that are read of one server. The largest servers have some 100, from three places each.
+const MAX_NICS: usize = 2048;
 
 /// What is known before a server's interfaces are read.
 pub struct Around<'a> {
     /// The chassis that hold the server.
-    pub chassis: Vec<&'a Doc>,
-    /// Why the chassis or the managers' links to the host are not all known, if they are not.
+    pub chassis: &'a [&'a Doc],
+    /// Why the chassis are not all known, if they are not.
     pub failure: Option<Failure>,
     /// The server's boot options.
     pub options: &'a Reading<Members>,
@@ -21,8 +26,8 @@ pub struct Around<'a> {
     pub in_post: Option<bool>,
 }
 
-/// Reads a server's interfaces. A list that may lack some is a failure: unknown is not absent.
-pub async fn nics(walk: &Walk<'_>, system: &Doc, around: Around<'_>) -> Reading<Vec<SeenNic>> {
+/// Reads a server's interfaces, and says why some may be missing, if they may: what was read counts all the same.
+pub async fn nics(walk: &Walk<'_>, system: &Doc, around: Around<'_>) -> (Reading<Vec<SeenNic>>, Option<Failure>) {
     let (interfaces, adapters) =
         tokio::join!(walk.members_of(system, "EthernetInterfaces"), adapters(walk, system, &around));
     let tells_nothing =
@@ -35,14 +40,11 @@ pub async fn nics(walk: &Walk<'_>, system: &Doc, around: Around<'_>) -> Reading<
     all.join(match around.options {
         Reading::Seen(options) => Part {
             found: options.found.iter().filter_map(|doc| boot_option(&doc.body, &doc.uri)).collect(),
-            failure: options.failed.first().map(|(_, failure)| failure.clone()),
+            failure: options.failure(),
         },
         Reading::Failed(failure) => Part::of_failure(failure.clone()),
         Reading::Absent | Reading::Unasked => Part::default(),
     });
-    if let Some(failure) = all.failure {
-        return Reading::Failed(failure);
-    }
     let only = |source| {
         let real = |found: &&Found| found.nic.kind != NicKind::HostToBmc;
         let mut real = all.found.iter().filter(real).peekable();
@@ -53,6 +55,12 @@ pub async fn nics(walk: &Walk<'_>, system: &Doc, around: Around<'_>) -> Reading<
     } else if only(Source::Function) {
         walk.note(Noted::AdapterMacs);
     }
+    if all.found.len() > MAX_NICS {
+        all.found.truncate(MAX_NICS);
+        let why = format!("{} reports more than {MAX_NICS} interfaces", system.uri);
+        all.fail(Some(Failure::new(FailureKind::TooLarge, why)));
+    }
+    let failure = all.failure;
     let joined = join(all.found, around.host_links);
     if joined.repeated {
         walk.note(Noted::RepeatedMac);
@@ -60,14 +68,18 @@ pub async fn nics(walk: &Walk<'_>, system: &Doc, around: Around<'_>) -> Reading<
     if joined.nics.iter().any(|nic| nic.kind == NicKind::HostToBmc) {
         walk.note(Noted::HostLink);
     }
-    match joined.nics {
-        nics if nics.is_empty() && around.in_post == Some(true) => {
+    let reading = match (joined.nics, &failure) {
+        (nics, Some(failure)) if nics.is_empty() => Reading::Failed(failure.clone()),
+        (nics, None) if nics.is_empty() && around.in_post == Some(true) => {
             walk.note(Noted::NoNicsInPost);
-            Reading::Failed(Failure::new(FailureKind::Missing, "the machine is in POST and tells of no interface yet"))
+            let why = "the machine is in POST and reports no interface yet";
+            Reading::Failed(Failure::new(FailureKind::Missing, why))
         }
-        nics if nics.is_empty() && tells_nothing => Reading::Absent,
-        nics => Reading::Seen(nics),
-    }
+        (nics, None) if nics.is_empty() && tells_nothing => Reading::Absent,
+        (nics, _) => Reading::Seen(nics),
+    };
+    let is_partial = matches!(reading, Reading::Seen(_));
+    (reading, failure.filter(|_| is_partial))
 }
 
 /// Reads the interfaces of a server's network adapters; nothing where neither it nor its chassis link to any.
@@ -79,7 +91,7 @@ async fn adapters(walk: &Walk<'_>, system: &Doc, around: &Around<'_>) -> Option<
     match walk.members_of(system, "NetworkInterfaces").await {
         Reading::Seen(members) => {
             is_told = true;
-            all.failure = all.failure.or(members.failed.into_iter().next().map(|(_, failure)| failure));
+            all.fail(members.failure());
             owners = members.found;
         }
         Reading::Failed(failure) => all.join(Part::of_failure(failure)),
@@ -90,18 +102,22 @@ async fn adapters(walk: &Walk<'_>, system: &Doc, around: &Around<'_>) -> Option<
         match list {
             Reading::Seen(members) => {
                 is_told = true;
-                all.failure = all.failure.or(members.failed.into_iter().next().map(|(_, failure)| failure));
+                all.fail(members.failure());
                 adapters.extend(members.found);
             }
             Reading::Failed(failure) => all.join(Part::of_failure(failure)),
             Reading::Absent | Reading::Unasked => {}
         }
     }
+    let mut known: BTreeSet<Box<str>> = adapters.iter().map(|adapter| plain(&adapter.uri)).collect();
     for owner in owners {
         match link(at(&owner.body, "Links/NetworkAdapter")) {
-            Some(adapter) if has(&adapters, &adapter) => {}
+            Some(adapter) if known.contains(&plain(&adapter)) => {}
             Some(adapter) => match walk.get(&adapter).await {
-                Ok(adapter) => adapters.push(adapter),
+                Ok(adapter) => {
+                    known.insert(plain(&adapter.uri));
+                    adapters.push(adapter);
+                }
                 Err(failure) => all.join(Part::of_failure(failure)),
             },
             // Some services hang the functions below the interface itself.
@@ -114,24 +130,20 @@ async fn adapters(walk: &Walk<'_>, system: &Doc, around: &Around<'_>) -> Option<
     (is_told || all.failure.is_some()).then_some(all)
 }
 
-fn has(docs: &[Doc], uri: &str) -> bool {
-    docs.iter().any(|doc| doc.uri.trim_end_matches('/') == uri.trim_end_matches('/'))
-}
-
-/// Reads the addresses of one adapter: of its functions, or where they have none, of its ports.
+/// Reads the addresses of one adapter: of its functions and of its ports. A function may have an address of its own where
+/// the others have theirs at the port.
 async fn addresses(walk: &Walk<'_>, adapter: &Doc) -> Part<Found> {
-    let functions = match walk.members_of(adapter, "NetworkDeviceFunctions").await {
+    let mut all = match walk.members_of(adapter, "NetworkDeviceFunctions").await {
         Reading::Absent => listed_functions(walk, adapter).await,
         other => parts(other, function),
     };
-    if !functions.found.is_empty() || functions.failure.is_some() {
-        return functions;
-    }
-    let mut all = Part::default();
     for key in ["Ports", "NetworkPorts"] {
-        let ports = parts(walk.members_of(adapter, key).await, |value, uri| Some(port(value, uri)));
+        let ports = walk.members_of(adapter, key).await;
+        let is_there = !matches!(ports, Reading::Absent);
+        let ports = parts(ports, |value, uri| Some(port(value, uri)));
         all.join(Part { found: ports.found.into_iter().flatten().collect(), failure: ports.failure });
-        if !all.found.is_empty() {
+        // NetworkPorts is the older name of the same list.
+        if is_there {
             break;
         }
     }
@@ -140,15 +152,17 @@ async fn addresses(walk: &Walk<'_>, adapter: &Doc) -> Part<Found> {
 
 /// Reads the functions that only an adapter's controllers link to.
 async fn listed_functions(walk: &Walk<'_>, adapter: &Doc) -> Part<Found> {
-    let controllers = at(&adapter.body, "Controllers").as_array().into_iter().flatten();
-    let uris: Vec<Box<str>> =
-        controllers.flat_map(|controller| links(at(controller, "Links/NetworkDeviceFunctions"))).collect();
+    let controllers = at(&adapter.body, "Controllers").as_array().into_iter().flatten().take(MAX_LIST);
+    let owners = controllers.map(|controller| Doc { uri: adapter.uri.clone(), body: controller.clone().into() });
+    let owners: Vec<Doc> = owners.collect();
+    let lists = gather(owners.iter().map(|owner| walk.listed_in(owner, "Links/NetworkDeviceFunctions"))).await;
     let mut all = Part::default();
-    for answer in gather(uris.iter().map(|uri| walk.get(uri))).await {
-        match answer {
-            Ok(doc) => all.found.extend(function(&doc.body, &doc.uri)),
-            Err(failure) => all.join(Part::of_failure(failure)),
-        }
+    for list in lists {
+        all.join(parts(list, function));
     }
     all
+}
+
+fn plain(uri: &str) -> Box<str> {
+    uri.trim_end_matches('/').into()
 }

@@ -1,17 +1,64 @@
 //! Managers, chassis and firmware of a BMC.
 
+use std::net::IpAddr;
+
+use serde_json::Value;
+
 use super::gather::gather;
 use super::walk::{Doc, Members, Part, Walk, parts};
 use crate::model::MacAddr;
 use crate::observed::{Chassis, Failure, Firmware, Manager, Reading};
-use crate::redfish::read::nics::{addresses, is_host_link};
+use crate::redfish::read::nics::{Addresses, addresses, is_host_link};
 use crate::redfish::read::service::{chassis, firmware, manager, software};
-use crate::redfish::read::words::natural;
+use crate::redfish::read::words::{at, is_absent, natural, told};
 
-/// The managers, and their ends of links to the host.
+/// The managers, and their ends of links to the host as far as they could be read.
 pub struct Managers {
     pub managers: Reading<Vec<Manager>>,
-    pub host_links: Part<MacAddr>,
+    pub host_links: Vec<MacAddr>,
+}
+
+/// One interface of a manager.
+struct Interface {
+    mac: MacAddr,
+    permanent: Option<MacAddr>,
+    is_host_link: bool,
+    is_up: bool,
+    addresses: Vec<IpAddr>,
+}
+
+impl Interface {
+    fn read(value: &Value, uri: &str) -> Option<Self> {
+        let Addresses { mac, permanent, guid: _ } = addresses(value);
+        let lists = ["IPv4Addresses", "IPv6Addresses"].map(|key| at(value, key).as_array());
+        let texts = lists.into_iter().flatten().flatten().filter_map(|entry| told(entry, "Address"));
+        let is_down = told(value, "LinkStatus").is_some_and(|state| !state.eq_ignore_ascii_case("LinkUp"))
+            || told(value, "InterfaceEnabled").is_some_and(|on| &*on == "false")
+            || is_absent(value);
+        let addresses: Vec<IpAddr> =
+            texts.filter_map(|text| text.parse().ok()).filter(|ip: &IpAddr| !ip.is_unspecified()).collect();
+        Some(Self {
+            mac: mac?,
+            permanent,
+            is_host_link: is_host_link(value, uri),
+            is_up: !is_down && !addresses.is_empty(),
+            addresses,
+        })
+    }
+}
+
+/// Finds the addresses of the interfaces that a BMC is reached by: those that have the address that was asked, else those
+/// that are up.
+fn in_use(all: &[Interface], asked: &[IpAddr]) -> Vec<MacAddr> {
+    let own = || all.iter().filter(|one| !one.is_host_link);
+    let has_asked = |one: &&Interface| one.addresses.iter().any(|ip| asked.contains(ip));
+    let mut macs: Vec<MacAddr> = own().filter(has_asked).map(|one| one.mac).collect();
+    if macs.is_empty() {
+        macs = own().filter(|one| one.is_up).map(|one| one.mac).collect();
+    }
+    macs.sort_unstable();
+    macs.dedup();
+    macs
 }
 
 /// Reads the managers with their interfaces.
@@ -19,23 +66,23 @@ pub async fn managers(walk: &Walk<'_>, root: &Doc) -> Managers {
     let members = match walk.members_of(root, "Managers").await {
         Reading::Seen(members) => members,
         Reading::Failed(failure) => {
-            let host_links = Part::of_failure(failure.clone());
-            return Managers { managers: Reading::Failed(failure), host_links };
+            return Managers { managers: Reading::Failed(failure), host_links: Vec::new() };
         }
         Reading::Absent | Reading::Unasked => {
-            return Managers { managers: Reading::Absent, host_links: Part::default() };
+            return Managers { managers: Reading::Absent, host_links: Vec::new() };
         }
     };
-    let failure = members.failed.first().map(|(_, failure)| failure.clone());
-    let mut host_links = Part { found: Vec::new(), failure };
+    let asked = walk.client().hosts();
+    let mut host_links = Vec::new();
     let mut all = Vec::new();
     let interfaces = gather(members.found.iter().map(|doc| walk.members_of(doc, "EthernetInterfaces"))).await;
     for (doc, interfaces) in members.found.iter().zip(interfaces) {
         let is_absent = matches!(interfaces, Reading::Absent);
-        let read = parts(interfaces, |value, uri| Some((addresses(value).0?, is_host_link(value, uri))));
-        let found = read.found.iter().filter(|(_, is_host)| *is_host).map(|(mac, _)| *mac).collect();
-        host_links.join(Part { found, failure: read.failure.clone() });
-        let mut macs: Vec<MacAddr> = read.found.into_iter().map(|(mac, _)| mac).collect();
+        let read: Part<Interface> = parts(interfaces, Interface::read);
+        host_links.extend(read.found.iter().filter(|one| one.is_host_link).map(|one| one.mac));
+        let mut macs: Vec<MacAddr> =
+            read.found.iter().flat_map(|one| [Some(one.mac), one.permanent]).flatten().collect();
+        let in_use = in_use(&read.found, &asked);
         macs.sort_unstable();
         macs.dedup();
         let macs = match read.failure {
@@ -43,10 +90,11 @@ pub async fn managers(walk: &Walk<'_>, root: &Doc) -> Managers {
             None if is_absent => Reading::Absent,
             None => Reading::Seen(macs),
         };
-        all.push(Manager { macs, ..manager(&doc.body, &doc.uri) });
+        all.push(Manager { macs, in_use, ..manager(&doc.body, &doc.uri) });
     }
     all.sort_by(|a, b| natural(&a.id, &b.id));
-    Managers { managers: whole(all, members.failed), host_links }
+    let failure = members.failure();
+    Managers { managers: whole(all, failure), host_links }
 }
 
 /// The chassis, as they are understood and as they are.
@@ -61,10 +109,13 @@ pub struct AllChassis {
 pub async fn all_chassis(walk: &Walk<'_>, root: &Doc) -> AllChassis {
     let none = |chassis, failed| AllChassis { chassis, docs: Vec::new(), failed };
     match walk.members_of(root, "Chassis").await {
-        Reading::Seen(Members { found, failed }) => {
+        Reading::Seen(members) => {
+            let failure = members.failure();
+            let Members { found, mut failed, lack } = members;
             let mut all: Vec<Chassis> = found.iter().map(|doc| chassis(&doc.body, &doc.uri)).collect();
             all.sort_by(|a, b| natural(&a.id, &b.id));
-            AllChassis { chassis: whole(all, failed.clone()), docs: found, failed }
+            failed.extend(lack.map(|failure| ("".into(), failure)));
+            AllChassis { chassis: whole(all, failure), docs: found, failed }
         }
         Reading::Failed(failure) => none(Reading::Failed(failure.clone()), vec![("".into(), failure)]),
         Reading::Absent => none(Reading::Absent, Vec::new()),
@@ -72,22 +123,27 @@ pub async fn all_chassis(walk: &Walk<'_>, root: &Doc) -> AllChassis {
     }
 }
 
-/// Reads the firmware inventory.
-pub async fn all_firmware(walk: &Walk<'_>, root: &Doc) -> Reading<Firmware> {
+/// Reads the firmware inventory, and says why some of it may be missing, if it may.
+pub async fn all_firmware(walk: &Walk<'_>, root: &Doc) -> (Reading<Firmware>, Option<Failure>) {
     let service = match walk.part(root, "UpdateService").await {
         Reading::Seen(service) => service,
-        other => return other.map(|_| Firmware::default()),
+        other => return (other.map(|_| Firmware::default()), None),
     };
-    let Members { found, failed } = match walk.members_of(&service, "FirmwareInventory").await {
+    let members = match walk.members_of(&service, "FirmwareInventory").await {
         Reading::Seen(members) => members,
-        other => return other.map(|_| Firmware::default()),
+        other => return (other.map(|_| Firmware::default()), None),
     };
-    let mut rows: Vec<_> = found.iter().filter_map(|doc| software(&doc.body, &doc.uri)).collect();
-    rows.sort_by(|a, b| natural(&a.0, &b.0));
-    whole(rows, failed).map(firmware)
+    let failure = members.failure();
+    let rows: Vec<_> = members.found.iter().map(|doc| software(&doc.body, &doc.uri)).collect();
+    match (rows.is_empty(), failure) {
+        (true, Some(failure)) => (Reading::Failed(failure), None),
+        // A service that lists no firmware reports none: its BMC runs some.
+        (true, None) => (Reading::Absent, None),
+        (false, failure) => (Reading::Seen(firmware(rows)), failure),
+    }
 }
 
 /// A list from which something is missing is a failure: unknown is not absent.
-fn whole<T>(all: Vec<T>, failed: Vec<(Box<str>, Failure)>) -> Reading<Vec<T>> {
-    failed.into_iter().next().map_or(Reading::Seen(all), |(_, failure)| Reading::Failed(failure))
+fn whole<T>(all: Vec<T>, failure: Option<Failure>) -> Reading<Vec<T>> {
+    failure.map_or(Reading::Seen(all), Reading::Failed)
 }

@@ -11,7 +11,7 @@ use super::gather::gather;
 use crate::observed::{Failure, FailureKind, Reading, Service, Unread};
 use crate::redfish::Client;
 use crate::redfish::quirks::{Evidence, Noted, expand_drops_fields, notice, resource};
-use crate::redfish::read::words::{at, flag, link, links, number, told};
+use crate::redfish::read::words::{Links, MAX_LIST, at, counted_links, flag, link, links, number, told};
 
 /// How many resources one survey reads. The largest machines that are known (8 GPUs, 32 modules, 134 PCIe devices) have
 /// under 1,000 that concern it; a service whose links never end is not followed further.
@@ -34,6 +34,16 @@ pub struct Members {
     pub found: Vec<Doc>,
     /// Those that could not be read, and why.
     pub failed: Vec<(Box<str>, Failure)>,
+    /// Why there may be more than are listed, if there may.
+    pub lack: Option<Failure>,
+}
+
+/// The URIs of a collection's members.
+#[derive(Debug, Default)]
+pub struct Listing {
+    pub uris: Vec<Box<str>>,
+    /// Why there may be more, if there may.
+    pub lack: Option<Failure>,
 }
 
 /// How much of a part could be read: what was found, and why the rest could not be.
@@ -66,10 +76,18 @@ impl<T> Default for Part<T> {
 }
 
 impl<T> Part<T> {
-    /// Takes in another part of the same kind; the first failure stays.
+    /// Takes in another part of the same kind; the gravest failure stays.
     pub fn join(&mut self, other: Self) {
         self.found.extend(other.found);
-        self.failure = self.failure.take().or(other.failure);
+        self.fail(other.failure);
+    }
+
+    /// Takes in a failure, if there is one. What is not there is lighter than what could not be read.
+    pub fn fail(&mut self, failure: Option<Failure>) {
+        let is_light = self.failure.as_ref().is_none_or(|known| known.kind == FailureKind::Missing);
+        if is_light && failure.is_some() {
+            self.failure = failure;
+        }
     }
 
     pub fn of_failure(failure: Failure) -> Self {
@@ -81,7 +99,13 @@ impl Members {
     /// Reads every member by a function.
     pub fn read<T>(self, read: impl Fn(&Value, &str) -> Option<T>) -> Part<T> {
         let found = self.found.iter().filter_map(|doc| read(&doc.body, &doc.uri)).collect();
-        Part { found, failure: self.failed.into_iter().next().map(|(_, failure)| failure) }
+        Part { found, failure: self.failure() }
+    }
+
+    /// Returns the gravest reason why some may be missing, if some may.
+    pub fn failure(&self) -> Option<Failure> {
+        let failures = || self.lack.iter().chain(self.failed.iter().map(|(_, failure)| failure));
+        failures().find(|failure| failure.kind != FailureKind::Missing).or_else(|| failures().next()).cloned()
     }
 }
 
@@ -154,6 +178,9 @@ impl<'c> Walk<'c> {
 
     /// Reads a resource once, however often it is asked for.
     async fn ask(&self, uri: &str) -> Answer {
+        // What is known already is answered without waiting. A walk that asks for it again and again must still let other
+        // surveys run, and be ended by its time limit.
+        tokio::task::consume_budget().await;
         let cell = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             if known.len() >= MAX_RESOURCES && !known.contains_key(uri.trim_end_matches('/')) {
@@ -167,6 +194,9 @@ impl<'c> Walk<'c> {
 
     async fn fetch(&self, uri: &str) -> Answer {
         let body = self.client.get(uri).await?;
+        if body.as_object().is_some_and(serde_json::Map::is_empty) {
+            return Err(Failure::new(FailureKind::Missing, format!("GET {uri}: the answer is an empty object")));
+        }
         if resource(&body).is_none() {
             // Some services answer with 200 and say in the body that nothing is there (Intel, Dell).
             let is_missing = body.to_string().contains("ResourceMissingAtURI");
@@ -186,8 +216,9 @@ impl<'c> Walk<'c> {
             if value.is_null() {
                 return Reading::Absent;
             }
-            let failure = Failure::new(FailureKind::Malformed, format!("{}: `{key}` is no link", owner.uri));
-            self.fail(&format!("{}#{key}", owner.uri), &failure);
+            let why = format!("{}: `{key}` is not a link that can be followed", owner.uri);
+            let failure = Failure::new(FailureKind::Malformed, why);
+            self.fail(&part_uri(owner, key), &failure);
             return Reading::Failed(failure);
         };
         let other = format!("{}/{key}", owner.uri.trim_end_matches('/'));
@@ -208,7 +239,23 @@ impl<'c> Walk<'c> {
         Reading::Failed(failure)
     }
 
-    /// Reads the members of a collection that a resource links to; absent where it has no such link.
+    /// Reads a settings object. A service that has none before something is staged says so by a dead link: absent.
+    pub async fn settings_object(&self, owner: &Doc) -> Reading<Doc> {
+        let settings = Doc { uri: owner.uri.clone(), body: at(&owner.body, "@Redfish.Settings").clone().into() };
+        let Some(link) = link(at(&settings.body, "SettingsObject")) else {
+            return self.part(&settings, "SettingsObject").await;
+        };
+        match self.ask(&link).await {
+            Ok(body) => Reading::Seen(Doc { uri: link, body }),
+            Err(failure) if failure.kind == FailureKind::Missing => Reading::Absent,
+            Err(failure) => {
+                self.fail(&link, &failure);
+                Reading::Failed(failure)
+            }
+        }
+    }
+
+    /// Reads the members of a collection that a resource links to; absent if it has no such link.
     pub async fn members_of(&self, owner: &Doc, key: &str) -> Reading<Members> {
         // Where the service expands soundly, the collection comes with its members in one answer.
         if self.expands.load(Ordering::Relaxed)
@@ -228,68 +275,156 @@ impl<'c> Walk<'c> {
         }
     }
 
+    /// Reads what a list property links to; absent if there is no such property.
+    ///
+    /// A list that is shorter than the count beside it, or has entries that lead nowhere, is read in part.
+    pub async fn listed_in(&self, owner: &Doc, key: &str) -> Reading<Members> {
+        let list = counted_links(&owner.body, key);
+        if list.entries == 0 && list.lack.is_none() && at(&owner.body, key).is_null() {
+            return Reading::Absent;
+        }
+        let lack = list.lack.map(|why| {
+            let failure = Failure::new(FailureKind::Malformed, format!("{}: `{key}`: {why}", owner.uri));
+            self.fail(&part_uri(owner, key), &failure);
+            failure
+        });
+        Reading::Seen(self.read_all(list.found, lack).await)
+    }
+
     /// Reads the members of a collection, page by page.
+    ///
+    /// # Errors
+    /// Its first page has no list of members.
     pub async fn members(&self, collection: &Doc) -> Result<Members, Failure> {
-        let uris = self.listed(collection).await?;
-        let answers = gather(uris.iter().map(|uri| self.get(uri))).await;
-        let mut members = Members::default();
-        for (uri, answer) in uris.into_iter().zip(answers) {
-            match answer {
-                Ok(doc) => members.found.push(doc),
-                Err(failure) => {
-                    if failure.kind == FailureKind::Missing {
-                        self.note(Noted::DeadMember);
-                    }
-                    members.failed.push((uri, failure));
-                }
-            }
+        let Listing { uris, lack } = self.listed(collection).await?;
+        let members = self.read_all(uris, lack).await;
+        if members.failed.iter().any(|(_, failure)| failure.kind == FailureKind::Missing) {
+            self.note(Noted::DeadMember);
         }
         Ok(members)
     }
 
-    /// Returns the URIs of a collection's members, each once.
-    pub async fn listed(&self, collection: &Doc) -> Result<Vec<Box<str>>, Failure> {
-        let mut all: Vec<Box<str>> = Vec::new();
-        let mut page = collection.clone();
-        for _ in 0..MAX_PAGES {
-            for uri in self.listed_here(&page)? {
-                if !all.contains(&uri) {
-                    all.push(uri);
-                }
-            }
-            match link(at(&page.body, "Members@odata.nextLink")) {
-                Some(next) => page = self.get(&next).await?,
-                None => return Ok(all),
+    async fn read_all(&self, uris: Vec<Box<str>>, lack: Option<Failure>) -> Members {
+        let answers = gather(uris.iter().map(|uri| self.get(uri))).await;
+        let mut members = Members { lack, ..Members::default() };
+        for (uri, answer) in uris.into_iter().zip(answers) {
+            match answer {
+                Ok(doc) => members.found.push(doc),
+                Err(failure) => members.failed.push((uri, failure)),
             }
         }
-        let failure = Failure::new(FailureKind::TooLarge, format!("{} has too many pages", collection.uri));
-        self.fail(&collection.uri, &failure);
-        Err(failure)
+        members
     }
 
-    fn listed_here(&self, page: &Doc) -> Result<Vec<Box<str>>, Failure> {
-        let counted = number(&page.body, "Members@odata.count");
-        let why = match page.body.get("Members") {
-            Some(list @ Value::Array(entries)) => {
-                let all = links(list);
-                // A member without a link is one that cannot be read, not one that is not there.
-                if entries.iter().all(|entry| link(entry).is_some()) {
-                    return Ok(all);
+    /// Returns the URIs of a collection's members, each once.
+    ///
+    /// # Errors
+    /// Its first page has no list of members; what is wrong with later pages is told beside what was read.
+    pub async fn listed(&self, collection: &Doc) -> Result<Listing, Failure> {
+        let mut all = Listing::default();
+        let mut known: BTreeSet<Box<str>> = BTreeSet::new();
+        let mut pages: BTreeSet<Box<str>> = BTreeSet::from([plain(&collection.uri)]);
+        let mut page = collection.clone();
+        let mut entries = 0;
+        let counted =
+            number(&page.body, "Members@odata.count").or_else(|| number(&page.body, "Links/Members@odata.count"));
+
+        let mut broken = None;
+        let lack = loop {
+            let list = self.listed_here(&page)?;
+            entries += list.entries;
+            for uri in list.found {
+                if known.insert(plain(&uri)) {
+                    all.uris.push(uri);
                 }
-                "a member has no link"
             }
-            Some(Value::Null) if counted.is_none_or(|count| count == 0) => return Ok(Vec::new()),
+            if all.uris.len() > MAX_LIST {
+                break Some((FailureKind::TooLarge, format!("it has more than {MAX_LIST} members")));
+            }
+            broken = broken.or(list.lack.map(|why| (FailureKind::Malformed, why)));
+            let Some(next) = next_page(&page) else {
+                // A service that tells how many there are and shows fewer has not shown all.
+                let short = counted.filter(|counted| *counted > entries as u64);
+                break short.map(|counted| {
+                    (FailureKind::Malformed, format!("it lists {entries} of {counted} members, and no next page"))
+                });
+            };
+            if !pages.insert(plain(&next)) {
+                break Some((FailureKind::Malformed, "its next page is one that was read".into()));
+            }
+            if pages.len() > MAX_PAGES {
+                break Some((FailureKind::TooLarge, format!("it has more than {MAX_PAGES} pages")));
+            }
+            match self.get(&next).await {
+                Ok(next) => page = next,
+                Err(failure) => break Some((failure.kind, format!("its next page: {}", failure.why))),
+            }
+        };
+        // What has more members than any sound collection is not read at all.
+        if all.uris.len() > MAX_LIST || matches!(lack, Some((FailureKind::TooLarge, _))) {
+            all.uris.clear();
+        }
+        all.lack = lack.or(broken).map(|(kind, why)| {
+            let failure = Failure::new(kind, format!("GET {}: {why}", collection.uri));
+            self.fail(&collection.uri, &failure);
+            failure
+        });
+        Ok(all)
+    }
+
+    fn listed_here(&self, page: &Doc) -> Result<Links, Failure> {
+        let counted = number(&page.body, "Members@odata.count");
+        let list = page.body.get("Members").or_else(|| page.body.get("Links")?.get("Members"));
+        match list {
+            Some(list @ Value::Array(_)) => return Ok(links(list)),
+            Some(Value::Null) if counted.is_none_or(|count| count == 0) => return Ok(Links::default()),
             // AMI's service leaves the list out where it would be empty.
             None if counted == Some(0) || (counted.is_none() && is_collection(&page.body)) => {
                 self.note(Noted::NullMembers);
-                return Ok(Vec::new());
+                return Ok(Links::default());
             }
-            Some(_) | None => "it has no list of members",
-        };
-        let failure = Failure::new(FailureKind::Malformed, format!("GET {}: {why}", page.uri));
+            Some(_) | None => {}
+        }
+        let why = format!("GET {}: it has no list of members", page.uri);
+        let failure = Failure::new(FailureKind::Malformed, why);
         self.fail(&page.uri, &failure);
         Err(failure)
     }
+}
+
+/// Finds the next page of a collection (DSP0266: `Members@odata.nextLink`), under the names that services have for it.
+fn next_page(page: &Doc) -> Option<Box<str>> {
+    let object = page.body.as_object()?;
+    let named = object.iter().filter(|(key, _)| key.to_ascii_lowercase().ends_with("nextlink"));
+    let mut named = named.filter_map(|(_, value)| link(value).or_else(|| query_of(page, value)));
+    // HP's iLO 4 numbers its pages.
+    let numbered = || {
+        let next =
+            ["links/NextPage", "Links/NextPage"].map(|path| at(&page.body, path)).into_iter().find(|v| !v.is_null())?;
+        let number = number(next, "page")?;
+        link(next).or_else(|| Some(format!("{}?page={number}", without_query(&page.uri)).into()))
+    };
+    named.next().or_else(numbered)
+}
+
+/// Reads a next page that is told as a query alone, which can only be one of this collection.
+fn query_of(page: &Doc, value: &Value) -> Option<Box<str>> {
+    let query = value.as_str().or_else(|| value.get("@odata.id")?.as_str())?.trim();
+    query.starts_with('?').then(|| format!("{}{query}", without_query(&page.uri)).into())
+}
+
+fn without_query(uri: &str) -> &str {
+    uri.split('?').next().unwrap_or_default()
+}
+
+/// Returns what a resource is known by: its path without a slash at its end.
+fn plain(uri: &str) -> Box<str> {
+    uri.trim_end_matches('/').into()
+}
+
+/// Returns the name by which a part of a resource is told as unread: the path that it would have.
+fn part_uri(owner: &Doc, key: &str) -> String {
+    format!("{}/{key}", owner.uri.trim_end_matches('/'))
 }
 
 fn is_collection(body: &Value) -> bool {

@@ -25,9 +25,12 @@ pub fn settings(system: &Value) -> Reading<BootSettings> {
     })
 }
 
+/// The longest boot order that is read; firmware menus have some dozens of entries.
+const MAX_ORDER: usize = 1024;
+
 fn order(boot: &Value) -> Option<Vec<Box<str>>> {
     let list = at(boot, "BootOrder").as_array()?;
-    Some(list.iter().filter_map(text).map(|entry| reference(&entry).into()).collect())
+    Some(list.iter().take(MAX_ORDER).filter_map(text).map(|entry| reference(&entry).into()).collect())
 }
 
 /// Returns the reference of an entry of BootOrder, which some services follow with the option's name.
@@ -64,13 +67,31 @@ pub fn option(value: &Value, uri: &str) -> BootOption {
     BootOption { reference, name, mac: told(value, "UefiDevicePath").and_then(|path| path_mac(&path)) }
 }
 
+/// The most BIOS settings that are read; the largest machines have under 1,000.
+const MAX_ATTRIBUTES: usize = 8192;
+
+/// The longest name and value of a BIOS setting that are read, in bytes; AMI's map of its menu has 6 kB.
+const MAX_ATTRIBUTE: usize = 64 << 10;
+
 /// Reads the attributes of a Bios resource as text; what is null is not told, and no password is taken.
 ///
-/// Some services (HPE Cray EX nC) write an object with the current value in it.
+/// Some services (HPE Cray EX nC) write an object with the current value in it. A table without settings tells nothing:
+/// several services show it while the machine is off.
 pub fn attributes(bios: &Value) -> Option<BTreeMap<Box<str>, Box<str>>> {
     let attributes = at(bios, "Attributes").as_object()?;
-    let told = attributes.iter().filter(|(name, _)| !is_password(name));
-    Some(told.filter_map(|(name, value)| Some((name.as_str().into(), attribute(value)?))).collect())
+    let told = attributes.iter().filter(|(name, _)| !is_password(name) && name.len() <= MAX_ATTRIBUTE);
+    let told = told.filter_map(|(name, value)| Some((name.as_str().into(), attribute(value)?)));
+    let all: BTreeMap<Box<str>, Box<str>> =
+        told.filter(|(_, value): &(Box<str>, Box<str>)| value.len() <= MAX_ATTRIBUTE).collect();
+    (1..=MAX_ATTRIBUTES).contains(&all.len()).then_some(all)
+}
+
+/// Lists the attributes of a Bios resource that are named without a value that can be read.
+pub fn untold_attributes(bios: &Value) -> Vec<Box<str>> {
+    let attributes = at(bios, "Attributes").as_object().into_iter().flatten();
+    let is_told = |value: &Value| attribute(value).is_some_and(|value| value.len() <= MAX_ATTRIBUTE);
+    let untold = attributes.filter(|(name, value)| name.len() <= MAX_ATTRIBUTE && !is_told(value));
+    untold.take(MAX_ATTRIBUTES).map(|(name, _)| name.as_str().into()).collect()
 }
 
 fn is_password(name: &str) -> bool {
@@ -83,9 +104,10 @@ fn attribute(value: &Value) -> Option<Box<str>> {
         Value::Null => None,
         Value::String(text) => Some(text.as_str().into()),
         Value::Number(_) | Value::Bool(_) | Value::Array(_) => Some(value.to_string().into()),
+        // An object without a value in it says nothing of one.
         Value::Object(object) => {
             let current = ["current_value", "CurrentValue", "Value"].iter().find_map(|key| object.get(*key));
-            current.map_or_else(|| Some(value.to_string().into()), attribute)
+            current.and_then(attribute)
         }
     }
 }
@@ -139,5 +161,6 @@ mod tests {
         let told: Vec<(&str, &str)> = told.iter().map(|(name, value)| (&**name, &**value)).collect();
         assert_eq!(told, [("A", "On"), ("B", "7"), ("C", "true"), ("E", ""), ("F", "a")]);
         assert_eq!(attributes(&json!({})), None);
+        assert_eq!(attributes(&json!({ "Attributes": {} })), None, "an empty table tells nothing");
     }
 }

@@ -1,9 +1,12 @@
 //! The service root, managers, chassis and firmware.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use super::system::facts;
-use super::words::{at, fact, health, id, uuid};
+use super::words::{at, fact, health, id, told, uuid};
+use crate::model::is_placeholder;
 use crate::observed::{Chassis, Firmware, Manager, Reading, Root};
 
 /// Reads the service root.
@@ -29,6 +32,7 @@ pub fn manager(value: &Value, uri: &str) -> Manager {
         uuid: uuid(value, "UUID"),
         health: health(value),
         macs: Reading::Unasked,
+        in_use: Vec::new(),
     }
 }
 
@@ -67,11 +71,14 @@ fn info(place: &Value) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// Reads the name and the version of one software; nothing where it tells no version.
-pub fn software(value: &Value, uri: &str) -> Option<(Box<str>, Box<str>)> {
-    let version = fact(value, "Version")?;
+/// Reads the name and the version of one software; the version is empty if it is not told.
+pub fn software(value: &Value, uri: &str) -> (Box<str>, Box<str>) {
+    // A version of zeros and dots is one; as any other text it would stand for nothing.
+    let is_told =
+        |version: &str| !is_placeholder(version) || version.bytes().all(|byte| b"0123456789.".contains(&byte));
+    let version = told(value, "Version").filter(|version| is_told(version)).unwrap_or_default();
     let name = fact(value, "Name").filter(|name| !is_generic(name)).unwrap_or_else(|| id(value, uri));
-    Some((name, version))
+    (name, version)
 }
 
 /// Tells whether a name says of every software the same.
@@ -79,19 +86,19 @@ fn is_generic(name: &str) -> bool {
     ["software inventory", "firmware inventory", "softwareinventory"].contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// Joins versions by name; of equal names the second gets ` (2)`.
+/// Joins versions by name. Parts of the same name are one entry with each version once: the order in which a service lists
+/// them, and its ids, which may hold the version, say nothing of which part is which.
 pub fn firmware(all: impl IntoIterator<Item = (Box<str>, Box<str>)>) -> Firmware {
-    let mut firmware = Firmware::default();
+    let mut versions: BTreeMap<Box<str>, BTreeSet<Box<str>>> = BTreeMap::new();
     for (name, version) in all {
-        let mut key = name.clone();
-        let mut number = 2;
-        while firmware.0.contains_key(&key) {
-            key = format!("{name} ({number})").into();
-            number += 1;
-        }
-        firmware.0.insert(key, version);
+        versions.entry(name).or_default().insert(version);
     }
-    firmware
+    let joined = |versions: BTreeSet<Box<str>>| {
+        // Of a part whose version is not told, nothing follows from the others of its name.
+        let is_told = versions.iter().all(|version| !version.is_empty());
+        if is_told { versions.into_iter().collect::<Vec<_>>().join(" + ") } else { String::new() }
+    };
+    Firmware(versions.into_iter().map(|(name, versions)| (name, joined(versions).into())).collect())
 }
 
 #[cfg(test)]
@@ -111,14 +118,22 @@ mod tests {
     }
 
     #[test]
-    fn equal_names_are_numbered() {
-        let rows = [("NIC", "1"), ("NIC", "2"), ("BIOS", "3")].map(|(a, b)| (a.into(), b.into()));
-        let firmware = firmware(rows);
-        let names: Vec<&str> = firmware.0.keys().map(|name| &**name).collect();
-        assert_eq!(names, ["BIOS", "NIC", "NIC (2)"]);
-        assert_eq!(
-            software(&json!({ "Name": "Software Inventory", "Version": "1" }), "/f/BMC").unwrap().0.as_ref(),
-            "BMC"
-        );
+    fn equal_names_are_one_entry_in_whatever_order_they_come() {
+        let rows = [("NIC", "2"), ("NIC", "1"), ("NIC", "1"), ("BIOS", "3"), ("DIMM", ""), ("DIMM", "4")];
+        let mut rows = rows.map(|(name, version)| (name.into(), version.into()));
+        let one = firmware(rows.clone());
+        rows.reverse();
+        assert_eq!(one, firmware(rows));
+        let told: Vec<(&str, &str)> = one.0.iter().map(|(name, version)| (&**name, &**version)).collect();
+        assert_eq!(told, [("BIOS", "3"), ("DIMM", ""), ("NIC", "1 + 2")]);
+    }
+
+    #[test]
+    fn a_software_without_a_version_is_named_all_the_same() {
+        let read = |value: Value| software(&value, "/f/BMC");
+        assert_eq!(read(json!({ "Name": "Software Inventory", "Version": "1" })), ("BMC".into(), "1".into()));
+        assert_eq!(read(json!({ "Name": "CPLD", "Version": null })), ("CPLD".into(), "".into()));
+        assert_eq!(read(json!({ "Name": "CPLD", "Version": "N/A" })), ("CPLD".into(), "".into()));
+        assert_eq!(read(json!({ "Name": "CPLD", "Version": "0.00" })), ("CPLD".into(), "0.00".into()));
     }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::words::{at, count, fact, number, told, uuid};
-use crate::observed::{Facts, Failure, FailureKind, PartSummary, PowerState, Reading};
+use super::words::{at, count, fact, is_absent, number, told, uuid};
+use crate::observed::{Facts, Failure, FailureKind, PartSummary, PostAge, PowerState, Reading};
 
 /// Reads who a machine or a chassis says it is.
 pub fn facts(value: &Value) -> Facts {
@@ -40,7 +40,9 @@ pub fn in_post(value: &Value) -> Option<bool> {
     if told(value, "PowerState").is_some_and(|state| state.eq_ignore_ascii_case("off")) {
         return Some(false);
     }
-    let state = told(value, "BootProgress/LastState")?;
+    let Some(state) = told(value, "BootProgress/LastState").filter(|state| &**state != "None") else {
+        return hpe_post(value);
+    };
     match &*state {
         "OSBootStarted" | "OSRunning" | "SetupEntered" => Some(state.as_ref() == "SetupEntered"),
         "PrimaryProcessorInitializationStarted"
@@ -54,6 +56,32 @@ pub fn in_post(value: &Value) -> Option<bool> {
         _ => None,
     }
 }
+
+/// Reads HPE's own state of POST, which services had before BootProgress.
+fn hpe_post(value: &Value) -> Option<bool> {
+    let state = ["Hpe", "Hp"].iter().find_map(|vendor| told(value, &format!("Oem/{vendor}/PostState")))?;
+    match &*state {
+        "InPost" | "InPostDiscoveryComplete" => Some(true),
+        "FinishedPost" | "PowerOff" => Some(false),
+        _ => None,
+    }
+}
+
+/// Tells how long ago a machine in POST entered it: by the time of its last state, or of its last reset.
+///
+/// `now` is the time by the BMC's own clock if that is known, in unix milliseconds. A time in the future says nothing, but
+/// for what clocks that are read one after the other may differ by.
+pub fn post_age(value: &Value, now: i64) -> Option<PostAge> {
+    let times = ["BootProgress/LastStateTime", "LastResetTime"].iter().filter_map(|path| {
+        let time: jiff::Timestamp = told(value, path)?.parse().ok()?;
+        Some(time.as_millisecond())
+    });
+    let age = now - times.filter(|time| *time <= now + SKEW).max()?;
+    Some(if age > PostAge::LONGEST_POST { PostAge::Long } else { PostAge::Recent })
+}
+
+/// How far ahead of the time a date may be, in milliseconds: clocks tell whole seconds, and are read at different moments.
+const SKEW: i64 = 5 * 60 * 1000;
 
 fn oem_post(state: &str) -> Option<bool> {
     let state = state.to_ascii_lowercase();
@@ -78,6 +106,9 @@ pub fn summary(value: &Value) -> PartSummary {
 /// A server can boot something or has firmware settings or interfaces of its own. A baseboard of accelerators, a switch tray
 /// and a template of capabilities have none of these. A DPU in a BMC of its own boots, and is a server.
 pub fn why_no_server(value: &Value, uri: &str) -> Option<Box<str>> {
+    if is_absent(value) {
+        return Some("nothing is fitted there (Status.State Absent)".into());
+    }
     let kind = told(value, "SystemType").unwrap_or_default();
     if kind.eq_ignore_ascii_case("OS") {
         return Some("it is an operating system and no machine (SystemType OS)".into());
@@ -107,6 +138,22 @@ pub fn why_no_server(value: &Value, uri: &str) -> Option<Box<str>> {
     }
     named(&["baseboard", "hgx", "gpu", "tray"])
         .then(|| "it is a baseboard: it boots nothing, and has no firmware settings and no interfaces".into())
+}
+
+/// Tells whether a System that runs says of itself that it has neither processors nor memory, and has nothing that a server
+/// has beside them. A switch tray does (NVIDIA's NVLink trays, whose chassis tell what they are).
+pub fn is_hollow(value: &Value) -> bool {
+    let runs = told(value, "PowerState").is_some_and(|state| state.eq_ignore_ascii_case("on"));
+    let is_zero = |path: &str| number(value, path) == Some(0);
+    let hosts = ["Bios", "EthernetInterfaces", "Storage", "NetworkInterfaces", "SecureBoot"];
+    let sums_up_nothing = is_zero("ProcessorSummary/Count") && is_zero("MemorySummary/TotalSystemMemoryGiB");
+    runs && sums_up_nothing && hosts.iter().all(|key| at(value, key).is_null())
+}
+
+/// Tells whether the name of a chassis is that of a switch.
+pub fn names_switch(uri: &str) -> bool {
+    let name = super::words::last(uri).to_ascii_lowercase();
+    name.contains("nvswitch") || name.contains("nvlink") || has_word(&name, &["switch", "switchtray"])
 }
 
 fn has_word(name: &str, words: &[&str]) -> bool {
@@ -140,6 +187,7 @@ mod tests {
             json!({ "Id": "Capabilities", "Boot": { "BootSourceOverrideTarget@Redfish.OptionalOnCreate": true } }),
             json!({ "Id": "System_0", "Model": "NVLink Switch", "Bios": {} }),
             json!({ "Id": "1", "SystemType": "OS", "EthernetInterfaces": {} }),
+            json!({ "Id": "2", "Status": { "State": "Absent" }, "Boot": { "BootSourceOverrideTarget": "None" } }),
         ];
         for value in others {
             assert!(why_no_server(&value, "/x").is_some(), "{value}");
@@ -161,5 +209,36 @@ mod tests {
         }
         let oem = json!({ "BootProgress": { "LastState": "OEM", "OemLastState": "OsIsRunning" } });
         assert_eq!(in_post(&oem), Some(false));
+        for (state, post) in [("InPost", Some(true)), ("FinishedPost", Some(false)), ("Unknown", None)] {
+            assert_eq!(in_post(&json!({ "PowerState": "On", "Oem": { "Hpe": { "PostState": state } } })), post);
+        }
+    }
+
+    #[test]
+    fn post_is_as_old_as_the_newest_time_that_can_be_believed() {
+        let now = "2026-12-01T12:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        let age = |state: &str, reset: &str| {
+            post_age(&json!({ "BootProgress": { "LastStateTime": state }, "LastResetTime": reset }), now)
+        };
+        assert_eq!(age("2024-01-01T00:00:00Z", ""), Some(PostAge::Long));
+        assert_eq!(age("2024-01-01T00:00:00Z", "2026-12-01T06:50:00-05:00"), Some(PostAge::Recent));
+        assert_eq!(age("", "2026-12-01T11:00:00Z"), Some(PostAge::Long));
+        assert_eq!(age("2027-01-01T00:00:00Z", ""), None, "the future says nothing");
+        assert_eq!(age("0000-00-00T00:00:00", "soon"), None);
+    }
+
+    #[test]
+    fn a_switch_tray_is_hollow_and_a_server_that_is_off_is_not() {
+        let tray = json!({
+            "PowerState": "On", "ProcessorSummary": { "Count": 0 }, "MemorySummary": { "TotalSystemMemoryGiB": 0 },
+        });
+        assert!(is_hollow(&tray));
+        let with = |key: &str, value: Value| {
+            let mut tray = tray.clone();
+            tray[key] = value;
+            is_hollow(&tray)
+        };
+        assert!(!with("PowerState", json!("Off")) && !with("Bios", json!({})) && !with("MemorySummary", json!(null)));
+        assert!(names_switch("/redfish/v1/Chassis/MGX_NVSwitch_0") && !names_switch("/redfish/v1/Chassis/Tray_1"));
     }
 }

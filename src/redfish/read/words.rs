@@ -1,5 +1,7 @@
 //! Words and numbers of JSON that may be of the wrong type, padded, or placeholders.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -14,17 +16,22 @@ pub fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
     path.split('/').try_fold(value, |value, key| value.get(key)).unwrap_or(&Value::Null)
 }
 
-/// Returns a text as it was told: trimmed, inner runs of blanks as they are, nothing where it is empty.
+/// The most entries of one list that are read: the largest known ones (sensors, log entries, DIMMs) have a few hundred.
+pub const MAX_LIST: usize = 4096;
+
+/// Returns a text: trimmed, inner runs of blanks unchanged, nothing if it is empty.
 ///
-/// Numbers and booleans count as text.
+/// Numbers and booleans count as text. A text that was damaged on its way (bytes that are not UTF-8, control characters
+/// inside) is not taken: half a serial number identifies nothing.
 pub fn text(value: &Value) -> Option<Box<str>> {
     let text = match value {
-        Value::String(text) => text.trim().to_owned(),
+        Value::String(text) => text.trim_matches(|c: char| c.is_whitespace() || c.is_control()).to_owned(),
         Value::Number(number) => number.to_string(),
         Value::Bool(flag) => flag.to_string(),
         Value::Null | Value::Array(_) | Value::Object(_) => return None,
     };
-    (!text.is_empty()).then(|| bounded(&text, MAX_TEXT))
+    let is_damaged = |c: char| c == char::REPLACEMENT_CHARACTER || c.is_control();
+    (!text.is_empty() && !text.contains(is_damaged)).then(|| bounded(&text, MAX_TEXT))
 }
 
 /// Returns the text at a path; see [`text`].
@@ -88,26 +95,63 @@ pub fn is_absent(value: &Value) -> bool {
     told(value, "Status/State").is_some_and(|state| state.eq_ignore_ascii_case("absent"))
 }
 
-/// Returns the path of a link: an object with `@odata.id`, or a text; nothing where it is empty or leads into a body.
+/// Returns the path of a link: an object with `@odata.id` (`href` before Redfish 1.0 was final), or a text; nothing if it
+/// is empty, leads into a body, or is relative.
+///
+/// Services that write relative links do not agree to what they are relative, so that following one may read another
+/// resource.
 pub fn link(value: &Value) -> Option<Box<str>> {
-    let text = value.as_str().or_else(|| value.get("@odata.id")?.as_str())?.trim();
-    let is_whole = !text.is_empty() && !text.contains('#') && text.len() < 2048;
-    is_whole.then(|| text.into())
+    let of_object = || value.get("@odata.id").or_else(|| value.get("href"))?.as_str();
+    let text = value.as_str().or_else(of_object)?.trim();
+    let is_whole = !text.contains('#') && text.len() < 2048;
+    (is_whole && (text.starts_with('/') || text.contains("://"))).then(|| text.into())
 }
 
-/// Returns the links of a list, in their order, each once; one link alone counts as a list.
-pub fn links(value: &Value) -> Vec<Box<str>> {
-    let mut all: Vec<Box<str>> = Vec::new();
-    let mut add = |value: &Value| {
-        if let Some(link) = link(value)
-            && !all.contains(&link)
-        {
-            all.push(link);
-        }
+/// The links of a list.
+#[derive(Debug, Default)]
+pub struct Links {
+    /// In their order, each once.
+    pub found: Vec<Box<str>>,
+    /// How many entries the list has, as far as it is read.
+    pub entries: usize,
+    /// Why the list may be longer than what was found, if it may. Of one that is too long, nothing is found.
+    pub lack: Option<String>,
+}
+
+/// Reads the links of a list; one link alone counts as a list.
+pub fn links(value: &Value) -> Links {
+    let entries = match value {
+        Value::Array(list) => list.as_slice(),
+        Value::Null => &[],
+        one => std::slice::from_ref(one),
     };
-    match value {
-        Value::Array(list) => list.iter().for_each(&mut add),
-        one => add(one),
+    let mut all = Links { entries: entries.len(), ..Links::default() };
+    let mut known: BTreeSet<Box<str>> = BTreeSet::new();
+    if entries.len() > MAX_LIST {
+        all.lack = Some(format!("the list has more than {MAX_LIST} entries"));
+        return all;
+    }
+    for entry in entries {
+        match link(entry) {
+            Some(link) => {
+                // `/Systems/1` and `/Systems/1/` are one resource.
+                if known.insert(link.trim_end_matches('/').into()) {
+                    all.found.push(link);
+                }
+            }
+            None => all.lack = Some("an entry of the list is not a link".into()),
+        }
+    }
+    all
+}
+
+/// Reads the links of a list property and compares them with the count that stands beside it.
+pub fn counted_links(owner: &Value, path: &str) -> Links {
+    let mut all = links(at(owner, path));
+    if let Some(counted) = number(owner, &format!("{path}@odata.count"))
+        && counted > all.entries as u64
+    {
+        all.lack = Some(format!("the list has {} of {counted} entries", all.entries));
     }
     all
 }
@@ -176,9 +220,35 @@ mod tests {
     fn links_are_read_in_every_form() {
         let list =
             json!([{ "@odata.id": "/a/" }, "/b", null, {}, { "@odata.id": "/a/" }, { "@odata.id": "/c#/Fans/0" }]);
-        assert_eq!(links(&list), ["/a/".into(), Box::<str>::from("/b")]);
-        assert_eq!(links(&json!({ "@odata.id": "/a" })), [Box::<str>::from("/a")]);
+        let read = links(&list);
+        assert_eq!(read.found, ["/a/".into(), Box::<str>::from("/b")]);
+        assert!(read.lack.is_some(), "null, an empty object and a link into a body are not links");
+        let one = links(&json!({ "@odata.id": "/a" }));
+        assert_eq!((one.found, one.lack), (vec!["/a".into()], None));
+        assert_eq!(links(&json!(["/a", "/a/"])).found.len(), 1);
+        for relative in ["Systems/1", "../1", "EthernetInterfaces", "", "?page=2"] {
+            assert_eq!(link(&json!({ "@odata.id": relative })), None, "{relative}");
+        }
+        assert_eq!(link(&json!({ "href": "/a" })).as_deref(), Some("/a"));
         assert_eq!((last("/redfish/v1/Systems/1/"), last("/x?$skip=2")), ("1", "x"));
+    }
+
+    #[test]
+    fn a_list_knows_its_length() {
+        let owner = json!({ "Drives": ["/a"], "Drives@odata.count": 2, "Fans@odata.count": 1, "Slots": ["/a"] });
+        let lacks = ["Drives", "Fans", "Slots", "Nothing"].map(|key| counted_links(&owner, key).lack.is_some());
+        assert_eq!(lacks, [true, true, false, false]);
+        let many: Vec<String> = (0..=MAX_LIST).map(|at| format!("/{at}")).collect();
+        let read = links(&json!(many));
+        assert_eq!((read.found.len(), read.lack.is_some()), (0, true));
+    }
+
+    #[test]
+    fn a_damaged_text_is_not_taken() {
+        for text in ["AB\u{fffd}12", "AB\u{0}12", "AB\u{1b}[1m"] {
+            assert_eq!(fact(&json!({ "a": text }), "a"), None, "{text:?}");
+        }
+        assert_eq!(fact(&json!({ "a": "AB12\u{0}\u{0}\n" }), "a").as_deref(), Some("AB12"));
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn told(roll: &Roll) -> Vec<String> {
 }
 
 fn nic(last: u8, kind: NicKind) -> SeenNic {
-    SeenNic { mac: Some(mac(last)), guid: None, kind, id: "eth".into(), uri: "/redfish/v1/x".into() }
+    SeenNic { mac: Some(mac(last)), permanent: None, guid: None, kind, id: "eth".into(), uri: "/redfish/v1/x".into() }
 }
 
 fn system(id: &str, macs: &[u8]) -> System {
@@ -100,6 +100,7 @@ fn service(systems: Vec<System>) -> Service {
         managers: Reading::Absent,
         chassis: Reading::Absent,
         firmware: Reading::Absent,
+        firmware_unread: None,
         quirks: Vec::new(),
         unread: Vec::new(),
     }

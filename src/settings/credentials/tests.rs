@@ -61,7 +61,7 @@ impl Host {
     }
 
     fn load(&self) -> Result<Credentials, SettingsError> {
-        Credentials::load(&self.given.clone().complete().unwrap(), self.environment.clone())
+        Credentials::load(&self.given.clone().complete(BTreeMap::new()).unwrap(), self.environment.clone())
     }
 
     fn loaded(&self) -> Credentials {

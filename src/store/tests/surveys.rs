@@ -48,6 +48,7 @@ pub(super) fn seen(bmc: &str, at: i64, version: u8, depth: Depth) -> Observation
         managers: Reading::Unasked,
         chassis: Reading::Unasked,
         firmware: std::mem::take(&mut named[1]),
+        firmware_unread: None,
         quirks: Vec::new(),
         unread: Vec::new(),
     };
@@ -235,8 +236,8 @@ fn records_that_cannot_be_read_are_skipped_and_told_of() {
     drop(store);
     let bios = sets(0)[0].digest();
     spoil(&place, |txn| {
-        txn.open_table(BMCS).unwrap().insert("a", &b"\x02of another version"[..]).unwrap();
-        txn.open_table(BMCS).unwrap().insert("b", &b"\x01\xff\xff\xff\xffgarbage"[..]).unwrap();
+        txn.open_table(BMCS).unwrap().insert("a", &b"\x01of another version"[..]).unwrap();
+        txn.open_table(BMCS).unwrap().insert("b", &b"\x02\xff\xff\xff\xffgarbage"[..]).unwrap();
         txn.open_table(SETS).unwrap().insert(&bios.0[..], &b""[..]).unwrap();
         txn.open_table(CLAIMS).unwrap().insert("nid1", &b"\x01\x05\x00\x00\x00\x50hello"[..]).unwrap();
     });
