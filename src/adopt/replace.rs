@@ -236,7 +236,13 @@ fn put(world: &World<'_>, name: &str, attribute: &str, origin: Origin, value: &s
     let splice = match origin.layer {
         Layer::Facts if facts::fits(value) => facts::cell_at(world.tree, path, origin.at as usize, value),
         Layer::Node => literal(world, origin, value),
-        Layer::Facts | Layer::BuiltIn | Layer::Boot | Layer::BootArch | Layer::Defaults | Layer::Group(_) => None,
+        Layer::Facts
+        | Layer::BuiltIn
+        | Layer::Boot
+        | Layer::BootArch
+        | Layer::Defaults
+        | Layer::Group(_)
+        | Layer::Set(_) => None,
     };
     match splice {
         Some(splice) => {

@@ -87,7 +87,7 @@ pub fn of_node(snapshot: &Snapshot, node: usize) -> Values {
     let mut all = Values::default();
     let mut put = |key: &str, text: String, origin: Option<Origin>| all.put(snapshot, key, text, origin);
     put("name", own.name.to_string(), Some(own.origin));
-    put("state", own.state.as_str().into(), Some(own.origin));
+    put("state", own.state.value.as_str().into(), Some(own.state.origin));
     if let Some(xname) = &own.xname {
         put("xname", xname.value.to_string(), Some(xname.origin));
     }
@@ -105,6 +105,10 @@ pub fn of_node(snapshot: &Snapshot, node: usize) -> Values {
     }
     if let Some(system) = &own.system {
         put("system", system.to_string(), None);
+    }
+    let own_vars = own.own.iter().any(|layer| !layer.vars.is_empty()).then(|| snapshot.resolved().vars(node));
+    for (path, leaf) in own_vars.iter().flat_map(|vars| vars.leaves()) {
+        put(&format!("vars.{path}"), leaf.value.to_string(), Some(leaf.origin));
     }
     for (spec, nic) in desired.nics(own) {
         if let Some(mac) = nic.mac {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::sides::{self, Head, Side};
 use super::source::{Source, Wishes};
@@ -11,7 +13,7 @@ use super::{Failure, Outcome, output};
 use crate::model::text::plural;
 use crate::model::{Diagnostic, Severity, Tree};
 use crate::view::FindingList;
-use crate::{change, report, snapshot};
+use crate::{change, desired, report, snapshot};
 
 /// Load and validate a folder of wishes or a commit, and tell all that is wrong
 ///
@@ -50,6 +52,13 @@ impl Check {
         let mut wishes = self.source.read(self.dir.as_deref())?;
         let (snapshot, mut findings) = wishes.build();
         let nodes = snapshot.as_ref().map(|snapshot| snapshot.nodes().len());
+        if let Some(snapshot) = &snapshot {
+            // Only whoever runs the command knows what day it is.
+            let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+            let overdue = desired::overdue(snapshot.desired(), today).into_iter();
+            findings.extend(overdue.map(|set| set.finding(snapshot.desired())));
+            desired::tidy(&mut findings);
+        }
         let mut is_judged = true;
         // What does not check is refused for that.
         if let (Some(base), true) = (&self.base, snapshot.is_some()) {

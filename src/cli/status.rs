@@ -136,5 +136,8 @@ fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
     for why in &status.held {
         writeln!(out, "! {why}")?;
     }
+    for warning in &status.warnings {
+        writeln!(out, "warning   {warning}")?;
+    }
     Ok(())
 }

@@ -5,6 +5,7 @@ use super::columns::Column;
 use super::facts::{BmcFact, Fact, FactCell, Facts};
 use super::file::{BmcDefaults, BmcKind, BmcTable, InlineBmc, Protocol, Tls};
 use super::identity::{address, stated_twice};
+use super::nodes::TablePlan;
 use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
 use super::values;
@@ -53,11 +54,12 @@ pub fn lower(here: &Here<'_>, table: &At<BmcTable>, ground: &Ground<'_>, finding
     };
     let Some(names) = Column::names(here, name, findings) else { return Vec::new() };
     let count = names.len();
+    let kept = names.kept(here, bmc.except.as_ref(), findings);
     let mut column = |text: &Option<At<String>>| Column::of(here, text.as_ref(), count, findings);
     let columns = (column(&bmc.xname), column(&bmc.url), column(&bmc.mac), column(&bmc.ip), column(&bmc.tls_pin));
     let common = Common::of(here, bmc, ground, findings);
-    let mut all = Vec::with_capacity(count);
-    for item in 0..count {
+    let mut all = Vec::with_capacity(kept.len());
+    for item in kept.into_iter().map(|item| item as usize) {
         let name = names.get(item);
         let xname = columns.0.as_ref().map(|column| column.get(item));
         let xname = match xname {
@@ -92,20 +94,21 @@ pub fn lower(here: &Here<'_>, table: &At<BmcTable>, ground: &Ground<'_>, finding
 
 /// Expands the BMC that a `[[node]]` table declares inline: one for each node, bearing its name.
 pub fn inline(
-    here: &Here<'_>,
-    names: &[Box<str>],
+    plan: &TablePlan<'_>,
     span: Span,
     table: &InlineBmc,
     ground: &Ground<'_>,
     findings: &mut Findings,
 ) -> Vec<Bmc> {
+    let here = &plan.here;
     let InlineBmc { url, network, mac, protocol, credentials, tls, tls_pin } = table.clone();
     let full = BmcTable { network, protocol, credentials, tls, ..BmcTable::default() };
     let common = Common::of(here, &full, ground, findings);
-    let mut column = |text: &Option<At<String>>| Column::of(here, text.as_ref(), names.len(), findings);
+    let mut column = |text: &Option<At<String>>| Column::of(here, text.as_ref(), plan.count, findings);
     let (url, mac, pin) = (column(&url), column(&mac), column(&tls_pin));
-    let mut all = Vec::with_capacity(names.len());
-    for (item, name) in names.iter().enumerate() {
+    let mut all = Vec::with_capacity(plan.names.len());
+    for (name, item) in plan.names.iter().zip(&plan.places) {
+        let item = *item as usize;
         let place = |column: &Option<Column>| here.place(column.as_ref().map_or(span, |column| column.span));
         let stated = |column: &Option<Column>| {
             column.as_ref().map(|column| Stated::new(column.get(item), here.origin(column.span)))
@@ -241,7 +244,7 @@ pub fn take_own_facts(bmc: &mut Bmc, facts: &Facts<'_>, findings: &mut Findings)
             Fact::TlsPin => take_fact(bmc, BmcFact::TlsPin, &cell, findings),
             Fact::Xname if bmc.xname.is_none() => bmc.xname = xname_of(cell.place(), cell.text, findings),
             Fact::Xname => findings.push(stated_twice(&cell, "xname")),
-            Fact::Nid | Fact::Serial | Fact::Uuid | Fact::Bmc(_) | Fact::Nic(..) => {
+            Fact::Nid | Fact::Serial | Fact::Uuid | Fact::State | Fact::Var(_) | Fact::Bmc(_) | Fact::Nic(..) => {
                 let message = format!("`{}` is a BMC, and this column is for nodes", bmc.name);
                 findings.push(Diagnostic::new(Code::FactsColumn, cell.place(), message));
             }

@@ -178,7 +178,7 @@ fn pins(desired: &Desired, findings: &mut Findings) {
             None if bmc.tls == Tls::Pin && bmc.protocol != Protocol::None => {
                 let message =
                     format!("the certificate of BMC `{}` is judged by a pin, and nothing states it", bmc.name);
-                let finding = Diagnostic::new(Code::MissingKey, desired.sources.place(bmc.origin), message);
+                let finding = Diagnostic::new(Code::MissingPin, desired.sources.place(bmc.origin), message);
                 findings.push(finding.hint("state `tls_pin` here, or `tls.pin` or `bmc.tls.pin` in a facts file"));
             }
             Some(pin) if !is_sha256(&pin.value) => {
@@ -218,7 +218,8 @@ fn references(desired: &Desired, findings: &mut Findings) {
 /// Iterates over every table that is a layer.
 fn layers(desired: &Desired) -> impl Iterator<Item = &Source> {
     let groups = desired.groups.iter().map(|group| &group.source);
-    desired.tables.iter().chain(groups).chain([&desired.defaults])
+    let sets = desired.sets.iter().map(|set| &set.source);
+    desired.tables.iter().chain(groups).chain(sets).chain([&desired.defaults])
 }
 
 /// Tells of groups without a node, and of boot configurations and cloud-init files that no layer names.
@@ -242,6 +243,11 @@ fn unused(desired: &Desired, tree: &Tree, findings: &mut Findings) {
         let place = Place::file(format!("groups/{}.toml", group.name));
         let message = format!("no node is in the group `{}`", group.name);
         findings.push(Diagnostic::new(Code::UnusedGroup, place, message));
+    }
+    for set in desired.sets.iter().filter(|set| set.nodes.is_empty()) {
+        let place = desired.sources.place(set.expression.origin);
+        let finding = Diagnostic::new(Code::UnusedSet, place, "this [[set]] selects no node");
+        findings.push(finding.hint("remove it, or correct its node set"));
     }
     for boot in desired.boots.iter().filter(|boot| !boots.contains(&*boot.name)) {
         let place = Place::file(format!("boot/{}.toml", boot.name));
@@ -273,7 +279,7 @@ pub fn without_echoes(findings: &mut Findings, unread: &Unread) {
         Code::NoSuchNic => !unread.names && unread.groups.is_empty(),
         // Groups state variables, and networks ranges.
         Code::Template => unread.groups.is_empty() && unread.networks.is_empty(),
-        Code::UnusedGroup | Code::UnusedBoot | Code::UnusedTemplate => !refused,
+        Code::UnusedGroup | Code::UnusedSet | Code::UnusedBoot | Code::UnusedTemplate => !refused,
         _ => true,
     });
 }

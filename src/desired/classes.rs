@@ -1,4 +1,4 @@
-//! Sorting nodes into classes, those whose table and groups are the same, and expanding each node.
+//! Sorting nodes into classes, those whose table, groups and sets are the same, and expanding each node.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,14 +8,16 @@ use rayon::prelude::*;
 use super::facts::Facts;
 use super::load::Names;
 use super::nics::MergedNics;
-use super::nodes::{self, ClassNics};
+use super::nodes::{self, ClassNics, ClassState, ClassView};
 use super::sources::{Findings, Here, Sources};
-use super::{Bmc, Class, Group, Network, Node, Source, bmcs, template};
+use super::{AppliedSet, Bmc, Class, Group, Network, Node, Source, bmcs, template};
+use crate::model::{Layer, Origin, Stated};
 
 /// Sorting nodes into classes, and expanding each.
 pub struct Classing<'a> {
     pub defaults: &'a Source,
     pub groups: &'a [Group],
+    pub sets: &'a [AppliedSet],
     pub networks: &'a Arc<[Network]>,
     pub sources: &'a Sources,
 }
@@ -30,23 +32,27 @@ impl Classing<'_> {
         findings: &mut Findings,
     ) -> (Vec<Class>, Vec<Node>) {
         let groups_of = self.groups_of(names.all.len());
+        let sets_of = self.sets_of(names.all.len());
         let mut engine = template::environment(self.networks);
         let mut classes: Vec<Class> = Vec::new();
-        let mut class_nics: Vec<ClassNics> = Vec::new();
-        let mut known: HashMap<(u32, &[u16]), u32> = HashMap::new();
+        let mut class_nics: Vec<(ClassNics, ClassState)> = Vec::new();
+        let mut known: HashMap<(u32, &[u16], &[u16]), u32> = HashMap::new();
         let (mut missed, mut found_places) = (Findings::new(), HashSet::new());
         let mut plan_of: Vec<(u32, u32, u32)> = Vec::with_capacity(names.all.len());
         for (table, plan) in names.plans.iter().enumerate() {
             for item in 0..plan.names.len() as u32 {
-                let groups = groups_of[(plan.first + item) as usize].as_slice();
-                let class = *known.entry((table as u32, groups)).or_insert_with(|| {
-                    let merged = self.nics(&names.tables[table], groups, findings);
+                let node = (plan.first + item) as usize;
+                let (groups, sets) = (groups_of[node].as_slice(), sets_of[node].as_slice());
+                let class = *known.entry((table as u32, groups, sets)).or_insert_with(|| {
+                    let layers = self.layers(&names.tables[table], groups, sets);
+                    let merged = self.nics(&layers, findings);
                     let place = |origin| self.sources.place(origin);
                     let nics = merged.finish(&place, findings);
                     missed.extend(merged.missed.iter().cloned());
                     found_places.extend(merged.found.iter().cloned());
-                    class_nics.push(ClassNics::new(&merged, plan.names.len(), &mut engine, findings));
-                    classes.push(Class { table: table as u32, groups: groups.to_vec(), nics });
+                    let columns = ClassNics::new(&merged, plan.count, &mut engine, findings);
+                    class_nics.push((columns, state(&layers)));
+                    classes.push(Class { table: table as u32, groups: groups.to_vec(), sets: sets.to_vec(), nics });
                     (classes.len() - 1) as u32
                 });
                 plan_of.push((table as u32, item, class));
@@ -61,8 +67,10 @@ impl Classing<'_> {
             .map(|(table, item, class)| {
                 let plan = &names.plans[*table as usize];
                 let mut found = Findings::new();
-                let nics = &class_nics[*class as usize];
-                let (node, of_bmc) = nodes::node(plan, *item as usize, *class, nics, &ground, &mut found);
+                let (nics, state) = &class_nics[*class as usize];
+                let table = &names.tables[*table as usize].table;
+                let view = ClassView { index: *class, nics, table, state: *state };
+                let (node, of_bmc) = nodes::node(plan, *item as usize, view, &ground, &mut found);
                 (node, of_bmc, found)
             })
             .collect();
@@ -90,13 +98,51 @@ impl Classing<'_> {
         groups_of
     }
 
-    fn nics(&self, table: &Source, groups: &[u16], findings: &mut Findings) -> MergedNics {
-        let mut merged = MergedNics::default();
+    /// Returns the `[[set]]` tables of every node, weakest first.
+    fn sets_of(&self, nodes: usize) -> Vec<Vec<u16>> {
+        let mut sets_of = vec![Vec::new(); nodes];
+        for (at, set) in self.sets.iter().enumerate() {
+            for node in &set.nodes {
+                sets_of[*node as usize].push(at as u16);
+            }
+        }
+        sets_of
+    }
+
+    /// Lists the layers of a class, weakest first.
+    fn layers<'s>(&'s self, table: &'s Source, groups: &[u16], sets: &[u16]) -> Vec<&'s Source> {
         let groups = groups.iter().map(|at| &self.groups[usize::from(*at)].source);
-        for source in std::iter::once(self.defaults).chain(groups).chain([table]) {
+        let sets = sets.iter().map(|at| &self.sets[usize::from(*at)].source);
+        std::iter::once(self.defaults).chain(groups).chain([table]).chain(sets).collect()
+    }
+
+    fn nics(&self, layers: &[&Source], findings: &mut Findings) -> MergedNics {
+        let mut merged = MergedNics::default();
+        for source in layers {
             let here = Here { path: self.sources.path(source.file), file: source.file, layer: source.layer };
             merged.lay(&here, &source.table, self.networks, findings);
         }
         merged
     }
+}
+
+/// Returns what the layers of a class say of the state of its nodes; the strongest counts.
+fn state(layers: &[&Source]) -> ClassState {
+    let mut state = ClassState::default();
+    for source in layers {
+        let Some(at) = &source.table.state else { continue };
+        let origin = Origin { file: source.file, at: at.span.start as u32, layer: source.layer };
+        let stated = Some(Stated::new(at.value, origin));
+        match source.layer {
+            Layer::Set(_) => state.strong = stated,
+            Layer::BuiltIn
+            | Layer::Boot
+            | Layer::BootArch
+            | Layer::Defaults
+            | Layer::Group(_)
+            | Layer::Node
+            | Layer::Facts => state.weak = stated,
+        }
+    }
+    state
 }

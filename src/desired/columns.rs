@@ -1,9 +1,15 @@
 //! Columns: the texts of a `[[node]]` or `[[bmc]]` table that are patterns, as long as the table's name.
 
+use std::collections::HashSet;
+
 use super::at::At;
 use super::sources::{Findings, Here};
-use super::values;
-use crate::model::{Code, Diagnostic, Pattern, Place, Span};
+use super::suggest::did_you_mean;
+use super::{groups, values};
+use crate::model::{Code, Diagnostic, NodeSet, Pattern, Place, Span};
+
+/// How many names a suggestion is searched among.
+const NAMES_COMPARED: usize = 2_000;
 
 /// A text with one item for each machine of its table, or one that is the same for all.
 #[derive(Debug)]
@@ -18,6 +24,37 @@ impl Column {
         let column = Self::parse(here.path, name, findings)?;
         let place = || here.place(name.span);
         (0..column.len()).all(|item| values::check_name(place, &column.get(item), findings)).then_some(column)
+    }
+
+    /// Returns the places of a table's names that `except` does not leave out, ascending.
+    pub fn kept(&self, here: &Here<'_>, except: Option<&At<String>>, findings: &mut Findings) -> Vec<u32> {
+        let all = 0..self.len() as u32;
+        let Some(except) = except else { return all.collect() };
+        let Some(left_out) = left_out(here, except, findings) else { return all.collect() };
+
+        let kept: Vec<u32> = all.filter(|at| !left_out.contains(&self.get(*at as usize))).collect();
+        if kept.is_empty() {
+            let message = "`except` leaves out every name of this table";
+            findings.push(Diagnostic::new(Code::BadValue, here.place(except.span), message).hint("remove the table"));
+        }
+        if self.len() - kept.len() < left_out.len() {
+            let names: HashSet<String> = (0..self.len()).map(|at| self.get(at)).collect();
+            let missing: Vec<String> = left_out.iter().filter(|name| !names.contains(name)).collect();
+            if let Some(first) = missing.first() {
+                let hint = did_you_mean(
+                    first,
+                    (0..self.len().min(NAMES_COMPARED))
+                        .map(|at| self.get(at))
+                        .collect::<Vec<_>>()
+                        .iter()
+                        .map(String::as_str),
+                );
+                let message = format!("{} in this table", groups::no_node_words(&missing));
+                let finding = Diagnostic::new(Code::NoSuchNode, here.place(except.span), message);
+                findings.push(finding.maybe_hint(hint));
+            }
+        }
+        kept
     }
 
     /// Reads a column that must have `count` items or one for all.
@@ -49,6 +86,11 @@ impl Column {
         }
     }
 
+    /// Tells whether the text is the same for all.
+    pub fn is_plain(&self) -> bool {
+        self.pattern.is_plain()
+    }
+
     /// Returns the number of items.
     pub fn len(&self) -> usize {
         self.pattern.len()
@@ -58,4 +100,26 @@ impl Column {
     pub fn get(&self, item: usize) -> String {
         self.pattern.get(if self.pattern.is_plain() { 0 } else { item })
     }
+}
+
+/// Reads the node set that leaves names out of a pattern; groups cannot be known yet.
+fn left_out(here: &Here<'_>, except: &At<String>, findings: &mut Findings) -> Option<NodeSet> {
+    let parsed = NodeSet::groups_of(&except.value).and_then(|groups| match groups.into_iter().next() {
+        Some(group) => Ok(Err(group)),
+        None => NodeSet::parse(&except.value, &|_| None).map(Ok),
+    });
+    let finding = match parsed {
+        Ok(Ok(set)) => return Some(set),
+        Ok(Err(group)) => {
+            let message = format!("`except` cannot name a group such as `@{}`", group.name);
+            let finding = Diagnostic::new(Code::BadNodeSet, here.place(except.within(group.at)), message);
+            finding.hint("who is in a group depends on which names are declared; name the machines themselves")
+        }
+        Err(error) => {
+            let finding = Diagnostic::new(Code::BadNodeSet, here.place(except.within(error.at())), error.to_string());
+            finding.maybe_hint(error.hint())
+        }
+    };
+    findings.push(finding);
+    None
 }

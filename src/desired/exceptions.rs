@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 
-use jiff::civil::Date;
-
 use super::at::{At, Free, Scalar};
 use super::attribute::{attribute_fault, nic_of};
-use super::file::{DateText, ExceptionTable};
+use super::file::ExceptionTable;
 use super::groups::{no_node, no_such_group};
 use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
-use super::{Desired, Exception};
+use super::{Desired, Exception, values};
 use crate::model::{Code, Diagnostic, NodeSet, Span};
 
 /// Checks all tables against the nodes and groups that there are.
@@ -47,7 +45,10 @@ impl Lowering<'_> {
         let nodes = nodes.and_then(|set| self.nodes(&set));
         let attribute = attribute.and_then(|path| self.attribute(path, nodes.as_deref().unwrap_or_default()));
         let owner = owner.and_then(|owner| self.owner(owner));
-        let expires = expires.and_then(|date| self.date(&date));
+        let expires = expires.and_then(|date| {
+            let hint = "write the last day on which it holds, such as 2026-12-31";
+            values::date(&self.here, &date, hint, self.findings)
+        });
         let attribute = attribute?;
         Some(Exception {
             nodes: nodes?,
@@ -164,16 +165,6 @@ impl Lowering<'_> {
             return None;
         }
         Some(owner.value.into())
-    }
-
-    fn date(&mut self, At { value: DateText(text), span }: &At<DateText>) -> Option<Date> {
-        // The library takes more than a day, and a time of it would be cut off in silence.
-        let date = Some(text).filter(|text| text.len() == "2026-12-31".len()).and_then(|text| text.parse().ok());
-        if date.is_none() {
-            let hint = "write the last day on which it holds, such as 2026-12-31".to_owned();
-            self.tell(Code::BadValue, *span, format!("`{text}` is no date"), Some(hint));
-        }
-        date
     }
 }
 

@@ -17,6 +17,9 @@ pub enum Fact {
     Mac,
     Ip,
     TlsPin,
+    State,
+    /// A variable, by its path below `vars`.
+    Var(Box<str>),
     /// A fact of the node's BMC.
     Bmc(BmcFact),
     /// A fact of the node's interface of this name.
@@ -226,7 +229,7 @@ fn header_columns(here: &Here<'_>, start: usize, header: &str, findings: &mut Fi
             continue;
         }
         match column(word) {
-            Some(fact) if columns.contains(&fact) => {
+            Some(fact) if columns.iter().any(|other| overlap(other, &fact)) => {
                 let message = format!("the column `{word}` stands twice");
                 findings.push(Diagnostic::new(Code::FactsDuplicate, here.place(span), message));
                 good = false;
@@ -244,7 +247,7 @@ fn header_columns(here: &Here<'_>, start: usize, header: &str, findings: &mut Fi
 }
 
 /// The columns that have no interface's name in them.
-const COLUMNS: [(&str, Fact); 10] = [
+const COLUMNS: [(&str, Fact); 11] = [
     ("xname", Fact::Xname),
     ("nid", Fact::Nid),
     ("serial", Fact::Serial),
@@ -252,6 +255,7 @@ const COLUMNS: [(&str, Fact); 10] = [
     ("mac", Fact::Mac),
     ("ip", Fact::Ip),
     ("tls.pin", Fact::TlsPin),
+    ("state", Fact::State),
     ("bmc.mac", Fact::Bmc(BmcFact::Mac)),
     ("bmc.ip", Fact::Bmc(BmcFact::Ip)),
     ("bmc.tls.pin", Fact::Bmc(BmcFact::TlsPin)),
@@ -260,6 +264,10 @@ const COLUMNS: [(&str, Fact); 10] = [
 fn column(word: &str) -> Option<Fact> {
     if let Some((_, fact)) = COLUMNS.iter().find(|(name, _)| *name == word) {
         return Some(fact.clone());
+    }
+    if let Some(path) = word.strip_prefix("vars.") {
+        let is_path = !path.split('.').any(|part| part.trim().is_empty());
+        return is_path.then(|| Fact::Var(path.into()));
     }
     let (nic, fact) = word.strip_prefix("nics.")?.rsplit_once('.')?;
     let fact = match fact {
@@ -271,10 +279,24 @@ fn column(word: &str) -> Option<Fact> {
     (!nic.is_empty()).then(|| Fact::Nic(nic.into(), fact))
 }
 
+/// Tells whether two columns state one value; a variable also states those below it.
+fn overlap(one: &Fact, other: &Fact) -> bool {
+    let below = |path: &str, above: &str| path.strip_prefix(above).is_some_and(|rest| rest.starts_with('.'));
+    match (one, other) {
+        (Fact::Var(one), Fact::Var(other)) => one == other || below(one, other) || below(other, one),
+        (one, other) => one == other,
+    }
+}
+
+/// Columns that have a name in them, for suggestions.
+const EXAMPLES: [&str; 4] = ["nics.eth0.mac", "nics.eth0.guid", "nics.eth0.ip", "vars.NAME"];
+
 fn unknown_column(here: &Here<'_>, span: Span, word: &str) -> Diagnostic {
-    let known = COLUMNS.iter().map(|(name, _)| *name).chain(["nics.eth0.mac", "nics.eth0.guid", "nics.eth0.ip"]);
+    let known = COLUMNS.iter().map(|(name, _)| *name).chain(EXAMPLES);
     Diagnostic::new(Code::FactsColumn, here.place(span), format!("facts have no column `{word}`"))
-        .hint("facts are mac, guid, serial, uuid, ip, xname, nid and tls.pin; all else stands in TOML")
+        .hint(
+            "facts are mac, guid, serial, uuid, ip, xname, nid, tls.pin, state and vars.NAME; all else belongs in TOML",
+        )
         .maybe_hint(did_you_mean(word, known))
 }
 

@@ -11,7 +11,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::at::At;
 use super::facts::FactsFile;
-use super::file::{BmcTable, BootFile, ClusterFile, ExceptionTable, GroupFile, NetworkFile, NodeTable, PolicyFile};
+use super::file::{
+    BmcTable, BootFile, ClusterFile, ExceptionTable, GroupFile, NetworkFile, NodeTable, PolicyFile, SetTable,
+};
 use super::read::Read;
 use super::sources::{Findings, Here, Sources};
 use super::suggest::did_you_mean;
@@ -71,6 +73,7 @@ pub struct Files<'t> {
     pub networks: Vec<(String, Here<'t>, NetworkFile)>,
     pub nodes: Vec<(Here<'t>, At<NodeTable>)>,
     pub bmcs: Vec<(Here<'t>, At<BmcTable>)>,
+    pub sets: Vec<(Here<'t>, At<SetTable>)>,
     pub facts: Vec<FactsFile<'t>>,
     pub policy: Option<(Here<'t>, PolicyFile)>,
     pub exceptions: Vec<(Here<'t>, At<ExceptionTable>)>,
@@ -82,12 +85,21 @@ enum ReadFile<'t> {
     Group(Here<'t>, Box<GroupFile>),
     Boot(Here<'t>, BootFile),
     Network(Here<'t>, NetworkFile),
-    /// The tables of a file, and whether they are all that the file has.
-    Nodes(Here<'t>, Vec<At<NodeTable>>, Vec<At<BmcTable>>, bool),
+    Nodes(Here<'t>, NodeTables),
     Facts(FactsFile<'t>),
     Policy(Here<'t>, PolicyFile),
     Exceptions(Here<'t>, Vec<At<ExceptionTable>>),
     Nothing,
+}
+
+/// The tables of one file under `nodes/`.
+#[derive(Default)]
+struct NodeTables {
+    nodes: Vec<At<NodeTable>>,
+    bmcs: Vec<At<BmcTable>>,
+    sets: Vec<At<SetTable>>,
+    /// Whether something of the file could not be read.
+    is_partial: bool,
 }
 
 impl<'t> ReadFile<'t> {
@@ -150,12 +162,13 @@ pub fn read_files<'t>(texts: &[Text<'t>], findings: &mut Findings) -> Files<'t> 
             ReadFile::Group(here, file) => named(&mut files.groups, here, *file, findings),
             ReadFile::Boot(here, file) => named(&mut files.boots, here, file, findings),
             ReadFile::Network(here, file) => named(&mut files.networks, here, file, findings),
-            ReadFile::Nodes(here, nodes, bmcs, whole) => {
-                if !whole {
+            ReadFile::Nodes(here, tables) => {
+                if tables.is_partial {
                     files.paths.remove(here.path);
                 }
-                files.nodes.extend(nodes.into_iter().map(|table| (here, table)));
-                files.bmcs.extend(bmcs.into_iter().map(|table| (here, table)));
+                files.nodes.extend(tables.nodes.into_iter().map(|table| (here, table)));
+                files.bmcs.extend(tables.bmcs.into_iter().map(|table| (here, table)));
+                files.sets.extend(tables.sets.into_iter().map(|table| (here, table)));
             }
             ReadFile::Facts(file) => files.facts.push(file),
             ReadFile::Policy(here, file) => files.policy = Some((here, file)),
@@ -234,29 +247,31 @@ fn whole<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
 /// The cluster's name where the one that is written could not be read.
 const UNREADABLE: &str = "unreadable";
 
-/// Reads a file of `[[node]]` and `[[bmc]]` tables, each alone.
+/// Reads a file of `[[node]]`, `[[bmc]]` and `[[set]]` tables, each alone.
 fn read_nodes<'t>(text: &Text<'t>, findings: &mut Findings) -> Option<ReadFile<'t>> {
     let here = text.here(Layer::Node);
     let table = read::parse(&here, text.text, findings)?;
-    let (mut nodes, mut bmcs) = (Vec::new(), Vec::new());
+    let mut all = NodeTables::default();
     let mut whole = true;
     for (key, value) in table.into_inner() {
         match key.get_ref().as_ref() {
-            "node" => whole &= tables(&here, "node", value, &mut nodes, findings),
-            "bmc" => whole &= tables(&here, "bmc", value, &mut bmcs, findings),
+            "node" => whole &= tables(&here, "node", value, &mut all.nodes, findings),
+            "bmc" => whole &= tables(&here, "bmc", value, &mut all.bmcs, findings),
+            "set" => whole &= tables(&here, "set", value, &mut all.sets, findings),
             other => {
                 whole = false;
                 let message = format!("a file of nodes has no key `{other}`");
                 let finding = Diagnostic::new(Code::UnknownKey, here.place(key.span().into()), message);
                 findings.push(
                     finding
-                        .hint("it holds [[node]] and [[bmc]] tables")
-                        .maybe_hint(did_you_mean(other, ["node", "bmc"])),
+                        .hint("it holds [[node]], [[bmc]] and [[set]] tables")
+                        .maybe_hint(did_you_mean(other, ["node", "bmc", "set"])),
                 );
             }
         }
     }
-    Some(ReadFile::Nodes(here, nodes, bmcs, whole))
+    all.is_partial = !whole;
+    Some(ReadFile::Nodes(here, all))
 }
 
 /// Reads a file of `[[exception]]` tables, each alone.

@@ -7,7 +7,7 @@ use super::file::{ClusterFile, GroupFile};
 use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
 use super::values;
-use super::{Group, Source};
+use super::{Group, LayerTable, Source};
 use crate::model::{Code, Diagnostic, Layer, Place};
 
 /// How many missing names one finding lists.
@@ -32,7 +32,7 @@ pub fn lower(
     let mut drafts = Vec::with_capacity(files.len());
     for (name, here, mut file) in files {
         let nodes = file.nodes.take();
-        let table = file.take_layer();
+        let table = LayerTable { state: file.state.take(), ..file.take_layer() };
         let rank = order.get(name.as_str()).copied();
         if rank.is_none() && !table.is_empty() {
             let message = format!("group `{name}` sets something, and `layers` in cluster.toml does not list it");
@@ -78,17 +78,22 @@ fn order<'c>(
 pub fn named(here: &Here<'_>, names: &[At<String>], drafts: &[Draft], findings: &mut Findings) -> Vec<u16> {
     let mut groups = BTreeSet::new();
     for name in names {
-        match drafts.binary_search_by(|draft| (*draft.group.name).cmp(&name.value)) {
-            Ok(at) => {
-                if !groups.insert(at as u16) {
-                    let message = format!("the group `{}` stands twice in one list", name.value);
-                    findings.push(Diagnostic::new(Code::DuplicateEntry, here.place(name.span), message));
-                }
-            }
-            Err(_) => findings.push(no_such_group(here.place(name.span), &name.value, names_of(drafts))),
+        let Some(group) = find(here, name, drafts, findings) else { continue };
+        if !groups.insert(group) {
+            let message = format!("the group `{}` stands twice in one list", name.value);
+            findings.push(Diagnostic::new(Code::DuplicateEntry, here.place(name.span), message));
         }
     }
     groups.into_iter().collect()
+}
+
+/// Finds the group of a name.
+pub fn find(here: &Here<'_>, name: &At<String>, drafts: &[Draft], findings: &mut Findings) -> Option<u16> {
+    let found = drafts.binary_search_by(|draft| (*draft.group.name).cmp(&name.value));
+    if found.is_err() {
+        findings.push(no_such_group(here.place(name.span), &name.value, names_of(drafts)));
+    }
+    found.ok().map(|at| at as u16)
 }
 
 fn names_of(drafts: &[Draft]) -> impl Iterator<Item = &str> {
@@ -103,12 +108,16 @@ pub fn no_such_group<'n>(place: Place, name: &str, known: impl Iterator<Item = &
 
 /// Tells of names that a node set selects and no node bears; at least one.
 pub fn no_node<'n>(place: Place, missing: &[String], known: impl Iterator<Item = &'n str>) -> Diagnostic {
+    let hint = missing.first().and_then(|name| did_you_mean(name, known));
+    Diagnostic::new(Code::NoSuchNode, place, no_node_words(missing)).maybe_hint(hint)
+}
+
+/// Says that no node has these names, of which the first few are listed.
+pub fn no_node_words(missing: &[String]) -> String {
     let listed = missing.iter().take(NAMES_LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>();
     let more = missing.len().saturating_sub(NAMES_LISTED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let message = format!("no node is called {}{more}", listed.join(", "));
-    let hint = missing.first().and_then(|name| did_you_mean(name, known));
-    Diagnostic::new(Code::NoSuchNode, place, message).maybe_hint(hint)
+    format!("no node is called {}{more}", listed.join(", "))
 }
 
 /// Checks the name that a file gives to a group, boot configuration or network.

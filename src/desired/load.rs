@@ -11,8 +11,8 @@ use super::files::{self, Files, Unread};
 use super::nodes::TablePlan;
 use super::sources::{Findings, Here, Sources};
 use super::{
-    Bmc, BootConfiguration, CloudInitFile, Desired, Network, Source, bmcs, boots, check, cluster, exceptions, groups,
-    membership, networks, policy,
+    Bmc, BootConfiguration, CloudInitFile, Desired, LayerTable, Network, Source, bmcs, boots, check, cluster,
+    exceptions, groups, membership, networks, policy, sets,
 };
 use crate::model::{Code, Diagnostic, Layer, Place, Tree};
 
@@ -81,12 +81,15 @@ impl<'t> Lowering<'_, 't> {
         let names = self.names(&drafts)?;
         let index: HashMap<&str, u32> = names.all.iter().zip(0..).map(|(name, at)| (&**name, at)).collect();
         let said = said(&drafts, &names.plans);
-        let groups = membership::join(drafts, &names.all, &index, said, self.findings);
+        let set_drafts = sets::lower(std::mem::take(&mut self.files.sets), &drafts, self.findings);
+        let declared = membership::Declared { names: &names.all, index: &index, said };
+        let (groups, sets) = membership::join(drafts, set_drafts, declared, self.findings);
         let mut bmcs = self.bmcs(&here, &defaults, &networks, &cluster.credentials, &names.plans);
         let facts = Facts::new(std::mem::take(&mut self.files.facts));
         let sources = std::mem::take(&mut self.sources);
         let defaults = Source { file: here.file, layer: Layer::Defaults, table: defaults.take_layer() };
-        let mut classing = Classing { defaults: &defaults, groups: &groups, networks: &networks, sources: &sources };
+        let mut classing =
+            Classing { defaults: &defaults, groups: &groups, sets: &sets, networks: &networks, sources: &sources };
         let (classes, nodes) = classing.expand(&names, &facts, &mut bmcs, self.findings);
         for bmc in &mut bmcs {
             if !index.contains_key(&*bmc.name) {
@@ -109,6 +112,7 @@ impl<'t> Lowering<'_, 't> {
             classes,
             nodes,
             bmcs,
+            sets,
             policy,
             exceptions: Vec::new(),
         };
@@ -149,7 +153,7 @@ impl<'t> Lowering<'_, 't> {
         for (here, mut table) in std::mem::take(&mut self.files.nodes) {
             let groups = groups::named(&here, &table.value.groups, drafts, self.findings);
             let first = names.all.len() as u32;
-            let Some(plan) = TablePlan::new(here, &table, first, groups, self.findings) else {
+            let Some(mut plan) = TablePlan::new(here, &table, first, groups, self.findings) else {
                 self.unread.names = true;
                 continue;
             };
@@ -159,8 +163,10 @@ impl<'t> Lowering<'_, 't> {
                 self.findings.push(Diagnostic::new(Code::TooMany, here.place(plan.name_span), message));
                 return None;
             }
+            let mut layer = LayerTable { state: table.value.state.take(), ..table.value.take_layer() };
+            plan.take_vars(&mut layer, self.findings);
             names.plans.push(plan);
-            names.tables.push(Source { file: here.file, layer: Layer::Node, table: table.value.take_layer() });
+            names.tables.push(Source { file: here.file, layer: Layer::Node, table: layer });
         }
         Some(names)
     }
@@ -188,7 +194,7 @@ impl<'t> Lowering<'_, 't> {
         }
         for plan in plans {
             if let Some(At { value: NodeBmc::Inline(table), span }) = &plan.bmc {
-                all.extend(bmcs::inline(&plan.here, &plan.names, *span, table, &ground, self.findings));
+                all.extend(bmcs::inline(plan, *span, table, &ground, self.findings));
             }
         }
         all

@@ -1,116 +1,162 @@
-//! Which nodes are in each group: those whose tables name it, and those that its expression selects.
+//! Which nodes are in each group and which nodes each `[[set]]` table selects.
 //!
-//! A group may select other groups (`@other`). Each group is resolved after all groups that it selects, so the names and
-//! the order of group files have no meaning. The walk keeps its own stack: a chain of groups is as long as a site makes it.
+//! The members of a group are the nodes whose tables name it, those that its expression selects, and those that a `[[set]]`
+//! puts into it. Groups and sets may select other groups (`@other`). Each is resolved after all that it rests on, so the
+//! names and the order of files have no meaning. The walk keeps its own stack: a chain of groups is as long as a site
+//! makes it.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::Group;
 use super::at::At;
 use super::groups::{Draft, no_node, no_such_group};
+use super::sets::SetDraft;
 use super::sources::Findings;
-use crate::model::{Code, Diagnostic, GroupName, NodeSet, NodeSetError, Place, Span};
+use super::{AppliedSet, Group};
+use crate::model::{Code, Diagnostic, GroupName, NodeSet, NodeSetError, Place};
 
-/// Returns the groups with their members; `said` has the nodes that name each group themselves.
+/// The most nodes that all `[[set]]` tables together select: four tables for each node of the largest commit.
+const MAX_SELECTED: usize = 4_000_000;
+
+/// The nodes that there are, and which groups their tables name.
+pub struct Declared<'a> {
+    pub names: &'a [Box<str>],
+    pub index: &'a HashMap<&'a str, u32>,
+    /// For each group, the nodes whose tables name it.
+    pub said: Vec<Vec<u32>>,
+}
+
+/// Returns the groups with their members, and the sets with their nodes.
 pub fn join(
     drafts: Vec<Draft>,
-    names: &[Box<str>],
-    index: &HashMap<&str, u32>,
-    said: Vec<Vec<u32>>,
+    sets: Vec<SetDraft<'_>>,
+    declared: Declared<'_>,
     findings: &mut Findings,
-) -> Vec<Group> {
+) -> (Vec<Group>, Vec<AppliedSet>) {
+    let Declared { names, index, said } = declared;
+    let mut nodes = said;
+    nodes.resize(drafts.len() + sets.len(), Vec::new());
     let mut membership = Membership {
         drafts: &drafts,
+        sets: &sets,
         names,
         index,
         everybody: OnceCell::new(),
-        members: said,
+        touching: HashMap::new(),
+        is_sound: vec![false; drafts.len() + sets.len()],
+        nodes,
         selected: HashMap::new(),
         findings,
     };
-    let mut named: Vec<Option<Vec<Named>>> = (0..drafts.len()).map(|at| membership.named(at)).collect();
-    for at in membership.order(&mut named) {
-        if named[at].is_some() {
-            membership.select(at);
-        }
+    let edges = membership.edges();
+    for at in membership.order(&edges) {
+        membership.select(at);
     }
+    membership.bound();
 
-    let members = membership.members;
-    drafts.into_iter().zip(members).map(|(draft, members)| Group { members, ..draft.group }).collect()
+    let mut nodes = membership.nodes;
+    let of_sets = nodes.split_off(drafts.len());
+    let groups = drafts.into_iter().zip(nodes).map(|(draft, members)| Group { members, ..draft.group });
+    (groups.collect(), sets.into_iter().zip(of_sets).map(|(set, nodes)| set.applied(nodes)).collect())
 }
 
-/// A group that an expression names.
-#[derive(Clone, Copy)]
-struct Named {
-    /// The index of the group's draft.
-    group: usize,
-    /// The bytes of the file that name it.
-    span: Span,
+/// Something that a group or a set rests on, and where that is said.
+struct Edge {
+    to: usize,
+    place: Place,
 }
 
-/// How far the walk has come with a group.
+/// How far the walk has come with a group or a set.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Visit {
     New,
-    /// On the stack: a group that is selected from here and is open closes a circle.
+    /// On the stack: what rests on it from here closes a circle.
     Open,
     Done,
 }
 
+/// Groups come first, by their index, then sets.
 struct Membership<'a> {
     drafts: &'a [Draft],
+    sets: &'a [SetDraft<'a>],
     names: &'a [Box<str>],
     index: &'a HashMap<&'a str, u32>,
     /// The set behind `@*`.
     everybody: OnceCell<NodeSet>,
-    /// The members of each group as far as they are known: ascending, each once, once the group is resolved.
-    members: Vec<Vec<u32>>,
-    /// The members of the groups that other groups select.
+    /// The sets that put nodes into a group or take them out, by the group; in their order.
+    touching: HashMap<u16, Vec<usize>>,
+    /// Whether the expression of each can be resolved.
+    is_sound: Vec<bool>,
+    /// The nodes of each as far as they are known: ascending, each once, once it is resolved.
+    nodes: Vec<Vec<u32>>,
+    /// The members of the groups that are selected by others.
     selected: HashMap<usize, NodeSet>,
     findings: &'a mut Findings,
 }
 
-impl Membership<'_> {
-    /// Lists the groups that a group's expression names; nothing if the expression is missing or wrong.
-    fn named(&mut self, at: usize) -> Option<Vec<Named>> {
-        let drafts = self.drafts;
-        let expression = drafts[at].nodes.as_ref()?;
+impl<'a> Membership<'a> {
+    /// Returns the expression of a group or set, and the path of its file.
+    fn expression(&self, at: usize) -> Option<(&'a str, &'a At<String>)> {
+        let (drafts, sets) = (self.drafts, self.sets);
+        match drafts.get(at) {
+            Some(draft) => Some((&draft.path, draft.nodes.as_ref()?)),
+            None => sets.get(at - drafts.len()).map(|set| (set.here.path, &set.nodes)),
+        }
+    }
+
+    /// Lists what each group and set rests on.
+    fn edges(&mut self) -> Vec<Vec<Edge>> {
+        let count = self.drafts.len() + self.sets.len();
+        let mut edges: Vec<Vec<Edge>> = (0..count).map(|at| self.named(at)).collect();
+        for (at, set) in self.sets.iter().enumerate() {
+            for (group, span) in set.joins.iter().chain(&set.leaves) {
+                self.touching.entry(*group).or_default().push(at);
+                edges[usize::from(*group)].push(Edge { to: self.drafts.len() + at, place: set.here.place(*span) });
+            }
+        }
+        edges
+    }
+
+    /// Lists the groups that an expression names; none if it is missing or wrong.
+    fn named(&mut self, at: usize) -> Vec<Edge> {
+        let Some((path, expression)) = self.expression(at) else { return Vec::new() };
         let groups = match NodeSet::groups_of(&expression.value) {
             Ok(groups) => groups,
             Err(error) => {
-                self.bad_expression(at, expression, &error);
-                return None;
+                self.bad_expression(path, expression, &error);
+                return Vec::new();
             }
         };
 
         let mut all = Vec::with_capacity(groups.len());
         for GroupName { name, at: part } in groups {
-            let span = expression.within(part);
+            let place = Place::at(path, expression.within(part));
             if name == "*" {
                 continue;
             }
             match self.find(&name) {
-                Some(group) => all.push(Named { group, span }),
+                Some(to) => all.push(Edge { to, place }),
                 None => {
                     let known = self.drafts.iter().map(|draft| &*draft.group.name);
-                    self.findings.push(no_such_group(self.place(at, span), &name, known));
-                    return None;
+                    self.findings.push(no_such_group(place, &name, known));
+                    return Vec::new();
                 }
             }
         }
-        Some(all)
+        self.is_sound[at] = true;
+        all
     }
 
     fn find(&self, name: &str) -> Option<usize> {
         self.drafts.binary_search_by(|draft| (*draft.group.name).cmp(name)).ok()
     }
 
-    /// Returns all groups, each after those that it selects; the expression of a group that closes a circle is dropped.
-    fn order(&mut self, named: &mut [Option<Vec<Named>>]) -> Vec<usize> {
-        let mut order = Vec::with_capacity(named.len());
-        let mut visits = vec![Visit::New; named.len()];
-        for start in 0..named.len() {
+    /// Returns all groups and sets, each after those that it rests on; the expression of one that closes a circle is
+    /// dropped.
+    fn order(&mut self, edges: &[Vec<Edge>]) -> Vec<usize> {
+        let mut order = Vec::with_capacity(edges.len());
+        let mut visits = vec![Visit::New; edges.len()];
+        for start in 0..edges.len() {
             if visits[start] != Visit::New {
                 continue;
             }
@@ -118,21 +164,21 @@ impl Membership<'_> {
             let mut stack = vec![(start, 0)];
             while let Some((at, next)) = stack.last_mut() {
                 let at = *at;
-                let Some(&Named { group, span }) = named[at].as_ref().and_then(|named| named.get(*next)) else {
+                let Some(Edge { to, place }) = edges[at].get(*next) else {
                     visits[at] = Visit::Done;
                     order.push(at);
                     stack.pop();
                     continue;
                 };
                 *next += 1;
-                match visits[group] {
+                match visits[*to] {
                     Visit::New => {
-                        visits[group] = Visit::Open;
-                        stack.push((group, 0));
+                        visits[*to] = Visit::Open;
+                        stack.push((*to, 0));
                     }
                     Visit::Open => {
-                        self.cycle(&stack, group, span);
-                        named[at] = None;
+                        self.cycle(&stack, *to, place.clone());
+                        self.is_sound[at] = false;
                     }
                     Visit::Done => {}
                 }
@@ -141,34 +187,27 @@ impl Membership<'_> {
         order
     }
 
-    /// Adds what a group's expression selects to the group's members. The groups that it names are resolved.
+    /// Finds the nodes of a group or a set. All that it rests on is resolved.
     fn select(&mut self, at: usize) {
-        let drafts = self.drafts;
-        let Some(expression) = drafts[at].nodes.as_ref() else { return };
-        let selected = match self.parse(expression) {
-            Ok(selected) => selected,
-            Err(error) => return self.bad_expression(at, expression, &error),
-        };
-
-        let mut missing = Vec::new();
-        for name in selected.iter() {
-            match self.index.get(name.as_str()) {
-                Some(node) => self.members[at].push(*node),
-                None => missing.push(name),
+        let mut nodes = std::mem::take(&mut self.nodes[at]);
+        if let Some((path, expression)) = self.expression(at).filter(|_| self.is_sound[at]) {
+            match self.parse(expression) {
+                Ok(selected) => self.take(path, expression, &selected, &mut nodes),
+                Err(error) => self.bad_expression(path, expression, &error),
             }
         }
-        if !missing.is_empty() {
-            let place = self.place(at, expression.span);
-            self.findings.push(no_node(place, &missing, self.names.iter().map(|name| &**name)));
+        if at < self.drafts.len() {
+            self.apply_sets(at as u16, &mut nodes);
         }
-        self.members[at].sort_unstable();
-        self.members[at].dedup();
+        nodes.sort_unstable();
+        nodes.dedup();
+        self.nodes[at] = nodes;
     }
 
     fn parse(&mut self, expression: &At<String>) -> Result<NodeSet, NodeSetError> {
         for GroupName { name, .. } in NodeSet::groups_of(&expression.value)? {
             let Some(group) = self.find(&name) else { continue };
-            let members = self.members[group].iter().map(|node| &self.names[*node as usize]);
+            let members = self.nodes[group].iter().map(|node| &self.names[*node as usize]);
             self.selected.entry(group).or_insert_with(|| NodeSet::from_names(members));
         }
         NodeSet::parse(&expression.value, &|name| match name {
@@ -177,24 +216,78 @@ impl Membership<'_> {
         })
     }
 
-    fn bad_expression(&mut self, at: usize, expression: &At<String>, error: &NodeSetError) {
-        let place = self.place(at, expression.within(error.at()));
+    /// Adds the nodes of these names.
+    fn take(&mut self, path: &str, expression: &At<String>, selected: &NodeSet, nodes: &mut Vec<u32>) {
+        let mut missing = Vec::new();
+        for name in selected.iter() {
+            match self.index.get(name.as_str()) {
+                Some(node) => nodes.push(*node),
+                None => missing.push(name),
+            }
+        }
+        if !missing.is_empty() {
+            let place = Place::at(path, expression.span);
+            self.findings.push(no_node(place, &missing, self.names.iter().map(|name| &**name)));
+        }
+    }
+
+    /// Puts the nodes of sets into a group, then takes those of others out of it.
+    fn apply_sets(&mut self, group: u16, members: &mut Vec<u32>) {
+        let Some(touching) = self.touching.get(&group) else { return };
+        for at in touching {
+            if self.sets[*at].joins.iter().any(|(other, _)| *other == group) {
+                members.extend_from_slice(&self.nodes[self.drafts.len() + at]);
+            }
+        }
+        for at in touching {
+            let set = &self.sets[*at];
+            let Some((_, span)) = set.leaves.iter().find(|(other, _)| *other == group) else { continue };
+            let leaving: HashSet<u32> = self.nodes[self.drafts.len() + at].iter().copied().collect();
+            let before = members.len();
+            members.retain(|node| !leaving.contains(node));
+            if members.len() == before {
+                let name = &self.drafts[usize::from(group)].group.name;
+                let message = format!("none of these nodes is in the group `{name}`");
+                self.findings.push(Diagnostic::new(Code::UnsetNothing, set.here.place(*span), message));
+            }
+        }
+    }
+
+    /// Drops the nodes of sets beyond the most that all of them together may select.
+    fn bound(&mut self) {
+        let mut left = MAX_SELECTED;
+        for (set, nodes) in self.sets.iter().zip(&mut self.nodes[self.drafts.len()..]) {
+            match left.checked_sub(nodes.len()) {
+                Some(rest) => left = rest,
+                None => {
+                    let message = format!("all [[set]] tables together select over {MAX_SELECTED} nodes");
+                    self.findings.push(Diagnostic::new(Code::TooMany, set.here.place(set.nodes.span), message));
+                    nodes.clear();
+                }
+            }
+        }
+    }
+
+    fn bad_expression(&mut self, path: &str, expression: &At<String>, error: &NodeSetError) {
+        let place = Place::at(path, expression.within(error.at()));
         let finding = Diagnostic::new(Code::BadNodeSet, place, error.to_string());
         self.findings.push(finding.maybe_hint(error.hint()));
     }
 
-    /// Reports that the group on top of the stack selects one that is open.
-    fn cycle(&mut self, stack: &[(usize, usize)], group: usize, span: Span) {
-        let Some((at, _)) = stack.last() else { return };
-        let start = stack.iter().position(|(open, _)| *open == group).unwrap_or_default();
-        let round = stack[start..].iter().map(|(open, _)| *open).chain([group]);
-        let names: Vec<String> = round.map(|open| format!("@{}", self.drafts[open].group.name)).collect();
+    /// Reports that what is on top of the stack rests on something that is open.
+    fn cycle(&mut self, stack: &[(usize, usize)], to: usize, place: Place) {
+        let start = stack.iter().position(|(open, _)| *open == to).unwrap_or_default();
+        let round = stack[start..].iter().map(|(open, _)| *open).chain([to]);
+        let names: Vec<String> = round.map(|open| self.label(open)).collect();
         let message = format!("groups select each other in a circle: {}", shortened(&names).join(" -> "));
-        self.findings.push(Diagnostic::new(Code::GroupCycle, self.place(*at, span), message));
+        self.findings.push(Diagnostic::new(Code::GroupCycle, place, message));
     }
 
-    fn place(&self, at: usize, span: Span) -> Place {
-        Place::at(self.drafts[at].path.clone(), span)
+    fn label(&self, at: usize) -> String {
+        match self.drafts.get(at) {
+            Some(draft) => format!("@{}", draft.group.name),
+            None => format!("[[set]] {}", self.sets[at - self.drafts.len()].nodes.value),
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::at::At;
 use super::columns::Column;
 use super::facts::Facts;
 use super::file::NodeBmc;
 use super::files::{self, Files};
 use super::sources::Findings;
-use crate::model::{File, Severity, Tree};
+use crate::model::{File, NodeSet, Severity, Tree};
 
 /// What a file says of the machines that were asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,30 +30,46 @@ pub fn mentions(path: &str, file: &File, names: &BTreeSet<Box<str>>) -> Mentions
     tree.insert(path, file.clone());
     let mut all = Mentions { is_any: !matches!(file, File::Bytes(_)), ..Mentions::default() };
     let (texts, _) = files::texts(&tree, &mut all.faults);
-    let Files { nodes, bmcs, facts, .. } = files::read_files(&texts, &mut all.faults);
+    let Files { nodes, bmcs, sets, facts, .. } = files::read_files(&texts, &mut all.faults);
     let mut ignored = Findings::new();
     for (here, table) in &nodes {
         let Some(columns) = table.value.name.as_ref().and_then(|name| Column::names(here, name, &mut ignored)) else {
             continue;
         };
-        let found: Vec<usize> = (0..columns.len()).filter(|at| names.contains(&*columns.get(*at))).collect();
+        let kept = columns.kept(here, table.value.except.as_ref(), &mut ignored);
+        let kept = kept.into_iter().map(|at| at as usize);
+        let found: Vec<usize> = kept.filter(|at| names.contains(&*columns.get(*at))).collect();
         all.is_any |= !found.is_empty();
         let Some(bmc) = &table.value.bmc else { continue };
         if let NodeBmc::Named(name) = &bmc.value {
-            let name = super::At { value: name.clone(), span: bmc.span };
+            let name = At { value: name.clone(), span: bmc.span };
             let column = Column::of(here, Some(&name), columns.len(), &mut ignored);
             all.bmcs.extend(found.iter().filter_map(|at| column.as_ref().map(|column| column.get(*at).into())));
         }
     }
     for (here, table) in &bmcs {
         let columns = table.value.name.as_ref().and_then(|name| Column::names(here, name, &mut ignored));
-        all.is_any |= columns.is_some_and(|columns| (0..columns.len()).any(|at| names.contains(&*columns.get(at))));
+        let Some(columns) = columns else { continue };
+        let kept = columns.kept(here, table.value.except.as_ref(), &mut ignored);
+        all.is_any |= kept.into_iter().any(|at| names.contains(&*columns.get(at as usize)));
     }
+    all.is_any |= sets.iter().any(|(_, table)| table.value.nodes.as_ref().is_some_and(|set| may_select(set, names)));
     let facts = Facts::new(facts);
     all.is_any |= facts.names().any(|(name, _)| names.contains(name));
     all.faults.extend(ignored);
     all.faults.retain(|finding| finding.severity() == Severity::Error);
     all
+}
+
+/// Tells whether a node set may select one of the names. Who is in a group, other files say.
+fn may_select(set: &At<String>, names: &BTreeSet<Box<str>>) -> bool {
+    match NodeSet::groups_of(&set.value) {
+        Ok(groups) if groups.is_empty() => {
+            let selected = NodeSet::parse(&set.value, &|_| None);
+            selected.map_or(true, |selected| names.iter().any(|name| selected.contains(name)))
+        }
+        Ok(_) | Err(_) => true,
+    }
 }
 
 /// Tells whether the bytes of a path say something of single machines only: one file under `nodes/`.

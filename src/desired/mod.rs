@@ -29,14 +29,17 @@ mod mentions;
 mod networks;
 mod nics;
 mod nodes;
+mod own_facts;
 mod policy;
 mod read;
 pub mod schema;
+mod sets;
 mod sources;
 mod suggest;
 pub mod template;
 mod unique;
 mod values;
+mod var_columns;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -58,11 +61,12 @@ pub use guard::DIGEST_DIGITS;
 pub use load::load;
 pub use mentions::{Mentions, is_of_machines, mentions, reaches_machines};
 pub use policy::MAX_CONFIRM;
+pub use sets::{OverdueSet, overdue};
 pub use sources::{Findings, Sources};
 pub use suggest::{did_you_mean, nearest};
 pub use values::{MAX_ADVERTISE, advertise_fault, boot_url_fault};
 
-use crate::model::{Arch, FileId, Guid, Layer, MacAddr, Origin, Stated, Xname};
+use crate::model::{Arch, FileId, Guid, Layer, MacAddr, Origin, Span, Stated, Xname};
 
 /// Everything that one commit wishes, checked: every reference resolves, every identity is unique.
 #[derive(Debug)]
@@ -80,11 +84,13 @@ pub struct Desired {
     pub templates: BTreeMap<Box<str>, CloudInitFile>,
     /// The `[[node]]` tables, in the order of files.
     pub tables: Vec<Source>,
-    /// The distinct (table, groups) pairs that nodes have.
+    /// The distinct (table, groups, sets) that nodes have.
     pub classes: Vec<Class>,
     /// In the order of files, tables and patterns.
     pub nodes: Vec<Node>,
     pub bmcs: Vec<Bmc>,
+    /// The `[[set]]` tables, in the order of files and tables; [`Layer::Set`] is the index.
+    pub sets: Vec<AppliedSet>,
     pub policy: Policy,
     /// In the order of files and tables.
     pub exceptions: Vec<Exception>,
@@ -170,13 +176,33 @@ pub struct CloudInitFile {
     pub is_template: bool,
 }
 
-/// Nodes whose layers are the same: one table, one set of groups.
+/// One `[[set]]` table: what holds for some nodes, over what their tables and groups say.
+#[derive(Debug)]
+pub struct AppliedSet {
+    /// The node set, as it was written.
+    pub expression: Stated<Box<str>>,
+    /// Indices of nodes, ascending, each once.
+    pub nodes: Vec<u32>,
+    /// Indices of groups that the nodes are put into.
+    pub joins: Vec<Stated<u16>>,
+    /// Indices of groups that the nodes are taken out of.
+    pub leaves: Vec<Stated<u16>>,
+    pub source: Source,
+    pub reason: Option<Box<str>>,
+    /// The last day on which the table is needed. The table holds until it is removed; its day is for whoever knows a
+    /// clock to compare.
+    pub until: Option<Stated<Date>>,
+}
+
+/// Nodes whose layers are the same: one table, one set of groups, the same `[[set]]` tables.
 #[derive(Debug)]
 pub struct Class {
     /// The index of the `[[node]]` table.
     pub table: u32,
     /// Indices of groups: all that the nodes are in, weakest layer first, those without a layer last.
     pub groups: Vec<u16>,
+    /// Indices of `[[set]]` tables, ascending.
+    pub sets: Vec<u16>,
     pub nics: Arc<[NicSpec]>,
 }
 
@@ -201,7 +227,7 @@ pub struct Node {
     pub origin: Origin,
     /// The index of the node's class.
     pub class: u32,
-    pub state: NodeState,
+    pub state: Stated<NodeState>,
     pub xname: Option<Stated<Xname>>,
     pub nid: Option<Stated<u32>>,
     pub serial: Option<Stated<Box<str>>>,
@@ -211,6 +237,30 @@ pub struct Node {
     pub system: Option<Box<str>>,
     /// In the order of the class's [`NicSpec`]s.
     pub nics: Box<[Nic]>,
+    /// What of the node's layers differs from its class, weakest first: stronger than the node's table, weaker than sets.
+    pub own: Box<[OwnLayer]>,
+}
+
+/// Layer values of one node alone: variables that its table states by patterns, or what a facts row states.
+#[derive(Debug, Clone)]
+pub struct OwnLayer {
+    pub file: FileId,
+    pub layer: Layer,
+    pub state: Option<At<NodeState>>,
+    pub vars: FreeTable,
+}
+
+impl OwnLayer {
+    /// Returns the values as a layer like any other.
+    #[must_use]
+    pub fn to_source(&self) -> Source {
+        let vars = (!self.vars.is_empty()).then(|| At { value: self.vars.clone(), span: Span { start: 0, end: 0 } });
+        Source {
+            file: self.file,
+            layer: self.layer,
+            table: LayerTable { state: self.state.clone(), vars, ..LayerTable::default() },
+        }
+    }
 }
 
 /// What differs by node of one interface.
@@ -320,6 +370,11 @@ impl Desired {
         Some(&self.networks[usize::from(network.value)])
     }
 
+    /// Iterates over the `[[set]]` tables of a node, weakest first.
+    pub fn sets<'d>(&'d self, node: &'d Node) -> impl Iterator<Item = &'d AppliedSet> {
+        self.class(node).sets.iter().map(|at| &self.sets[usize::from(*at)])
+    }
+
     /// Returns the group of a name.
     #[must_use]
     pub fn group(&self, name: &str) -> Option<&Group> {
@@ -340,6 +395,7 @@ impl Desired {
             }
             Layer::Node => "node".into(),
             Layer::Facts => "facts".into(),
+            Layer::Set(_) => "set".into(),
         }
     }
 

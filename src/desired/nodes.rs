@@ -13,19 +13,24 @@ use super::identity::{address, nid, stated_twice, uuid, xname};
 use super::nics::{Identity, MergedNics};
 use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
-use super::{Nic, Node, template, values};
-use crate::model::{Code, Diagnostic, Guid, MacAddr, Place, Span, Stated};
+use super::var_columns::VarColumns;
+use super::{LayerTable, Nic, Node, OwnLayer, own_facts, template, values};
+use crate::model::{Code, Diagnostic, Guid, Layer, MacAddr, Origin, Pattern, Place, Span, Stated};
 
 /// A `[[node]]` table with its names expanded, and what of it differs by node.
 #[derive(Debug)]
 pub struct TablePlan<'t> {
     pub here: Here<'t>,
+    /// The names that `except` does not leave out.
     pub names: Vec<Box<str>>,
+    /// For each name, its place in the patterns of the table.
+    pub places: Vec<u32>,
+    /// How many items the patterns of the table have.
+    pub count: usize,
     pub name_span: Span,
     /// The index of the table's first node.
     pub first: u32,
     pub groups: Vec<u16>,
-    pub state: NodeState,
     pub bmc: Option<At<NodeBmc>>,
     bmc_names: Option<Column>,
     xname: Option<Column>,
@@ -33,6 +38,7 @@ pub struct TablePlan<'t> {
     serial: Option<Column>,
     uuid: Option<Column>,
     system: Option<Column>,
+    vars: VarColumns,
 }
 
 impl<'t> TablePlan<'t> {
@@ -51,6 +57,7 @@ impl<'t> TablePlan<'t> {
         };
         let names = Column::names(&here, name, findings)?;
         let count = names.len();
+        let places = names.kept(&here, node.except.as_ref(), findings);
         let nid = node.nid.as_ref().map(|At { value: Text(text), span }| At { value: text.clone(), span: *span });
         let bmc_name = node.bmc.as_ref().and_then(|bmc| match &bmc.value {
             NodeBmc::Named(name) => Some(At { value: name.clone(), span: bmc.span }),
@@ -62,7 +69,6 @@ impl<'t> TablePlan<'t> {
             name_span: name.span,
             first,
             groups,
-            state: node.state.as_ref().map_or(NodeState::Active, |state| state.value),
             bmc: node.bmc.clone(),
             bmc_names: column(bmc_name.as_ref()),
             xname: column(node.xname.as_ref()),
@@ -70,8 +76,18 @@ impl<'t> TablePlan<'t> {
             serial: column(node.serial.as_ref()),
             uuid: column(node.uuid.as_ref()),
             system: column(node.system.as_ref()),
-            names: (0..count).map(|item| names.get(item).into()).collect(),
+            vars: VarColumns::default(),
+            names: places.iter().map(|place| names.get(*place as usize).into()).collect(),
+            places,
+            count,
         })
+    }
+
+    /// Takes the variables that differ by node out of the table's layer.
+    pub fn take_vars(&mut self, layer: &mut LayerTable, findings: &mut Findings) {
+        if let Some(vars) = &mut layer.vars {
+            self.vars = VarColumns::take(self.here.path, &mut vars.value, self.count, findings);
+        }
     }
 
     fn stated(&self, column: Option<&Column>, item: usize) -> Option<(Stated<String>, Place)> {
@@ -107,10 +123,7 @@ impl ClassNics {
     pub fn new(merged: &MergedNics, count: usize, engine: &mut Environment<'static>, findings: &mut Findings) -> Self {
         let mut nics = Vec::with_capacity(merged.nics.len());
         for nic in &merged.nics {
-            let mut column = |text: &Identity| {
-                let at = At { value: text.text.clone(), span: text.place.span.unwrap_or(Span { start: 0, end: 0 }) };
-                Column::fitting(&text.place.file, &at, count, findings)
-            };
+            let mut column = |text: &Identity| column_of(text, count, findings);
             let mac = nic.mac.as_ref().and_then(|text| Some((column(text)?, text.clone())));
             let guid = nic.guid.as_ref().and_then(|text| Some((column(text)?, text.clone())));
             let mut ips = Vec::new();
@@ -118,9 +131,7 @@ impl ClassNics {
                 let read = if template::is_template(&text.text) {
                     add_template(engine, text, findings).map(IpText::Template)
                 } else {
-                    let at =
-                        At { value: text.text.clone(), span: text.place.span.unwrap_or(Span { start: 0, end: 0 }) };
-                    Column::fitting(&text.place.file, &at, count, findings).map(IpText::Column)
+                    column_of(text, count, findings).map(IpText::Column)
                 };
                 ips.extend(read.map(|read| (read, text.clone())));
             }
@@ -128,6 +139,18 @@ impl ClassNics {
         }
         Self { nics }
     }
+}
+
+/// Reads a text as a column of a table of `count` machines. A `[[set]]` selects nodes of any tables, so it has no patterns.
+fn column_of(text: &Identity, count: usize, findings: &mut Findings) -> Option<Column> {
+    let at = At { value: text.text.clone(), span: text.place.span.unwrap_or(Span { start: 0, end: 0 }) };
+    let is_of_set = matches!(text.origin.layer, Layer::Set(_));
+    if is_of_set && Pattern::parse(&text.text).is_ok_and(|pattern| !pattern.is_plain()) {
+        let finding = Diagnostic::new(Code::PatternLength, text.place.clone(), "a [[set]] has no patterns");
+        findings.push(finding.hint("write one [[set]] for each node, or use a template such as {{ nid }}"));
+        return None;
+    }
+    Column::fitting(&text.place.file, &at, count, findings)
 }
 
 fn add_template(engine: &mut Environment<'static>, text: &Identity, findings: &mut Findings) -> Option<String> {
@@ -151,6 +174,26 @@ pub struct Ground<'a, 't> {
     pub bmcs: &'a HashMap<Box<str>, u32>,
 }
 
+/// What a node's class says, as far as expanding the node asks for it.
+#[derive(Debug, Clone, Copy)]
+pub struct ClassView<'a> {
+    /// The index of the class.
+    pub index: u32,
+    pub nics: &'a ClassNics,
+    /// The layer of the `[[node]]` table.
+    pub table: &'a LayerTable,
+    pub state: ClassState,
+}
+
+/// What the layers of a class say of the state of its nodes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ClassState {
+    /// By groups or the table.
+    pub weak: Option<Stated<NodeState>>,
+    /// By sets, which are stronger than facts.
+    pub strong: Option<Stated<NodeState>>,
+}
+
 /// A fact of a node's BMC, to be laid on the BMC once all nodes are expanded.
 pub type BmcFactOf<'f, 't> = (u32, BmcFact, FactCell<'f, 't>);
 
@@ -158,16 +201,18 @@ pub type BmcFactOf<'f, 't> = (u32, BmcFact, FactCell<'f, 't>);
 pub fn node<'a, 't>(
     plan: &TablePlan<'t>,
     item: usize,
-    class: u32,
-    nics: &ClassNics,
+    class: ClassView<'_>,
     ground: &Ground<'a, 't>,
     findings: &mut Findings,
 ) -> (Node, Vec<BmcFactOf<'a, 't>>) {
     let name = plan.names[item].clone();
+    let item = plan.places[item] as usize;
+    let ClassView { nics, .. } = class;
+    let origin = plan.here.origin(plan.name_span);
     let mut node = Node {
-        origin: plan.here.origin(plan.name_span),
-        class,
-        state: plan.state,
+        origin,
+        class: class.index,
+        state: Stated::new(NodeState::Active, origin),
         xname: plan.stated(plan.xname.as_ref(), item).and_then(|(text, at)| xname(at, text, findings)),
         nid: plan.stated(plan.nid.as_ref(), item).and_then(|(text, at)| nid(at, text, findings)),
         serial: plan.stated(plan.serial.as_ref(), item).map(|(text, _)| text.map(Into::into)),
@@ -175,12 +220,27 @@ pub fn node<'a, 't>(
         bmc: bmc(plan, &name, item, ground, findings),
         system: plan.stated(plan.system.as_ref(), item).map(|(text, _)| text.value.into()),
         nics: vec![Nic::default(); nics.nics.len()].into(),
+        own: Box::default(),
         name,
     };
+    let mut own = Vec::new();
+    if !plan.vars.is_empty() {
+        let Here { file, layer, .. } = plan.here;
+        own.push(OwnLayer { file, layer, state: None, vars: plan.vars.get(item) });
+    }
     for (nic, columns) in node.nics.iter_mut().zip(&nics.nics) {
         state_addresses(nic, columns, item, findings);
     }
-    let bmc_facts = take_facts(&mut node, nics, ground, findings);
+    let bmc_facts = take_facts(&mut node, &mut own, class, ground, findings);
+    let of_facts = own.iter().find_map(|layer| {
+        layer.state.as_ref().map(|at| {
+            let origin = Origin { file: layer.file, at: at.span.start as u32, layer: layer.layer };
+            Stated::new(at.value, origin)
+        })
+    });
+    let ClassState { weak, strong } = class.state;
+    node.state = strong.or(of_facts).or(weak).unwrap_or(node.state);
+    node.own = own.into();
     compute_ips(&mut node, nics, item, ground, findings);
     (node, bmc_facts)
 }
@@ -262,7 +322,8 @@ fn identity_context(node: &Node) -> Value {
 
 fn take_facts<'a, 't>(
     node: &mut Node,
-    nics: &ClassNics,
+    own: &mut Vec<OwnLayer>,
+    class: ClassView<'_>,
     ground: &Ground<'a, 't>,
     findings: &mut Findings,
 ) -> Vec<BmcFactOf<'a, 't>> {
@@ -291,7 +352,9 @@ fn take_facts<'a, 't>(
                 let finding = Diagnostic::new(Code::FactsColumn, cell.place(), message);
                 findings.push(finding.hint("an interface's column is nics.NAME.mac, a node's BMC's is bmc.mac"));
             }
-            Fact::Nic(nic, fact) => take_nic_fact(node, nics, nic, *fact, &cell, findings),
+            Fact::Nic(nic, fact) => take_nic_fact(node, class.nics, nic, *fact, &cell, findings),
+            Fact::State => own_facts::take_state(own, class.table, &cell, findings),
+            Fact::Var(path) => own_facts::take_var(own, class.table, path, &cell, findings),
         }
     }
     of_bmc

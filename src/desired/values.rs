@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
+use jiff::civil::Date;
+
 use super::at::At;
+use super::file::DateText;
 use super::sources::{Findings, Here};
 use crate::model::{Code, Diagnostic, Place};
 
@@ -107,6 +110,17 @@ pub fn ip(place: &dyn Fn() -> Place, text: &str, findings: &mut Findings) -> Opt
             None
         }
     }
+}
+
+/// Reads a day.
+pub fn date(here: &Here<'_>, text: &At<DateText>, hint: &str, findings: &mut Findings) -> Option<Date> {
+    let At { value: DateText(text), span } = text;
+    // The library takes more than a day, and a time of it would be cut off in silence.
+    let date = Some(text).filter(|text| text.len() == "2026-12-31".len()).and_then(|text| text.parse().ok());
+    if date.is_none() {
+        findings.push(Diagnostic::new(Code::BadValue, here.place(*span), format!("`{text}` is no date")).hint(hint));
+    }
+    date
 }
 
 /// Checks the size of the largest packet: 68 bytes are the least that IPv4 knows (RFC 791).

@@ -91,7 +91,7 @@ impl<'a, 'w> Judge<'a, 'w> {
         let Some((bmc, origin)) = bmc.filter(|(bmc, _)| bmc.protocol != Protocol::None) else {
             return Some(Standing::NotObservable);
         };
-        if self.node.state == NodeState::Retired {
+        if self.node.state.value == NodeState::Retired {
             return Some(Standing::NotObservable);
         }
         let Some(record) = self.world.observed.bmcs.get(&bmc.name) else {
@@ -312,7 +312,7 @@ impl<'a, 'w> Judge<'a, 'w> {
         if !matches!(verdict, Verdict::Drifted { .. }) {
             return (verdict, None);
         }
-        if self.node.state == NodeState::Maintenance {
+        if self.node.state.value == NodeState::Maintenance {
             return (Verdict::Excepted(Excused::Maintenance), None);
         }
         self.world.exceptions.judge(self.at, attribute, seen, verdict)

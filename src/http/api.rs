@@ -10,6 +10,8 @@ use axum::http::{Request, Response, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, oneshot};
@@ -28,6 +30,7 @@ use super::metrics;
 use super::orders;
 use super::serving::{Confirmed, Serving};
 use super::webhook::Webhook;
+use crate::desired::{self, Desired};
 use crate::model::{MacAddr, SafeText};
 use crate::observed::BootFetch;
 use crate::snapshot::{self, Snapshot};
@@ -41,6 +44,9 @@ const MAX_ID_TOLD: usize = 40;
 
 /// How many held addresses the status tells one by one.
 const HELD_TOLD: usize = 20;
+
+/// How many `[[set]]` tables that are there after their last day the status lists one by one.
+const WARNINGS_SHOWN: usize = 20;
 
 type Shared = State<Arc<ArcSwap<Serving>>>;
 type Commands = State<mpsc::Sender<Command>>;
@@ -190,6 +196,10 @@ async fn status(State(serving): Shared) -> Response<Body> {
              address) is declared for another node; the log names each node once"
         )),
     }
+    if let Some(snapshot) = &serving.snapshot {
+        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        status.warnings = overdue_sets(snapshot.desired(), today);
+    }
     let held = serving.roll.held();
     status.held.extend(held.iter().take(HELD_TOLD).map(ToString::to_string));
     if held.len() > HELD_TOLD {
@@ -201,6 +211,18 @@ async fn status(State(serving): Shared) -> Response<Body> {
         status.state = Standing::Degraded;
     }
     json(&status)
+}
+
+/// Lists the `[[set]]` tables that are there after their last day, each with its place.
+fn overdue_sets(desired: &Desired, today: Date) -> Vec<String> {
+    let overdue = desired::overdue(desired, today);
+    let more = overdue.len().saturating_sub(WARNINGS_SHOWN);
+    let text = |set: &desired::OverdueSet| format!("{}: {}", desired.sources.describe(set.origin), set.message);
+    let mut all: Vec<String> = overdue.iter().take(WARNINGS_SHOWN).map(text).collect();
+    if more > 0 {
+        all.push(format!("{more} more [[set]] tables are there after their last day"));
+    }
+    all
 }
 
 async fn revisions(State(serving): Shared) -> Response<Body> {

@@ -143,6 +143,8 @@ codes! {
     WrongType = "wrong-type", Error;
     /// A key that must be there is missing.
     MissingKey = "missing-key", Error;
+    /// A BMC's certificate is judged by a pin that is not stated.
+    MissingPin = "missing-pin", Error;
     /// A value is outside what its key takes.
     BadValue = "bad-value", Error;
     /// The commit needs another version of muster.
@@ -209,6 +211,8 @@ codes! {
     BootsNothing = "boots-nothing", Error;
     /// Nodes share a BMC and do not say which System each is.
     SharedBmcSystem = "shared-bmc-system", Error;
+    /// Two `[[set]]` tables set one key of a node to different values.
+    SetConflict = "set-conflict", Error;
     /// `unset` names something that no weaker layer sets.
     UnsetNothing = "unset-nothing", Error;
     /// A kernel parameter has blanks, odd quotes or characters that would end its line.
@@ -237,6 +241,10 @@ codes! {
     FileNotRead = "file-not-read", Warning;
     /// A group that has no node.
     UnusedGroup = "unused-group", Warning;
+    /// A `[[set]]` table that selects no node.
+    UnusedSet = "unused-set", Warning;
+    /// A `[[set]]` table is there after its last day.
+    SetOverdue = "set-overdue", Warning;
     /// A boot configuration that no node and no rule uses.
     UnusedBoot = "unused-boot", Warning;
     /// A cloud-init file that nobody names.

@@ -21,6 +21,8 @@ pub enum Layer {
     Node,
     /// A row of a facts file.
     Facts,
+    /// A `[[set]]` table, by its place among all of them.
+    Set(u16),
 }
 
 /// Where a value was stated; 12 bytes, so that every value of 100,000 nodes can carry one.

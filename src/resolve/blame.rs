@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::merge::{self, Merged, ParamList};
 use super::params::Params;
-use crate::desired::{self, Desired, Source};
+use crate::desired::{self, Desired, Node, OwnLayer, Source};
 use crate::model::{FileId, Layer, Origin, Stated};
 
 /// A statement of a weaker layer that counts no more.
@@ -24,10 +24,11 @@ pub struct Overridden {
 /// What one key comes to up to some layer.
 type Values = BTreeMap<String, (String, Origin)>;
 
-/// Lists what the layers of a class of nodes override, weakest layer first.
+/// Lists what the layers of a node override, weakest layer first.
 #[must_use]
-pub fn overridden(desired: &Desired, class: u32) -> Vec<Overridden> {
-    let layers = merge::layers(desired, &desired.classes[class as usize]);
+pub fn overridden(desired: &Desired, node: &Node) -> Vec<Overridden> {
+    let own: Vec<Source> = node.own.iter().map(OwnLayer::to_source).collect();
+    let layers = merge::with_own(merge::layers(desired, desired.class(node)), &own);
     let mut all = Vec::new();
     let mut before = Values::new();
     let mut merge = merge::Merge::new(desired);
@@ -56,6 +57,9 @@ fn values(desired: &Desired, merged: &Merged<'_>) -> Values {
         }
     };
     put("arch".into(), merged.arch.value.to_string(), merged.arch.origin);
+    if let Some(state) = merged.state {
+        put("state".into(), state.value.as_str().into(), state.origin);
+    }
     put("macs".into(), merged.macs.value.as_str().into(), merged.macs.origin);
     if let Some(boot) = merged.boot {
         put("boot".into(), desired.boots[usize::from(boot.value)].name.to_string(), boot.origin);

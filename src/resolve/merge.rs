@@ -1,5 +1,6 @@
-//! The merge of a class's layers, weakest first: the boot configuration, defaults, groups, the node's table.
+//! The merge of a class's layers, weakest first: the boot configuration, defaults, groups, the node's table, sets.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -12,7 +13,9 @@ use super::text::{Draft, Text};
 use super::vars::Vars;
 use super::{Class, MAX_PARAMS, expect};
 use crate::desired::file::ArchName;
-use crate::desired::{self, At, BootImage, Desired, Findings, Free, MacSource, Source, template};
+use crate::desired::{
+    self, At, BootImage, Desired, Findings, Free, LayerTable, MacSource, Node, NodeState, Source, template,
+};
 use crate::model::{Arch, Code, Diagnostic, FileId, Layer, Origin, Place, Span, Stated};
 
 /// Where a value comes from that nobody states.
@@ -21,6 +24,7 @@ const BUILT_IN: Origin = Origin { file: FileId(0), at: 0, layer: Layer::BuiltIn 
 /// What the layers of one class come to, before templates are expanded.
 #[derive(Debug)]
 pub struct Merged<'d> {
+    pub state: Option<Stated<NodeState>>,
     pub arch: Stated<Arch>,
     pub boot: Option<Stated<u16>>,
     kernel: Option<Draft>,
@@ -51,12 +55,40 @@ pub fn class<'d>(desired: &'d Desired, class: &desired::Class) -> (Merged<'d>, F
 /// Lists the layers of a class of nodes, weakest first, all but the boot configuration.
 pub fn layers<'d>(desired: &'d Desired, class: &desired::Class) -> Vec<&'d Source> {
     let groups = class.groups.iter().map(|at| &desired.groups[usize::from(*at)].source);
-    std::iter::once(&desired.defaults).chain(groups).chain([&desired.tables[class.table as usize]]).collect()
+    let sets = class.sets.iter().map(|at| &desired.sets[usize::from(*at)].source);
+    std::iter::once(&desired.defaults)
+        .chain(groups)
+        .chain([&desired.tables[class.table as usize]])
+        .chain(sets)
+        .collect()
+}
+
+/// Merges the variables of one node that has some of its own; nothing if its class has them all.
+pub fn own_vars(desired: &Desired, node: &Node) -> Option<Vars> {
+    if node.own.iter().all(|own| own.vars.is_empty()) {
+        return None;
+    }
+    let own: Vec<Source> = node.own.iter().map(desired::OwnLayer::to_source).collect();
+    let layers = with_own(layers(desired, desired.class(node)), &own);
+    let mut merge = Merge::new(desired);
+    for source in layers {
+        merge.lay_vars(source);
+    }
+    Some(merge.merged.vars)
+}
+
+/// Puts what is a node's own into the layers of its class: over the node's table, below sets.
+pub fn with_own<'d>(mut layers: Vec<&'d Source>, own: &'d [Source]) -> Vec<&'d Source> {
+    let is_set = |source: &&Source| matches!(source.layer, Layer::Set(_));
+    let at = layers.iter().position(is_set).unwrap_or(layers.len());
+    layers.splice(at..at, own);
+    layers
 }
 
 /// The parameters that one layer states.
 pub struct ParamList<'d> {
-    pub elements: &'d [At<String>],
+    /// Without those that an earlier `[[set]]` of the node states, too.
+    pub elements: Cow<'d, [At<String>]>,
     pub file: FileId,
     pub layer: Layer,
     /// Where the layer takes back all parameters of weaker ones.
@@ -76,6 +108,8 @@ pub fn unknown(desired: &Desired, boot: Stated<u16>, arch: Arch) -> (Merged<'_>,
 /// The merge up to some layer.
 pub struct Merge<'d> {
     desired: &'d Desired,
+    /// The `[[set]]` tables that are laid.
+    sets: Vec<&'d Source>,
     pub merged: Merged<'d>,
     findings: Findings,
 }
@@ -84,6 +118,7 @@ impl<'d> Merge<'d> {
     /// Begins with what holds where no layer says anything.
     pub fn new(desired: &'d Desired) -> Self {
         let merged = Merged {
+            state: None,
             arch: Stated::new(Arch::X86_64, BUILT_IN),
             boot: None,
             kernel: None,
@@ -98,18 +133,38 @@ impl<'d> Merge<'d> {
             sought: BTreeSet::new(),
             found: BTreeSet::new(),
         };
-        Self { desired, merged, findings: Findings::new() }
+        Self { desired, sets: Vec::new(), merged, findings: Findings::new() }
+    }
+
+    /// Lays what one layer says of variables, and nothing else of it.
+    fn lay_vars(&mut self, source: &'d Source) {
+        let origin = |span: Span| Origin { file: source.file, at: span.start as u32, layer: source.layer };
+        let of_vars = |path: &&At<String>| path.value == "vars" || path.value.starts_with("vars.");
+        for path in source.table.unset.iter().filter(of_vars) {
+            self.unset(path, origin(path.span));
+        }
+        if let Some(vars) = &source.table.vars {
+            self.merged.vars.lay(&vars.value, &origin);
+        }
     }
 
     /// Lays one layer over the weaker ones, all but its parameters.
     pub fn lay(&mut self, source: &'d Source) {
         let origin = |span: Span| Origin { file: source.file, at: span.start as u32, layer: source.layer };
-        for path in &source.table.unset {
+        // What two sets of a node both take back is gone after the first.
+        let is_new = |path: &&At<String>| !states(&self.sets, |set| &set.unset, &path.value);
+        let paths: Vec<&At<String>> = source.table.unset.iter().filter(is_new).collect();
+        for path in paths {
             let at = origin(path.span);
             self.unset(path, at);
         }
+
         let table = &source.table;
+        let is_set = matches!(source.layer, Layer::Set(_));
         let merged = &mut self.merged;
+        if let Some(state) = &table.state {
+            merged.state = Some(Stated::new(state.value, origin(state.span)));
+        }
         if let Some(arch) = &table.arch {
             let value = match arch.value {
                 ArchName::X86_64 => Arch::X86_64,
@@ -137,11 +192,17 @@ impl<'d> Merge<'d> {
                 merged.user_data = Some(Stated::new(&name.value, origin(name.span)));
             }
             if let Some(name) = &told.vendor_data {
-                merged.vendor_data.push(Stated::new(&name.value, origin(name.span)));
+                let is_repeat = is_set && merged.vendor_data.iter().any(|known| is_same_part(*known, &name.value));
+                if !is_repeat {
+                    merged.vendor_data.push(Stated::new(&name.value, origin(name.span)));
+                }
             }
             if let Some(keys) = &told.meta_data {
                 merged.meta_data.lay(&keys.value, &origin);
             }
+        }
+        if is_set {
+            self.sets.push(source);
         }
     }
 
@@ -216,7 +277,7 @@ impl<'d> Merge<'d> {
         let configuration = &self.desired.boots[usize::from(boot.value)];
         let images = images(configuration, configuration.for_arch(self.merged.arch.value));
         let of_images = images.map(|(image, layer)| ParamList {
-            elements: &image.params,
+            elements: Cow::Borrowed(&image.params),
             file: configuration.file,
             layer,
             unset: None,
@@ -224,8 +285,8 @@ impl<'d> Merge<'d> {
         let of_layers = layers.iter().filter(|_| !configuration.sealed).map(|source| {
             let unset = source.table.unset.iter().find(|path| path.value == "params");
             let at = |path: &At<String>| Origin { file: source.file, at: path.span.start as u32, layer: source.layer };
-            let Source { file, layer, table } = source;
-            ParamList { elements: &table.params, file: *file, layer: *layer, unset: unset.map(at) }
+            let elements = elements(layers, source);
+            ParamList { elements, file: source.file, layer: source.layer, unset: unset.map(at) }
         });
         of_images.chain(of_layers).collect()
     }
@@ -239,8 +300,35 @@ impl<'d> Merge<'d> {
         let sources = &self.desired.sources;
         let place = |origin: Origin| sources.place(origin);
         let Merged { sought, found, .. } = &mut self.merged;
-        params.lay(list.elements, &origin, &mut Laying { place: &place, sought, found }, &mut self.findings);
+        params.lay(&list.elements, &origin, &mut Laying { place: &place, sought, found }, &mut self.findings);
     }
+}
+
+/// Returns the parameters of a layer; of a set without those that an earlier set of the node states, too.
+fn elements<'d>(layers: &[&'d Source], source: &'d Source) -> Cow<'d, [At<String>]> {
+    let all = &source.table.params;
+    let earlier: Vec<&Source> = layers.iter().copied().filter(|other| is_earlier_set(other, source)).collect();
+    if earlier.is_empty() {
+        return Cow::Borrowed(all);
+    }
+    all.iter().filter(|element| !states(&earlier, |set| &set.params, &element.value)).cloned().collect()
+}
+
+fn is_earlier_set(other: &Source, source: &Source) -> bool {
+    match (other.layer, source.layer) {
+        (Layer::Set(other), Layer::Set(own)) => other < own,
+        _ => false,
+    }
+}
+
+/// Tells whether a list of one of these sets has a text.
+fn states(sets: &[&Source], list: fn(&LayerTable) -> &Vec<At<String>>, text: &str) -> bool {
+    sets.iter().any(|set| list(&set.table).iter().any(|known| known.value == text))
+}
+
+/// Tells whether a part of the vendor-data is this file, as another set states it.
+fn is_same_part(known: Stated<&str>, name: &str) -> bool {
+    matches!(known.origin.layer, Layer::Set(_)) && known.value == name
 }
 
 /// Lists what a boot configuration says of an image, weakest first.
@@ -257,6 +345,7 @@ impl Merged<'_> {
         self,
         desired: &Desired,
         class: Option<&desired::Class>,
+        own_vars: &BTreeSet<&str>,
         engine: &mut Environment<'static>,
         findings: &mut Findings,
     ) -> Class {
@@ -265,7 +354,7 @@ impl Merged<'_> {
         let value = Value::from_dyn_object(Arc::clone(&scope));
         let mut text = |draft: Draft| {
             let origin = draft.origin;
-            Text::new(draft, engine, &value)
+            Text::new(draft, engine, &value, own_vars)
                 .map_err(|error| findings.push(text_finding(desired.sources.place(origin), &error)))
                 .ok()
         };

@@ -5,6 +5,7 @@
 //! writes no script and no document, and knows neither machines as they are nor who asks.
 
 mod blame;
+mod conflicts;
 mod expect;
 mod lines;
 mod merge;
@@ -23,7 +24,7 @@ use rayon::prelude::*;
 
 use crate::desired::template::Rejection;
 use crate::desired::{
-    BootConfiguration, BootKind, CloudInitFile, Desired, Findings, Free, MacSource, NodeState, template,
+    BootConfiguration, BootKind, CloudInitFile, Desired, Findings, Free, MacSource, Node, NodeState, template,
 };
 use crate::model::{Arch, Code, Diagnostic, FileId, Origin, Place, Stated};
 
@@ -57,6 +58,7 @@ pub struct Class {
     pub kernel: Option<Text>,
     pub initrd: Vec<Text>,
     pub params: Vec<Text>,
+    /// Without those that differ by node; [`Resolved::vars`] has them all.
     pub vars: Vars,
     /// The file that is the user-data.
     pub user_data: Option<Stated<Box<str>>>,
@@ -91,7 +93,21 @@ pub struct Expanded<'r> {
 /// Where a finding is an error, what it is about is missing.
 #[must_use]
 pub fn resolve(desired: Arc<Desired>) -> (Resolved, Findings) {
-    let mut findings = Findings::new();
+    let all: BTreeSet<u32> = (0..desired.classes.len() as u32).collect();
+    resolve_judging(desired, &all)
+}
+
+/// Merges all layers of a commit, and returns only findings that concern the one node, by its index, or no node at all.
+#[must_use]
+pub fn resolve_one(desired: Arc<Desired>, node: Option<usize>) -> (Resolved, Findings) {
+    let class = node.map(|node| desired.nodes[node].class);
+    resolve_judging(desired, &class.into_iter().collect())
+}
+
+/// Merges all layers; findings are those of the classes in `judged`.
+fn resolve_judging(desired: Arc<Desired>, judged: &BTreeSet<u32>) -> (Resolved, Findings) {
+    let mut findings = conflicts::conflicts(&desired, judged);
+    let own_vars = own_vars(&desired);
     let mut engine = template::environment(&desired.networks);
     add_templates(&desired, &mut engine, &mut findings);
     let merged: Vec<(Merged<'_>, Findings)> =
@@ -99,16 +115,29 @@ pub fn resolve(desired: Arc<Desired>) -> (Resolved, Findings) {
     let mut found = BTreeSet::new();
     let mut sought = BTreeSet::new();
     let mut classes = Vec::with_capacity(merged.len());
-    for ((merged, told), class) in merged.into_iter().zip(&desired.classes) {
+    let mut ignored = Findings::new();
+    let all = merged.into_iter().zip(&desired.classes).zip(&own_vars).zip(0..);
+    for ((((merged, told), class), own_vars), at) in all {
+        let findings = if judged.contains(&at) { &mut findings } else { &mut ignored };
         findings.extend(told);
         sought.extend(merged.sought.iter().copied());
         found.extend(merged.found.iter().copied());
-        classes.push(merged.finish(&desired, Some(class), &mut engine, &mut findings));
+        classes.push(merged.finish(&desired, Some(class), own_vars, &mut engine, findings));
     }
     let unknown = unknown(&desired, &mut engine, &mut findings);
     takes_nothing(&desired, sought.difference(&found), &mut findings);
-    boots_nothing(&desired, &classes, &mut findings);
+    boots_nothing(&desired, &classes, judged, &mut findings);
     (Resolved { desired, classes, unknown, engine }, findings)
+}
+
+/// Lists, for each class, the variables that differ by node, by the first part of their paths.
+fn own_vars(desired: &Desired) -> Vec<BTreeSet<&str>> {
+    let mut all = vec![BTreeSet::new(); desired.classes.len()];
+    for node in &desired.nodes {
+        let own = &mut all[node.class as usize];
+        own.extend(node.own.iter().flat_map(|layer| layer.vars.keys()).map(String::as_str));
+    }
+    all
 }
 
 fn add_templates(desired: &Desired, engine: &mut Environment<'static>, findings: &mut Findings) {
@@ -148,7 +177,7 @@ fn unknown(desired: &Desired, engine: &mut Environment<'static>, findings: &mut 
     for arch in Arch::ALL {
         let (merged, told) = merge::unknown(desired, boot, arch);
         findings.extend(told);
-        let class = merged.finish(desired, None, engine, findings);
+        let class = merged.finish(desired, None, &BTreeSet::new(), engine, findings);
         let is_local = desired.boots[usize::from(boot.value)].kind == BootKind::Local;
         if class.kernel.is_some() || is_local {
             all.push((arch, class));
@@ -159,7 +188,9 @@ fn unknown(desired: &Desired, engine: &mut Environment<'static>, findings: &mut 
 
 /// Tells of elements that take back or replace what no class has below them.
 fn takes_nothing<'o>(desired: &Desired, origins: impl Iterator<Item = &'o Origin>, findings: &mut Findings) {
-    let layers = desired.groups.iter().map(|group| &group.source).chain(&desired.tables).chain([&desired.defaults]);
+    let groups = desired.groups.iter().map(|group| &group.source);
+    let sets = desired.sets.iter().map(|set| &set.source);
+    let layers = groups.chain(&desired.tables).chain(sets).chain([&desired.defaults]);
     let unset: BTreeSet<(FileId, usize)> =
         layers.flat_map(|source| source.table.unset.iter().map(|path| (source.file, path.span.start))).collect();
     for origin in origins {
@@ -172,9 +203,10 @@ fn takes_nothing<'o>(desired: &Desired, origins: impl Iterator<Item = &'o Origin
 }
 
 /// Tells of active nodes that can boot nothing.
-fn boots_nothing(desired: &Desired, classes: &[Class], findings: &mut Findings) {
+fn boots_nothing(desired: &Desired, classes: &[Class], judged: &BTreeSet<u32>, findings: &mut Findings) {
     let mut told: BTreeSet<(Place, Arch)> = BTreeSet::new();
-    for node in desired.nodes.iter().filter(|node| node.state == NodeState::Active) {
+    let is_judged = |node: &&Node| node.state.value == NodeState::Active && judged.contains(&node.class);
+    for node in desired.nodes.iter().filter(is_judged) {
         let class = &classes[node.class as usize];
         let Some(boot) = class.boot else {
             let place = desired.sources.place(node.origin);
@@ -204,6 +236,13 @@ impl Resolved {
     #[must_use]
     pub fn class(&self, node: usize) -> &Class {
         &self.classes[self.desired.nodes[node].class as usize]
+    }
+
+    /// Returns the variables of a node, by the node's index.
+    #[must_use]
+    pub fn vars(&self, node: usize) -> Cow<'_, Vars> {
+        let own = merge::own_vars(&self.desired, &self.desired.nodes[node]);
+        own.map_or_else(|| Cow::Borrowed(&self.class(node).vars), Cow::Owned)
     }
 
     /// Expands what a node boots, by the node's index.

@@ -1,9 +1,10 @@
 //! What templates may say: the names of a class, and those of one node on top of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::value::{Enumerator, Object, Value};
 
+use super::merge;
 use crate::desired::template::SERVER_MARK;
 use crate::desired::{self, Desired, NicKind, Node};
 use crate::model::Arch;
@@ -72,12 +73,20 @@ pub struct NodeScope {
     desired: Arc<Desired>,
     node: usize,
     class: Arc<ClassScope>,
+    /// The variables of a node that has some of its own.
+    own_vars: OnceLock<Option<Value>>,
 }
 
 impl NodeScope {
     /// Gathers the names of a node, by its index.
     pub fn value(desired: &Arc<Desired>, node: usize, class: &Arc<ClassScope>) -> Value {
-        Value::from_object(Self { desired: Arc::clone(desired), node, class: Arc::clone(class) })
+        let (desired, class) = (Arc::clone(desired), Arc::clone(class));
+        Value::from_object(Self { desired, node, class, own_vars: OnceLock::new() })
+    }
+
+    fn own_vars(&self) -> Option<Value> {
+        let merge = || merge::own_vars(&self.desired, &self.desired.nodes[self.node]).map(|vars| vars.to_value());
+        self.own_vars.get_or_init(merge).clone()
     }
 
     fn nics(&self, node: &Node) -> Value {
@@ -115,6 +124,7 @@ impl Object for NodeScope {
             "ip" => boot_nic()?.ips.first().map(|ip| Value::from(ip.value.to_string())),
             "fqdn" => Some(Value::from(fqdn(desired, node))),
             "nics" => Some(self.nics(node)),
+            "vars" => self.own_vars().or_else(|| self.class.get_value(key)),
             _ => self.class.get_value(key),
         }
     }

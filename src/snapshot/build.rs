@@ -77,11 +77,12 @@ impl Draft {
 pub fn build_part(tree: &Tree, revision: Revision, node: &str) -> (Option<Snapshot>, Findings) {
     let (desired, mut findings) = desired::load(tree);
     let snapshot = desired.map(|desired| {
-        let (resolved, later) = resolve::resolve(Arc::new(desired));
+        let at = desired.nodes.iter().position(|own| *own.name == *node);
+        let (resolved, later) = resolve::resolve_one(Arc::new(desired), at);
         findings.extend(later);
         let mut rendered = Rendered::nothing(resolved.desired.nodes.len());
         let index = Index::new(&resolved.desired.nodes);
-        if let Some(at) = resolved.desired.nodes.iter().position(|own| *own.name == *node) {
+        if let Some(at) = at {
             let one = render(&resolved, at);
             rendered.answers[at] = one.answer;
             rendered.documents[at] = one.documents;
@@ -95,8 +96,14 @@ pub fn build_part(tree: &Tree, revision: Revision, node: &str) -> (Option<Snapsh
 }
 
 /// What only the files of all machines tell: who is there, and what some class states.
-const OF_THE_WHOLE: [Code; 5] =
-    [Code::NoSuchNode, Code::FactsUnknownName, Code::NoSuchBmc, Code::UnsetNothing, Code::ParamNothing];
+const OF_THE_WHOLE: [Code; 6] = [
+    Code::NoSuchNode,
+    Code::FactsUnknownName,
+    Code::NoSuchBmc,
+    Code::MissingPin,
+    Code::UnsetNothing,
+    Code::ParamNothing,
+];
 
 /// Widens places to whole characters of their files: parsers count bytes, and stop inside of a character that they do
 /// not know.
@@ -192,7 +199,7 @@ fn render_all(resolved: &Resolved) -> (Rendered, Findings) {
 fn render(resolved: &Resolved, node: usize) -> RenderedNode {
     let desired = &*resolved.desired;
     let own = &desired.nodes[node];
-    if own.state == NodeState::Retired {
+    if own.state.value == NodeState::Retired {
         return RenderedNode { answer: Answer::Retired, documents: [None; 4], findings: Findings::new() };
     }
 

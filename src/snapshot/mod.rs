@@ -245,7 +245,7 @@ impl Snapshot {
     /// Tells whether a node may boot at all.
     #[must_use]
     pub fn is_retired(&self, node: usize) -> bool {
-        self.nodes()[node].state == NodeState::Retired
+        self.nodes()[node].state.value == NodeState::Retired
     }
 
     /// Selects nodes by a node set expression, with the groups of the commit; indices in the order of nodes.

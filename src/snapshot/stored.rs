@@ -84,7 +84,7 @@ impl Snapshot {
                 name,
                 origin: NOWHERE,
                 class,
-                state: NodeState::Active,
+                state: Stated::new(NodeState::Active, NOWHERE),
                 xname: xname.and_then(|text| Xname::parse(&text).ok()).map(|xname| Stated::new(xname, NOWHERE)),
                 nid: nid.map(|nid| Stated::new(nid, NOWHERE)),
                 serial: serial.map(|serial| Stated::new(serial, NOWHERE)),
@@ -92,6 +92,7 @@ impl Snapshot {
                 bmc: None,
                 system: None,
                 nics: interfaces(nics, &macs, ips).into(),
+                own: Box::default(),
             });
             answers.push(Answer::Script(Prepared { script, digest }));
         }
@@ -132,7 +133,7 @@ fn class(nics: usize) -> Class {
         mtu: None,
         origin: NOWHERE,
     };
-    Class { table: 0, groups: Vec::new(), nics: (0..nics).map(spec).collect() }
+    Class { table: 0, groups: Vec::new(), sets: Vec::new(), nics: (0..nics).map(spec).collect() }
 }
 
 fn desired(classes: Vec<Class>, nodes: Vec<Node>, reach: Reach) -> Desired {
@@ -158,6 +159,7 @@ fn desired(classes: Vec<Class>, nodes: Vec<Node>, reach: Reach) -> Desired {
         classes,
         nodes,
         bmcs: Vec::new(),
+        sets: Vec::new(),
         policy: Policy::default(),
         exceptions: Vec::new(),
     }

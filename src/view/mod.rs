@@ -72,6 +72,9 @@ pub struct Status {
     pub upgraded: Option<UpgradeView>,
     /// Why something waits or is not as it should be, one sentence each.
     pub held: Vec<String>,
+    /// What somebody should look at, though all is served as it should be, one sentence each.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     pub source: SourceView,
     pub store: StoreView,
     pub nodes: NodeCounts,
@@ -310,6 +313,7 @@ impl Status {
             building: None,
             upgraded: None,
             held: Vec::new(),
+            warnings: Vec::new(),
             source,
             store,
             nodes: NodeCounts::default(),

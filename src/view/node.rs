@@ -104,7 +104,7 @@ impl NodeCounts {
         let mut counts = Self::default();
         for node in snapshot.nodes() {
             counts.total += 1;
-            *match node.state {
+            *match node.state.value {
                 NodeState::Active => &mut counts.active,
                 NodeState::Maintenance => &mut counts.maintenance,
                 NodeState::Spare => &mut counts.spare,
@@ -126,7 +126,7 @@ impl NodeView {
         let ips = own.nics.iter().flat_map(|nic| &nic.ips);
         Self {
             name: own.name.to_string(),
-            state: state_name(own.state).into(),
+            state: state_name(own.state.value).into(),
             xname: own.xname.as_ref().map(|xname| xname.value.to_string()),
             nid: own.nid.map(|nid| nid.value),
             arch: class.arch.value.to_string(),

@@ -218,6 +218,26 @@ fn subjects(out: &str) -> (Vec<String>, String) {
 }
 
 #[test]
+fn draining_is_one_line_in_the_file_of_any_machine() {
+    let wishes = example();
+    let drained = "\n[[set]]\nnodes = \"nid[0007,0012]\"\nstate = \"maintenance\"\nreason = \"PSU swap\"\n";
+    let before = wishes.read("nodes/x3000.toml");
+    wishes.write("nodes/x3000.toml", format!("{before}{drained}"));
+    wishes.publish("drain two");
+    wishes.write("nodes/x3000.toml", before);
+    wishes.publish("back again");
+    for node in ["nid0007", "nid0012"] {
+        let (code, out, _) = log(&wishes.clone_dir(), &[node, "-n", "2"]);
+        assert_eq!(code, 0, "{out}");
+        assert!(out.contains("state: active -> maintenance") || out.contains("state: maintenance -> active"), "{out}");
+        assert_eq!(out.matches("state: ").count(), 2, "{out}");
+        assert!(!out.contains("does not check"), "{out}");
+    }
+    let (_, out, _) = log(&wishes.clone_dir(), &["nid0008"]);
+    assert!(!out.contains("drain two") && !out.contains("does not check"), "{out}");
+}
+
+#[test]
 fn a_node_is_followed_past_a_new_name() {
     let wishes = example();
     wishes.edit("groups/login.toml", "secure_boot = true", "secure_boot = false");

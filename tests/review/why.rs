@@ -140,7 +140,7 @@ fn stated(snapshot: &Snapshot, node: usize) -> BTreeSet<(String, Origin)> {
 fn judge(snapshot: &Snapshot) {
     for node in 0..snapshot.nodes().len() {
         let mut told: BTreeSet<Origin> = BTreeSet::new();
-        let overridden = resolve::overridden(snapshot.desired(), snapshot.nodes()[node].class);
+        let overridden = resolve::overridden(snapshot.desired(), &snapshot.nodes()[node]);
         for gone in overridden.iter().filter(|gone| gone.key.starts_with("params.")) {
             assert!(told.insert(gone.origin), "{gone:?} is told twice");
         }
@@ -175,7 +175,7 @@ fn every_way_to_override_is_told() {
     // A parameter that nobody states cannot be taken back.
     let snapshot = build(&Tree::from_fixture(&text.replace(", \"-rd.none\"", "")));
     judge(&snapshot);
-    let all = resolve::overridden(snapshot.desired(), snapshot.nodes()[0].class);
+    let all = resolve::overridden(snapshot.desired(), &snapshot.nodes()[0]);
     let told: Vec<(&str, &str, bool)> = all.iter().map(|gone| (&*gone.key, &*gone.text, gone.is_taken_back)).collect();
     let want = [
         ("kernel", "http://a/k", false),

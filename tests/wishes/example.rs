@@ -40,7 +40,7 @@ fn it_has_no_finding_and_the_shape_that_it_says() {
         [("arm", 32), ("batch", 101), ("canary", 8), ("compute", 112), ("gpu", 16), ("login", 3), ("storage", 6)];
     assert_eq!(groups, expected);
     let mut states: BTreeMap<NodeState, usize> = BTreeMap::new();
-    snapshot.nodes().iter().for_each(|node| *states.entry(node.state).or_default() += 1);
+    snapshot.nodes().iter().for_each(|node| *states.entry(node.state.value).or_default() += 1);
     let expected =
         [(NodeState::Active, 120), (NodeState::Maintenance, 1), (NodeState::Spare, 1), (NodeState::Retired, 1)];
     assert_eq!(states, BTreeMap::from(expected));

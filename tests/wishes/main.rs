@@ -19,4 +19,5 @@ mod laws;
 mod merging;
 mod parameters;
 mod schemas;
+mod sets;
 mod tree;

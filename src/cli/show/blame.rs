@@ -27,7 +27,7 @@ pub struct Blame<'s> {
 impl<'s> Blame<'s> {
     /// Gathers what the layers of a node override.
     pub fn of(snapshot: &'s Snapshot, node: usize) -> Self {
-        Self { snapshot, all: resolve::overridden(snapshot.desired(), snapshot.nodes()[node].class) }
+        Self { snapshot, all: resolve::overridden(snapshot.desired(), &snapshot.nodes()[node]) }
     }
 
     /// Lists what the value that stands at a place stands over, the strongest first.

@@ -1,5 +1,6 @@
 //! What is known of a node, value by value, each with the place that states it.
 
+use crate::desired::AppliedSet;
 use crate::desired::template::SERVER_MARK;
 use crate::model::{Layer, Origin};
 use crate::snapshot::Snapshot;
@@ -24,7 +25,10 @@ pub fn of(snapshot: &Snapshot, node: usize) -> Vec<Fact> {
         all.push(Fact { key: key.into(), path: path.into(), value, origin });
     };
     put("name", "name", own.name.to_string(), Some(own.origin));
-    put("state", "state", own.state.as_str().into(), Some(own.origin));
+    put("state", "state", own.state.value.as_str().into(), Some(own.state.origin));
+    for set in desired.sets(own) {
+        put("set", "set", set_words(set), Some(set.expression.origin));
+    }
     if let Some(xname) = &own.xname {
         put("xname", "xname", xname.value.to_string(), Some(xname.origin));
     }
@@ -65,7 +69,7 @@ pub fn of(snapshot: &Snapshot, node: usize) -> Vec<Fact> {
         }
     }
     boot_facts(snapshot, node, &mut put);
-    for (path, leaf) in class.vars.leaves() {
+    for (path, leaf) in snapshot.resolved().vars(node).leaves() {
         put("var", &format!("vars.{path}"), format!("{path} = {}", leaf.value), Some(leaf.origin));
     }
     for (path, wanted) in &class.expect {
@@ -86,6 +90,18 @@ pub fn of(snapshot: &Snapshot, node: usize) -> Vec<Fact> {
         );
     }
     all
+}
+
+/// Says which nodes a `[[set]]` is for, why, and until when.
+fn set_words(set: &AppliedSet) -> String {
+    let mut text = set.expression.value.to_string();
+    if let Some(reason) = &set.reason {
+        text.push_str(&format!(": {reason}"));
+    }
+    if let Some(until) = &set.until {
+        text.push_str(&format!(" (until {})", until.value));
+    }
+    text
 }
 
 fn boot_facts(snapshot: &Snapshot, node: usize, put: &mut impl FnMut(&str, &str, String, Option<Origin>)) {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::expect::Expect;
 use super::layer::{CloudInitTable, LayerTable, NicTable, layered};
-use super::words::{ArchName, MacSource, Protocol, Tls};
+use super::words::{ArchName, MacSource, NodeState, Protocol, Tls};
 use crate::desired::at::{At, FreeTable};
 
 /// `cluster.toml`: what holds for the cluster as a whole.
@@ -97,5 +97,8 @@ layered! {
         /// The nodes of the group, as a node set; joined with those that name the group themselves.
         #[serde(default)]
         pub nodes: Option<At<String>>,
+        /// The state of the group's nodes; a node's own table is stronger.
+        #[serde(default)]
+        pub state: Option<At<NodeState>>,
     }
 }

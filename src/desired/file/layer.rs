@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::expect::Expect;
-use super::words::{ArchName, MacSource, NicKind};
+use super::words::{ArchName, MacSource, NicKind, NodeState};
 use crate::desired::at::{At, FreeTable, OneOrMany};
+use crate::model::Span;
 
 /// Adds the keys that every layer has to a table, and a function that takes them out.
 macro_rules! layered {
@@ -49,6 +50,7 @@ macro_rules! layered {
             /// Takes out the keys that every layer has.
             pub fn take_layer(&mut self) -> LayerTable {
                 LayerTable {
+                    state: None,
                     boot: self.boot.take(),
                     params: self.params.take().unwrap_or_default(),
                     vars: self.vars.take(),
@@ -69,6 +71,8 @@ pub(super) use layered;
 /// The keys that every layer has, from whichever table stated them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LayerTable {
+    /// Only groups, nodes and sets state it.
+    pub state: Option<At<NodeState>>,
     pub boot: Option<At<String>>,
     pub params: Vec<At<String>>,
     pub vars: Option<At<FreeTable>>,
@@ -123,6 +127,32 @@ pub struct NicTable {
     #[serde(default)]
     #[schemars(range(min = 68, max = 65535))]
     pub mtu: Option<At<u32>>,
+}
+
+impl NicTable {
+    /// Lists what the table states, all but the name: the key, the value as text, and its bytes.
+    #[must_use]
+    pub fn stated(&self) -> Vec<(&'static str, String, Span)> {
+        let Self { name: _, kind, network, boot, mac, guid, ip, members, link, mtu } = self;
+        let text = |key, at: &Option<At<String>>| at.as_ref().map(|at| (key, at.value.clone(), at.span));
+        let list = |key, items: &[At<String>]| {
+            let first = items.first()?;
+            let texts: Vec<&str> = items.iter().map(|item| item.value.as_str()).collect();
+            Some((key, texts.join(" "), first.span))
+        };
+        let all = [
+            kind.as_ref().map(|at| ("kind", at.value.as_str().to_owned(), at.span)),
+            text("network", network),
+            boot.as_ref().map(|at| ("boot", at.value.to_string(), at.span)),
+            text("mac", mac),
+            text("guid", guid),
+            ip.as_ref().and_then(|ips| list("ip", &ips.0)),
+            members.as_ref().and_then(|members| list("members", members)),
+            text("link", link),
+            mtu.as_ref().map(|at| ("mtu", at.value.to_string(), at.span)),
+        ];
+        all.into_iter().flatten().collect()
+    }
 }
 
 /// What cloud-init is told.

@@ -18,7 +18,7 @@ pub use exceptions::{DateText, ExceptionTable, ExceptionsFile};
 pub use expect::{Expect, ExpectBios, ExpectBoot, ExpectDrives, ExpectParts};
 pub use layer::{CloudInitTable, LayerTable, NicTable};
 pub use network::NetworkFile;
-pub use nodes::{BmcTable, InlineBmc, NodeBmc, NodeTable, NodesFile};
+pub use nodes::{BmcTable, InlineBmc, NodeBmc, NodeTable, NodesFile, SetTable};
 pub use policy::{InstallRail, PolicyDrift, PolicyFile, PolicyGuard};
 pub use words::{
     ArchName, BmcKind, BootKind, BootMode, BootOverride, BootTarget, MacSource, NicKind, NodeState, Power, Protocol,

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
+use super::exceptions::DateText;
 use super::expect::Expect;
 use super::layer::{CloudInitTable, LayerTable, NicTable, layered};
 use super::words::{ArchName, BmcKind, MacSource, NodeState, Protocol, Tls};
@@ -22,6 +23,9 @@ pub struct NodesFile {
     /// Management controllers of nodes, chassis, switches and power distribution units.
     #[serde(default)]
     pub bmc: Vec<BmcTable>,
+    /// What holds for single nodes, over what their tables and groups say.
+    #[serde(default)]
+    pub set: Vec<SetTable>,
 }
 
 layered! {
@@ -29,7 +33,11 @@ layered! {
     pub struct NodeTable {
         /// The name, or a pattern of names; it says how many nodes the table declares.
         #[schemars(required)]
-    pub name: Option<At<String>>,
+        pub name: Option<At<String>>,
+        /// The names of the pattern that are left out, as a node set such as `nid[0007,0012]`: their places are left
+        /// out of all patterns of the table.
+        #[serde(default)]
+        pub except: Option<At<String>>,
         /// The place in the machine room, a pattern as long as the name.
         #[serde(default)]
         pub xname: Option<At<String>>,
@@ -57,6 +65,29 @@ layered! {
     }
 }
 
+layered! {
+    /// What holds for some nodes, over what their tables and groups say. Two tables that set one key of a node to
+    /// different values are an error.
+    pub struct SetTable {
+        /// The nodes, as a node set such as `nid[0007,0012]` or `@gpu`.
+        #[schemars(required)]
+        pub nodes: Option<At<String>>,
+        /// The state of these nodes.
+        #[serde(default)]
+        pub state: Option<At<NodeState>>,
+        /// Further groups that these nodes are in. `unset = ["groups.NAME"]` takes them out of a group.
+        #[serde(default)]
+        pub groups: Vec<At<String>>,
+        /// Why these nodes are different.
+        #[serde(default)]
+        pub reason: Option<At<String>>,
+        /// The last day on which the table is needed, such as `2026-12-31`. It holds until it is removed; after that day
+        /// `muster check` and `muster status` warn.
+        #[serde(default)]
+        pub until: Option<At<DateText>>,
+    }
+}
+
 /// One or many management controllers. A bracketed string is a pattern.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -64,6 +95,9 @@ pub struct BmcTable {
     /// The name, or a pattern of names; it says how many BMCs the table declares.
     #[schemars(required)]
     pub name: Option<At<String>>,
+    /// The names of the pattern that are left out, as a node set: their places are left out of all patterns of the table.
+    #[serde(default)]
+    pub except: Option<At<String>>,
     /// The place in the machine room; the name itself where that is an xname.
     #[serde(default)]
     pub xname: Option<At<String>>,

@@ -12,6 +12,9 @@ macro_rules! words {
         pub enum $name { $(#[serde(rename = $word)] $variant,)+ }
 
         impl $name {
+            /// Every value, in the order of the list.
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
+
             /// Returns the word that the files use.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
