@@ -79,6 +79,8 @@
 //! 10. Git beats reality: what is declared is never contested by what was seen; the contradiction is drift.
 //! 11. Accounts are named in git and read on the host. The type that holds a password prints as dots; one that a BMC refused
 //!     is not tried again until a person says so.
+//! 12. A commit hurts only itself: whatever it holds (depth, size, time, an abort), the last good one is served on, now and
+//!     after a restart.
 //!
 //! # Where this house differs from its plan
 //!
@@ -98,6 +100,10 @@
 //!   crates that have it bring a second set of arithmetic.
 //! - The store keeps rendered documents beside scripts, so that a start serves whole nodes before anything is built, and goes
 //!   on with them where an upgrade refuses the inputs.
+//! - Templates reach the engine with guards around what their expressions keep and multiply ([`desired::template`]): its fuel
+//!   counts what it does, but neither what lazily joined lists grow to nor how deep values nest.
+//! - A server builds each commit in a child process ([`trial`]) and takes the scripts from it, but loads and resolves the
+//!   same files itself: a Snapshot shares too much to be handed over whole.
 //! - What decides by itself is the newest commit's own signature, not those of the commits below it; whoever signs a merge
 //!   answers for it.
 

@@ -1,12 +1,13 @@
 //! Commands that build commits run in a process of their own, started by this one with the same arguments: whatever a
 //! commit does to it, a person or a git server reads a sentence and gets an exit code.
 
-use std::io::{self, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, ExitStatus};
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::Failure;
 
 /// Says to the second process that it is one.
 const MARK: &str = "_MUSTER_APART";
@@ -67,10 +68,6 @@ fn code(status: ExitStatus) -> ExitCode {
         24 => "it took more processor time than it may",
         _ => "it died",
     };
-    let _ = writeln!(
-        io::stderr(),
-        "error: this command came to no result: {why} (signal {signal})\n  \
-         hint: something in the commit is too large, too deep or without an end; `muster serve` refuses such a commit"
-    );
-    ExitCode::from(2)
+    let hint = "something in the commit is too large, too deep or without an end; `muster serve` refuses such a commit";
+    Failure::new(format!("this command came to no result: {why} (signal {signal})")).hint(Some(hint.into())).report()
 }

@@ -64,7 +64,7 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut root = Muster::command().disable_help_subcommand(true);
     root.build();
     let mut all = vec![("muster.1".to_owned(), page("muster", &root)?)];
-    for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
+    for command in root.get_subcommands() {
         let name = format!("muster-{}", command.get_name());
         all.push((format!("{name}.1"), page(&name, command)?));
     }

@@ -42,8 +42,6 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use failure::Failure;
 
-use crate::trial;
-
 /// Keep a cluster as its git repository says: check it, show it, boot it.
 #[derive(Debug, Parser)]
 #[command(name = "muster", version, max_term_width = 100, propagate_version = true)]
@@ -75,8 +73,6 @@ enum Command {
     Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
-    #[command(name = trial::COMMAND, hide = true)]
-    Build(build::Build),
 }
 
 impl Command {
@@ -99,8 +95,7 @@ impl Command {
             | Self::Adopt(_)
             | Self::Schema(_)
             | Self::Completions(_)
-            | Self::Man(_)
-            | Self::Build(_) => false,
+            | Self::Man(_) => false,
         }
     }
 }
@@ -126,6 +121,9 @@ pub enum Outcome {
 /// Runs the program and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(code) = build::run() {
+        return code;
+    }
     output::guard_panics();
     let muster = match parse() {
         Ok(muster) => muster,
@@ -161,7 +159,6 @@ pub fn main() -> ExitCode {
         Command::Schema(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
-        Command::Build(command) => command.run(),
     };
     match result {
         Ok(Outcome::AsWished) => ExitCode::SUCCESS,

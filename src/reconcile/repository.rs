@@ -25,14 +25,14 @@ pub fn find(settings: &Settings) -> Result<RepoAddress, ServeError> {
 fn find_here(path: &Path, settings: &Settings) -> Result<PathBuf, ServeError> {
     match Repo::open(path, Trust::Named) {
         Ok(repo) => Ok(repo.root().canonicalize().unwrap_or_else(|_| repo.root().into())),
-        // It may be away for now; what the store has is served.
+        // It may be away for now; what the store has is served, or what the mirror kept.
         Err(
             error @ (GitError::PathMissing { .. }
             | GitError::NotRepository { .. }
             | GitError::BrokenLink { .. }
             | GitError::Io { .. }),
-        ) if settings.store.exists() => {
-            warn!(error = %chain(&error), "the repository is away; what the store has is served until it is back");
+        ) if settings.store.exists() || settings.mirror().exists() => {
+            warn!(error = %chain(&error), "the repository is away; what this host has is served until it is back");
             Ok(settled(path, MAX_LINKS))
         }
         Err(error) => match Repo::open(path, Trust::Person) {
