@@ -200,6 +200,13 @@ async fn status(State(serving): Shared) -> Response<Body> {
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
         status.warnings = overdue_sets(snapshot.desired(), today);
     }
+    match serving.counters.other_arch.load(Ordering::Relaxed) {
+        0 => {}
+        boots => status.held.push(format!(
+            "{boots} boots since the start were of machines that named another architecture than git declares for their \
+             node; `muster boots` and the log name the nodes"
+        )),
+    }
     let held = serving.roll.held();
     status.held.extend(held.iter().take(HELD_TOLD).map(ToString::to_string));
     if held.len() > HELD_TOLD {

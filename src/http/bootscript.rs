@@ -17,11 +17,11 @@ use super::boot::{Asked, Boot};
 use super::counters::Refusal;
 use super::now;
 use super::query::{Query, TooLong};
-use super::serving::Seen;
+use super::serving::{Seen, Slot};
 use crate::drift::runs;
 use crate::ipxe::{Ask, Script};
 use crate::model::MacAddr;
-use crate::observed::{MAX_USER_AGENT, UnknownMac, bounded};
+use crate::observed::{MAX_ARCH, MAX_USER_AGENT, UnknownMac, bounded};
 use crate::snapshot::{self, Prepared, Snapshot, UnknownAnswer};
 use keys::{Found, Identity, Keys};
 
@@ -212,6 +212,7 @@ impl Lookup<'_> {
         let slot = &self.asked.serving.slots[node];
         slot.record(&seen, self.snapshot.revision(), prepared.digest);
         self.asked.serving.counters.boot();
+        self.note_arch(node, slot);
         if let Found::Named { other: Some(other), .. } = self.found {
             self.asked.serving.counters.contradictions.fetch_add(1, Ordering::Relaxed);
             // Once a node: a machine that boots again and again says the same.
@@ -224,6 +225,24 @@ impl Lookup<'_> {
                      for another"
                 );
             }
+        }
+    }
+
+    /// Tells of a machine that names another architecture than its node's: it is given the node's script all the same.
+    fn note_arch(&self, node: usize, slot: &Slot) {
+        let Some(arch) = self.query.arch.as_deref() else { return };
+        let declared = self.snapshot.other_arch(node, arch);
+        if declared.is_some() {
+            self.asked.serving.counters.other_arch.fetch_add(1, Ordering::Relaxed);
+        }
+        if slot.is_newly_other_arch(declared.is_some())
+            && let Some(declared) = declared
+        {
+            let (node, arch) = (&self.snapshot.nodes()[node].name, bounded(arch, MAX_ARCH));
+            tracing::warn!(
+                %node, %declared, %arch, mac = ?self.keys.mac,
+                "a machine names another architecture than git declares for its node; it is given what git declares"
+            );
         }
     }
 

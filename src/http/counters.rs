@@ -92,6 +92,8 @@ pub struct Counters {
     pub unknown_dropped: AtomicU64,
     /// Boots of machines whose UUID or serial number is declared for another node.
     pub contradictions: AtomicU64,
+    /// Boots of machines that named another architecture than git declares for their node.
+    pub other_arch: AtomicU64,
     /// Commits that were taken into service.
     pub accepted: AtomicU64,
     /// Commits that were refused.

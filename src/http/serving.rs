@@ -182,6 +182,7 @@ pub struct Slot {
     last: Mutex<Last>,
     dirty: AtomicBool,
     contradicted: AtomicBool,
+    other_arch: AtomicBool,
 }
 
 #[derive(Default)]
@@ -234,6 +235,7 @@ impl Slot {
             last: Mutex::default(),
             dirty: AtomicBool::new(false),
             contradicted: AtomicBool::new(false),
+            other_arch: AtomicBool::new(false),
         }
     }
 
@@ -261,7 +263,12 @@ impl Slot {
         let mut locked = self.lock();
         let last = &mut *locked;
         let found_by = seen.mac.filter(|_| seen.by_mac);
-        last.booted.fetched(Boot::new(seen.at, seen.address, revision.clone(), digest, found_by), seen.teller);
+        // The architecture is named by the first question of a machine only, and its attempts after that are the same machine's.
+        let is_same = |fetch: &&BootFetch| fetch.address == seen.address && fetch.mac == seen.mac;
+        let known = last.fetch.as_ref().filter(is_same).and_then(|fetch| fetch.arch.clone());
+        let arch = seen.arch.map(|arch| bounded(arch, MAX_ARCH)).or(known);
+        let boot = Boot::new(seen.at, seen.address, revision.clone(), digest, found_by);
+        last.booted.fetched(Boot { arch: arch.clone(), ..boot }, seen.teller);
         match &mut last.fetch {
             Some(fetch) => {
                 fetch.at = seen.at;
@@ -273,7 +280,7 @@ impl Slot {
                 }
                 if last.said != said {
                     fetch.user_agent = bounded(seen.user_agent, MAX_USER_AGENT);
-                    fetch.arch = seen.arch.map(|arch| bounded(arch, MAX_ARCH));
+                    fetch.arch = arch;
                 }
             }
             none => {
@@ -285,7 +292,7 @@ impl Slot {
                     revision: revision.clone(),
                     digest,
                     mac: seen.mac,
-                    arch: seen.arch.map(|arch| bounded(arch, MAX_ARCH)),
+                    arch,
                 });
             }
         }
@@ -313,6 +320,11 @@ impl Slot {
     /// Tells whether this is the first time that a machine's keys contradict each other here.
     pub(super) fn is_first_contradiction(&self) -> bool {
         !self.contradicted.swap(true, Ordering::Relaxed)
+    }
+
+    /// Takes in whether the machine names another architecture than its node's; true if it did not the last time.
+    pub(super) fn is_newly_other_arch(&self, is_other: bool) -> bool {
+        !self.other_arch.swap(is_other, Ordering::Relaxed) && is_other
     }
 
     fn take_dirty(&self) -> Option<Dirty> {

@@ -56,6 +56,9 @@ pub struct Boot {
     pub digest: [u8; 32],
     /// The MAC address that the node was found by, where it was found by one.
     pub mac: Option<MacAddr>,
+    /// The architecture that the machine named, at most [`MAX_ARCH`] characters; an attempt that names none keeps the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arch: Option<Box<str>>,
     /// When cloud-init said from there that it was done, in unix milliseconds.
     pub confirmed: Option<i64>,
     /// When the machine's BMC last showed it off or starting after that, in unix milliseconds.
@@ -86,7 +89,7 @@ impl Boot {
     /// Takes what was fetched at one time; nothing was said of it yet.
     #[must_use]
     pub fn new(at: i64, address: IpAddr, revision: Revision, digest: [u8; 32], mac: Option<MacAddr>) -> Self {
-        Self { at, address, revision, digest, mac, confirmed: None, reset: None }
+        Self { at, address, revision, digest, mac, arch: None, confirmed: None, reset: None }
     }
 }
 
@@ -141,8 +144,9 @@ impl Booted {
 impl From<&BootFetch> for Booted {
     /// Takes a fetch of which only itself is known: an earlier version kept no more.
     fn from(fetch: &BootFetch) -> Self {
-        let BootFetch { node: _, at, address, user_agent: _, revision, digest, mac, arch: _ } = fetch;
-        Self { last: None, uncounted: Some(Boot::new(*at, *address, revision.clone(), *digest, *mac)) }
+        let BootFetch { node: _, at, address, user_agent: _, revision, digest, mac, arch } = fetch;
+        let boot = Boot::new(*at, *address, revision.clone(), *digest, *mac);
+        Self { last: None, uncounted: Some(Boot { arch: arch.clone(), ..boot }) }
     }
 }
 

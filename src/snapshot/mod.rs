@@ -164,6 +164,18 @@ impl Snapshot {
         &self.unknown
     }
 
+    /// Returns the architecture that git declares for a node if a machine that boots as it names another, in iPXE's words.
+    ///
+    /// Nothing is known of a stored Snapshot's.
+    #[must_use]
+    pub fn other_arch(&self, node: usize, named: &str) -> Option<Arch> {
+        if self.is_stored() {
+            return None;
+        }
+        let declared = self.resolved.class(node).arch.value;
+        (Arch::from_ipxe(named) != Some(declared)).then_some(declared)
+    }
+
     /// Returns what a machine is answered that nobody declares, by the architecture that it says it has.
     ///
     /// Without one it is asked for it, whatever it would then be answered (wire notes, section 2.1).

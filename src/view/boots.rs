@@ -65,6 +65,9 @@ pub struct RunView {
     pub booted_as: Option<String>,
     /// A later fetch of another script, which is not counted since nobody can tell that the node made it.
     pub uncounted: Option<RunBoot>,
+    /// The architecture that git declares, if the machine named another at that boot; null otherwise.
+    #[serde(default)]
+    pub other_arch: Option<String>,
 }
 
 /// Whether a node runs what it would be given today.
@@ -87,6 +90,9 @@ pub struct RunBoot {
     /// The full id of the commit that was served.
     pub revision: String,
     pub script_digest: String,
+    /// The architecture that the machine named, in iPXE's words.
+    #[serde(default)]
+    pub arch: Option<String>,
     /// When cloud-init said from there that it was done.
     pub confirmed: Option<String>,
 }
@@ -129,6 +135,9 @@ pub struct RunFold {
     pub renamed: u64,
     /// For how many of them somebody fetched another script later, which is not counted.
     pub uncounted: u64,
+    /// How many of these machines named another architecture than git declares for their node.
+    #[serde(default)]
+    pub other_arch: u64,
     /// How what they booted differs from what they would be given today; null where they booted today's commit.
     pub how: Option<HowView>,
 }
@@ -193,6 +202,7 @@ impl RunView {
             )
             | None => known.and_then(|known| known.uncounted.as_ref()),
         };
+        let named = boot.and_then(|boot| boot.arch.as_deref());
         Self {
             name: snapshot.nodes()[node].name.to_string(),
             state,
@@ -205,6 +215,7 @@ impl RunView {
             },
             booted_as: known.and_then(|known| known.booted_as.as_deref()).map(str::to_owned),
             uncounted: later.map(RunBoot::of),
+            other_arch: named.and_then(|named| snapshot.other_arch(node, named)).map(|arch| arch.to_string()),
         }
     }
 }
@@ -216,6 +227,7 @@ impl RunBoot {
             address: boot.address.to_string(),
             revision: boot.revision.to_string(),
             script_digest: hex(&boot.digest),
+            arch: boot.arch.as_deref().map(str::to_owned),
             confirmed: boot.confirmed.map(rfc3339),
         }
     }

@@ -298,3 +298,48 @@ fn a_store_that_no_server_wrote_is_no_source_of_boots() {
     let (code, out, talk) = said(&wishes, &["drift", "--store", &file]);
     assert!(code == Some(0) && !out.contains("script"), "{out}{talk}");
 }
+
+/// A machine of the wrong kind under a right address is served what git says, and told of in log, status and `boots`.
+#[test]
+fn another_architecture_than_the_nodes_is_told() {
+    let wishes = cluster();
+    let served = serve(&wishes, &[]);
+    let head = wishes.git(&["rev-parse", "HEAD"]);
+    until_runs(&served, &head, [0, 0, 3]);
+    let ask = |mac: u8, arch: &str| {
+        let target = format!("/boot/v1/bootscript?mac=02:00:00:00:00:0{mac}{arch}");
+        let agent = [("User-Agent", "iPXE/1.21.1")];
+        http::request_from(ip(mac), served.boot(), "GET", &target, &agent, b"").expect("it answers").text().to_owned()
+    };
+    // A BIOS iPXE has 32 bits on a machine of 64; and one that says nothing is not another.
+    assert_eq!(ask(1, "&arch=i386"), ask(1, ""));
+    assert_eq!(ask(2, "&arch=x86_64"), ask(2, "&arch=arm64"), "the node's script, whoever asks");
+    // Its next attempt names none, and is the same machine's.
+    ask(2, "&retry=1");
+    ask(2, "&arch=arm64");
+    ask(3, "&arch=riscv64");
+
+    until_runs(&served, &head, [3, 0, 0]);
+    let told = |name: &str| (row(&served, name)["other_arch"].clone(), row(&served, name)["boot"]["arch"].clone());
+    assert_eq!(told("n1"), (Value::Null, "i386".into()));
+    assert_eq!(told("n2"), ("x86_64".into(), "arm64".into()));
+    assert_eq!(told("n3"), ("x86_64".into(), "riscv64".into()));
+    let status = served.get_api("/api/v1/status").text().to_owned();
+    assert!(status.contains("3 boots since the start were of machines that named another architecture"), "{status}");
+    let is_told = |line: &&String| line.contains("a machine names another architecture than git declares");
+    let log = served.log();
+    let warned: Vec<_> = log.iter().filter(is_told).collect();
+    assert_eq!(warned.len(), 2, "each node once: {warned:#?}");
+    assert!(warned[0].contains("\"n2\"") && warned[0].contains("arm64") && warned[0].contains("x86_64"), "{warned:#?}");
+
+    let (code, text, talk) = said(&wishes, &["boots", "--server", served.api()]);
+    assert_eq!(code, Some(0), "{text}{talk}");
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("2 of another architecture than git declares"), "{text}");
+
+    // What was told outlives the server.
+    let (_, _) = served.stop();
+    let served = serve(&wishes, &[]);
+    until_runs(&served, &head, [3, 0, 0]);
+    assert_eq!(row(&served, "n2")["other_arch"], "x86_64");
+}

@@ -118,6 +118,7 @@ fn one(key: Key<'_>, rows: &[&RunView]) -> RunFold {
         confirmed: count(|row| row.boot.as_ref().is_some_and(|boot| boot.confirmed.is_some())),
         renamed: count(|row| row.booted_as.is_some()),
         uncounted: count(|row| row.uncounted.is_some()),
+        other_arch: count(|row| row.other_arch.is_some()),
         how: None,
     }
 }

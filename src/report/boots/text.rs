@@ -89,6 +89,7 @@ fn booted(fold: &RunFold, now: i64, page: &mut Page) {
         (fold.confirmed, "confirmed by cloud-init"),
         (fold.renamed, "booted under another name"),
         (fold.uncounted, "fetched another script later, which is not counted"),
+        (fold.other_arch, "of another architecture than git declares"),
     ] {
         if count > 0 {
             parts.push(format!("{count} {what}"));
