@@ -167,7 +167,30 @@ fn agree(text: &str, ours: &NodeSet, mut theirs: Vec<String>, fold: &str) {
         theirs.sort();
     }
     assert_eq!(names, theirs, "{text}");
-    assert_eq!(ours.to_string(), fold, "{text}");
+    let stepped = ours.to_string();
+    assert_eq!(listed(&stepped), fold, "{text}");
+    assert!(stepped.len() <= fold.len(), "{text}: {stepped} is no shorter than {fold}");
+}
+
+/// Lists the numbers of each step, as ClusterShell does unless it is asked for steps.
+fn listed(fold: &str) -> String {
+    let item = |item: &str| {
+        let Some((range, step)) = item.split_once('/') else { return item.to_owned() };
+        let (first, last) = range.split_once('-').expect("a step is of a range");
+        let number = |text: &str| text.parse::<u64>().expect("digits");
+        let width = first.len();
+        let all = (number(first)..=number(last)).step_by(number(step) as usize);
+        all.map(|number| format!("{number:0width$}")).collect::<Vec<_>>().join(",")
+    };
+    let mut text = String::new();
+    let mut rest = fold;
+    while let Some((before, after)) = rest.split_once('[') {
+        let (inside, after) = after.split_once(']').expect("a bracket closes");
+        let items: Vec<String> = inside.split(',').map(item).collect();
+        text.push_str(&format!("{before}[{}]", items.join(",")));
+        rest = after;
+    }
+    text + rest
 }
 
 fn has_digits_after(text: &str) -> bool {

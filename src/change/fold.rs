@@ -8,20 +8,25 @@ use sha2::{Digest, Sha256};
 
 use super::lines::{self, Part};
 use super::mask::{self, Identity, Mask, Width};
+use super::naming::Naming;
 use super::{Change, Fate, MachineChange, Reach, Side, Subject, Value, ValueChange};
 use crate::desired::DIGEST_DIGITS;
 use crate::model::NodeSet;
+use crate::snapshot::Snapshot;
 
 /// How many lines before and after a change are told with it.
 const AROUND: usize = 2;
+
+/// Into how many folds equal lines in different places are parted at most.
+const MAX_APART: usize = 4;
 
 /// The bytes of a digest that are told: enough that no two changes of a site's life share one.
 const DIGEST_BYTES: usize = DIGEST_DIGITS / 2;
 
 /// An equal change of some machines.
 ///
-/// What belongs to each machine alone stands in its texts as a hole, `<name>` once
-/// [`with_holes`](super::with_holes) has written it; of a fold of one machine nothing does.
+/// What belongs to each machine alone stands in its texts as a hole, `<name>`; of a fold of one machine nothing does. So does
+/// what the request decides, such as `<server>`. If a text says `<name>` itself, the hole is called `<name 2>`.
 #[derive(Debug)]
 pub struct Fold<'c> {
     /// In natural order of their names.
@@ -34,6 +39,7 @@ pub struct Fold<'c> {
     pub values: Vec<FoldedValue>,
     pub patches: Vec<(Part, Vec<MaskedHunk>)>,
     width: Width,
+    naming: Naming,
 }
 
 /// One value of a fold; the places are those of its first machine.
@@ -59,11 +65,14 @@ pub struct MaskedHunk {
 struct Masked {
     width: Width,
     old: Mask,
+    new: Mask,
     /// Without the lines around.
     content: Content,
     key: [u8; 32],
-    /// Its own values that are not the same on both sides.
+    /// Its own values that are not the same on both sides, where its lines change, and by which keys it is found.
     own: Vec<u8>,
+    /// Of the lines around what only comes or only goes.
+    around: [u8; 32],
 }
 
 /// The lines that are taken away, and those that stand in their place.
@@ -91,6 +100,7 @@ pub fn fold(change: &Change) -> Vec<Fold<'_>> {
             places.iter().for_each(|place| masked[alone[*place]] = std::mem::take(&mut wide[*place]));
         }
     }
+    let mut groups: Vec<Vec<usize>> = groups.into_iter().flat_map(|places| apart(&masked, places)).collect();
     groups.sort_by_key(|places| {
         let first = &change.machines[places[0]];
         (first.subject, Reverse(places.len()), rank(&first.fate), places[0])
@@ -107,6 +117,16 @@ fn equal<'m>(masked: impl Iterator<Item = &'m Masked>) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = equal.into_values().collect();
     groups.sort();
     groups
+}
+
+/// Parts machines for which equal lines come or go in different places, unless these are so many that a computed value
+/// must stand there.
+fn apart(masked: &[Masked], places: Vec<usize>) -> Vec<Vec<usize>> {
+    let mut by_around: BTreeMap<[u8; 32], Vec<usize>> = BTreeMap::new();
+    for at in &places {
+        by_around.entry(masked[*at].around).or_default().push(*at);
+    }
+    if by_around.len() > MAX_APART { vec![places] } else { by_around.into_values().collect() }
 }
 
 /// The gravest first.
@@ -130,11 +150,14 @@ fn one<'c>(change: &'c Change, masked: &[Masked], places: &[usize]) -> Fold<'c> 
     // One machine has nothing to be equal to.
     let content = if machines.len() == 1 { Content::exact(first) } else { masked[places[0]].content.clone() };
     let values = content.values.into_iter().enumerate();
-    let values = values.map(|(at, change)| FoldedValue { more_places: more_places(&machines, at), change }).collect();
+    let values = values.map(|(at, change)| FoldedValue { more_places: more_places(&machines, at), change });
     let covers = (machines.len() > 1).then(|| &masked[places[0]]);
     let patches = content.patches.into_iter();
     let patches = patches.map(|(part, hunks)| (part, around(change, first, part, hunks, covers))).collect();
-    Fold { machines, set, digest, values, patches, width: masked[places[0]].width }
+    let (values, width) = (Vec::from_iter(values), masked[places[0]].width);
+    let mut fold = Fold { machines, set, digest, values, patches, width, naming: Naming::default() };
+    fold.name_holes((fold.machines.len() > 1).then(|| &masked[places[0]]));
+    fold
 }
 
 fn more_places(machines: &[&MachineChange], at: usize) -> usize {
@@ -262,7 +285,9 @@ impl Masked {
             digest.update(machine.name.as_bytes());
         }
         content.feed(&mut digest);
-        Self { width, content, key: digest.finalize().into(), own: own(&base, &head), old }
+        let mut own = own(&base, &head);
+        own.extend(places(change, machine));
+        Self { width, around: around_digest(machine, &old), content, key: digest.finalize().into(), own, old, new }
     }
 }
 
@@ -286,7 +311,76 @@ fn own(base: &[Identity], head: &[Identity]) -> Vec<u8> {
     text
 }
 
+/// Writes where the lines of a machine change, and by which keys it is found: what makes its change this one and no other.
+fn places(change: &Change, machine: &MachineChange) -> Vec<u8> {
+    let mut digest = Sha256::new();
+    let mut put = |text: &str| {
+        digest.update((text.len() as u64).to_le_bytes());
+        digest.update(text);
+    };
+    for patch in &machine.patches {
+        put(patch.part.as_str());
+        for hunk in patch.hunks.iter() {
+            put(&format!("{} {}", hunk.before, hunk.after));
+            for line in [&hunk.above, &hunk.below] {
+                put(if line.is_some() { "+" } else { "-" });
+                put(line.as_deref().unwrap_or_default());
+            }
+        }
+    }
+    for key in &machine.keys {
+        let name = |side: &Snapshot, at: Option<usize>| at.map(|at| side.nodes()[at].name.clone()).unwrap_or_default();
+        let (base, head) = (name(&change.base, key.base), name(&change.head, key.head));
+        [key.what, &key.text, &base, &head].into_iter().for_each(&mut put);
+    }
+    digest.finalize().to_vec()
+}
+
+/// Digests the lines around those that only come or only go, with a machine's own values covered: what is replaced says by
+/// itself where it stands.
+fn around_digest(machine: &MachineChange, old: &Mask) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for patch in &machine.patches {
+        let moving = patch.hunks.iter().filter(|hunk| hunk.removed.is_empty() || hunk.added.is_empty());
+        for line in moving.flat_map(|hunk| [&hunk.above, &hunk.below]) {
+            let line = line.as_ref().map(|line| old.cover(line)).unwrap_or_default();
+            digest.update((line.len() as u64).to_le_bytes());
+            digest.update(line);
+        }
+    }
+    digest.finalize().into()
+}
+
 impl Fold<'_> {
+    /// Names the holes in all texts.
+    fn name_holes(&mut self, covers: Option<&Masked>) {
+        let mut texts: Vec<&str> = Vec::new();
+        for value in &self.values {
+            texts.extend([&value.change.old, &value.change.new].into_iter().flatten().map(|value| &*value.text));
+        }
+        for hunk in self.patches.iter().flat_map(|(_, hunks)| hunks) {
+            texts.extend(hunk.lines().map(String::as_str));
+        }
+        let marks = covers.into_iter().flat_map(|masked| masked.old.holes().chain(masked.new.holes()));
+        let naming = Naming::new(&texts, marks.map(|(mark, _)| mark));
+
+        for value in &mut self.values {
+            for value in [&mut value.change.old, &mut value.change.new].into_iter().flatten() {
+                value.text = naming.write(&value.text).into();
+            }
+        }
+        for hunk in self.patches.iter_mut().flat_map(|(_, hunks)| hunks) {
+            hunk.lines_mut().for_each(|line| *line = naming.write(line));
+        }
+        self.naming = naming;
+    }
+
+    /// Lists the names of the holes that each request fills, or that follow from the rest of the text: `server`, `path`,
+    /// `who`, `again`, `bootif` and `boundary`, or with a number if a text says the same itself.
+    pub fn request_holes(&self) -> impl Iterator<Item = &str> {
+        self.naming.of_requests()
+    }
+
     /// Returns what the machines are to the wishes.
     #[must_use]
     pub fn subject(&self) -> Subject {
@@ -319,19 +413,20 @@ impl Fold<'_> {
         if self.machines.len() == 1 {
             return BTreeMap::new();
         }
-        let lines = self.patches.iter().flat_map(|(_, hunks)| hunks);
-        let lines =
-            lines.flat_map(|hunk| hunk.before.iter().chain(&hunk.removed).chain(&hunk.added).chain(&hunk.after));
-        let values = self.values.iter().flat_map(|value| [&value.change.old, &value.change.new]).flatten();
-        let mut texts = lines.map(String::as_str).chain(values.map(|value| &*value.text));
         let (base, head) = identities(change, machine, self.width);
         let (old, new) = Mask::both(&base, &head);
         let all: BTreeMap<&str, &str> = old.holes().chain(new.holes()).collect();
-        let mut used: BTreeMap<String, String> = BTreeMap::new();
-        for text in texts.by_ref().filter(|text| mask::has_holes(text)) {
-            let found = all.iter().filter(|(hole, _)| text.contains(**hole));
-            used.extend(found.map(|(hole, value)| (mask::name_of(hole), (*value).to_owned())));
-        }
-        used
+        let own = self.naming.names().filter_map(|(name, mark)| Some((name.to_owned(), (*all.get(mark)?).to_owned())));
+        own.collect()
+    }
+}
+
+impl MaskedHunk {
+    fn lines(&self) -> impl Iterator<Item = &String> {
+        self.before.iter().chain(&self.removed).chain(&self.added).chain(&self.after)
+    }
+
+    fn lines_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        self.before.iter_mut().chain(&mut self.removed).chain(&mut self.added).chain(&mut self.after)
     }
 }

@@ -43,10 +43,16 @@ pub enum Rail {
         /// How many nodes the base has.
         of: usize,
     },
-    MaxRemovals(u32),
+    MaxRemovals {
+        most: u32,
+        /// How many of them are not gone by name: newly retired, or their machine boots something else by another name.
+        others: usize,
+    },
     /// These groups, by name, lose their last node.
     Emptied(Vec<Box<str>>),
     Install,
+    /// An account of a BMC goes where none of these went.
+    Accounts,
 }
 
 /// A fold that breaks a rail.
@@ -101,9 +107,10 @@ impl Rail {
         match self {
             Self::MaxNodes(_) => "max_nodes",
             Self::MaxPercent { .. } => "max_percent",
-            Self::MaxRemovals(_) => "max_removals",
+            Self::MaxRemovals { .. } => "max_removals",
             Self::Emptied(_) => "emptied",
             Self::Install => "install",
+            Self::Accounts => "accounts",
         }
     }
 }
@@ -120,7 +127,11 @@ impl Breach {
             Rail::MaxPercent { percent, of } => {
                 format!("{nodes} change{s} beside {of} there were, and `max_percent` is {percent}")
             }
-            Rail::MaxRemovals(most) => format!("{nodes} {is} removed, and `max_removals` is {most}"),
+            Rail::MaxRemovals { most, others: 0 } => format!("{nodes} {is} removed, and `max_removals` is {most}"),
+            Rail::MaxRemovals { most, others } => format!(
+                "{nodes} {is} removed ({others} of them retired, or renamed to boot something else), and `max_removals` \
+                 is {most}"
+            ),
             Rail::Emptied(groups) => {
                 let names = groups.iter().map(|group| format!("`{group}`")).collect::<Vec<_>>().join(", ");
                 let lose = if groups.len() == 1 { "loses its" } else { "lose their" };
@@ -130,6 +141,12 @@ impl Breach {
                 let machines = if self.folds.iter().any(|fold| fold.set.is_empty()) { "machines" } else { "nodes" };
                 let who = if count == 1 { machines.trim_end_matches('s') } else { machines };
                 format!("{count} {who} would come to boot by an installer, which `install` guards")
+            }
+            Rail::Accounts => {
+                let machines = if count == 1 { "1 machine".to_owned() } else { format!("{count} machines") };
+                format!(
+                    "BMC accounts would go to new addresses, or by other TLS modes, for {machines}, which `accounts` guards"
+                )
             }
         }
     }

@@ -5,11 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::accounts::accounts;
 use super::guard::{Breach, Broken, Judgement, Rail, StaleAllow};
 use super::installers::Installers;
-use super::{Change, Fate, Fold, MachineChange, Side, Subject};
+use super::mask::{self, Mask, Width};
+use super::{Change, Fate, Fold, MachineChange, Part, Side, Subject, ValueChange};
 use crate::desired::Guard;
 use crate::model::{Origin, Place, Stated};
+use crate::snapshot::Snapshot;
 
 /// Judges a change of all machines by the rails of both sides; `folds` are all of [`fold()`](super::fold()).
 ///
@@ -42,7 +45,7 @@ impl<'c> Judging<'c> {
     fn breaches(&self, allowed: &BTreeSet<&str>) -> Vec<Breach> {
         let mut all = Vec::new();
         let is_node = |machine: &MachineChange| machine.subject == Subject::Node;
-        let is_removed = |machine: &MachineChange| is_node(machine) && machine.fate == Fate::Removed;
+        let is_removed = |machine: &MachineChange| is_node(machine) && self.is_lost(machine);
         let (nodes, removed) = (self.broken(allowed, &is_node), self.broken(allowed, &is_removed));
         let (base, head) = (self.base, self.head);
         let most = |most: u32| move |count: usize| (count > most as usize).then_some(Rail::MaxNodes(most));
@@ -55,10 +58,14 @@ impl<'c> Judging<'c> {
             }
         };
         all.extend(self.number((base.max_percent, head.max_percent), &nodes, share));
-        let most = |most: u32| move |count: usize| (count > most as usize).then_some(Rail::MaxRemovals(most));
+        let is_hidden = |machine: &MachineChange| is_removed(machine) && machine.fate != Fate::Removed;
+        let others: usize = self.broken(allowed, &is_hidden).iter().map(|fold| fold.count).sum();
+        let most =
+            |most: u32| move |count: usize| (count > most as usize).then_some(Rail::MaxRemovals { most, others });
         all.extend(self.number((base.max_removals, head.max_removals), &removed, most));
         all.extend(self.emptied(allowed));
         all.extend(self.install(allowed));
+        all.extend(self.accounts(allowed));
         all
     }
 
@@ -117,15 +124,34 @@ impl<'c> Judging<'c> {
         (sources.place(origin), sources.line(origin.file, origin.at))
     }
 
-    /// Finds the groups that had nodes and have none; one whose very nodes are in a new group has another name only.
+    /// Tells whether a node is served no more: it is gone, newly retired, or a node of another name has its machine and boots
+    /// something else.
+    fn is_lost(&self, machine: &MachineChange) -> bool {
+        let (base, head) = (&self.change.base, &self.change.head);
+        match (&machine.fate, machine.base, machine.head) {
+            (Fate::Removed, _, _) => true,
+            (Fate::Added, _, _) | (_, None, _) | (_, _, None) => false,
+            (fate, Some(old), Some(new)) => {
+                let is_retired = head.is_retired(new) && !base.is_retired(old);
+                let is_renamed = matches!(fate, Fate::Renamed { .. });
+                is_retired || (is_renamed && !boots_the_same(self.change, machine, (old, new)))
+            }
+        }
+    }
+
+    /// Finds the groups that had nodes and have none. Nodes that are retired count for nothing if any other was there; a
+    /// group whose very nodes are in a new group that does the same has another name only.
     fn emptied(&self, allowed: &BTreeSet<&str>) -> Option<Breach> {
         let head = self.head.emptied.map(|origin| (Side::Head, origin));
         let stated = head.or(self.base.emptied.map(|origin| (Side::Base, origin)))?;
-        let (old, new) = (self.change.base.desired(), self.change.head.desired());
-        let gone = old.groups.iter().filter(|group| {
-            let has_nodes = |name: &str| new.group(name).is_some_and(|group| !group.members.is_empty());
-            !group.members.is_empty() && !has_nodes(&group.name)
+        let (base, head) = (&self.change.base, &self.change.head);
+        let serves = |side: &Snapshot, members: &[u32]| members.iter().any(|at| !side.is_retired(*at as usize));
+        let gone = base.desired().groups.iter().filter(|group| {
+            let left = head.desired().group(&group.name).map(|group| &group.members[..]).unwrap_or_default();
+            let loses_all = !group.members.is_empty() && left.is_empty();
+            loses_all || (serves(base, &group.members) && !serves(head, left))
         });
+
         let mut members: BTreeSet<usize> = BTreeSet::new();
         let mut groups: Vec<Box<str>> = Vec::new();
         for group in gone {
@@ -140,13 +166,20 @@ impl<'c> Judging<'c> {
         (!folds.is_empty()).then(|| self.breach(Rail::Emptied(groups), stated, folds))
     }
 
-    /// Tells whether a group that the base does not have holds exactly the nodes of these places in the base.
+    /// Tells whether a group that the base does not have holds exactly the nodes of these places in the base, and none of
+    /// them differs in anything but the names of its groups.
     fn is_renamed(&self, members: &BTreeSet<usize>) -> bool {
         let (old, new) = (self.change.base.desired(), self.change.head.desired());
-        // Whoever comes into a new group differs in its groups, and is among these.
-        let nodes = self.change.machines.iter().filter(|machine| machine.subject == Subject::Node);
+        // A node that comes into a new group differs in its groups, and is among these.
+        let nodes = || self.change.machines.iter().filter(|machine| machine.subject == Subject::Node);
+        let is_same = |change: &ValueChange| matches!(&*change.key, "groups" | "order of groups" | "name");
+        let mut own = nodes().filter(|machine| is_among(members, machine));
+        if !own.all(|machine| machine.values.iter().all(is_same)) {
+            return false;
+        }
+
         let was: BTreeMap<usize, Option<usize>> =
-            nodes.filter_map(|machine| Some((machine.head?, machine.base))).collect();
+            nodes().filter_map(|machine| Some((machine.head?, machine.base))).collect();
         let fresh = new.groups.iter().filter(|group| old.group(&group.name).is_none());
         fresh.into_iter().any(|group| {
             let before: Option<BTreeSet<usize>> =
@@ -160,10 +193,35 @@ impl<'c> Judging<'c> {
         let stated = head.as_ref().map(|stated| (Side::Head, stated.origin));
         let stated = stated.or(base.as_ref().map(|stated| (Side::Base, stated.origin)))?;
         let names = [base, head].into_iter().flatten().flat_map(|stated| &stated.value).map(|name| &**name).collect();
-        let installers = Installers { names };
+        let installers = Installers::new(self.change, names);
         let folds = self.broken(allowed, &|machine| installers.come_to(self.change, machine));
         (!folds.is_empty()).then(|| self.breach(Rail::Install, stated, folds))
     }
+
+    fn accounts(&self, allowed: &BTreeSet<&str>) -> Option<Breach> {
+        let head = self.head.accounts.map(|origin| (Side::Head, origin));
+        let stated = head.or(self.base.accounts.map(|origin| (Side::Base, origin)))?;
+        let new: BTreeSet<usize> = accounts(self.change).into_iter().flat_map(|account| account.bmcs).collect();
+        let folds = self.broken(allowed, &|machine| match (machine.subject, machine.head) {
+            (Subject::Node, Some(at)) => {
+                self.change.head.nodes()[at].bmc.is_some_and(|bmc| new.contains(&(bmc.value as usize)))
+            }
+            (Subject::Bmc, Some(at)) => new.contains(&at),
+            (Subject::Node | Subject::Bmc, None) | (Subject::Unknown, _) => false,
+        });
+        (!folds.is_empty()).then(|| self.breach(Rail::Accounts, stated, folds))
+    }
+}
+
+/// Tells whether two nodes boot the same, but for what is each one's own.
+fn boots_the_same(change: &Change, machine: &MachineChange, (old, new): (usize, usize)) -> bool {
+    let covered = |side: &Snapshot, node: usize, text: String| {
+        let own = mask::identities(side, node, Width::Narrow);
+        Mask::both(&own, &[]).0.cover(&text)
+    };
+    let base = covered(&change.base, old, change.text(machine, Part::Script, Side::Base));
+    let head = covered(&change.head, new, change.text(machine, Part::Script, Side::Head));
+    base == head
 }
 
 /// Tells whether a machine is one of the nodes at these places of the base.

@@ -45,6 +45,9 @@ pub struct Hunk {
     pub after: u32,
     pub removed: Vec<Box<str>>,
     pub added: Vec<Box<str>>,
+    /// The lines of the old text right before and right after, if any.
+    pub above: Option<Box<str>>,
+    pub below: Option<Box<str>>,
 }
 
 /// Splits a text into lines, each with its ending, and a script's kernel line into its parameters, each with the blank
@@ -95,11 +98,13 @@ pub fn hunks(part: Part, old: &str, new: &str) -> Vec<Hunk> {
         }
         let (before, after) = (op.old_range(), op.new_range());
         if !is_open {
+            let above = before.start.checked_sub(1).map(|at| Box::from(old[at]));
             let (before, after) = (before.start as u32, after.start as u32);
-            all.push(Hunk { before, after, removed: Vec::new(), added: Vec::new() });
+            all.push(Hunk { before, after, removed: Vec::new(), added: Vec::new(), above, below: None });
         }
         is_open = true;
         let hunk = all.last_mut().expect("one was just opened");
+        hunk.below = old.get(before.end).map(|line| Box::from(*line));
         hunk.removed.extend(old[before].iter().map(|line| Box::from(*line)));
         hunk.added.extend(new[after].iter().map(|line| Box::from(*line)));
     }

@@ -187,29 +187,14 @@ impl Mask {
     }
 }
 
-/// Tells whether a text has any hole.
-pub fn has_holes(text: &str) -> bool {
-    text.contains(OPEN)
-}
-
-/// Returns the name of a hole.
-pub fn name_of(hole: &str) -> String {
-    hole.trim_start_matches(OPEN).trim_end_matches(CLOSE).to_owned()
-}
-
-/// Writes a masked text for people: holes as `<name>`.
-#[must_use]
-pub fn with_holes(text: &str) -> String {
-    text.replace([OPEN, '\u{1}'], "<").replace([CLOSE, '\u{2}'], ">")
-}
+/// Stands for the line that keeps the parts of a message apart.
+pub const BOUNDARY: &str = "\u{3}boundary\u{4}";
 
 /// Puts a hole in the place of the line that keeps the parts of a message apart: it follows from the parts.
 pub fn without_boundary(text: &str) -> String {
     let begins = text.strip_prefix("Content-Type: multipart/mixed; boundary=\"");
     match begins.and_then(|rest| rest.split_once('"')) {
-        Some((boundary, _)) if boundary.starts_with("muster-") => {
-            text.replace(boundary, &format!("{OPEN}boundary{CLOSE}"))
-        }
+        Some((boundary, _)) if boundary.starts_with("muster-") => text.replace(boundary, BOUNDARY),
         Some(_) | None => text.to_owned(),
     }
 }
@@ -217,6 +202,10 @@ pub fn without_boundary(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn with_holes(text: &str) -> String {
+        text.replace(OPEN, "<").replace(CLOSE, ">")
+    }
 
     fn identity(what: &str, value: &str, after: &'static str) -> Identity {
         Identity { what: what.into(), value: value.into(), after }

@@ -5,6 +5,7 @@
 //! explains is said to be one. Nodes are matched by name, and those that were renamed by who they are. This room knows
 //! neither git nor who reads the result.
 
+mod accounts;
 mod compare;
 mod costs;
 mod fold;
@@ -15,6 +16,7 @@ mod judge;
 mod keys;
 mod lines;
 mod mask;
+mod naming;
 mod pairs;
 mod servers;
 #[cfg(test)]
@@ -26,6 +28,7 @@ use std::sync::Arc;
 
 use crate::snapshot::Snapshot;
 
+pub use accounts::{NewAccount, accounts};
 pub use compare::compare;
 pub use costs::{Costs, costs};
 pub use fold::{Fold, FoldedValue, MaskedHunk, fold};
@@ -33,7 +36,6 @@ pub use guard::{Breach, Broken, Judgement, Rail, StaleAllow};
 pub use judge::judge;
 pub use keys::KeyChange;
 pub use lines::{Hunk, Part, hunks, lines};
-pub use mask::with_holes;
 pub use servers::Vantage;
 pub use texts::Fill;
 pub use values::{Spot, Value, ValueChange};

@@ -200,6 +200,154 @@ fn nobody_comes_to_boot_by_an_installer_unseen() {
     assert_eq!(told(&between(&base, &head).1), one, "whoever takes the rail away is judged by it");
 }
 
+/// A cluster as files, for what [`Site`] does not vary.
+fn cluster(files: &str) -> Arc<Snapshot> {
+    let text = format!("//- cluster.toml\nname = \"a\"\n{files}");
+    let (snapshot, findings) = snapshot::build(&Tree::from_fixture(&text), Revision::work_tree());
+    Arc::new(snapshot.unwrap_or_else(|| panic!("{findings:#?}\n{text}")))
+}
+
+fn told_between(base: &str, head: &str) -> Vec<String> {
+    let change = compare(&cluster(base), &cluster(head), None);
+    let folds = fold(&change);
+    let judgement = judge(&change, &folds);
+    // Allowing what is told is enough.
+    let allow = format!("allow = {:?}\n", judgement.to_allow());
+    let mended = compare(&cluster(base), &cluster(&head.replace("#allow\n", &allow)), None);
+    assert!(judge(&mended, &fold(&mended)).is_sound(), "{head}");
+    told(&judgement)
+}
+
+const WIPES_STRANGERS: &str = "[defaults]\nboot = \"live\"\n[unknown]\naction = \"boot\"\nboot = \"wipe\"\n\
+     //- boot/live.toml\nkind = \"live\"\nkernel = \"http://i/k\"\n//- boot/wipe.toml\nkind = \"live\"\nkernel = \"http://i/w\"\n\
+     //- policy.toml\n[guard]\ninstall = [\"wipe\"]\n#allow\n//- nodes/a.toml\n";
+
+#[test]
+fn every_key_of_a_machine_is_asked_what_it_would_boot() {
+    let uuid = "uuid = \"4c4c4544-0a4b-1c2d-8e3f-b7c04f4e3132\"\n";
+    let node = |name: &str, keys: &str| format!("[[node]]\nname = \"{name}\"\n{keys}");
+    let mac = |mac: &str| format!("nics = [{{ name = \"e\", mac = \"02:00:00:00:00:{mac}\" }}]\n");
+    let judged = |base: String, head: String| {
+        told_between(&format!("{WIPES_STRANGERS}{base}"), &format!("{WIPES_STRANGERS}{head}"))
+    };
+    let one = ["install: 1 node would come to boot by an installer, which `install` guards"];
+    let base = || node("a1", &(uuid.to_owned() + "serial = \"XK71\"\n" + &mac("01")));
+    assert_eq!(judged(base(), node("a1", &(uuid.to_owned() + "serial = \"XK71\"\n" + &mac("10")))), one);
+    assert_eq!(judged(base(), node("a1", &("serial = \"XK71\"\n".to_owned() + &mac("01")))), one, "no UUID any more");
+    assert_eq!(judged(base(), base() + &node("a2", uuid)), one, "a UUID of two nodes finds neither");
+    let moved = node("a1", &(uuid.to_owned() + &mac("01"))) + &node("dummy", "serial = \"XK71\"\nboot = \"wipe\"\n");
+    assert_eq!(judged(base(), moved), one, "a serial number on a dummy");
+    assert_eq!(judged(node("a1", ""), node("b1", "")), one, "a machine that is known by its name alone");
+
+    let swapped = node("a1", &mac("02")) + &node("a2", &mac("01"));
+    assert_eq!(judged(node("a1", &mac("01")) + &node("a2", &mac("02")), swapped), [""; 0], "both boot what they did");
+    assert_eq!(judged(base(), node("c1", &(uuid.to_owned() + "serial = \"XK71\"\n" + &mac("01")))), [""; 0]);
+}
+
+#[test]
+fn what_boots_from_disk_is_no_installer_and_a_copy_of_one_is() {
+    let files = |node: &str, boots: &str| {
+        format!(
+            "[defaults]\nboot = \"live\"\n//- boot/live.toml\nkind = \"live\"\nkernel = \"http://i/k\"\n{boots}\
+             //- policy.toml\n[guard]\ninstall = [\"wipe\"]\n#allow\n//- nodes/a.toml\n[[node]]\nname = \"a[1-2]\"\n{node}"
+        )
+    };
+    let two = ["install: 2 nodes would come to boot by an installer, which `install` guards"];
+    let (disk, wipe) =
+        ("//- boot/wipe.toml\nkind = \"local\"\n", "//- boot/wipe.toml\nkind = \"live\"\nkernel = \"http://i/w\"\n");
+    let on_wipe = "boot = \"wipe\"\n";
+    assert_eq!(told_between(&files(on_wipe, disk), &files(on_wipe, wipe)), two);
+    assert_eq!(told_between(&files("", disk), &files(on_wipe, disk)), [""; 0]);
+
+    let copy = |more: &str| wipe.to_owned() + "//- boot/fresh.toml\nkind = \"live\"\nkernel = \"http://i/w\"\n" + more;
+    let on_copy = "boot = \"fresh\"\n";
+    assert_eq!(told_between(&files("", wipe), &files(on_copy, &copy("params = [\"quiet\"]\n"))), two);
+    // That it was there before, and no machine booted it, makes it none.
+    assert_eq!(told_between(&files("", &copy("")), &files(on_copy, &copy(""))), two);
+
+    // One kernel for both: parameters tell which is which, wherever they are stated.
+    let shared =
+        "//- boot/wipe.toml\nkind = \"live\"\nkernel = \"http://i/k\"\nparams = [\"quiet\", \"inst.ks=http://i/ks\"]\n";
+    assert_eq!(told_between(&files("", shared), &files("params = [\"debug\"]\n", shared)), [""; 0]);
+    assert_eq!(
+        told_between(&files("", shared), &files("params = [\"quiet\", \"inst.ks=http://i/ks\"]\n", shared)),
+        two
+    );
+}
+
+#[test]
+fn a_removal_by_another_name_is_a_removal() {
+    let guard = "[guard]\nmax_removals = 0\nemptied = true";
+    let base = site(guard);
+    let mut head = base.clone();
+    (head.nodes[0].0, head.nodes[0].3) = ("c1", "wipe");
+    let others = "1 node is removed (1 of them retired, or renamed to boot something else), and `max_removals` is 0";
+    assert_eq!(told(&between(&base, &head).1), [format!("max_removals: {others}")]);
+
+    let retired = |nodes: &str| {
+        format!(
+            "layers = [\"gpu\"]\n[defaults]\nboot = \"live\"\n//- boot/live.toml\nkind = \"live\"\nkernel = \"http://i/k\"\n\
+             //- groups/gpu.toml\nparams = [\"gpu\"]\n//- policy.toml\n{guard}\n#allow\n//- nodes/a.toml\n{nodes}"
+        )
+    };
+    let node =
+        |name: &str, state: &str| format!("[[node]]\nname = \"{name}\"\ngroups = [\"gpu\"]\nstate = \"{state}\"\n");
+    let base = retired(&(node("a1", "active") + &node("a2", "retired")));
+    let all = retired(&(node("a1", "retired") + &node("a2", "retired")));
+    let want = [format!("max_removals: {others}"), "emptied: `gpu` loses its last node, which `emptied` guards".into()];
+    assert_eq!(told_between(&base, &all), want);
+}
+
+#[test]
+fn a_group_that_only_looks_like_the_old_one_empties_it() {
+    let files = |group: &str, name: &str| {
+        format!(
+            "layers = [\"{name}\"]\n[defaults]\nboot = \"live\"\n//- boot/live.toml\nkind = \"live\"\nkernel = \"http://i/k\"\n\
+             //- policy.toml\n[guard]\nemptied = true\n#allow\n//- nodes/a.toml\n[[node]]\nname = \"a[1-2]\"\n\
+             groups = [\"{name}\"]\n//- groups/{name}.toml\n{group}"
+        )
+    };
+    let base = files("params = [\"gpu\"]\n", "gpu");
+    assert_eq!(told_between(&base, &files("params = [\"gpu\"]\n", "gpus")), [""; 0]);
+    let nothing = files("description = \"sets nothing\"\n", "gpus");
+    assert_eq!(told_between(&base, &nothing), ["emptied: `gpu` loses its last node, which `emptied` guards"]);
+}
+
+#[test]
+fn an_account_that_goes_elsewhere_is_guarded() {
+    let files = |bmcs: &str| {
+        format!(
+            "credentials = [\"ops\", \"root\"]\n[defaults]\nboot = \"live\"\n\
+             //- boot/live.toml\nkind = \"live\"\nkernel = \"http://i/k\"\n\
+             //- policy.toml\n[guard]\naccounts = true\n#allow\n//- nodes/a.toml\n[[node]]\nname = \"a1\"\nbmc = \"b1\"\n{bmcs}"
+        )
+    };
+    let bmc = |name: &str, url: &str, more: &str| {
+        format!("[[bmc]]\nname = \"{name}\"\nurl = \"{url}\"\ncredentials = \"ops\"\n{more}")
+    };
+    let base = files(&bmc("b1", "https://10.1.0.1", ""));
+    let judged = |head: String| told_between(&base, &files(&head));
+    let one = [
+        "accounts: BMC accounts would go to new addresses, or by other TLS modes, for 1 machine, which `accounts` guards",
+    ];
+    assert_eq!(judged(bmc("b1", "https://10.1.0.1", "kind = \"chassis\"\n")), [""; 0]);
+    assert_eq!(judged(bmc("b1", "http://10.1.0.1", "")), one);
+    assert_eq!(judged(bmc("b1", "https://192.0.2.6", "")), one);
+    assert_eq!(judged(bmc("b1", "https://10.1.0.1", "tls = \"insecure\"\n")), one);
+    assert_eq!(judged(bmc("b1", "https://10.1.0.1", "").replace("ops", "root")), one);
+    assert_eq!(judged(bmc("b1", "https://10.1.0.1", "") + &bmc("b2", "http://192.0.2.6", "")), one, "behind no node");
+    assert_eq!(
+        judged(bmc("b1", "https://10.1.0.1", "") + &bmc("b2", "http://192.0.2.6", "protocol = \"none\"\n")),
+        [""; 0]
+    );
+
+    let head = cluster(&files(&(bmc("b1", "https://10.1.0.1", "") + &bmc("b[2-3]", "http://192.0.2.[6-7]", ""))));
+    let new = super::accounts(&compare(&cluster(&base), &head, None));
+    let said: Vec<_> =
+        new.iter().map(|new| (new.credential.as_deref(), new.protection, &*new.set, new.urls.len())).collect();
+    assert_eq!(said, [(Some("ops"), "in clear text", "b[2-3]", 2)]);
+}
+
 #[test]
 fn what_is_allowed_for_nothing_is_told_with_its_place() {
     let guard = "[guard]\nmax_removals = 0\nallow = [\"0011223344556677\"]";

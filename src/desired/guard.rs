@@ -11,7 +11,7 @@ pub const DIGEST_DIGITS: usize = 16;
 
 /// Checks the table.
 pub fn lower(here: &Here<'_>, file: PolicyGuard, boots: &[BootConfiguration], findings: &mut Findings) -> Guard {
-    let PolicyGuard { max_nodes, max_percent, max_removals, emptied, install, allow } = file;
+    let PolicyGuard { max_nodes, max_percent, max_removals, emptied, install, accounts, allow } = file;
     if let Some(share) = max_percent.as_ref().filter(|share| share.value > 100) {
         let message = format!("`max_percent` is 0 to 100, not {}", share.value);
         findings.push(Diagnostic::new(Code::BadValue, here.place(share.span), message));
@@ -30,6 +30,7 @@ pub fn lower(here: &Here<'_>, file: PolicyGuard, boots: &[BootConfiguration], fi
         max_removals: max_removals.map(|at| Stated::new(at.value, here.origin(at.span))),
         emptied: emptied.filter(|at| at.value).map(|at| here.origin(at.span)),
         install,
+        accounts: accounts.filter(|at| at.value).map(|at| here.origin(at.span)),
         allow: digests(here, allow.unwrap_or_default(), findings),
     }
 }
@@ -87,7 +88,9 @@ mod tests {
 
     #[test]
     fn nothing_is_guarded_that_nobody_says() {
-        for text in ["", "[drift]", "[guard]", "[guard]\nemptied = false\ninstall = false\nallow = []"] {
+        for text in
+            ["", "[drift]", "[guard]", "[guard]\nemptied = false\ninstall = false\naccounts = false\nallow = []"]
+        {
             assert_eq!(guard(text), Guard::default(), "{text}");
             assert!(!guard(text).has_rails());
         }
@@ -99,7 +102,7 @@ mod tests {
         assert_eq!(told.max_nodes.map(|stated| (stated.value, stated.origin.at)), Some((0, 20)));
         assert_eq!(told.install.as_ref().map(|stated| stated.value.len()), Some(0));
         assert_eq!(&*told.allow[0].value, "00112233445566ff");
-        assert!(told.has_rails());
+        assert!(told.has_rails() && guard("[guard]\naccounts = true").has_rails());
         assert!(!guard("[guard]\nallow = [\"00112233445566ff\"]").has_rails());
     }
 }

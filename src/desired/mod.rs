@@ -314,6 +314,8 @@ pub struct Guard {
     pub emptied: Option<Origin>,
     /// That no machine may come to boot by an installer: the names of those that are not of kind `install`.
     pub install: Option<Stated<Vec<Box<str>>>>,
+    /// Where it is stated that no account may go to a new BMC address, or by another TLS mode.
+    pub accounts: Option<Origin>,
     /// Digests of changes that may be made all the same, each once.
     pub allow: Vec<Stated<Box<str>>>,
 }
@@ -322,8 +324,9 @@ impl Guard {
     /// Tells whether there is any rail.
     #[must_use]
     pub fn has_rails(&self) -> bool {
-        let Self { max_nodes, max_percent, max_removals, emptied, install, allow: _ } = self;
-        max_nodes.is_some() || max_percent.is_some() || max_removals.is_some() || emptied.is_some() || install.is_some()
+        let Self { max_nodes, max_percent, max_removals, emptied, install, accounts, allow: _ } = self;
+        let numbers = max_nodes.is_some() || max_percent.is_some() || max_removals.is_some();
+        numbers || emptied.is_some() || install.is_some() || accounts.is_some()
     }
 }
 

@@ -21,7 +21,8 @@ pub enum Hole {
 }
 
 impl Hole {
-    const ALL: [Self; 5] = [Self::Server, Self::Path, Self::Who, Self::Again, Self::BootIf];
+    /// Every hole.
+    pub const ALL: [Self; 5] = [Self::Server, Self::Path, Self::Who, Self::Again, Self::BootIf];
 
     /// Returns the text that stands for the hole: a name between control characters, which no script holds.
     #[must_use]

@@ -10,7 +10,8 @@ use super::schema::published;
 /// What a change of the wishes means for machines.
 ///
 /// Equal changes are folded. What belongs to each machine alone stands in texts as a hole, such as `<name>` or
-/// `<new eth0.mac>`; `machines` has what stands there for each of them. A script's kernel line is split: each parameter is
+/// `<new eth0.mac>`; `machines` has what stands there for each of them. If a text says `<name>` itself, the hole has another
+/// name, such as `name 2`: what is in angle brackets and is a hole neither of the machine nor of the fold is text. A script's kernel line is split: each parameter is
 /// a line that begins with its blank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DiffView {
@@ -31,8 +32,26 @@ pub struct DiffView {
     /// What the guard rails of policy.toml say; null where only some nodes were compared, which no rail judges.
     #[serde(default)]
     pub guard: Option<GuardView>,
+    /// The accounts that BMCs are newly sent: where none went before, or by another TLS mode.
+    #[serde(default)]
+    pub accounts: Vec<NewAccountView>,
     /// Nodes first, most machines first; every machine that differs is in exactly one.
     pub folds: Vec<FoldView>,
+}
+
+/// An account that BMCs are sent, as none was before the change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NewAccountView {
+    /// The name of the credential; null if the host has one for each of the BMCs.
+    pub credential: Option<String>,
+    /// The TLS mode, or `in clear text`.
+    pub protection: String,
+    /// How many BMCs.
+    pub count: u64,
+    /// Their names, folded.
+    pub set: String,
+    /// Their addresses, each once.
+    pub urls: Vec<String>,
 }
 
 /// What the change comes to, in nodes.
@@ -84,7 +103,7 @@ pub struct GuardView {
 /// A guard rail that a change breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BreachView {
-    /// Its key in `[guard]`: `max_nodes`, `max_percent`, `max_removals`, `emptied` or `install`.
+    /// Its key in `[guard]`: `max_nodes`, `max_percent`, `max_removals`, `emptied`, `install` or `accounts`.
     pub rail: String,
     /// What breaks it, in one sentence.
     pub told: String,
@@ -139,6 +158,10 @@ pub struct FoldView {
     /// Whether bytes differ that no value explains: the texts are all there is to tell.
     #[serde(default)]
     pub unexplained: bool,
+    /// The names of the holes in its texts that each request fills, or that follow from the rest of a text: `server`, `path`,
+    /// `who`, `again`, `bootif`, `boundary`.
+    #[serde(default)]
+    pub holes: Vec<String>,
     /// The names, folded: `nid[0001-0008]`.
     pub set: String,
     /// In natural order.

@@ -21,7 +21,7 @@ pub use boots::{
 };
 pub use change::{
     BreachView, BrokenView, ChangedMachine, ChangedSubject, ChangedText, ChangedValue, DiffCounts, DiffView, FateView,
-    FoldView, GuardView, HunkView, ReachView, SideView, StaleAllowView, StatedValue,
+    FoldView, GuardView, HunkView, NewAccountView, ReachView, SideView, StaleAllowView, StatedValue,
 };
 pub use drift::{
     ClassView, CoverageView, DriftView, ExceptionView, FindingView, NodeDriftView, NodeFindingView, StandingCounts,

@@ -65,11 +65,18 @@ fn differing(change: &Change) -> BTreeMap<String, (Texts, Texts)> {
     all
 }
 
-/// Puts a machine's own values into the lines of a fold.
-fn filled(lines: &[String], holes: &BTreeMap<String, String>) -> Vec<String> {
-    let fill = |line: &String| {
-        holes.iter().fold(line.clone(), |line, (hole, value)| line.replace(&format!("\u{3}{hole}\u{4}"), value))
-    };
+/// Puts a machine's own values into the lines of a fold, and marks in the place of what a request fills.
+fn filled(fold: &Fold<'_>, lines: &[String], holes: &BTreeMap<String, String>) -> Vec<String> {
+    let marks = fold.request_holes().map(|name| {
+        let mark = match name.split(' ').next().unwrap_or_default() {
+            "boundary" => "\u{3}boundary\u{4}".to_owned(),
+            of_request => format!("\u{1}{of_request}\u{2}"),
+        };
+        (name.to_owned(), mark)
+    });
+    let all: Vec<(String, String)> = marks.chain(holes.clone()).collect();
+    let fill =
+        |line: &String| all.iter().fold(line.clone(), |line, (hole, value)| line.replace(&format!("<{hole}>"), value));
     lines.iter().map(fill).collect()
 }
 
@@ -84,9 +91,9 @@ fn applied(change: &Change, fold: &Fold<'_>, machine: &MachineChange, part: Part
     for (hunk, place) in told.iter().zip(places.iter()) {
         let start = place.before as usize;
         text.push_str(&old[from..start].concat());
-        let removed = filled(&hunk.removed, &holes);
+        let removed = filled(fold, &hunk.removed, &holes);
         assert_eq!(old[start..start + removed.len()], removed, "{} of {}", part.as_str(), machine.name);
-        text.push_str(&filled(&hunk.added, &holes).concat());
+        text.push_str(&filled(fold, &hunk.added, &holes).concat());
         from = start + removed.len();
     }
     text.push_str(&old[from..].concat());
@@ -230,4 +237,82 @@ fn a_wide_change_is_one_fold() {
     // Each of the groups base to debug has its own user-data, which names them.
     let sets: Vec<&String> = folds.iter().map(|fold| &fold.set).take(20).collect();
     assert!(folds.len() < 10, "{} folds: {sets:?}", folds.len());
+}
+
+/// A digest lets one change through: equal lines in another place, or in another order, are another.
+#[test]
+fn a_digest_fits_one_place_of_equal_lines() {
+    let tree = |params: &str, user: &str| {
+        Tree::from_fixture(&format!(
+            "//- cluster.toml\nname = \"c\"\n[defaults]\nboot = \"live\"\nparams = [{params}]\n\
+             cloud_init = {{ user_data = \"u.yaml\" }}\n//- boot/live.toml\nkind = \"live\"\nkernel = \"http://h/k\"\n\
+             //- cloud-init/u.yaml\n#cloud-config\n{user}//- nodes/n.toml\n[[node]]\nname = \"n[1-3]\"\n"
+        ))
+    };
+    let digest = |old: (&str, &str), new: (&str, &str)| {
+        let change = change::compare(&build(&tree(old.0, old.1)), &build(&tree(new.0, new.1)), None);
+        let folds = change::fold(&change);
+        assert_eq!(folds.len(), 1);
+        folds[0].digest.clone()
+    };
+    let (params, user) = ("\"root=x\", \"+--\", \"single\"", "runcmd:\n- a\n- b\nbootcmd:\n- a\n- b\n");
+    let of_params = |new: &str| digest((params, user), (new, user));
+    let before = of_params("\"root=x\", \"init=/x\", \"+--\", \"single\"");
+    let after = of_params("\"root=x\", \"+--\", \"init=/x\", \"single\"");
+    assert_ne!(before, after, "an argument of init is none of the kernel");
+    assert_eq!(before, of_params("\"root=x\", \"init=/x\", \"+--\", \"single\""));
+
+    let of_user = |new: &str| digest((params, user), (params, new));
+    let first = of_user("runcmd:\n- a\n- x\n- b\nbootcmd:\n- a\n- b\n");
+    assert_ne!(first, of_user("runcmd:\n- a\n- b\nbootcmd:\n- a\n- x\n- b\n"), "the same lines are around both");
+    assert_ne!(
+        of_user("runcmd:\n- a\n- b\nbootcmd:\n- a\n- b\n- x\n- y\n"),
+        of_user("runcmd:\n- a\n- b\nbootcmd:\n- a\n- b\n- y\n- x\n"),
+        "in the other order"
+    );
+    let other = digest((params, "runcmd:\n- a\n- c\n"), (params, "runcmd:\n- a\n- x\n- c\n"));
+    let one = digest((params, "runcmd:\n- a\n- b\n"), (params, "runcmd:\n- a\n- x\n- b\n"));
+    assert_ne!(one, other, "before another line");
+}
+
+/// Machines for which the same line comes in different places are told apart.
+#[test]
+fn equal_lines_in_different_places_are_two_folds() {
+    let tree = |first: &str, second: &str| {
+        Tree::from_fixture(&format!(
+            "//- cluster.toml\nname = \"c\"\n[defaults]\nboot = \"live\"\n\
+             //- boot/live.toml\nkind = \"live\"\nkernel = \"http://h/k\"\n//- nodes/n.toml\n\
+             [[node]]\nname = \"n[1-2]\"\nparams = [{first}]\n[[node]]\nname = \"n[3-4]\"\nparams = [{second}]\n"
+        ))
+    };
+    let same = "\"a\", \"+--\", \"b\"";
+    let base = build(&tree(same, same));
+    let (before, after) = ("\"a\", \"x\", \"+--\", \"b\"", "\"a\", \"+--\", \"x\", \"b\"");
+    let change = change::compare(&base, &build(&tree(before, after)), None);
+    let sets: Vec<String> = change::fold(&change).into_iter().map(|fold| fold.set).collect();
+    assert_eq!(sets, ["n[1-2]", "n[3-4]"]);
+    let change = change::compare(&base, &build(&tree(before, before)), None);
+    assert_eq!(change::fold(&change).len(), 1);
+}
+
+/// A text that looks like a hole is told from one, in what programs and people read.
+#[test]
+fn a_literal_that_looks_like_a_hole_is_told_apart() {
+    let tree = |more: &str| {
+        Tree::from_fixture(&format!(
+            "//- cluster.toml\nname = \"c\"\n[defaults]\nboot = \"live\"\ncloud_init = {{ user_data = \"u.j2\" }}\n\
+             //- boot/live.toml\nkind = \"live\"\nkernel = \"http://h/k\"\n//- cloud-init/u.j2\n#cloud-config\n{more}\
+             //- nodes/n.toml\n[[node]]\nname = \"n[1-2]\"\n"
+        ))
+    };
+    let head = tree("usage: give <name>, here {{ name }}, or <server>, here {{ server }}\n");
+    let change = change::compare(&build(&tree("")), &build(&head), None);
+    let folds = change::fold(&change);
+    let report = muster::report::ChangeReport { change: &change, folds, judgement: None, base: "a", head: "b" };
+    let view = report.view();
+    let fold = &view.folds[0];
+    let added = &fold.texts[0].hunks[0].added;
+    assert_eq!(added, &["usage: give <name>, here <name 2>, or <server>, here <server 2>\n"]);
+    assert_eq!(fold.machines[1].holes, BTreeMap::from([("name 2".to_owned(), "n2".to_owned())]));
+    assert_eq!(fold.holes, ["server 2"]);
 }

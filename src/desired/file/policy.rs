@@ -38,7 +38,8 @@ pub struct PolicyDrift {
 
 /// Guard rails: what a change may do without being allowed.
 ///
-/// They count before a change and after it: one that takes a rail away is still judged by it.
+/// They count before a change and after it: one that takes a rail away is still judged by it, and only the next one is
+/// not. So guard this file itself, by the rules of the forge for who must approve it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct PolicyGuard {
@@ -49,16 +50,24 @@ pub struct PolicyGuard {
     #[serde(default)]
     #[schemars(range(min = 0, max = 100))]
     pub max_percent: Option<At<u8>>,
-    /// At most so many nodes may be removed; a renamed one is not.
+    /// At most so many nodes may be removed. A node that becomes retired counts, and so does a renamed one that boots
+    /// something else than before; one that only has another name does not.
     #[serde(default)]
     pub max_removals: Option<At<u32>>,
-    /// Whether a group may not lose its last node.
+    /// Whether a group may not lose its last node, or the last one that is not retired. A group whose very nodes are in a
+    /// new group, with nothing else changed for them, has another name only.
     #[serde(default)]
     pub emptied: Option<At<bool>>,
     /// Whether no machine may come to boot by an installer: `true` for boot configurations of kind `install`, or a list of
-    /// others that wipe disks, such as `["reinstall"]`.
+    /// others that wipe disks, such as `["reinstall"]`. Each MAC address, UUID, serial number and name of before is asked what
+    /// it would boot now, as an unknown machine if no node has it any more. A boot configuration that boots the same kernel
+    /// and initial RAM disks as an installer of before or now counts as one, unless parameters tell them apart.
     #[serde(default)]
     pub install: Option<At<InstallRail>>,
+    /// Whether no BMC account may go where none went before: to a new address, under another credential name, or by
+    /// another TLS mode.
+    #[serde(default)]
+    pub accounts: Option<At<bool>>,
     /// The digests of changes that may be made all the same, as `muster diff` prints them.
     #[serde(default)]
     pub allow: Option<Vec<At<String>>>,

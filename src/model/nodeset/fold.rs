@@ -1,4 +1,4 @@
-//! The shortest text that ClusterShell would write for the numbers of one shape.
+//! The shortest text that ClusterShell would write for the numbers of one shape, with steps where they are shorter still.
 //!
 //! One number folds into its runs. Several numbers fold as ClusterShell's `RangeSetND` merges them: sort the
 //! blocks, let each block take up those that differ from it in one axis only, first neighbours and then any,
@@ -32,21 +32,72 @@ struct Run {
 }
 
 impl Run {
-    fn write(&self, out: &mut String) {
-        if !out.ends_with('[') && !out.is_empty() {
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let width = if self.padded { self.width } else { 1 };
+        index::write_padded(self.first, width, &mut text);
+        if self.last > self.first {
+            text.push('-');
+            index::write_padded(self.last, width, &mut text);
+        }
+        text
+    }
+
+    fn is_lone(&self) -> bool {
+        self.first == self.last
+    }
+
+    /// Tells whether a later lone number can stand in one range with this one.
+    fn goes_with(&self, later: &Self) -> bool {
+        later.is_lone() && self.padded == later.padded && (!self.padded || self.width == later.width)
+    }
+}
+
+/// Writes runs, joined by commas; lone numbers of equal distance as `first-last/step` where that is shorter.
+fn write_stepped(runs: &[Run], out: &mut String) {
+    let mut at = 0;
+    while at < runs.len() {
+        if at > 0 {
             out.push(',');
         }
-        let width = if self.padded { self.width } else { 1 };
-        index::write_padded(self.first, width, out);
-        if self.last > self.first {
-            out.push('-');
-            index::write_padded(self.last, width, out);
+        let count = in_step(&runs[at..]);
+        let listed = runs[at..at + count].iter().map(Run::text).collect::<Vec<_>>();
+        let stepped = (count > 2).then(|| {
+            let step = runs[at + 1].first - runs[at].first;
+            format!("{}-{}/{step}", listed[0], listed[count - 1])
+        });
+        let length: usize = listed.iter().map(|text| text.len() + 1).sum();
+
+        match stepped.filter(|text| text.len() + 1 < length) {
+            Some(text) => {
+                out.push_str(&text);
+                at += count;
+            }
+            None => {
+                out.push_str(&listed[0]);
+                at += 1;
+            }
         }
     }
 }
 
+/// Counts the lone numbers of equal distance that a list begins with, at least one.
+fn in_step(runs: &[Run]) -> usize {
+    let [first, second, ..] = runs else { return 1 };
+    if !first.is_lone() || !first.goes_with(second) {
+        return 1;
+    }
+    let step = second.first - first.first;
+    let pairs = runs.windows(2);
+    let fits = |pair: &&[Run]| {
+        let is_next = pair[0].first.checked_add(step) == Some(pair[1].first);
+        is_next && pair[0].goes_with(&pair[1])
+    };
+    1 + pairs.take_while(fits).count()
+}
+
 fn write_runs(axis: &Intervals, out: &mut String) {
-    let mut text = String::new();
+    let mut runs: Vec<Run> = Vec::new();
     let mut run: Option<Run> = None;
     for (width, low, high) in axis.segments() {
         let padded = width > 1 && low < index::power(width - 1);
@@ -60,15 +111,12 @@ fn write_runs(axis: &Intervals, out: &mut String) {
             current.last = high;
             continue;
         }
-        current.write(&mut text);
         // A lone index hands its padding on to the next one of its width: `08,10` stays padded, `08-09,11` does not.
-        let inherits = !breaks && current.first == current.last && current.padded;
-        run = Some(Run { padded: padded || inherits, ..next });
+        let inherits = !breaks && current.is_lone() && current.padded;
+        runs.extend(run.replace(Run { padded: padded || inherits, ..next }));
     }
-    if let Some(run) = run {
-        run.write(&mut text);
-    }
-    out.push_str(&text);
+    runs.extend(run);
+    write_stepped(&runs, out);
 }
 
 /// Folds rows into products, in the order in which ClusterShell writes them.

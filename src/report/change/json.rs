@@ -1,13 +1,12 @@
 //! A change as `schemas/diff.schema.json` describes it.
 
 use super::ChangeReport;
-use crate::change::{
-    self, Breach, Fate, Fold, FoldedValue, Judgement, MachineChange, Reach, Side, Subject, Value, with_holes,
-};
+use crate::change::{self, Breach, Fate, Fold, FoldedValue, Judgement, MachineChange, Reach, Side, Subject, Value};
 use crate::model::SafeText;
 use crate::view::{
     API_VERSION, BreachView, BrokenView, ChangedMachine, ChangedSubject, ChangedText, ChangedValue, DiffCounts,
-    DiffView, FateView, FoldView, GuardView, HunkView, ReachView, SideView, StaleAllowView, StatedValue,
+    DiffView, FateView, FoldView, GuardView, HunkView, NewAccountView, ReachView, SideView, StaleAllowView,
+    StatedValue,
 };
 
 pub fn write(report: &ChangeReport<'_>) -> SafeText {
@@ -26,7 +25,19 @@ pub fn view(report: &ChangeReport<'_>) -> DiffView {
         head_revision: change.head.revision().to_string(),
         summary: summary(report),
         guard: report.judgement.as_ref().map(guard),
+        // Some nodes are no whole change.
+        accounts: report.judgement.iter().flat_map(|_| change::accounts(change)).map(account).collect(),
         folds: report.folds.iter().map(|fold| one(report, fold)).collect(),
+    }
+}
+
+fn account(new: change::NewAccount) -> NewAccountView {
+    NewAccountView {
+        credential: new.credential.map(Into::into),
+        protection: new.protection.into(),
+        count: new.bmcs.len() as u64,
+        set: new.set,
+        urls: new.urls.into_iter().map(Into::into).collect(),
     }
 }
 
@@ -86,16 +97,15 @@ fn breach(breach: &Breach) -> BreachView {
 }
 
 fn one(report: &ChangeReport<'_>, fold: &Fold<'_>) -> FoldView {
-    let shown = |lines: &[String]| lines.iter().map(|line| with_holes(line)).collect();
     let texts = fold.patches.iter().map(|(part, hunks)| ChangedText {
         part: part.as_str().into(),
         hunks: hunks
             .iter()
             .map(|hunk| HunkView {
-                before: shown(&hunk.before),
-                removed: shown(&hunk.removed),
-                added: shown(&hunk.added),
-                after: shown(&hunk.after),
+                before: hunk.before.clone(),
+                removed: hunk.removed.clone(),
+                added: hunk.added.clone(),
+                after: hunk.after.clone(),
             })
             .collect(),
     });
@@ -118,6 +128,7 @@ fn one(report: &ChangeReport<'_>, fold: &Fold<'_>) -> FoldView {
             Reach::Compared => ReachView::Compared,
         },
         unexplained: fold.is_unexplained(),
+        holes: fold.request_holes().map(str::to_owned).collect(),
         set: fold.set.clone(),
         machines: fold.machines.iter().map(|machine| of_machine(report, fold, machine)).collect(),
         values: fold.values.iter().map(value).collect(),
@@ -136,7 +147,7 @@ fn of_machine(report: &ChangeReport<'_>, fold: &Fold<'_>, machine: &MachineChang
 pub fn value(folded: &FoldedValue) -> ChangedValue {
     let side = |value: &Option<Value>| {
         value.as_ref().map(|value| StatedValue {
-            text: with_holes(&value.text),
+            text: value.text.to_string(),
             path: value.spot.as_ref().map(|spot| spot.path.to_string()),
             line: value.spot.as_ref().map(|spot| spot.line),
             layer: value.spot.as_ref().map(|spot| spot.layer.to_string()),

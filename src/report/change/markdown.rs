@@ -65,6 +65,10 @@ fn head(report: &ChangeReport<'_>, folder: &str) -> String {
     if let Some(names) = words::removed(&costs) {
         out.push_str(&format!("\n**Removed**: {}\n", span(&words::line(&names))));
     }
+    let accounts = report.judgement.iter().flat_map(|_| words::accounts(change));
+    for account in accounts.take(MAX_ENTRIES) {
+        out.push_str(&format!("\n**Accounts**: {}\n", span(&cut(&account, 4 * MAX_SET))));
+    }
     out.push_str(&format!("\n{} → {}\n", code(report.base, MAX_SENTENCE), code(report.head, MAX_SENTENCE)));
     if let Some(judgement) = &report.judgement {
         out.push_str(&rails(report, judgement, folder));

@@ -257,6 +257,9 @@ fn tail(report: &ChangeReport<'_>, page: &mut Page) {
         }
     }
     if let Some(judgement) = &report.judgement {
+        for account in words::accounts(report.change) {
+            page.wrapped(0, &account);
+        }
         rails(judgement, page);
     }
     if let Some(text) = words::next_boot(&costs) {

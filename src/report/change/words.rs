@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::change::{
-    Breach, Broken, Change, Costs, Fate, Fold, FoldedValue, MaskedHunk, Part, Reach, Side, Spot, StaleAllow, Subject,
-    Value, with_holes,
+    self, Breach, Broken, Change, Costs, Fate, Fold, FoldedValue, MaskedHunk, Part, Reach, Side, Spot, StaleAllow,
+    Subject, Value,
 };
 use crate::report::drift::words::plural;
 
@@ -18,8 +18,8 @@ const MAX_KEYS: usize = 3;
 const TOLD_OF_WHOLE: [&str; 8] = ["state", "groups", "boot", "kernel", "bmc", "system", "bmc.url", "arch"];
 
 /// Writes a line of a text so that nothing in it is invisible, without its line break.
-pub fn line(masked: &str) -> String {
-    let text = with_holes(masked.strip_suffix('\n').unwrap_or(masked));
+pub fn line(text: &str) -> String {
+    let text = text.strip_suffix('\n').unwrap_or(text);
     let mut shown = String::with_capacity(text.len());
     let ends_blank = text.len() - text.trim_end_matches(' ').len();
     for (at, c) in text.char_indices() {
@@ -153,6 +153,26 @@ pub fn next_boot(costs: &Costs) -> Option<String> {
     Some(format!("{nodes} it at the next boot and not before: this reboots nobody"))
 }
 
+/// Says of each account of BMCs that goes where none went before how it travels, and to which.
+pub fn accounts(change: &Change) -> Vec<String> {
+    let all = change::accounts(change).into_iter().map(|new| {
+        let who = match &new.credential {
+            Some(name) => format!("the account `{}`", line(name)),
+            None => "accounts of their own".to_owned(),
+        };
+        let how = match new.protection {
+            "in clear text" => "in clear text".to_owned(),
+            tls => format!("tls = \"{tls}\""),
+        };
+        let first = new.urls.first().map(|url| line(url)).unwrap_or_default();
+        let more = new.urls.len().saturating_sub(1);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let bmcs = cut_set(&line(&new.set), new.bmcs.len());
+        format!("newly sent to a BMC: {who}, {how}: {bmcs} ({first}{more})")
+    });
+    all.collect()
+}
+
 /// Says which rail is broken, how, and where it is stated.
 pub fn breach(breach: &Breach) -> String {
     let before = if breach.side == Side::Base { " before this change" } else { "" };
@@ -264,6 +284,6 @@ mod tests {
         assert_eq!(line(" quiet\n"), " quiet");
         assert_eq!(line("a  \n"), "a\\u{20}\\u{20}");
         assert_eq!(line("a\tb\u{1b}[0m\u{202e}\r\n"), "a\\tb\\u{1b}[0m\\u{202e}\\r");
-        assert_eq!(line("\u{3}name\u{4} \"\u{1}server\u{2}\""), "<name> \"<server>\"");
+        assert_eq!(line("\u{3}name\u{4} \"<server>\""), "\\u{3}name\\u{4} \"<server>\"");
     }
 }
