@@ -120,6 +120,7 @@ async fn deep(
             chassis: &placed,
             chassis_failed: &chassis.failed,
             host_links: &managers.host_links,
+            host_links_unread: managers.host_links_unread.as_ref(),
             boards: listed.map_or(&[][..], |listed| &listed.boards),
             is_only: servers.len() == 1,
             unknown: listed.and_then(Listed::open),

@@ -17,7 +17,7 @@ const MAX_NICS: usize = 2048;
 pub struct Around<'a> {
     /// The chassis that hold the server.
     pub chassis: &'a [&'a Doc],
-    /// Why the chassis are not all known, if they are not.
+    /// Why the chassis or the managers' links to the host are not all known, if they are not.
     pub failure: Option<Failure>,
     /// The server's boot options.
     pub options: &'a Reading<Members>,

@@ -16,6 +16,8 @@ use crate::redfish::read::words::{at, is_absent, natural, told};
 pub struct Managers {
     pub managers: Reading<Vec<Manager>>,
     pub host_links: Vec<MacAddr>,
+    /// Why some of those ends may be unknown, if they may: an interface of the host may be the other end of one then.
+    pub host_links_unread: Option<Failure>,
 }
 
 /// One interface of a manager.
@@ -66,19 +68,24 @@ pub async fn managers(walk: &Walk<'_>, root: &Doc) -> Managers {
     let members = match walk.members_of(root, "Managers").await {
         Reading::Seen(members) => members,
         Reading::Failed(failure) => {
-            return Managers { managers: Reading::Failed(failure), host_links: Vec::new() };
+            let unread = Some(failure.clone());
+            let managers = Reading::Failed(failure);
+            return Managers { managers, host_links: Vec::new(), host_links_unread: unread };
         }
         Reading::Absent | Reading::Unasked => {
-            return Managers { managers: Reading::Absent, host_links: Vec::new() };
+            return Managers { managers: Reading::Absent, host_links: Vec::new(), host_links_unread: None };
         }
     };
     let asked = walk.client().hosts();
     let mut host_links = Vec::new();
+    let mut unread: Part<Interface> = Part::default();
+    unread.fail(members.failure());
     let mut all = Vec::new();
     let interfaces = gather(members.found.iter().map(|doc| walk.members_of(doc, "EthernetInterfaces"))).await;
     for (doc, interfaces) in members.found.iter().zip(interfaces) {
         let is_absent = matches!(interfaces, Reading::Absent);
         let read: Part<Interface> = parts(interfaces, Interface::read);
+        unread.fail(read.failure.clone());
         host_links.extend(read.found.iter().filter(|one| one.is_host_link).map(|one| one.mac));
         let mut macs: Vec<MacAddr> =
             read.found.iter().flat_map(|one| [Some(one.mac), one.permanent]).flatten().collect();
@@ -94,7 +101,7 @@ pub async fn managers(walk: &Walk<'_>, root: &Doc) -> Managers {
     }
     all.sort_by(|a, b| natural(&a.id, &b.id));
     let failure = members.failure();
-    Managers { managers: whole(all, failure), host_links }
+    Managers { managers: whole(all, failure), host_links, host_links_unread: unread.failure }
 }
 
 /// The chassis, as they are understood and as they are.

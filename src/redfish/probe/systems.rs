@@ -88,6 +88,8 @@ pub struct Beside<'a> {
     pub chassis_failed: &'a [(Box<str>, Failure)],
     /// The managers' ends of links to the host.
     pub host_links: &'a [MacAddr],
+    /// Why some of those ends may be unknown, if they may.
+    pub host_links_unread: Option<&'a Failure>,
     pub boards: &'a [Doc],
     /// Whether there is one server, so that all that is no System is its.
     pub is_only: bool,
@@ -169,7 +171,7 @@ pub async fn deep(walk: &Walk<'_>, doc: &Doc, beside: &Beside<'_>, now: i64) -> 
         let options = options(walk, doc).await;
         let around = Around {
             chassis: &chassis,
-            failure: failure.clone(),
+            failure: failure.clone().or_else(|| beside.host_links_unread.cloned()),
             options: &options,
             host_links: beside.host_links,
             in_post: system.in_post,
