@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Unfit;
 use super::edits::{Splice, text_of};
 use crate::desired::facts_lines;
+use crate::model::text::{is_formula, is_plain};
 use crate::model::{Span, Tree};
 
 /// How many facts files beside one TOML file are looked at for one with the right columns.
@@ -68,9 +69,9 @@ impl Rows {
     }
 }
 
-/// Tells whether a value can stand in a cell as it is.
+/// Tells whether a value can stand in a cell as it is: neither ends it, nor hides in it, nor is a formula to a spreadsheet.
 pub fn fits(value: &str) -> bool {
-    let has_bad = value.chars().any(|letter| matches!(letter, ',' | '"') || letter.is_control());
+    let has_bad = is_formula(value) || value.chars().any(|letter| matches!(letter, ',' | '"') || !is_plain(letter));
     !value.is_empty() && value.trim() == value && !has_bad
 }
 

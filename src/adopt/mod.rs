@@ -25,6 +25,7 @@ mod tables;
 mod tests;
 
 use crate::drift::Drift;
+use crate::model::text::plural;
 use crate::model::{Code, File, MacAddr, Revision, Tree};
 use crate::observed::Observed;
 use crate::snapshot::{self, Snapshot};
@@ -40,6 +41,8 @@ pub const INTO: &str = "nodes/adopted.toml";
 pub struct Options {
     /// The names of the new nodes, a pattern; where none is said, the cluster's own names are continued.
     pub names: Option<String>,
+    /// The addresses that the new nodes boot with, a pattern; none if the layers or a person state them.
+    pub ips: Option<String>,
     /// The groups that the new nodes are in.
     pub groups: Vec<String>,
     /// Whether new tables also wish what was seen of the machines: memory, processors, BIOS version and the like.
@@ -102,8 +105,14 @@ pub enum Adopted {
 pub enum Unfit {
     #[error("`{pattern}` is no pattern of names: {why}")]
     Names { pattern: String, why: String },
-    #[error("`{pattern}` names {named} nodes, and {found} machines were seen that nobody declares")]
+    #[error("`{pattern}` names {}, and {} were seen that nobody declares", plural(*.named, "node"), plural(*.found, "machine"))]
     NameCount { pattern: String, named: usize, found: usize },
+    #[error("`{pattern}` is not a pattern of IP addresses: {why}")]
+    Ips { pattern: String, why: String },
+    #[error("`{pattern}` stands for {}, and {} found", plural(*.given, "address"), plural(*.found, "new node"))]
+    IpCount { pattern: String, given: usize, found: usize },
+    #[error("{0} has no Ethernet interface that is known, so it cannot have an address")]
+    NoNic(String),
     #[error("`{0}` stands in the pattern of names, and something is already called so")]
     NameTaken(String),
     #[error("there is no group `{0}`")]

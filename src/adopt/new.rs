@@ -1,6 +1,7 @@
 //! New machines to tables and rows: equal ones share a table, and what is regular becomes a pattern.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::bmcs::{self, Ground, Reached};
 use super::edits::Draft;
@@ -10,7 +11,7 @@ use super::nics::{Base, NewNic};
 use super::tables::{self, Table};
 use super::{Adopted, Unfit, World, columns, expect};
 use crate::drift::{Class, Subject, Verdict};
-use crate::model::NodeSet;
+use crate::model::{NodeSet, Pattern};
 use crate::observed::Reading;
 
 /// A new node: its machine, its name, and what its table says that is not its own.
@@ -74,6 +75,7 @@ pub fn machines(world: &World<'_>, draft: &mut Draft) -> Result<(), Unfit> {
     let mut names = Names::of(world);
     let given = names.nodes(world, found.len())?;
     let nids = naming::nids(world, &given);
+    let ips = ips(world, found.len())?;
     let mut bmcs = Vec::new();
     let homes = homes(&found, &given, &reached, &mut names, &mut bmcs);
     for bmc in &bmcs {
@@ -94,6 +96,9 @@ pub fn machines(world: &World<'_>, draft: &mut Draft) -> Result<(), Unfit> {
         }
         tables.entry(new.kind).or_default().push(new);
         row(&new, &base, &keys, draft);
+        if let Some(ips) = &ips {
+            draft.rows.add(new.name, vec![address(&new, &base, &ips[at])?]);
+        }
     }
     for nodes in order.iter().filter_map(|kind| tables.get(kind)) {
         for run in columns::runs(nodes, &fits, &|new| new.stem()) {
@@ -133,6 +138,29 @@ fn unsure(found: &[Machine<'_>], names: &[String], draft: &mut Draft) {
     for (text, names) in all {
         draft.note(format!("{}: {text}", NodeSet::from_names(&names)));
     }
+}
+
+/// Expands the addresses that a person names, one for each new node.
+fn ips(world: &World<'_>, found: usize) -> Result<Option<Vec<String>>, Unfit> {
+    let Some(text) = &world.options.ips else { return Ok(None) };
+    let unfit = |why: String| Unfit::Ips { pattern: text.clone(), why };
+    let pattern = Pattern::parse(text).map_err(|error| unfit(error.to_string()))?;
+    if pattern.len() != found {
+        return Err(Unfit::IpCount { pattern: text.clone(), given: pattern.len(), found });
+    }
+
+    let ips: Vec<String> = pattern.iter().collect();
+    match ips.iter().find(|ip| ip.parse::<IpAddr>().is_err()) {
+        Some(ip) => Err(unfit(format!("it stands for `{ip}`"))),
+        None => Ok(Some(ips)),
+    }
+}
+
+/// Gives the interface that a new node boots from an address.
+fn address(new: &New<'_, '_>, base: &Base, ip: &str) -> Result<(String, String), Unfit> {
+    let nics = base.name(new.machine.macs.len(), new.machine.guids.len());
+    let boots = nics.iter().find(|nic| !nic.is_infiniband).ok_or_else(|| Unfit::NoNic(new.name.to_owned()))?;
+    Ok((format!("nics.{}.ip", boots.name), ip.to_owned()))
 }
 
 /// Decides where each machine's BMC is declared, and names those that get a table.

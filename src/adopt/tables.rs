@@ -1,9 +1,8 @@
 //! TOML tables as text.
 
-use toml::Value;
-
 use super::columns;
 use super::nics::NewNic;
+use crate::model::text::{line, toml_string};
 
 /// One table: a comment, a heading, and keys with values that are TOML already.
 #[derive(Debug, Default)]
@@ -19,10 +18,10 @@ impl Table {
         Self { comment: None, heading, entries: Vec::new() }
     }
 
-    /// Sets the line above the heading; control characters are left out.
+    /// Sets the line above the heading; what does not show as itself is escaped.
     #[must_use]
     pub fn comment(mut self, comment: &str) -> Self {
-        self.comment = Some(comment.chars().filter(|letter| !letter.is_control()).collect());
+        self.comment = Some(line(comment).into_owned());
         self
     }
 
@@ -59,7 +58,7 @@ impl Table {
 
 /// Writes a text as a TOML string.
 pub fn quoted(text: &str) -> String {
-    Value::String(text.to_owned()).to_string()
+    toml_string(text)
 }
 
 /// Writes a list of texts.

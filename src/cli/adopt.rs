@@ -14,7 +14,8 @@ use super::{Failure, Format, Outcome, output};
 use crate::adopt::{self, Adoption, INTO, Options, Scope, Unfit};
 use crate::desired::did_you_mean;
 use crate::drift::{self, Drift, Finding, Subject};
-use crate::model::{MacAddr, Revision};
+use crate::model::text::plural;
+use crate::model::{Code, Diagnostic, MacAddr, Revision, Severity};
 use crate::observed::Observed;
 use crate::report;
 use crate::roll;
@@ -44,6 +45,10 @@ pub struct Adopt {
     /// Call the new nodes so: a pattern such as 'nid[0101-0108]', in the order of their BMCs' addresses
     #[arg(long, value_name = "PATTERN")]
     name: Option<String>,
+    /// Give the new nodes these addresses on the interface that they boot from: a pattern such as '10.1.0.[101-108]', in the
+    /// order of their names
+    #[arg(long, value_name = "PATTERN")]
+    ip: Option<String>,
     /// Put the new nodes into these groups
     #[arg(long, value_name = "GROUPS", value_delimiter = ',')]
     groups: Vec<String>,
@@ -111,6 +116,7 @@ impl Adopt {
         };
         Ok(Options {
             names: self.name.clone(),
+            ips: self.ip.clone(),
             groups: self.groups.clone(),
             expect: self.expect,
             into: self.into.clone(),
@@ -159,7 +165,7 @@ fn prove(wishes: &Wishes, adoption: &Adoption, observed: Observed, before: &Drif
     let Some(after) = after else {
         let mut err = output::stderr();
         err.safe(&report::text(&findings, &tree, &wishes.prefix, err.is_terminal()))?;
-        return Err(refused(report::count(&findings)));
+        return Err(unsound(adoption, &findings).unwrap_or_else(|| refused(report::count(&findings))));
     };
     let observed = roll::declared(&after, observed);
     let drift = drift::compare(&after, &observed, before.at, &drift::Options::default());
@@ -167,15 +173,26 @@ fn prove(wishes: &Wishes, adoption: &Adoption, observed: Observed, before: &Drif
     Ok(came.into_iter().filter_map(differs).collect())
 }
 
+/// Explains an adoption that does not check for what the layers want of the new nodes; nothing if the new tables and rows
+/// themselves are at fault.
+fn unsound(adoption: &Adoption, findings: &[Diagnostic]) -> Option<Failure> {
+    let mut errors = findings.iter().filter(|finding| finding.severity() == Severity::Error);
+    let is_written = |finding: &Diagnostic| adoption.edits.iter().any(|edit| edit.path == *finding.place.file);
+    let is_of_layers = |finding: &Diagnostic| matches!(finding.code, Code::Template | Code::CloudInit);
+    if !errors.all(|finding| is_of_layers(finding) || !is_written(finding)) {
+        return None;
+    }
+    let hint = "adopted nodes have no address of their own: give them one with --ip PATTERN, or let a group compute it, such \
+                as ip = \"{{ net('NETWORK') | host(nid) }}\" in its `nics`; or take out of the layers' files what only \
+                other nodes have";
+    let message = format!("the layers of the new nodes want what these do not have: {}", report::count(findings));
+    Some(Failure::new(message).hint(Some(hint.into())))
+}
+
 fn differs(finding: &Finding) -> Option<String> {
     let Subject::Node(node) = &finding.subject else { return None };
     let text = |value: &Option<Box<str>>| value.as_deref().unwrap_or("nothing").to_owned();
-    Some(format!(
-        "{node}: {} is wished to be {} and is {}",
-        finding.attribute,
-        text(&finding.wished),
-        text(&finding.seen)
-    ))
+    Some(format!("{node}: {}: expected {}, found {}", finding.attribute, text(&finding.wished), text(&finding.seen)))
 }
 
 /// How many lines are printed of what new nodes differ in; `muster drift` tells all.
@@ -190,17 +207,18 @@ fn talk(adoption: &Adoption, differs: &[String]) -> Result<(), Failure> {
         writeln!(talk, "note: {line}")?;
     }
     if differs.len() > DIFFERENCES_PRINTED {
-        writeln!(talk, "note: and {} more differences from what the layers wish", differs.len() - DIFFERENCES_PRINTED)?;
+        writeln!(
+            talk,
+            "note: and {} from what the layers state",
+            plural(differs.len() - DIFFERENCES_PRINTED, "more difference")
+        )?;
     }
     Ok(())
 }
 
 fn last_line(adoption: &Adoption) -> String {
     let (nodes, bmcs, values) = adoption.counts();
-    let count = |number: usize, what: &str| {
-        let s = if number == 1 { "" } else { "s" };
-        (number > 0).then(|| format!("{number} {what}{s}"))
-    };
+    let count = |number: usize, what: &str| (number > 0).then(|| plural(number, what));
     let parts = [count(nodes, "new node"), count(bmcs, "new BMC"), count(values, "changed value")];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() { "nothing to adopt".into() } else { parts.join(", ") }
@@ -227,6 +245,9 @@ impl From<Unfit> for Failure {
         let hint = match &unfit {
             Unfit::Names { .. } => "write a pattern such as 'nid[0101-0108]'",
             Unfit::NameCount { .. } => "name each machine once; without --name the output shows which they are",
+            Unfit::Ips { .. } => "write a pattern such as '10.1.0.[101-108]'",
+            Unfit::IpCount { .. } => "give each new node one address, in the order of the names",
+            Unfit::NoNic(_) => "survey its BMC again once it tells of its interfaces, or leave --ip out",
             Unfit::NameTaken(_) => "choose names that no node and no BMC has",
             Unfit::Group(_) => "make the group first: groups/NAME.toml",
             Unfit::Into(_) => "name a file such as nodes/rack7.toml",

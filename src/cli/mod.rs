@@ -17,6 +17,7 @@ mod discover;
 mod drift;
 mod events;
 mod failure;
+mod forget;
 mod hook;
 mod hosted;
 mod log;
@@ -61,6 +62,7 @@ enum Command {
     Discover(Box<discover::Discover>),
     Drift(drift::Drift),
     Boots(boots::Boots),
+    Forget(forget::Forget),
     Serve(Box<serve::Serve>),
     Status(status::Status),
     Events(events::Events),
@@ -84,6 +86,7 @@ impl Command {
             Self::Discover(_)
             | Self::Drift(_)
             | Self::Boots(_)
+            | Self::Forget(_)
             | Self::Serve(_)
             | Self::Status(_)
             | Self::Events(_)
@@ -147,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Discover(command) => command.run(),
         Command::Drift(command) => command.run(),
         Command::Boots(command) => command.run(),
+        Command::Forget(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Events(command) => command.run(),

@@ -103,7 +103,7 @@ impl Simulate {
         let mut world = self.world()?;
         let planted = world.plant(self.drift, self.seed);
         if planted.len() < self.drift {
-            let message = format!("only {} of {} differences can be planted", planted.len(), self.drift);
+            let message = format!("only {} of {} can be planted", planted.len(), plural(self.drift, "difference"));
             return Err(Failure::new(message).hint(Some("state more in the wishes, or plant fewer".into())));
         }
         if let Some(path) = &self.drift_out {

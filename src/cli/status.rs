@@ -5,7 +5,7 @@ use clap::Args;
 use super::hosted::Hosted;
 use super::output::{self, OutputWriter};
 use super::{Failure, Format, Outcome, api};
-use crate::model::text::subject;
+use crate::model::text::{plural, subject};
 use crate::story::Hold;
 use crate::view::{SeverityView, State, Status as StatusView, StoreState};
 
@@ -88,8 +88,8 @@ fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
         writeln!(out, "building  {short} {} (since {})", building.subject, building.since)?;
     }
     if let Some(upgraded) = &status.upgraded {
-        let (from, changed) = (&upgraded.from, upgraded.scripts_changed);
-        writeln!(out, "upgraded  from {from}; it changed the scripts of {changed} nodes of this commit")?;
+        let (from, changed) = (&upgraded.from, &upgraded.scripts_changed);
+        writeln!(out, "upgraded  from {from}; it changed the scripts of {} of this commit", count(*changed, "node"))?;
     }
     let source = &status.source;
     let folder = if source.path.is_empty() { String::new() } else { format!(" folder {}", source.path) };
@@ -127,11 +127,14 @@ fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
     if runs.revision.is_some() {
         let (current, stale, unknown) = (runs.current, runs.stale, runs.unknown);
         let all = current + stale + unknown;
-        writeln!(out, "scripts   {current} of {all} nodes run today's, {stale} an older one, {unknown} unknown")?;
+        let all = count(all, "node");
+        writeln!(out, "scripts   {current} of {all} run today's, {stale} an older one, {unknown} unknown")?;
     }
-    writeln!(out, "boots     {} since the start; {} unknown machines asked", status.boots, status.unknown_macs)?;
+    let unknown = count(status.unknown_macs, "unknown machine");
+    writeln!(out, "boots     {} since the start; {unknown} asked", status.boots)?;
     if status.unknown_dropped > 0 {
-        writeln!(out, "! {} requests of unknown machines came too fast to be noted", status.unknown_dropped)?;
+        let requests = count(status.unknown_dropped, "request");
+        writeln!(out, "! {requests} of unknown machines came too fast to be noted")?;
     }
     for why in &status.held {
         writeln!(out, "! {why}")?;
@@ -140,4 +143,8 @@ fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
         writeln!(out, "warning   {warning}")?;
     }
     Ok(())
+}
+
+fn count(number: u64, word: &str) -> String {
+    plural(usize::try_from(number).unwrap_or(usize::MAX), word)
 }

@@ -1,5 +1,7 @@
 //! `muster why`.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use super::show::blame::Blame;
@@ -9,14 +11,17 @@ use super::source::Source;
 use super::{Failure, Outcome, output};
 use crate::cloudinit::Document;
 use crate::desired::did_you_mean;
+use crate::model::{File, Tree};
 use crate::resolve::Overridden;
 use crate::snapshot::Snapshot;
 
 /// Say in one line why a node has a value: what it is, where it is stated, and what it overrides
 ///
-/// The value is a kernel parameter (`console`), `kernel`, `initrd`, `boot`, `mac`, `ip`, `bmc` or any other key that `muster
-/// show NODE` lists, a variable (`vars.image`), an expectation (`expect.memory_gib`), or a key of a cloud-init document
-/// (`runcmd`). One that stands several times has a line each. Exit codes: 0 it has a value, 1 it has none.
+/// The value is `kernel`, `initrd`, `boot`, `mac`, `ip`, `bmc` or any other key that `muster show NODE` lists, one of an
+/// interface (`nics.eth0.ip`), a variable (`vars.image`), an expectation (`expect.memory_gib`), a kernel parameter
+/// (`console`, or `param:ip` if a key has the name too), or a key of a cloud-init document (`runcmd`). What a template takes
+/// from variables is told with them. One that stands several times has a line each. Exit codes: 0 it has a value, 1 it has
+/// none.
 #[derive(Debug, Args)]
 pub struct Why {
     /// The node: its name, or its xname
@@ -30,7 +35,8 @@ pub struct Why {
 impl Why {
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
-        let snapshot = self.source.read(None)?.built()?;
+        let wishes = self.source.read(None)?;
+        let snapshot = wishes.built()?;
         let Some(node) = snapshot.by_name(&self.node) else {
             let near = did_you_mean(&self.node, snapshot.nodes().iter().map(|node| &*node.name));
             return Err(Failure::new(format!("no node is called `{}`", self.node)).hint(near));
@@ -39,7 +45,12 @@ impl Why {
         let mut out = output::stdout();
         let found = found(&facts, &self.param);
         for fact in &found {
-            writeln!(out, "{}", line(&blame, fact))?;
+            let variables = variables(&wishes.tree, &snapshot, &facts, fact);
+            writeln!(out, "{}", line(&blame, fact, &variables))?;
+        }
+        if let Some(param) = hidden(&facts, &found, &self.param) {
+            let how = format!("muster why {} param:{}", self.node, self.param);
+            writeln!(output::stderr(), "note: the kernel parameter `{}` is another value: {how}", param.value)?;
         }
         let of_documents = if found.is_empty() { of_documents(&snapshot, node, &self.param) } else { Vec::new() };
         for (document, line) in &of_documents {
@@ -61,26 +72,62 @@ impl Why {
     }
 }
 
-fn line(blame: &Blame<'_>, fact: &Fact) -> String {
+fn line(blame: &Blame<'_>, fact: &Fact, variables: &[&Fact]) -> String {
     let Some(origin) = fact.origin else {
         // Groups are said by nodes and by groups; all else has a place wherever somebody states it.
         let why = if fact.path == "groups" { "by the node's table and the groups' own `nodes`" } else { "built in" };
         return format!("{}: {why}", fact.value);
     };
     let mut text = format!("{}: {}", fact.value, blame.place(origin));
+    for variable in variables {
+        let place = variable.origin.map(|origin| format!(" at {}", blame.place(origin))).unwrap_or_default();
+        text.push_str(&format!(", with vars.{}{place}", variable.value));
+    }
     for gone in blame.under(&fact.path, origin) {
         text.push_str(&format!(", overrides {} at {}", gone.text, blame.place(gone.origin)));
     }
     text
 }
 
-/// Finds what a word means: a whole path, else the last part of some, else one parameter as it stands.
+/// Lists the variables that the template of a value names, as the node has them.
+fn variables<'f>(tree: &Tree, snapshot: &Snapshot, facts: &'f [Fact], fact: &Fact) -> Vec<&'f Fact> {
+    let place = fact.origin.map(|origin| snapshot.desired().sources.place(origin));
+    let written = place.and_then(|place| match (tree.get(&place.file)?, place.span?) {
+        (File::Bytes(bytes), span) => std::str::from_utf8(bytes.get(span.start..span.end)?).ok(),
+        (File::Unread | File::TooLarge { .. } | File::Symlink | File::Submodule | File::BadName, _) => None,
+    });
+    let expressions = written.into_iter().flat_map(|text| text.split("{{").skip(1));
+    let names = expressions.flat_map(|text| {
+        let inside = text.split("}}").next().unwrap_or_default();
+        inside
+            .split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.')))
+            .filter(|word| word.starts_with("vars."))
+    });
+    let names: BTreeSet<&str> = names.collect();
+    facts.iter().filter(|fact| names.contains(&*fact.path)).collect()
+}
+
+/// Finds a kernel parameter that bears the name which was taken for another value's.
+fn hidden<'f>(facts: &'f [Fact], found: &[&Fact], word: &str) -> Option<&'f Fact> {
+    let is_param = |fact: &Fact| fact.path.starts_with("params.");
+    let mut params = facts.iter().filter(|fact| is_param(fact) && is_meant(&fact.path, word));
+    if found.iter().any(|fact| is_param(fact)) { None } else { params.next() }
+}
+
+/// Finds what a word means: a key or a whole path, else a kernel parameter, else the last part of a path, else one parameter
+/// as it stands. `param:NAME` is a parameter, and `nics.NAME.KEY` what an interface has.
 fn found<'f>(facts: &'f [Fact], word: &str) -> Vec<&'f Fact> {
+    let is_param = |fact: &Fact| fact.path.starts_with("params.");
+    if let Some(param) = word.strip_prefix("param:") {
+        let is_it = |fact: &&Fact| is_param(fact) && (is_meant(&fact.path, param) || fact.value == param);
+        return facts.iter().filter(is_it).collect();
+    }
+    let word = word.strip_prefix("nics.").unwrap_or(word);
     let tests: [&dyn Fn(&Fact) -> bool; 4] = [
-        &|fact| fact.path.starts_with("params.") && is_meant(&fact.path, word),
         &|fact| fact.path == word || fact.key.trim() == word,
+        &|fact| is_param(fact) && is_meant(&fact.path, word),
         &|fact| is_meant(&fact.path, word),
-        &|fact| fact.path.starts_with("params.") && fact.value == word,
+        &|fact| is_param(fact) && fact.value == word,
     ];
     let mut found = tests.iter().map(|test| facts.iter().filter(|fact| test(fact)).collect::<Vec<_>>());
     found.find(|found| !found.is_empty()).unwrap_or_default()

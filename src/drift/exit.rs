@@ -69,5 +69,6 @@ fn undeclared(drift: &Drift) -> usize {
 fn stale(drift: &Drift, age: Duration) -> usize {
     let limit = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
     let observable = drift.nodes.iter().filter(|node| node.is_observable);
-    observable.filter(|node| node.seen.is_none_or(|seen| drift.at.saturating_sub(seen) > limit)).count()
+    // What was never seen is unknown, and counts as that alone.
+    observable.filter(|node| node.seen.is_some_and(|seen| drift.at.saturating_sub(seen) > limit)).count()
 }

@@ -95,7 +95,7 @@ impl<'a, 'w> Judge<'a, 'w> {
             return Some(Standing::NotObservable);
         }
         let Some(record) = self.world.observed.bmcs.get(&bmc.name) else {
-            self.unknown(origin, format!("BMC {} was never surveyed", bmc.name), None);
+            self.unknown(origin, "its BMC was never surveyed".into(), None);
             return None;
         };
         self.observed = record.seen;
@@ -104,7 +104,8 @@ impl<'a, 'w> Judge<'a, 'w> {
                 Some(failure) => failure.to_string(),
                 None => "it was never read".into(),
             };
-            self.unknown(origin, format!("BMC {}: {why}", bmc.name), record.failing_since);
+            // Without the name of the BMC: what is equal of many nodes is told once.
+            self.unknown(origin, why, record.failing_since);
             return None;
         };
         match roll::system_of(self.node.system.as_deref(), service) {
@@ -115,7 +116,7 @@ impl<'a, 'w> Judge<'a, 'w> {
     }
 
     fn unfound(&mut self, unfound: &Unfound, bmc: &str, origin: Origin, record: &BmcRecord) {
-        let note = format!("BMC {bmc}: {unfound}");
+        let note = unfound.to_string();
         match unfound {
             Unfound::None => {
                 let elsewhere = self.world.whereabouts.elsewhere(self.node, (bmc, ""));

@@ -35,8 +35,8 @@ use crate::model::{MacAddr, SafeText};
 use crate::observed::BootFetch;
 use crate::snapshot::{self, Snapshot};
 use crate::view::{
-    API_VERSION, BootView, ClaimView, CloudInitView, NodeList, NodeView, Observations, RetryLogins, RevisionList,
-    State as Standing, Taken, hex,
+    API_VERSION, BootView, ClaimView, CloudInitView, ForgetBmcs, NodeList, NodeView, Observations, RetryLogins,
+    RevisionList, State as Standing, Taken, hex,
 };
 
 /// How much of an id that is not known is told back.
@@ -76,6 +76,7 @@ impl Api {
             .route("/api/v1/observations", post(take).layer(DefaultBodyLimit::max(MAX_OBSERVATIONS)))
             .route("/api/v1/logins/refused", get(refused_logins))
             .route("/api/v1/logins/retry", post(retry_logins))
+            .route("/api/v1/bmcs/forget", post(forget))
             .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD,POST").map(Body::new))
             .with_state(commands);
         let routes = Router::new()
@@ -173,6 +174,13 @@ async fn refused_logins(State(commands): Commands) -> Response<Body> {
 
 async fn retry_logins(State(commands): Commands, Json(told): Json<RetryLogins>) -> Response<Body> {
     match ask(&commands, |reply| Command::RetryLogins(told.bmcs, reply)).await {
+        Ok(taken) => json(&Taken { taken }),
+        Err(answer) => answer,
+    }
+}
+
+async fn forget(State(commands): Commands, Json(wanted): Json<ForgetBmcs>) -> Response<Body> {
+    match ask(&commands, |reply| Command::ForgetBmcs(wanted.bmcs, reply)).await {
         Ok(taken) => json(&Taken { taken }),
         Err(answer) => answer,
     }

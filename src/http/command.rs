@@ -27,6 +27,8 @@ pub enum Command {
     RefusedLogins(oneshot::Sender<Result<RefusedLogins, NotDone>>),
     /// Forget which BMCs refused their credential, so that they are tried again; all of them where none is named.
     RetryLogins(Vec<Box<str>>, oneshot::Sender<Result<u64, NotDone>>),
+    /// Forget all that surveys saw of these BMCs; those that are declared are surveyed again.
+    ForgetBmcs(Vec<Box<str>>, oneshot::Sender<Result<u64, NotDone>>),
 }
 
 /// An order to the one who follows the repository. A refusal says why, and what to do next.

@@ -17,7 +17,7 @@ pub async fn refuse(mut orders: mpsc::Receiver<Command>) {
             Command::Observed(reply) => answer(reply),
             Command::Take(_, reply) => answer(reply),
             Command::RefusedLogins(reply) => answer(reply),
-            Command::RetryLogins(_, reply) => answer(reply),
+            Command::RetryLogins(_, reply) | Command::ForgetBmcs(_, reply) => answer(reply),
         }
     }
 }

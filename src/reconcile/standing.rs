@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 
 use super::words::with_hint;
 use super::{keep, pin};
+use crate::model::text::{plural, verb};
 use crate::snapshot::Snapshot;
 use crate::story::Hold;
 use crate::view::{
@@ -237,10 +238,11 @@ impl Standing {
             held.push(format!("the repository cannot be followed: {error}"));
         }
         if self.unclaimable > 0 {
-            let nodes = self.unclaimable;
+            let nodes = plural(self.unclaimable as usize, "node");
+            let boot = verb(self.unclaimable as usize, "boots", "boot");
             held.push(format!(
-                "{nodes} nodes boot by the addresses that their BMCs report, which a server that only boots does not know; it \
-                 asks them to wait until another answers"
+                "{nodes} {boot} by the addresses that BMCs report, which a server that only boots does not know; they are \
+                 asked to wait until another server answers"
             ));
         }
         if let Some(why) = &self.replaced {

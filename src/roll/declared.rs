@@ -1,18 +1,32 @@
-//! BMCs that were surveyed by address before somebody declared them.
+//! Which records of BMCs count under a commit, and by which names: BMCs are surveyed by address before they are declared,
+//! get other names, and go from git.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
 use crate::observed::Observed;
 use crate::snapshot::Snapshot;
 
-/// Gives records of BMCs that were surveyed by address the names under which the wishes declare them.
+/// Keeps the records that count under a commit: of BMCs that it declares, by the names that it gives them, and of those that
+/// were surveyed by address.
 ///
-/// A record that bears the origin of a URL is that of the one BMC whose URL has the origin. Where the BMC has a record of
-/// its own too, the one that was tried last stays, and the other goes.
+/// A BMC that was declared once, and is not any more, is asked by nobody: what its record says grows old, and would count
+/// the machine twice once it is surveyed by address. `muster forget` takes such records out of the store.
 #[must_use]
-pub fn declared(snapshot: &Snapshot, mut observed: Observed) -> Observed {
+pub fn declared(snapshot: &Snapshot, observed: Observed) -> Observed {
+    let mut observed = named(snapshot, observed);
+    let names: BTreeSet<&str> = snapshot.desired().bmcs.iter().map(|bmc| &*bmc.name).collect();
+    observed.bmcs.retain(|name, _| is_address(name) || names.contains(&**name));
+    observed
+}
+
+/// Gives the records of BMCs the names under which a commit declares them.
+///
+/// A record that bears the origin of a URL, or a name that the commit does not declare, is that of the one BMC whose URL has
+/// the record's origin. Of several records of one BMC, the one that was tried last stays.
+#[must_use]
+pub fn named(snapshot: &Snapshot, mut observed: Observed) -> Observed {
     let mut names: BTreeMap<String, Option<&str>> = BTreeMap::new();
     let bmcs = &snapshot.desired().bmcs;
     for bmc in bmcs {
@@ -20,14 +34,16 @@ pub fn declared(snapshot: &Snapshot, mut observed: Observed) -> Observed {
             names.entry(origin).and_modify(|name| *name = None).or_insert(Some(&bmc.name));
         }
     }
-    let by_address: Vec<(Box<str>, &str)> = observed
-        .bmcs
-        .keys()
-        .filter(|key| key.contains("://"))
-        .filter_map(|key| Some((key.clone(), names.get(&origin(key)?).copied().flatten()?)))
+    let own: BTreeSet<&str> = bmcs.iter().map(|bmc| &*bmc.name).collect();
+    let strangers = observed.bmcs.iter().filter(|(name, _)| !own.contains(&***name));
+    let strangers: Vec<(Box<str>, &str)> = strangers
+        .filter_map(|(key, record)| {
+            let address = if is_address(key) { key } else { &record.url };
+            Some((key.clone(), names.get(&origin(address)?).copied().flatten()?))
+        })
         .collect();
-    for (address, name) in by_address {
-        let Some(mut record) = observed.bmcs.remove(&address) else { continue };
+    for (stranger, name) in strangers {
+        let Some(mut record) = observed.bmcs.remove(&stranger) else { continue };
         record.bmc = name.into();
         let own = observed.bmcs.get(name);
         if own.is_none_or(|own| own.tried < record.tried) {
@@ -35,6 +51,11 @@ pub fn declared(snapshot: &Snapshot, mut observed: Observed) -> Observed {
         }
     }
     observed
+}
+
+/// Tells whether a record goes by the address of its BMC, since nobody declared it as it was surveyed.
+pub fn is_address(name: &str) -> bool {
+    name.contains("://")
 }
 
 /// Returns the origin of a URL in its plainest form.

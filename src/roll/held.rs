@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::model::MacAddr;
+use crate::model::text::plural;
 use crate::snapshot::Snapshot;
 
 /// An address that claims do not settle.
@@ -70,7 +71,7 @@ impl fmt::Display for Claimants<'_> {
         }
         match self.0.len().saturating_sub(NAMED) {
             0 => Ok(()),
-            more => write!(f, " and {more} more nodes"),
+            more => write!(f, " and {}", plural(more, "more node")),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::model::MacAddr;
 use crate::observed::Claim;
 use crate::snapshot::Snapshot;
 
-pub use declared::{declared, origin};
+pub use declared::{declared, is_address, named, origin};
 pub use held::{Held, Why};
 pub use make::claims;
 pub use system::{Unfound, system_of, unread_of};

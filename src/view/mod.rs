@@ -30,7 +30,9 @@ pub use drift::{
 pub use event::{EventCommit, EventList, EventView, GapView};
 pub use log::{LogCommit, LogView};
 pub use node::{BootView, ClaimView, CloudInitView, NodeCounts, NodeList, NodeView, hex};
-pub use observed::{Observations, ObservedFile, RefusedLoginView, RefusedLogins, RetryLogins, SurveyView, Taken};
+pub use observed::{
+    ForgetBmcs, Observations, ObservedFile, RefusedLoginView, RefusedLogins, RetryLogins, SurveyView, Taken,
+};
 pub use pin::{Ordered, PinOrder, PinView, RewindOrder, UnpinOrder};
 
 use crate::model::{Diagnostic, File, Revision, Severity, Tree};
@@ -288,7 +290,9 @@ impl DiagnosticView {
 
 /// Returns the line, and the character in it, of a byte of a text, both counted from 1.
 fn position(text: &[u8], at: usize) -> (u32, u32) {
-    let before = &text[..at.min(text.len())];
+    // What ends with the file is told of its last line, not of the one after it.
+    let end = text.strip_suffix(b"\n").unwrap_or(text).len();
+    let before = &text[..at.min(end)];
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;

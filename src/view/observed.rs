@@ -35,6 +35,12 @@ pub struct RetryLogins {
     pub bmcs: Vec<Box<str>>,
 }
 
+/// Which BMCs are to be forgotten, each by its whole name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ForgetBmcs {
+    pub bmcs: Vec<Box<str>>,
+}
+
 /// Which credentials BMCs refused, so that nobody tries them again until a person says so.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RefusedLogins {

@@ -265,3 +265,78 @@ fn a_link_in_the_place_of_a_file_is_not_followed() {
     assert_eq!(code, 2, "{err}");
     assert_eq!(fs::read_to_string(&outside).expect("it is there"), "");
 }
+
+#[test]
+fn a_machine_that_was_declared_once_is_one_machine() {
+    let site = Site::new();
+    // The third node was declared and surveyed by its name; then git lost it, and its BMC was found by address.
+    let url = "https://10.1.0.3";
+    let mut by_name = observation("n03", url, "SN3", 3);
+    by_name.at -= 3_600_000;
+    site.record(&[&declared()[..], &[by_name.clone()]].concat());
+    let (code, out, _) = site.adopt(&[]);
+    assert_eq!((code, out.as_str()), (0, "nothing to adopt\n"), "what nobody declares and nobody asks does not count");
+
+    site.record(&[observation(url, url, "SN3", 3)]);
+    let (code, out, err) = site.adopt(&["--write"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.ends_with("1 new node\n"), "{out}");
+    let (code, out, _) = site.check();
+    assert_eq!(code, 0, "{out}");
+    let (code, out, _) = site.adopt(&[]);
+    assert_eq!((code, out.as_str()), (0, "nothing to adopt\n"));
+}
+
+#[test]
+fn a_bmc_is_forgotten_by_name_set_or_address() {
+    let site = Site::new();
+    let url = "https://10.1.0.3";
+    site.record(&[&declared()[..], &[observation(url, url, "SN3", 3)]].concat());
+    let forget = |what: &str| told(&site.muster(&["forget", what, "--store", "muster.redb"]));
+    let (code, _, err) = forget("n[01-03]");
+    assert!(code == 2 && err.contains("nothing is remembered of a BMC `n03`, so nothing is forgotten"), "{err}");
+    let (code, out, _) = forget("n[01-02]");
+    assert_eq!(code, 0);
+    assert!(out.starts_with("n01: https://10.1.0.1, seen 2026-") && out.ends_with("forgot 2 BMCs\n"), "{out}");
+    let (code, out, _) = forget("https://10.1.0.3/");
+    assert!(code == 0 && out.contains("with 1 system and 0 remembered changes\nforgot 1 BMC\n"), "{out}");
+    let (code, _, err) = forget(url);
+    assert!(code == 2 && err.contains("nothing is remembered"), "{err}");
+}
+
+#[test]
+fn a_group_that_wants_an_address_is_told_as_what_it_is() {
+    let site = Site::new();
+    let group = "[cloud_init]\nuser_data = \"who.yaml.j2\"\n";
+    fs::create_dir_all(site.wishes().join("groups")).expect("a folder can be made");
+    fs::create_dir_all(site.wishes().join("cloud-init")).expect("a folder can be made");
+    fs::create_dir_all(site.wishes().join("networks")).expect("a folder can be made");
+    fs::write(site.wishes().join("groups/compute.toml"), group).expect("a file can be written");
+    fs::write(site.wishes().join("cloud-init/who.yaml.j2"), "#cloud-config\nfqdn: {{ ip }}\n")
+        .expect("a file can be written");
+    let layers = "layers = [\"compute\"]\n";
+    let cluster = format!(
+        "name = \"small\"\n{layers}\n[defaults]\nboot = \"live\"\nnics = [{{ name = \"eth0\", network = \"node\" }}]\n"
+    );
+    fs::write(site.wishes().join("cluster.toml"), cluster).expect("a file can be written");
+    fs::write(site.wishes().join("networks/node.toml"), "cidr = \"10.9.0.0/24\"\n").expect("a file can be written");
+    site.record(&[&declared()[..], &strangers()].concat());
+    let (code, _, err) = site.adopt(&["--groups", "compute"]);
+    assert!(code == 2 && err.contains("the layers of the new nodes want what these do not have"), "{err}");
+    assert!(err.contains("--ip PATTERN") && !err.contains("mistake of muster's"), "{err}");
+
+    let (code, _, err) = site.adopt(&["--groups", "compute", "--ip", "10.9.0.[1-3]"]);
+    assert!(code == 2 && err.contains("`10.9.0.[1-3]` stands for 3 addresses, and 2 new nodes found"), "{err}");
+    let (code, out, err) = site.adopt(&["--groups", "compute", "--ip", "10.9.0.[3-4]", "--write"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(site.read("nodes/adopted.facts.csv").contains(",10.9.0.4"), "{}", site.read("nodes/adopted.facts.csv"));
+}
+
+#[test]
+fn a_serial_number_that_is_a_formula_does_not_reach_a_facts_file() {
+    let site = Site::new();
+    let url = "https://10.1.0.3";
+    site.record(&[&declared()[..], &[observation(url, url, "=HYPERLINK(1)", 3)]].concat());
+    let (code, out, err) = site.adopt(&[]);
+    assert!(code == 1 && !out.contains("HYPERLINK"), "{out}{err}");
+}

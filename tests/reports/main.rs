@@ -12,6 +12,7 @@ mod ci;
 mod golden;
 mod hostile;
 mod laws;
+mod outputs;
 mod scene;
 mod sizes;
 mod validators;

@@ -47,7 +47,9 @@ fn a_value_is_told_in_one_line() {
         ("eth0.mac", 0, "02:1a:10:00:00:01: nodes/x1000/nodes.facts.csv:3:9 (facts)\n"),
         ("boot", 0, "rocky9: cluster.toml:24:8 (defaults)\n"),
         ("write_files", 0, "write_files: cloud-init/compute.yaml.j2:2 (vendor-data)\n"),
-        ("ip", 0, "ip=dhcp: boot/rocky9.toml:10:5 (boot configuration)\n"),
+        ("ip", 0, "10.64.0.1: groups/compute.toml:10:27 (group compute)\n"),
+        ("param:ip", 0, "ip=dhcp: boot/rocky9.toml:10:5 (boot configuration)\n"),
+        ("nics.eth0.mac", 0, "02:1a:10:00:00:01: nodes/x1000/nodes.facts.csv:3:9 (facts)\n"),
         ("eth0.ip", 0, "10.64.0.1: groups/compute.toml:10:27 (group compute)\n"),
         ("rd.live-overlay", 1, "nid0001 has no rd.live-overlay; did you mean `rd.live.overlay.overlayfs`?\n"),
         (
@@ -66,6 +68,12 @@ fn a_value_is_told_in_one_line() {
             assert_eq!((got, said.as_str()), (code, text), "{param}");
         }
     }
+    // The image is in the kernel's URL, and the URL is nowhere but in the boot configuration.
+    let (code, said) = why(&wishes, "nid0001", "kernel");
+    let with = ", with vars.image = \"rocky9-2026.12\" at groups/canary.toml:4:18 (group canary)";
+    assert!(code == 0 && said.contains("boot/rocky9.toml:") && said.contains(with), "{said}");
+    let (_, _, note) = muster(&wishes, &["why", "nid0001", "ip"]);
+    assert_eq!(note, "note: the kernel parameter `ip=dhcp` is another value: muster why nid0001 param:ip\n");
     assert_eq!(why(&wishes, "x1000c0s0b0n0", "nid"), why(&wishes, "nid0001", "nid"));
     let (code, said) = why(&wishes, "nid001", "nid");
     assert!(code == 2 && said.contains("did you mean `nid0001`?"), "{said}");

@@ -148,6 +148,7 @@ pub fn build(tree: &Tree) -> Snapshot {
 pub fn options() -> Options {
     Options {
         names: None,
+        ips: None,
         groups: Vec::new(),
         expect: false,
         into: "nodes/adopted.toml".into(),

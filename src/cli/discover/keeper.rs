@@ -7,12 +7,12 @@ use jiff::Timestamp;
 
 use crate::cli::{Failure, api, output};
 use crate::model::ApiAddress;
-use crate::observed::Observation;
+use crate::observed::{Observation, Observed};
 use crate::reconcile::keep;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
 use crate::store::{RefusedLogin, Store, StoreError};
-use crate::view::{Observations, ObservedFile, RefusedLoginView, RefusedLogins, RetryLogins, Taken};
+use crate::view::{ForgetBmcs, Observations, ObservedFile, RefusedLoginView, RefusedLogins, RetryLogins, Taken};
 
 /// Where what is seen is kept.
 pub enum Keeper {
@@ -32,7 +32,7 @@ impl Keeper {
                 let by = by.map_or_else(|| "another process".into(), |holder| holder.to_string());
                 let _ = writeln!(
                     output::stderr(),
-                    "{} is held by {by}; what is seen is handed to the server at {}",
+                    "{} is held by {by}; handed to the server at {}",
                     path.display(),
                     settings.api
                 );
@@ -61,6 +61,25 @@ impl Keeper {
         match self {
             Self::Store(store) => keep::retry_logins(store, &bmcs).map(drop).map_err(Into::into),
             Self::Server(server) => api::post::<Taken>(server, "/api/v1/logins/retry", &RetryLogins { bmcs }).map(drop),
+        }
+    }
+
+    /// Reads all that is remembered.
+    pub fn observed(&self) -> Result<Observed, Failure> {
+        match self {
+            Self::Store(store) => Ok(store.observed()?),
+            Self::Server(server) => Ok(api::get::<ObservedFile>(server, "/api/v1/observed")?.observed),
+        }
+    }
+
+    /// Forgets all that surveys saw of some BMCs.
+    pub fn forget(&self, bmcs: Vec<Box<str>>) -> Result<(), Failure> {
+        match self {
+            Self::Store(store) => {
+                let names: Vec<&str> = bmcs.iter().map(|name| &**name).collect();
+                Ok(store.forget_bmcs(&names)?)
+            }
+            Self::Server(server) => api::post::<Taken>(server, "/api/v1/bmcs/forget", &ForgetBmcs { bmcs }).map(drop),
         }
     }
 

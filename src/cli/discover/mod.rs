@@ -1,6 +1,6 @@
 //! `muster discover`.
 
-mod keeper;
+pub mod keeper;
 mod summary;
 mod watch;
 

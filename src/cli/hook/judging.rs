@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::change;
+use crate::model::text::plural;
 use crate::model::{Diagnostic, Revision, SafeText, Tree};
 use crate::report::{self, ChangeReport};
 use crate::snapshot::{self, Snapshot};
@@ -150,7 +151,7 @@ fn first_lines(text: &SafeText) -> SafeText {
     let (first, last) = (&lines[..MAX_LINES - 3], lines[lines.len() - 1]);
     let more = lines.len() - first.len() - 1;
     let mut short = SafeText::lines(first);
-    short.push_line(&format!("… and {more} more lines of `muster diff --stat`"));
+    short.push_line(&format!("… and {} of `muster diff --stat`", plural(more, "more line")));
     short.push_line("");
     short.push_line(last);
     short

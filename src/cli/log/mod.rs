@@ -58,7 +58,12 @@ impl Log {
         let near = snapshot.and_then(|snapshot| {
             crate::desired::did_you_mean(&self.node, snapshot.nodes().iter().map(|node| &*node.name))
         });
-        Err(Failure::new(format!("no node was ever called `{}`, in {} commits", self.node, history.looked)).hint(near))
+        Err(Failure::new(format!(
+            "no node was ever called `{}`, in {}",
+            self.node,
+            plural(usize::try_from(history.looked).unwrap_or(usize::MAX), "commit")
+        ))
+        .hint(near))
     }
 }
 

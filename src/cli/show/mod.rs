@@ -92,7 +92,7 @@ impl Show {
         if let Ok(wishes) = self.source.read(None)
             && let (Some(snapshot), _) = wishes.build()
         {
-            observed = roll::declared(&snapshot, observed);
+            observed = roll::named(&snapshot, observed);
         }
         let printed = bmc::print(&observed, &self.nodes, self.format, &mut output::stdout())?;
         let missing = printed.map_err(|error| bad_set(&self.nodes, &error))?;

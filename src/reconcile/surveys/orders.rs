@@ -42,6 +42,9 @@ impl Surveyor {
             Command::RetryLogins(bmcs, reply) => {
                 let _ = reply.send(self.retry_logins(bmcs).await.map_err(NotDone::Failed));
             }
+            Command::ForgetBmcs(bmcs, reply) => {
+                let _ = reply.send(self.forget(bmcs).await.map_err(NotDone::Failed));
+            }
         }
     }
 
@@ -66,6 +69,17 @@ impl Surveyor {
             Ok(Err(error)) => Err(chain(&error)),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    async fn forget(&mut self, bmcs: Vec<Box<str>>) -> Result<u64, String> {
+        let store = Arc::clone(&self.store);
+        let known = bmcs.clone();
+        let forget = move || store.forget_bmcs(&known.iter().map(|name| &**name).collect::<Vec<_>>());
+        let forgotten = tokio::task::spawn_blocking(forget).await.map_err(|error| error.to_string())?;
+        forgotten.map_err(|error| chain(&error))?;
+        // One that is declared is seen anew.
+        bmcs.iter().for_each(|bmc| self.due.at_once(bmc));
+        Ok(bmcs.len() as u64)
     }
 
     async fn retry_logins(&mut self, bmcs: Vec<Box<str>>) -> Result<u64, String> {

@@ -1,6 +1,7 @@
 //! Boots for a terminal of 80 columns: what is stale first, the last line a count.
 
 use crate::model::SafeText;
+use crate::model::text::verb;
 use crate::report::drift::Times;
 use crate::report::drift::words::{ago, pair, plural, shown};
 use crate::report::page::{BOLD, BOLD_GREEN, BOLD_RED, BOLD_YELLOW, MAX_SET_LINES, Page, WIDTH, wrap};
@@ -42,11 +43,11 @@ fn nodes(count: u64) -> String {
 }
 
 fn run(count: u64) -> String {
-    format!("{} {}", nodes(count), if count == 1 { "runs" } else { "run" })
+    format!("{} {}", nodes(count), verb(usize::try_from(count).unwrap_or(usize::MAX), "runs", "run"))
 }
 
 fn are(count: u64) -> String {
-    format!("{} {}", nodes(count), if count == 1 { "is" } else { "are" })
+    format!("{} {}", nodes(count), verb(usize::try_from(count).unwrap_or(usize::MAX), "is", "are"))
 }
 
 fn one(fold: &RunFold, now: i64, page: &mut Page) {

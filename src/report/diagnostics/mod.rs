@@ -120,7 +120,8 @@ struct Window {
 }
 
 fn window(source: &str, byte: usize) -> Window {
-    let mut at = byte.min(source.len());
+    // What ends with the file is shown on its last line, not on the one after it.
+    let mut at = byte.min(source.strip_suffix('\n').unwrap_or(source).len());
     while !source.is_char_boundary(at) {
         at -= 1;
     }

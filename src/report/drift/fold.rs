@@ -16,7 +16,7 @@ pub struct Times {
 /// Findings that differ only in whom they are about and in their times.
 #[derive(Debug, Clone)]
 pub struct Fold<'d> {
-    /// All of them, in the order of the comparison; never empty.
+    /// All of them, by where git states them, then in the order of the comparison; never empty.
     pub findings: Vec<&'d Finding>,
     /// Their places in the comparison's list.
     pub places: Vec<usize>,
@@ -74,6 +74,9 @@ pub fn fold(findings: &[Finding]) -> Vec<Fold<'_>> {
     for (at, finding) in findings.iter().enumerate() {
         equal.entry(Key::of(finding)).or_default().push(at);
     }
+    // The first of a fold says where it is stated, whatever the order of the findings.
+    let first_in_git = |at: &usize| (findings[*at].origin.is_none(), findings[*at].origin);
+    equal.values_mut().for_each(|places| places.sort_by_key(first_in_git));
     let mut folds: Vec<Fold<'_>> = equal.into_values().map(|places| Fold::of(findings, places)).collect();
     // Stable: what is equal here stays in the order of the keys.
     folds.sort_by_cached_key(|fold| (Reverse((fold.standing(), fold.names.len())), fold.class(), fold.attribute()));
@@ -89,7 +92,8 @@ impl<'d> Key<'d> {
             wished: finding.wished.as_deref(),
             seen: finding.seen.as_deref(),
             note: finding.note.as_deref(),
-            origin: finding.origin,
+            // Why a machine cannot be judged is the same wherever git states it.
+            origin: finding.origin.filter(|_| !matches!(finding.verdict, Verdict::Unknown { .. })),
             about: match &finding.subject {
                 Subject::Node(_) => About::Node,
                 Subject::Bmc(_) => About::Bmc,
@@ -143,6 +147,13 @@ impl<'d> Fold<'d> {
     #[must_use]
     pub fn first(&self) -> &'d Finding {
         self.findings.first().expect("a fold is made of at least one finding")
+    }
+
+    /// Counts the places in git where what is compared is stated.
+    #[must_use]
+    pub fn places_in_git(&self) -> usize {
+        let places: BTreeSet<Origin> = self.findings.iter().filter_map(|finding| finding.origin).collect();
+        places.len()
     }
 
     /// Returns the standing that such a finding gives a node.

@@ -87,7 +87,7 @@ fn heading(standing: Standing, folds: &[&Fold<'_>]) -> String {
         Standing::NotObservable => "Not observable",
     };
     let findings = folds.iter().map(|fold| fold.findings.len()).sum();
-    let columns = "| who | what | wished | seen | stated at | more |\n|---|---|---|---|---|---|\n";
+    let columns = "| who | what | expected | found | stated at | more |\n|---|---|---|---|---|---|\n";
     format!("\n### {name} ({})\n\n{columns}", words::plural(findings, "finding"))
 }
 

@@ -66,17 +66,24 @@ fn one(report: &DriftReport<'_>, fold: &Fold<'_>, page: &mut Page) {
     let found = fold.first();
     let names = format!("{}{}", words::kind(fold), words::shown(&fold.set));
     let lines = wrap(&names, WIDTH - 4, ',');
-    for line in lines.iter().take(MAX_SET_LINES) {
-        page.line(2, line);
-    }
-    if lines.len() > MAX_SET_LINES {
-        page.line(2, &format!("… ({} in all; --format json names each)", words::subjects(fold)));
-    } else if fold.names.len() > 1 {
-        page.line(2, &format!("({})", words::subjects(fold)));
+    let count = format!("({})", words::subjects(fold));
+    let fits = |line: &str| 2 + line.chars().count() + 1 + count.len() <= WIDTH;
+    match &lines[..] {
+        [line] if fold.names.len() > 1 && fits(line) => page.line(2, &format!("{line} {count}")),
+        [line] if fold.names.len() == 1 => page.line(2, line),
+        lines => {
+            lines.iter().take(MAX_SET_LINES).for_each(|line| page.line(2, line));
+            let is_cut = lines.len() > MAX_SET_LINES;
+            let all = format!("… ({} in all; --format json names each)", words::subjects(fold));
+            page.line(2, if is_cut { &all } else { &count });
+        }
     }
     let values = words::change(found, MAX_VALUE);
     let attribute = words::shown(fold.attribute());
-    if values.is_empty() {
+    let is_plain_unknown = found.attribute.is_empty() && matches!(found.verdict, Verdict::Unknown { .. });
+    if is_plain_unknown {
+        // The reason below says it all.
+    } else if values.is_empty() {
         page.wrapped(4, &attribute);
     } else if attribute.chars().count() + 2 + values.chars().count() <= WIDTH - 4 {
         page.line(4, &format!("{attribute}: {values}"));
@@ -98,7 +105,11 @@ fn place_and_age(report: &DriftReport<'_>, fold: &Fold<'_>, page: &mut Page) {
     let at = report.drift.at;
     let mut parts = Vec::new();
     if let Some(spot) = report.stated(fold) {
-        parts.push(format!("{}:{}", words::shown(&spot.path), spot.line));
+        let more = match fold.places_in_git() {
+            0 | 1 => String::new(),
+            places => format!(" and {}", words::plural(places - 1, "more place")),
+        };
+        parts.push(format!("{}:{}{more}", words::shown(&spot.path), spot.line));
     }
     if let Some(since) = fold.since {
         parts.push(format!("since {}", words::ago(at, since)));

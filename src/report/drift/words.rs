@@ -45,13 +45,16 @@ pub fn values(finding: &Finding, most: usize) -> (Option<String>, Option<String>
     }
 }
 
-/// Writes what was wished and what was seen on one line; empty where neither has a value.
+/// Writes the declared and the observed value on one line, each by its name; empty if there is neither.
 pub fn change(finding: &Finding, most: usize) -> String {
     match values(finding, most) {
-        (Some(wished), Some(seen)) => format!("{wished} -> {seen}"),
-        (Some(wished), None) => format!("{wished} -> not seen"),
-        (None, Some(seen)) if finding.class == Class::Presence => format!("not declared -> {seen}"),
-        (None, Some(seen)) => format!("nothing wished -> {seen}"),
+        (Some(wished), Some(seen)) => format!("expected {wished}, found {seen}"),
+        (Some(wished), None) if matches!(finding.verdict, Verdict::Unknown { .. }) => {
+            format!("expected {wished}, found nothing that can be judged")
+        }
+        (Some(wished), None) => format!("expected {wished}, found nothing"),
+        (None, Some(seen)) if finding.class == Class::Presence => format!("not declared, found {seen}"),
+        (None, Some(seen)) => format!("expected nothing, found {seen}"),
         (None, None) => String::new(),
     }
 }

@@ -1,0 +1,96 @@
+//! `muster forget`.
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::discover::keeper::Keeper;
+use super::hosted::Hosted;
+use super::show::bad_set;
+use super::{Failure, Outcome, output};
+use crate::desired::did_you_mean;
+use crate::model::NodeSet;
+use crate::model::text::plural;
+use crate::observed::{BmcRecord, Observed};
+use crate::roll;
+use crate::settings::Given;
+
+/// Forget what surveys saw of BMCs: of ones that are gone, or that were surveyed by the wrong address
+///
+/// Prints what it forgets, and asks nothing; a running server that holds the store does it. A BMC that git declares is seen
+/// again by the next survey. Records of BMCs that git does not declare any more count for nothing even if they are kept.
+/// Which credentials a BMC refused, and which MAC addresses its nodes claimed, is not forgotten.
+///
+/// Exit codes: 0 all of them are forgotten, 2 nothing is: a name of which nothing is remembered, or another trouble.
+#[derive(Debug, Args)]
+pub struct Forget {
+    /// The BMCs: a name, a set such as 'x1000c0s[0-3]b0', or the address by which an undeclared one was surveyed
+    bmcs: String,
+    #[command(flatten)]
+    hosted: Hosted,
+    /// Ask this server instead of the store: unix:PATH, http://IP:PORT or IP:PORT
+    #[arg(long, value_name = "URL", env = "MUSTER_SERVER")]
+    server: Option<String>,
+}
+
+impl Forget {
+    /// Runs the command.
+    pub fn run(self) -> Result<Outcome, Failure> {
+        let settings = self.hosted.reach(Given::default())?;
+        if self.server.is_none() && !settings.store.exists() {
+            let failure = Failure::new(format!("{}: there is no store", settings.store.display()));
+            return Err(failure.hint(Some("name the one that holds the records with --store or --server".into())));
+        }
+        let keeper = Keeper::open(&settings, self.server.as_deref())?;
+        let observed = keeper.observed()?;
+        let names = self.names(&observed)?;
+
+        let records: Vec<&BmcRecord> = names.iter().filter_map(|name| observed.bmcs.get(name)).collect();
+        keeper.forget(names.clone())?;
+        let mut out = output::stdout();
+        for record in records {
+            writeln!(out, "{}", described(record))?;
+        }
+        writeln!(out, "forgot {}", plural(names.len(), "BMC"))?;
+        Ok(Outcome::AsWished)
+    }
+
+    /// Returns the names of the records that are meant, all of which there are.
+    fn names(&self, observed: &Observed) -> Result<Vec<Box<str>>, Failure> {
+        // The name of a BMC that was surveyed by its address is its origin, which is not a set.
+        let address = roll::origin(&self.bmcs).filter(|_| roll::is_address(&self.bmcs));
+        let names: Vec<Box<str>> = match address {
+            Some(address) => vec![address.into()],
+            None if observed.bmcs.contains_key(&*self.bmcs) => vec![(&*self.bmcs).into()],
+            None => {
+                let set = NodeSet::parse(&self.bmcs, &|_| None).map_err(|error| bad_set(&self.bmcs, &error))?;
+                set.iter().map(Into::into).collect()
+            }
+        };
+        match names.iter().find(|name| !observed.bmcs.contains_key(&***name)) {
+            None => Ok(names),
+            Some(missing) => {
+                let near = did_you_mean(missing, observed.bmcs.keys().map(|name| &**name));
+                let failure =
+                    Failure::new(format!("nothing is remembered of a BMC `{missing}`, so nothing is forgotten"));
+                Err(failure.hint(near))
+            }
+        }
+    }
+}
+
+/// Says what is forgotten with a record.
+fn described(record: &BmcRecord) -> String {
+    let seen = match record.seen {
+        Some(at) => format!("seen {}", Timestamp::from_second(at.div_euclid(1000)).unwrap_or_default()),
+        None => "never seen".into(),
+    };
+    let systems = record.service().and_then(|service| service.systems.seen()).map_or(0, Vec::len);
+    let changes = record.history.changes().len();
+    format!(
+        "{}: {}, {seen}, with {} and {}",
+        record.bmc,
+        record.url,
+        plural(systems, "system"),
+        plural(changes, "remembered change")
+    )
+}
