@@ -12,6 +12,7 @@ use super::source::{Source, Wishes};
 use super::{Failure, Outcome, output};
 use crate::model::text::plural;
 use crate::model::{Diagnostic, Severity, Tree};
+use crate::snapshot::Snapshot;
 use crate::view::FindingList;
 use crate::{change, desired, report, snapshot};
 
@@ -52,13 +53,7 @@ impl Check {
         let mut wishes = self.source.read(self.dir.as_deref())?;
         let (snapshot, mut findings) = wishes.build();
         let nodes = snapshot.as_ref().map(|snapshot| snapshot.nodes().len());
-        if let Some(snapshot) = &snapshot {
-            // Only whoever runs the command knows what day it is.
-            let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-            let overdue = desired::overdue(snapshot.desired(), today).into_iter();
-            findings.extend(overdue.map(|set| set.finding(snapshot.desired())));
-            desired::tidy(&mut findings);
-        }
+        findings.extend(snapshot.iter().flat_map(overdue));
         let mut is_judged = true;
         // What does not check is refused for that.
         if let (Some(base), true) = (&self.base, snapshot.is_some()) {
@@ -89,6 +84,7 @@ impl Check {
         let ((old, before), (new, mut findings)) = rayon::join(|| build(&base), || build(&head));
         match (old, new) {
             (Some(old), Some(new)) => {
+                findings.extend(overdue(&new));
                 let change = change::compare(&Arc::new(old), &Arc::new(new), None);
                 findings.extend(change::judge(&change, &change::fold(&change)).findings());
             }
@@ -121,6 +117,13 @@ impl Check {
         }
         Ok(())
     }
+}
+
+/// Finds the `[[set]]` tables that are there after their last day. Only whoever runs the command knows what day it is.
+fn overdue(snapshot: &Snapshot) -> Vec<Diagnostic> {
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let overdue = desired::overdue(snapshot.desired(), today).into_iter();
+    overdue.map(|set| set.finding(snapshot.desired())).collect()
 }
 
 fn last_line(findings: &[Diagnostic], nodes: Option<usize>) -> String {

@@ -7,7 +7,7 @@ use super::file::{Protocol, Tls};
 use super::files::Unread;
 use super::sources::Findings;
 use super::suggest::did_you_mean;
-use super::{Desired, LayerTable, Node, Source, Unknown, machines, no_such_boot, unique};
+use super::{Desired, LayerTable, Node, Source, Unknown, machines, no_such_boot, reserved, unique};
 use crate::model::{Code, Diagnostic, File, MAX_TOML_BYTES, Place, Severity, Span, Tree};
 
 /// How many findings of one code are told at one place; a pattern of 10,000 bad addresses is one mistake.
@@ -95,7 +95,12 @@ pub fn not_utf8(path: &str, bytes: &[u8], at: usize) -> Diagnostic {
 pub fn facts_names(desired: &Desired, facts: &Facts<'_>, findings: &mut Findings) {
     let known: HashSet<&str> =
         desired.nodes.iter().map(|node| &*node.name).chain(desired.bmcs.iter().map(|bmc| &*bmc.name)).collect();
-    let names = || desired.nodes.iter().map(|node| &*node.name).take(NAMES_COMPARED);
+    // A node that has a row of its own is not the one that this row was written for.
+    let with_rows: HashSet<&str> = facts.names().map(|(name, _)| name).collect();
+    let names = || {
+        let without = desired.nodes.iter().map(|node| &*node.name).filter(|name| !with_rows.contains(name));
+        without.take(NAMES_COMPARED)
+    };
     for (name, place) in facts.names() {
         if !known.contains(name) {
             let message = format!("no node and no BMC is called `{name}`");
@@ -110,6 +115,8 @@ pub fn desired(desired: &Desired, tree: &Tree, findings: &mut Findings) {
     unique::unique(desired, findings);
     machines::unidentified(desired, findings);
     ips_in_networks(desired, findings);
+    reserved::reserved(desired, findings);
+    reserved::shared_with_bmcs(desired, findings);
     shared_bmcs(desired, findings);
     pins(desired, findings);
     references(desired, findings);

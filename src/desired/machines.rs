@@ -49,7 +49,8 @@ fn tell<K>(
             let message = format!("`{}` of {who} is what firmware reports where it was given no {what}", text(first));
             let finding = Diagnostic::new(Code::PlaceholderIdentity, desired.sources.place(origin), message);
             findings.push(finding.hint("no machine is found by it; leave it out"));
-        } else if stating.len() > 1 {
+        } else if stating.iter().any(|(node, _)| node.name != first.name) {
+            // Two nodes of one name are one mistake, which is reported as such.
             shared.push(stating);
         }
     }

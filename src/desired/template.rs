@@ -36,6 +36,8 @@ pub const SERVER_MARK: &str = "\u{1}server\u{2}";
 pub fn environment(networks: &Arc<[Network]>) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // Without it, errors of a release build name neither the variable nor its place.
+    environment.set_debug(true);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_syntax(syntax());
     environment.set_fuel(Some(FUEL));
@@ -131,7 +133,7 @@ pub fn reason(error: &Error) -> String {
 pub const IS_UNDEFINED: &str = "` is undefined";
 
 /// The names that templates may use, for suggestions.
-const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 19] = [
     "arch", "bmc", "boot", "cluster", "fqdn", "groups", "ip", "mac", "name", "net", "nics", "nid", "secret", "serial",
     "server", "system", "uuid", "vars", "xname",
 ];
@@ -139,7 +141,7 @@ const NAMES: [&str; 19] = [
 /// Adds a suggestion to "`nmae` is undefined".
 fn undefined(detail: &str) -> String {
     let name = detail.split('`').nth(1).unwrap_or_default();
-    let is_known = NAMES.contains(&name) || name.contains('.');
+    let is_known = NAMES.contains(&name) || name.contains(['.', '[']);
     let hint = super::did_you_mean(name, NAMES).filter(|_| !is_known);
     hint.map_or_else(|| detail.to_owned(), |hint| format!("{detail}; {hint}"))
 }

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::net::IpAddr;
 
 use super::sources::Findings;
-use super::{Desired, Node};
+use super::{Desired, Node, reserved};
 use crate::model::{Code, Diagnostic, Origin};
 
 /// Tells of everything that stands twice.
@@ -145,11 +145,8 @@ fn unique_ips(desired: &Desired, findings: &mut Findings) {
         }
     }
     for bmc in &desired.bmcs {
-        let url = bmc.url.as_ref();
-        let in_url = url.and_then(|url| Some((super::values::host_of(&url.value)?.parse().ok()?, url.origin)));
-        let own = bmc.ip.map(|ip| (ip.value, ip.origin)).filter(|ip| Some(ip.0) != in_url.map(|url| url.0));
-        for (ip, origin) in in_url.into_iter().chain(own) {
-            once.see((bmc.network, ip), (&*bmc.name, origin), Code::DuplicateIp, || what(ip), findings);
+        for ip in reserved::addresses(bmc) {
+            once.see((bmc.network, ip.value), (&*bmc.name, ip.origin), Code::DuplicateIp, || what(ip.value), findings);
         }
     }
 }

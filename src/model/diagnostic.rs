@@ -205,6 +205,8 @@ codes! {
     NoSuchNic = "no-such-nic", Error;
     /// An address lies outside its network.
     IpOutsideNetwork = "ip-outside-network", Error;
+    /// A machine has the address of its network's gateway, or one that the network keeps for itself.
+    ReservedIp = "reserved-ip", Error;
     /// A group sets something but does not stand in `layers`.
     GroupNotLayered = "group-not-layered", Error;
     /// An active node can boot nothing.

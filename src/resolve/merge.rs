@@ -355,7 +355,7 @@ impl Merged<'_> {
         let mut text = |draft: Draft| {
             let origin = draft.origin;
             Text::new(draft, engine, &value, own_vars)
-                .map_err(|error| findings.push(text_finding(desired.sources.place(origin), &error)))
+                .map_err(|error| findings.push(text_finding(desired.sources.place(origin), &error, &value)))
                 .ok()
         };
         let kernel = self.kernel.and_then(&mut text);
@@ -379,11 +379,12 @@ impl Merged<'_> {
 }
 
 /// Tells of a TOML value whose template fails.
-pub fn text_finding(place: Place, error: &minijinja::Error) -> Diagnostic {
+pub fn text_finding(place: Place, error: &minijinja::Error, scope: &Value) -> Diagnostic {
     if template::refused_secret(error).is_some() {
         let finding = Diagnostic::new(Code::SecretHole, place, "a secret cannot stand in a boot script");
         return finding
             .hint("scripts are served to anybody who asks; secrets belong in cloud-init, once nodes have tokens");
     }
-    Diagnostic::new(Code::Template, place, template::reason(error))
+    let finding = Diagnostic::new(Code::Template, place, template::reason(error));
+    finding.maybe_hint(desired::undefined_hint(error, scope))
 }

@@ -25,6 +25,7 @@ use rayon::prelude::*;
 use crate::desired::template::Rejection;
 use crate::desired::{
     BootConfiguration, BootKind, CloudInitFile, Desired, Findings, Free, MacSource, Node, NodeState, template,
+    undefined_hint,
 };
 use crate::model::{Arch, Code, Diagnostic, FileId, Origin, Place, Stated};
 
@@ -280,7 +281,7 @@ impl Resolved {
                     Some(Expanded { text: expanded, origin })
                 }
                 Err(error) => {
-                    findings.push(merge::text_finding(sources.place(origin), &error));
+                    findings.push(merge::text_finding(sources.place(origin), &error, scope));
                     None
                 }
             }
@@ -306,7 +307,10 @@ impl Resolved {
         }
         let scope = NodeScope::value(&self.desired, node, &self.class(node).scope);
         let template = self.engine.get_template(name).map_err(|error| template_finding(&self.desired, name, &error))?;
-        template.render(scope).map(Cow::Owned).map_err(|error| template_finding(&self.desired, name, &error))
+        template
+            .render(&scope)
+            .map(Cow::Owned)
+            .map_err(|error| template_finding(&self.desired, name, &error).maybe_hint(undefined_hint(&error, &scope)))
     }
 
     /// Expands the further keys of a node's meta-data.
@@ -323,7 +327,8 @@ impl Resolved {
             }
             template::render(&self.engine, "meta-data", text, scope.clone()).unwrap_or_else(|error| {
                 let place = self.desired.sources.place(origin);
-                findings.push(Diagnostic::new(Code::Template, place, template::reason(&error)));
+                let finding = Diagnostic::new(Code::Template, place, template::reason(&error));
+                findings.push(finding.maybe_hint(undefined_hint(&error, &scope)));
                 String::new()
             })
         });
