@@ -34,7 +34,7 @@ layers = ["base", "late"]
 boot = "live"
 params = ["who=defaults", "console=tty0", "console=ttyS0", "quiet"]
 vars = { who = "defaults", gone = "no", deep = { a = 1 } }
-nics = [{ name = "eth0", network = "node", boot = true, ip = "{{ net('node') | host(nid) }}" }, { name = "eth1" }]
+nics = [{ name = "eth0", network = "node", boot = true, ip = "{{ net('node') | host(nid + 1) }}" }, { name = "eth1" }]
 cloud_init = { user_data = "user.j2", vendor_data = "vendor.yaml" }
 //- networks/node.toml
 cidr = "10.0.0.0/16"
