@@ -132,9 +132,13 @@ fn a_commit_with_which_the_server_ends_twice_is_not_begun_a_third_time() {
     until_stored(&served, &first);
     let slow = publish_slow(&wishes);
     until_building(&served, &slow);
+    // From here on it is a program of its own, and holds nothing of the server's.
+    builder_of(&served);
     served.kill();
     let served = serve(&wishes, &[]);
     until_building(&served, &slow);
+    // From here on it is a program of its own, and holds nothing of the server's.
+    builder_of(&served);
     served.kill();
     let served = serve(&wishes, &[]);
     until_refused(&served, &slow, "this server ended 2 times while it built it");
