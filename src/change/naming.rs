@@ -35,13 +35,12 @@ impl Naming {
         let mut naming = Self::default();
         for mark in used {
             let name = name_of(mark);
-            let candidates =
+            let mut candidates =
                 std::iter::once(format!("<{name}>")).chain((2..).map(|number| format!("<{name} {number}>")));
             let is_free = |text: &String| {
                 !literals.iter().any(|literal| literal.contains(text.as_str()))
                     && !naming.shown.values().any(|taken| **taken == **text)
             };
-            let mut candidates = candidates.into_iter();
             // Each candidate that is taken stands in the texts, which have an end.
             if let Some(free) = candidates.find(is_free) {
                 naming.shown.insert(mark.into(), free.into());

@@ -279,7 +279,8 @@ fn rails(judgement: &Judgement, page: &mut Page) {
         page.line(2, "if it is wished, add to `allow` in [guard] of policy.toml:");
         for broken in breach.folds.iter().take(MAX_SHOWN) {
             let mut lines =
-                wrap(&format!("\"{}\", # {}", broken.digest, words::broken(broken)), WIDTH - 4, ',').into_iter();
+                wrap(&format!("\"{}\", # {}", broken.digest, words::broken(breach, broken)), WIDTH - 4, ',')
+                    .into_iter();
             page.line(4, &lines.next().unwrap_or_default());
             lines.for_each(|line| page.line(4, &format!("# {line}")));
         }

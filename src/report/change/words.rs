@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::change::{
-    self, Breach, Broken, Change, Costs, Fate, Fold, FoldedValue, MaskedHunk, Part, Reach, Side, Spot, StaleAllow,
-    Subject, Value,
+    self, Breach, Broken, Change, Costs, Fate, Fold, FoldedValue, MaskedHunk, Part, Rail, Reach, Side, Spot,
+    StaleAllow, Subject, Value,
 };
 use crate::report::drift::words::plural;
 
@@ -180,10 +180,12 @@ pub fn breach(breach: &Breach) -> String {
 }
 
 /// Says what a digest to allow is of.
-pub fn broken(broken: &Broken) -> String {
+pub fn broken(breach: &Breach, broken: &Broken) -> String {
+    // BMCs that no node stands behind have accounts too.
+    let word = if breach.rail == Rail::Accounts { "machine" } else { "node" };
     match (broken.count, &*broken.set) {
         (_, "") => "machines that nobody declares".into(),
-        (count, set) => format!("{}: {}", plural(count, "node"), cut_set(set, count)),
+        (count, set) => format!("{}: {}", plural(count, word), cut_set(set, count)),
     }
 }
 
