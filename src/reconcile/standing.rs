@@ -238,8 +238,8 @@ impl Standing {
             held.push(format!("the repository cannot be followed: {error}"));
         }
         if self.unclaimable > 0 {
-            let nodes = plural(self.unclaimable as usize, "node");
-            let boot = verb(self.unclaimable as usize, "boots", "boot");
+            let nodes = plural(self.unclaimable, "node");
+            let boot = verb(self.unclaimable, "boots", "boot");
             held.push(format!(
                 "{nodes} {boot} by the addresses that BMCs report, which a server that only boots does not know; they are \
                  asked to wait until another server answers"
