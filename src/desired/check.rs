@@ -7,7 +7,7 @@ use super::file::{Protocol, Tls};
 use super::files::Unread;
 use super::sources::Findings;
 use super::suggest::did_you_mean;
-use super::{Desired, LayerTable, Node, Source, Unknown, machines, no_such_boot, reserved, unique};
+use super::{Desired, LayerTable, Node, Source, Unknown, machines, no_such_boot, reserved, secrets, unique};
 use crate::model::{Code, Diagnostic, File, MAX_TOML_BYTES, Place, Severity, Span, Tree};
 
 /// How many findings of one code are told at one place; a pattern of 10,000 bad addresses is one mistake.
@@ -121,6 +121,7 @@ pub fn desired(desired: &Desired, tree: &Tree, findings: &mut Findings) {
     pins(desired, findings);
     references(desired, findings);
     unused(desired, tree, findings);
+    secrets::secrets(tree, findings);
 }
 
 fn ips_in_networks(desired: &Desired, findings: &mut Findings) {

@@ -34,6 +34,7 @@ mod policy;
 mod read;
 mod reserved;
 pub mod schema;
+mod secrets;
 mod sets;
 mod sources;
 mod suggest;

@@ -251,6 +251,8 @@ codes! {
     UnusedBoot = "unused-boot", Warning;
     /// A cloud-init file that nobody names.
     UnusedTemplate = "unused-template", Warning;
+    /// Something that looks like a secret stands in clear.
+    ClearSecret = "clear-secret", Warning;
     /// A list of a cloud-init document reaches no node, since a list of another document takes its place.
     HiddenList = "hidden-list", Warning;
     /// Two exceptions for one value of one attribute of one node.
@@ -259,6 +261,14 @@ codes! {
     PlaceholderIdentity = "placeholder-identity", Warning;
     /// Two nodes have one serial number or UUID.
     SharedIdentity = "shared-identity", Warning;
+}
+
+impl Code {
+    /// Tells whether the line that a finding is about may be shown; that of a secret may not.
+    #[must_use]
+    pub const fn shows_line(self) -> bool {
+        !matches!(self, Self::ClearSecret)
+    }
 }
 
 impl fmt::Display for Code {

@@ -19,5 +19,6 @@ mod laws;
 mod merging;
 mod parameters;
 mod schemas;
+mod secrets;
 mod sets;
 mod tree;

@@ -46,7 +46,10 @@ impl<'a> Block<'a> {
             Severity::Warning => Level::WARNING,
         };
         let mut group = Group::with_title(level.primary_title(line(&finding.message)).id(finding.code.as_str()));
-        group = self.shown(group, &finding.place, AnnotationKind::Primary, None);
+        group = match finding.code.shows_line() {
+            true => self.shown(group, &finding.place, AnnotationKind::Primary, None),
+            false => self.placed(group, &finding.place),
+        };
         for (place, why) in &finding.related {
             group = self.shown(group, place, AnnotationKind::Context, Some(why));
         }
@@ -58,16 +61,14 @@ impl<'a> Block<'a> {
 
     /// Adds the line of a place with its caret, or only the place if there is no line to show.
     fn shown(&self, group: Group<'a>, place: &'a Place, kind: AnnotationKind, label: Option<&'a str>) -> Group<'a> {
-        let path = line(&format!("{}{}", self.prefix, place.file)).into_owned();
         let (Some(source), Some(span)) = (source(&place.file, self.tree), place.span) else {
-            return group.element(Origin::path(path));
+            return self.placed(group, place);
         };
         let window = window(source, span.start);
         let text = &source[window.start..window.end];
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.len() > MAX_LINE {
-            let column = source.get(window.start..window.at).map_or(0, |text| text.chars().count()) + 1;
-            return group.element(Origin::path(path).line(window.line).char_column(column));
+            return self.placed(group, place);
         }
 
         let from = (window.at - window.start).min(text.len());
@@ -75,8 +76,20 @@ impl<'a> Block<'a> {
         let to = (to..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
         let escaped = escaped(text, [from, to]);
         let [from, to] = escaped.at;
+        let path = line(&format!("{}{}", self.prefix, place.file)).into_owned();
         let snippet = Snippet::source(escaped.text).path(path).line_start(window.line);
         group.element(snippet.annotation(kind.span(from..to).label(label.map(line))))
+    }
+
+    /// Adds a place by its line and column alone.
+    fn placed(&self, group: Group<'a>, place: &'a Place) -> Group<'a> {
+        let origin = Origin::path(line(&format!("{}{}", self.prefix, place.file)).into_owned());
+        let (Some(source), Some(span)) = (source(&place.file, self.tree), place.span) else {
+            return group.element(origin);
+        };
+        let window = window(source, span.start);
+        let column = source.get(window.start..window.at).map_or(0, |text| text.chars().count()) + 1;
+        group.element(origin.line(window.line).char_column(column))
     }
 }
 
