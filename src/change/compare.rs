@@ -199,7 +199,7 @@ impl Comparing<'_> {
     /// templates include others.
     fn of_files(&self, new: usize) -> Vec<ValueChange> {
         let class = self.head.resolved().class(new);
-        let named = class.user_data.iter().chain(&class.vendor_data);
+        let named = class.user_data.iter().chain(&class.vendor_data).chain(&class.network_config);
         let named: Vec<String> = named.map(|file| format!("cloud-init/{}", file.value)).collect();
         let is_named = |change: &&ValueChange| named.iter().any(|name| **name == *change.key);
         let own: Vec<ValueChange> = self.inputs.files.iter().filter(is_named).cloned().collect();

@@ -114,6 +114,9 @@ pub fn of_node(snapshot: &Snapshot, node: usize) -> Values {
         if let Some(mac) = nic.mac {
             put(&format!("{}.mac", spec.name), mac.value.to_string(), Some(mac.origin));
         }
+        if let Some(mac) = nic.given_mac {
+            put(&format!("{}.mac", spec.name), mac.value.to_string(), Some(mac.origin));
+        }
         if let Some(guid) = nic.guid {
             put(&format!("{}.guid", spec.name), guid.value.to_string(), Some(guid.origin));
         }
@@ -192,6 +195,9 @@ pub fn of_class(snapshot: &Snapshot, class: u32) -> Values {
         if let Some(mtu) = spec.mtu {
             put(&key("mtu"), mtu.to_string(), at);
         }
+        for (setting, text, origin) in spec.settings.texts() {
+            put(&key(setting), text, Some(origin));
+        }
     }
     put("macs", resolved.macs.value.as_str().into(), Some(resolved.macs.origin));
     for (path, wanted) in &resolved.expect {
@@ -216,6 +222,12 @@ pub fn of_documents(snapshot: &Snapshot, class: u32) -> Values {
     leaves("meta_data", &class.meta_data);
     if let Some(file) = &class.user_data {
         all.put(snapshot, "user_data", &*file.value, Some(file.origin));
+    }
+    if let Some(file) = &class.network_config {
+        all.put(snapshot, "network_config", &*file.value, Some(file.origin));
+    }
+    if let Some(version) = class.network_version {
+        all.put(snapshot, "network_version", version.value.to_string(), Some(version.origin));
     }
     let files: Vec<&str> = class.vendor_data.iter().map(|file| &*file.value).collect();
     if let Some(last) = class.vendor_data.last() {

@@ -1,5 +1,6 @@
 //! Where each line of a document comes from.
 
+use super::network::{self, NetworkConfig};
 use super::parts::vendor_parts;
 use super::{Document, document};
 use crate::model::{Origin, Stated};
@@ -45,7 +46,12 @@ pub fn blamed(resolved: &Resolved, node: usize, kind: Document) -> Option<Vec<Bl
                 found.map_or(LineSource::Muster, |(_, leaf)| LineSource::Value(leaf.origin))
             })
         }
-        Document::NetworkConfig => lines(&text, |_| LineSource::Muster),
+        Document::NetworkConfig => match network::config(resolved, node).ok()? {
+            NetworkConfig::File(_) => parts(resolved, node, &text, class.network_config.iter()),
+            NetworkConfig::Lines(lines) => {
+                lines.into_iter().map(|line| BlamedLine { source: network::source(&line), text: line.text }).collect()
+            }
+        },
     })
 }
 

@@ -66,7 +66,7 @@ pub fn document(resolved: &Resolved, node: usize, document: Document) -> Result<
         Document::MetaData => meta_data(resolved, node).map(Some),
         Document::UserData => user_data(resolved, node).map(Some),
         Document::VendorData => vendor_data(resolved, node).map(Some),
-        Document::NetworkConfig => Ok(network::config(&resolved.desired, node)),
+        Document::NetworkConfig => Ok(network::config(resolved, node)?.text()),
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::at::At;
 use super::facts::Facts;
-use super::file::{Protocol, Tls};
+use super::file::{CloudInitTable, Protocol, Tls};
 use super::files::Unread;
 use super::sources::Findings;
 use super::suggest::did_you_mean;
-use super::{Desired, LayerTable, Node, Source, Unknown, machines, no_such_boot, reserved, secrets, unique};
+use super::{
+    Desired, LayerTable, Node, Source, Unknown, interfaces, machines, no_such_boot, reserved, secrets, unique,
+};
 use crate::model::{Code, Diagnostic, File, MAX_TOML_BYTES, Place, Severity, Span, Tree};
 
 /// How many findings of one code are told at one place; a pattern of 10,000 bad addresses is one mistake.
@@ -117,6 +120,7 @@ pub fn desired(desired: &Desired, tree: &Tree, findings: &mut Findings) {
     ips_in_networks(desired, findings);
     reserved::reserved(desired, findings);
     reserved::shared_with_bmcs(desired, findings);
+    interfaces::interfaces(desired, findings);
     shared_bmcs(desired, findings);
     pins(desired, findings);
     references(desired, findings);
@@ -214,13 +218,23 @@ fn references(desired: &Desired, findings: &mut Findings) {
         if let Some(boot) = boot.as_ref().filter(|boot| desired.boot_index(&boot.value).is_none()) {
             findings.push(no_such_boot(place(boot.span), &boot.value, &desired.boots));
         }
-        let files = cloud_init.iter().flat_map(|told| [&told.value.user_data, &told.value.vendor_data]).flatten();
+        let version = cloud_init.as_ref().and_then(|told| told.value.network_version.as_ref());
+        if let Some(version) = version.filter(|version| !(1..=2).contains(&version.value)) {
+            let message = "the versions of network-config are 1 and 2";
+            findings.push(Diagnostic::new(Code::BadValue, place(version.span), message));
+        }
+        let files = cloud_init.iter().flat_map(|told| cloud_init_files(&told.value)).flatten();
         for name in files.filter(|name| !desired.templates.contains_key(name.value.as_str())) {
             let message = format!("there is no file `cloud-init/{}`", name.value);
             let hint = did_you_mean(&name.value, desired.templates.keys().map(|name| &**name));
             findings.push(Diagnostic::new(Code::NoSuchTemplate, place(name.span), message).maybe_hint(hint));
         }
     }
+}
+
+/// Lists the files under `cloud-init/` that a layer names.
+fn cloud_init_files(table: &CloudInitTable) -> [&Option<At<String>>; 3] {
+    [&table.user_data, &table.vendor_data, &table.network_config]
 }
 
 /// Iterates over every table that is a layer.
@@ -238,8 +252,7 @@ fn unused(desired: &Desired, tree: &Tree, findings: &mut Findings) {
         let LayerTable { boot, cloud_init, .. } = &source.table;
         boots.extend(boot.as_ref().map(|boot| boot.value.as_str()));
         if let Some(cloud_init) = cloud_init {
-            let names = [&cloud_init.value.user_data, &cloud_init.value.vendor_data];
-            templates.extend(names.into_iter().flatten().map(|name| name.value.as_str()));
+            templates.extend(cloud_init_files(&cloud_init.value).into_iter().flatten().map(|name| name.value.as_str()));
         }
     }
     if let Unknown::Boot(boot) = desired.cluster.unknown {

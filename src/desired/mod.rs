@@ -21,12 +21,14 @@ mod files;
 mod groups;
 mod guard;
 mod identity;
+mod interfaces;
 mod keys;
 mod load;
 mod machines;
 mod membership;
 mod mentions;
 mod networks;
+mod nic_settings;
 mod nics;
 mod nodes;
 mod own_facts;
@@ -61,8 +63,10 @@ pub use facts::lines as facts_lines;
 pub use fail_on::{Condition, FailOn, Over};
 pub use file::{BmcKind, BootKind, LayerTable, MacSource, NicKind, NodeState, Protocol, Tls};
 pub use guard::DIGEST_DIGITS;
+pub use interfaces::{DhcpFamilies, dhcp_families};
 pub use load::load;
 pub use mentions::{Mentions, is_of_machines, mentions, reaches_machines};
+pub use nic_settings::{BondSettings, BridgeSettings, NicSettings, Route};
 pub use policy::MAX_CONFIRM;
 pub use sets::{OverdueSet, overdue};
 pub use sources::{Findings, Sources};
@@ -221,6 +225,7 @@ pub struct NicSpec {
     pub members: Vec<Box<str>>,
     pub link: Option<Box<str>>,
     pub mtu: Option<u32>,
+    pub settings: NicSettings,
     pub origin: Origin,
 }
 
@@ -271,6 +276,8 @@ impl OwnLayer {
 #[derive(Debug, Clone, Default)]
 pub struct Nic {
     pub mac: Option<Stated<MacAddr>>,
+    /// The MAC address that a bond, vlan or bridge is given; no machine is known by it.
+    pub given_mac: Option<Stated<MacAddr>>,
     pub guid: Option<Stated<Guid>>,
     pub ips: Vec<Stated<IpAddr>>,
 }

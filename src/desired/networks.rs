@@ -63,19 +63,7 @@ pub fn unread(name: &str) -> Network {
 fn cidrs(here: &Here<'_>, items: Option<OneOrMany>, findings: &mut Findings) -> Vec<IpNet> {
     let mut all: Vec<IpNet> = Vec::new();
     for item in items.map(|items| items.0).unwrap_or_default() {
-        match item.value.parse::<IpNet>() {
-            Ok(net) if net.addr() != net.network() => {
-                let message = format!("`{}` has bits beyond its prefix", item.value);
-                let finding = Diagnostic::new(Code::BadIp, here.place(item.span), message);
-                findings.push(finding.hint(format!("did you mean `{}`?", net.trunc())));
-            }
-            Ok(net) => all.push(net),
-            Err(_) => {
-                let message = format!("`{}` is no address range", item.value);
-                let finding = Diagnostic::new(Code::BadIp, here.place(item.span), message);
-                findings.push(finding.hint("write an address and a prefix length, such as 10.0.0.0/22"));
-            }
-        }
+        all.extend(values::address_range(here, &item, findings));
     }
     all
 }

@@ -7,7 +7,7 @@ use super::file::{NicKind, NicTable};
 use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
 use super::values;
-use super::{LayerTable, Network, NicSpec};
+use super::{LayerTable, Network, NicSettings, NicSpec};
 use crate::model::{Code, Diagnostic, Origin, Place};
 
 /// A text that differs by node: a pattern in a `[[node]]` table, elsewhere a plain text; or a template.
@@ -87,7 +87,7 @@ impl MergedNics {
             self.nics.push(MergedNic::new(name, here.origin(table.span)));
             self.nics.len() - 1
         });
-        let NicTable { name: _, kind, network, boot, mac, guid, ip, members, link, mtu } = &table.value;
+        let NicTable { name: _, kind, network, boot, mac, guid, ip, members, link, mtu, .. } = &table.value;
         let nic = &mut self.nics[at];
         let identity = |text: &At<String>| Identity {
             text: text.value.clone(),
@@ -100,6 +100,7 @@ impl MergedNics {
             nic.ips = ips.0.iter().map(identity).collect();
         }
         let spec = &mut nic.spec;
+        spec.settings.lay(here, &table.value, findings);
         spec.kind = kind.as_ref().map_or(spec.kind, |kind| kind.value);
         spec.boot = boot.as_ref().map_or(spec.boot, |boot| boot.value);
         spec.link = link.as_ref().map(|link| link.value.as_str().into()).or(spec.link.take());
@@ -131,15 +132,16 @@ impl MergedNics {
     fn check_parts(&self, spec: &NicSpec, place: &dyn Fn(Origin) -> Place, findings: &mut Findings) {
         let fault = match spec.kind {
             NicKind::Bond if spec.members.is_empty() => Some("a bond needs `members`"),
+            NicKind::Bridge if spec.members.is_empty() => Some("a bridge needs `members`"),
             NicKind::Vlan if spec.link.is_none() => Some("a vlan needs `link`, the interface that it lies on"),
             NicKind::Vlan if spec.network.is_none() => Some("a vlan needs `network`, which knows its number"),
             NicKind::Ethernet | NicKind::Infiniband | NicKind::Vlan if !spec.members.is_empty() => {
-                Some("only a bond has `members`")
+                Some("only a bond or a bridge has `members`")
             }
-            NicKind::Ethernet | NicKind::Infiniband | NicKind::Bond if spec.link.is_some() => {
+            NicKind::Ethernet | NicKind::Infiniband | NicKind::Bond | NicKind::Bridge if spec.link.is_some() => {
                 Some("only a vlan has `link`")
             }
-            NicKind::Ethernet | NicKind::Infiniband | NicKind::Bond | NicKind::Vlan => None,
+            NicKind::Ethernet | NicKind::Infiniband | NicKind::Bond | NicKind::Vlan | NicKind::Bridge => None,
         };
         if let Some(fault) = fault {
             findings.push(Diagnostic::new(Code::BadValue, place(spec.origin), fault));
@@ -165,6 +167,7 @@ impl MergedNic {
             members: Vec::new(),
             link: None,
             mtu: None,
+            settings: NicSettings::default(),
             origin,
         };
         Self { spec, mac: None, guid: None, ips: Vec::new() }

@@ -106,6 +106,8 @@ pub struct ClassNics {
 #[derive(Debug)]
 struct NicColumns {
     name: Box<str>,
+    /// Whether the interface is made of others, and its MAC address given to it.
+    is_made: bool,
     mac: Option<(Column, Identity)>,
     guid: Option<(Column, Identity)>,
     ips: Vec<(IpText, Identity)>,
@@ -135,7 +137,8 @@ impl ClassNics {
                 };
                 ips.extend(read.map(|read| (read, text.clone())));
             }
-            nics.push(NicColumns { name: nic.spec.name.clone(), mac, guid, ips });
+            let is_made = nic.spec.kind.is_made_of_others();
+            nics.push(NicColumns { name: nic.spec.name.clone(), is_made, mac, guid, ips });
         }
         Self { nics }
     }
@@ -271,10 +274,15 @@ fn bmc(
     None
 }
 
+/// Returns the place of an interface's MAC address: an adapter is known by its own, what is made of others is given one.
+fn mac_of(nic: &mut Nic, is_made: bool) -> &mut Option<Stated<MacAddr>> {
+    if is_made { &mut nic.given_mac } else { &mut nic.mac }
+}
+
 fn state_addresses(nic: &mut Nic, columns: &NicColumns, item: usize, findings: &mut Findings) {
     if let Some((column, text)) = &columns.mac {
         let value = Stated::new(column.get(item), text.origin);
-        nic.mac = address(text.place.clone(), value, "MAC address", MacAddr::parse, findings);
+        *mac_of(nic, columns.is_made) = address(text.place.clone(), value, "MAC address", MacAddr::parse, findings);
     }
     if let Some((column, text)) = &columns.guid {
         let value = Stated::new(column.get(item), text.origin);
@@ -376,10 +384,13 @@ fn take_nic_fact(
         return;
     };
     let nic = &mut node.nics[at];
+    let is_made = nics.nics[at].is_made;
     let text = || Stated::new(cell.text.to_owned(), cell.origin);
     match fact {
-        NicFact::Mac if nic.mac.is_some() => findings.push(stated_twice(cell, "MAC address")),
-        NicFact::Mac => nic.mac = address(cell.place(), text(), "MAC address", MacAddr::parse, findings),
+        NicFact::Mac if mac_of(nic, is_made).is_some() => findings.push(stated_twice(cell, "MAC address")),
+        NicFact::Mac => {
+            *mac_of(nic, is_made) = address(cell.place(), text(), "MAC address", MacAddr::parse, findings);
+        }
         NicFact::Guid if nic.guid.is_some() => findings.push(stated_twice(cell, "GUID")),
         NicFact::Guid => nic.guid = address(cell.place(), text(), "GUID", Guid::parse, findings),
         NicFact::Ip if !nics.nics[at].ips.is_empty() || !nic.ips.is_empty() => {

@@ -100,12 +100,14 @@ pub fn table<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
 }
 
 /// The keys whose values are tables with keys of their own. No file type has a list under one of these names.
-const OF_TABLES: [&str; 14] = [
+const OF_TABLES: [&str; 16] = [
     "accelerators",
     "aarch64",
     "arch",
     "bios",
     "bmc",
+    "bond",
+    "bridge",
     "cloud_init",
     "defaults",
     "drift",
@@ -127,8 +129,10 @@ fn lists_for_tables(value: &DeValue<'_>) -> Vec<Vec<String>> {
         let name = key.get_ref().as_ref();
         let below = |path: Vec<String>| [vec![name.to_owned()], path].concat();
         match value.get_ref() {
-            DeValue::Array(items) if name == "nics" => {
+            DeValue::Array(items) if name == "nics" || name == "routes" => {
                 for (at, item) in items.iter().enumerate().rev() {
+                    let inner = lists_for_tables(item.get_ref()).into_iter();
+                    all.extend(inner.map(|path| below([vec![at.to_string()], path].concat())));
                     if matches!(item.get_ref(), DeValue::Array(_)) {
                         all.push(below(vec![at.to_string()]));
                     }

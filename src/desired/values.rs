@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use jiff::civil::Date;
 
 use super::at::At;
@@ -121,6 +122,25 @@ pub fn date(here: &Here<'_>, text: &At<DateText>, hint: &str, findings: &mut Fin
         findings.push(Diagnostic::new(Code::BadValue, here.place(*span), format!("`{text}` is no date")).hint(hint));
     }
     date
+}
+
+/// Reads an address range.
+pub fn address_range(here: &Here<'_>, text: &At<String>, findings: &mut Findings) -> Option<IpNet> {
+    match text.value.parse::<IpNet>() {
+        Ok(net) if net.addr() != net.network() => {
+            let message = format!("`{}` has bits beyond its prefix", text.value);
+            let finding = Diagnostic::new(Code::BadIp, here.place(text.span), message);
+            findings.push(finding.hint(format!("did you mean `{}`?", net.trunc())));
+            None
+        }
+        Ok(net) => Some(net),
+        Err(_) => {
+            let message = format!("`{}` is no address range", text.value);
+            let finding = Diagnostic::new(Code::BadIp, here.place(text.span), message);
+            findings.push(finding.hint("write an address and a prefix length, such as 10.0.0.0/22"));
+            None
+        }
+    }
 }
 
 /// Checks the size of the largest packet: 68 bytes are the least that IPv4 knows (RFC 791).

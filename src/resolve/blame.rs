@@ -67,6 +67,12 @@ fn values(desired: &Desired, merged: &Merged<'_>) -> Values {
     if let Some(file) = merged.user_data {
         put("user_data".into(), file.value.into(), file.origin);
     }
+    if let Some(file) = merged.network_config {
+        put("network_config".into(), file.value.into(), file.origin);
+    }
+    if let Some(version) = merged.network_version {
+        put("network_version".into(), version.value.to_string(), version.origin);
+    }
     for file in &merged.vendor_data {
         put(format!("vendor_data.{}", file.value), file.value.into(), file.origin);
     }
@@ -117,7 +123,9 @@ fn below(path: &str, other: &str) -> bool {
 /// Finds the element of `unset` that takes back what a key states.
 fn unset(source: &Source, key: &str) -> Option<Origin> {
     let written = match key.split('.').next() {
-        Some("user_data" | "vendor_data" | "meta_data") => format!("cloud_init.{key}"),
+        Some("user_data" | "vendor_data" | "meta_data" | "network_config" | "network_version") => {
+            format!("cloud_init.{key}")
+        }
         _ => key.to_owned(),
     };
     let found = source.table.unset.iter().find(|path| written == path.value || below(&written, &path.value));

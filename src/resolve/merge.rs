@@ -33,6 +33,8 @@ pub struct Merged<'d> {
     pub vars: Vars,
     pub user_data: Option<Stated<&'d str>>,
     pub vendor_data: Vec<Stated<&'d str>>,
+    pub network_config: Option<Stated<&'d str>>,
+    pub network_version: Option<Stated<u8>>,
     pub meta_data: Vars,
     pub expect: BTreeMap<String, Stated<Free>>,
     pub macs: Stated<MacSource>,
@@ -127,6 +129,8 @@ impl<'d> Merge<'d> {
             vars: Vars::default(),
             user_data: None,
             vendor_data: Vec::new(),
+            network_config: None,
+            network_version: None,
             meta_data: Vars::default(),
             expect: BTreeMap::new(),
             macs: Stated::new(MacSource::Declared, BUILT_IN),
@@ -197,6 +201,12 @@ impl<'d> Merge<'d> {
                     merged.vendor_data.push(Stated::new(&name.value, origin(name.span)));
                 }
             }
+            if let Some(name) = &told.network_config {
+                merged.network_config = Some(Stated::new(&name.value, origin(name.span)));
+            }
+            if let Some(version) = &told.network_version {
+                merged.network_version = Some(Stated::new(version.value, origin(version.span)));
+            }
             if let Some(keys) = &told.meta_data {
                 merged.meta_data.lay(&keys.value, &origin);
             }
@@ -220,6 +230,8 @@ impl<'d> Merge<'d> {
             ("expect", path) => expect::unset(&mut merged.expect, path),
             ("cloud_init", "user_data") => merged.user_data.take().is_some(),
             ("cloud_init", "vendor_data") => !std::mem::take(&mut merged.vendor_data).is_empty(),
+            ("cloud_init", "network_config") => merged.network_config.take().is_some(),
+            ("cloud_init", "network_version") => merged.network_version.take().is_some(),
             ("cloud_init", "meta_data") => std::mem::take(&mut merged.meta_data) != Vars::default(),
             ("cloud_init", path) => path.strip_prefix("meta_data.").is_some_and(|path| merged.meta_data.unset(path)),
             ("arch", "") => std::mem::replace(&mut merged.arch, Stated::new(Arch::X86_64, BUILT_IN)).origin != BUILT_IN,
@@ -370,6 +382,8 @@ impl Merged<'_> {
             vars: self.vars,
             user_data: self.user_data.map(|name| name.map(Into::into)),
             vendor_data: self.vendor_data.into_iter().map(|name| name.map(Into::into)).collect(),
+            network_config: self.network_config.map(|name| name.map(Into::into)),
+            network_version: self.network_version,
             meta_data: self.meta_data,
             expect: self.expect,
             macs: self.macs,

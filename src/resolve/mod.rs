@@ -65,6 +65,10 @@ pub struct Class {
     pub user_data: Option<Stated<Box<str>>>,
     /// The files that are the vendor-data, weakest layer first.
     pub vendor_data: Vec<Stated<Box<str>>>,
+    /// The file that is the network-config, in place of what follows from the interfaces.
+    pub network_config: Option<Stated<Box<str>>>,
+    /// The version of network-config that a layer asks for.
+    pub network_version: Option<Stated<u8>>,
     /// Further keys of meta-data.
     pub meta_data: Vars,
     /// What the machine should look like: attribute paths such as `bios.attributes.LogicalProc`.

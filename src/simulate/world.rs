@@ -179,7 +179,7 @@ impl Makes<'_> {
             let of_port = match spec.kind {
                 NicKind::Ethernet => Some(nic.mac.as_ref().map_or_else(|| self.addresses.take(), |mac| mac.value)),
                 NicKind::Infiniband => nic.mac.as_ref().map(|mac| mac.value),
-                NicKind::Bond | NicKind::Vlan => continue,
+                NicKind::Bond | NicKind::Vlan | NicKind::Bridge => continue,
             };
             let guid = nic.guid.as_ref().map(|guid| guid.value);
             let declared = nic.mac.is_some();

@@ -15,8 +15,8 @@ use super::folded::Folded;
 use super::index::Index;
 use super::{Answer, Prepared, Snapshot};
 use crate::desired::{
-    Class, Cluster, Desired, LayerTable, Network, Nic, NicKind, NicSpec, Node, NodeState, Policy, Source, Sources,
-    Unknown,
+    Class, Cluster, Desired, LayerTable, Network, Nic, NicKind, NicSettings, NicSpec, Node, NodeState, Policy, Source,
+    Sources, Unknown,
 };
 use crate::ipxe::{self, Script};
 use crate::model::{FileId, Layer, MacAddr, Origin, Revision, Stated, Xname};
@@ -131,6 +131,7 @@ fn class(nics: usize) -> Class {
         members: Vec::new(),
         link: None,
         mtu: None,
+        settings: NicSettings::default(),
         origin: NOWHERE,
     };
     Class { table: 0, groups: Vec::new(), sets: Vec::new(), nics: (0..nics).map(spec).collect() }

@@ -295,8 +295,17 @@ fn skipped(line: &str) {
 
 /// Returns the variables by which an unpacked [`Part::Sshd`] finds the libraries that came with it.
 pub fn sshd_libraries() -> Vec<(String, String)> {
+    libraries("sshd")
+}
+
+/// Returns the variables by which an unpacked [`Part::Netplan`] finds the libraries that came with it.
+pub fn netplan_libraries() -> Vec<(String, String)> {
+    libraries("netplan")
+}
+
+fn libraries(part: &str) -> Vec<(String, String)> {
     let folders = ["lib", "usr/lib"].map(|name| {
-        let base = folder().join("sshd").join(name);
+        let base = folder().join(part).join(name);
         let arch = std::fs::read_dir(&base).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
         arch.map(|path| path.display().to_string()).collect::<Vec<_>>().join(":")
     });

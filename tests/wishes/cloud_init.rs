@@ -99,7 +99,7 @@ print([(p.get_content_type(), p.get_filename(), len(p.get_payload(decode=True)))
 }
 
 /// cloud-init is a Debian package, and so is the Python that it runs in.
-fn python(program: &str, input: &str) -> String {
+pub fn python(program: &str, input: &str) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let file = folder.path().join("input");
     fs::write(&file, input).expect("the input can be written");

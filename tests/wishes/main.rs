@@ -17,6 +17,7 @@ mod example;
 mod groups;
 mod laws;
 mod merging;
+mod network;
 mod parameters;
 mod schemas;
 mod secrets;

@@ -61,11 +61,17 @@ pub fn of(snapshot: &Snapshot, node: usize) -> Vec<Fact> {
         if let Some(mac) = nic.mac {
             put("  mac", &format!("{}.mac", spec.name), mac.value.to_string(), Some(mac.origin));
         }
+        if let Some(mac) = nic.given_mac {
+            put("  mac", &format!("{}.mac", spec.name), mac.value.to_string(), Some(mac.origin));
+        }
         if let Some(guid) = nic.guid {
             put("  guid", &format!("{}.guid", spec.name), guid.value.to_string(), Some(guid.origin));
         }
         for ip in &nic.ips {
             put("  ip", &format!("{}.ip", spec.name), ip.value.to_string(), Some(ip.origin));
+        }
+        for (setting, text, origin) in spec.settings.texts() {
+            put(&format!("  {setting}"), &format!("{}.{setting}", spec.name), text, Some(origin));
         }
     }
     boot_facts(snapshot, node, &mut put);

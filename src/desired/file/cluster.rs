@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::expect::Expect;
-use super::layer::{CloudInitTable, LayerTable, NicTable, layered};
+use super::layer::{CloudInitTable, LayerTable, layered};
+use super::nic::NicTable;
 use super::words::{ArchName, MacSource, NodeState, Protocol, Tls};
 use crate::desired::at::{At, FreeTable};
 

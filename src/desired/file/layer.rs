@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::expect::Expect;
-use super::words::{ArchName, MacSource, NicKind, NodeState};
-use crate::desired::at::{At, FreeTable, OneOrMany};
-use crate::model::Span;
+use super::nic::NicTable;
+use super::words::{ArchName, MacSource, NodeState};
+use crate::desired::at::{At, FreeTable};
 
 /// Adds the keys that every layer has to a table, and a function that takes them out.
 macro_rules! layered {
@@ -92,69 +92,6 @@ impl LayerTable {
     }
 }
 
-/// One network interface.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct NicTable {
-    /// The interface's name, such as `eth0`.
-    #[schemars(required)]
-    pub name: Option<At<String>>,
-    /// What it is; `ethernet` where nobody says.
-    #[serde(default)]
-    pub kind: Option<At<NicKind>>,
-    /// The network that it is in: the file `networks/NAME.toml`.
-    #[serde(default)]
-    pub network: Option<At<String>>,
-    /// Whether the node boots from it; at most one interface of a node does.
-    #[serde(default)]
-    pub boot: Option<At<bool>>,
-    /// Its MAC address.
-    #[serde(default)]
-    pub mac: Option<At<String>>,
-    /// Its InfiniBand GUID.
-    #[serde(default)]
-    pub guid: Option<At<String>>,
-    /// Its addresses: patterns, or templates such as `"{{ net('node') | host(nid) }}"`.
-    #[serde(default)]
-    pub ip: Option<OneOrMany>,
-    /// The interfaces that a bond is made of.
-    #[serde(default)]
-    pub members: Option<Vec<At<String>>>,
-    /// The interface that a vlan lies on.
-    #[serde(default)]
-    pub link: Option<At<String>>,
-    /// The largest packet in bytes.
-    #[serde(default)]
-    #[schemars(range(min = 68, max = 65535))]
-    pub mtu: Option<At<u32>>,
-}
-
-impl NicTable {
-    /// Lists what the table states, all but the name: the key, the value as text, and its bytes.
-    #[must_use]
-    pub fn stated(&self) -> Vec<(&'static str, String, Span)> {
-        let Self { name: _, kind, network, boot, mac, guid, ip, members, link, mtu } = self;
-        let text = |key, at: &Option<At<String>>| at.as_ref().map(|at| (key, at.value.clone(), at.span));
-        let list = |key, items: &[At<String>]| {
-            let first = items.first()?;
-            let texts: Vec<&str> = items.iter().map(|item| item.value.as_str()).collect();
-            Some((key, texts.join(" "), first.span))
-        };
-        let all = [
-            kind.as_ref().map(|at| ("kind", at.value.as_str().to_owned(), at.span)),
-            text("network", network),
-            boot.as_ref().map(|at| ("boot", at.value.to_string(), at.span)),
-            text("mac", mac),
-            text("guid", guid),
-            ip.as_ref().and_then(|ips| list("ip", &ips.0)),
-            members.as_ref().and_then(|members| list("members", members)),
-            text("link", link),
-            mtu.as_ref().map(|at| ("mtu", at.value.to_string(), at.span)),
-        ];
-        all.into_iter().flatten().collect()
-    }
-}
-
 /// What cloud-init is told.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -168,4 +105,12 @@ pub struct CloudInitTable {
     /// Further keys for meta-data. Tables merge by key.
     #[serde(default)]
     pub meta_data: Option<At<FreeTable>>,
+    /// The file under `cloud-init/` that is the node's network-config, in place of what follows from `nics`.
+    #[serde(default)]
+    pub network_config: Option<At<String>>,
+    /// The version of network-config that is written from `nics`: 2 is netplan's, 1 cloud-init's own. If nothing is stated, it
+    /// is 2, and 1 for nodes that have what cloud-init loses of 2 on the way to NetworkManager.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 2))]
+    pub network_version: Option<At<u8>>,
 }

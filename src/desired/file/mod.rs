@@ -8,6 +8,7 @@ mod exceptions;
 mod expect;
 mod layer;
 mod network;
+mod nic;
 mod nodes;
 mod policy;
 mod words;
@@ -16,11 +17,12 @@ pub use boot::{BootArch, BootArches, BootFile};
 pub use cluster::{BmcDefaults, ClusterFile, Defaults, GroupFile, UnknownAction, UnknownTable};
 pub use exceptions::{DateText, ExceptionTable, ExceptionsFile};
 pub use expect::{Expect, ExpectBios, ExpectBoot, ExpectDrives, ExpectParts};
-pub use layer::{CloudInitTable, LayerTable, NicTable};
+pub use layer::{CloudInitTable, LayerTable};
 pub use network::NetworkFile;
+pub use nic::{BondTable, BridgeTable, DhcpChoice, NicTable, RouteTable};
 pub use nodes::{BmcTable, InlineBmc, NodeBmc, NodeTable, NodesFile, SetTable};
 pub use policy::{InstallRail, PolicyDrift, PolicyFile, PolicyGuard};
 pub use words::{
-    ArchName, BmcKind, BootKind, BootMode, BootOverride, BootTarget, MacSource, NicKind, NodeState, Power, Protocol,
-    Tls,
+    AdSelect, ArchName, BmcKind, BondMode, BootKind, BootMode, BootOverride, BootTarget, FailOverMac, HashPolicy,
+    IpoibMode, LacpRate, MacSource, NicKind, NodeState, Power, Protocol, Tls,
 };

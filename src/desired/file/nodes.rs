@@ -7,7 +7,8 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use super::exceptions::DateText;
 use super::expect::Expect;
-use super::layer::{CloudInitTable, LayerTable, NicTable, layered};
+use super::layer::{CloudInitTable, LayerTable, layered};
+use super::nic::NicTable;
 use super::words::{ArchName, BmcKind, MacSource, NodeState, Protocol, Tls};
 use crate::desired::at::{At, FreeTable, Text};
 

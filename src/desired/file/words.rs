@@ -38,7 +38,33 @@ words! {
     /// How a BMC's certificate is judged.
     Tls { Verify = "verify", Pin = "pin", Insecure = "insecure" }
     /// What an interface is.
-    NicKind { Ethernet = "ethernet", Infiniband = "infiniband", Bond = "bond", Vlan = "vlan" }
+    NicKind { Ethernet = "ethernet", Infiniband = "infiniband", Bond = "bond", Vlan = "vlan", Bridge = "bridge" }
+    /// How the members of a bond share the work.
+    BondMode {
+        BalanceRr = "balance-rr",
+        ActiveBackup = "active-backup",
+        BalanceXor = "balance-xor",
+        Broadcast = "broadcast",
+        Lacp = "802.3ad",
+        BalanceTlb = "balance-tlb",
+        BalanceAlb = "balance-alb",
+    }
+    /// How often the partners of a bond speak by LACP.
+    LacpRate { Slow = "slow", Fast = "fast" }
+    /// What of a packet chooses the member of a bond that it leaves by.
+    HashPolicy {
+        Layer2 = "layer2",
+        Layer23 = "layer2+3",
+        Layer34 = "layer3+4",
+        Encap23 = "encap2+3",
+        Encap34 = "encap3+4",
+    }
+    /// Whose MAC address a bond has after a change of members.
+    FailOverMac { None = "none", Active = "active", Follow = "follow" }
+    /// How a bond chooses one of several groups of links.
+    AdSelect { Stable = "stable", Bandwidth = "bandwidth", Count = "count" }
+    /// How IP travels over InfiniBand.
+    IpoibMode { Datagram = "datagram", Connected = "connected" }
     /// What a boot configuration does.
     BootKind { Live = "live", Local = "local", Install = "install" }
     /// A power state.
@@ -66,4 +92,15 @@ words! {
     }
     /// How a boot override boots (DSP0268, BootSourceOverrideMode).
     BootMode { Uefi = "UEFI", Legacy = "Legacy" }
+}
+
+impl NicKind {
+    /// Tells whether an interface of this kind is made of others, and has no MAC address of its own.
+    #[must_use]
+    pub const fn is_made_of_others(self) -> bool {
+        match self {
+            Self::Bond | Self::Vlan | Self::Bridge => true,
+            Self::Ethernet | Self::Infiniband => false,
+        }
+    }
 }
