@@ -79,11 +79,11 @@ async fn a_state_of_post_that_surveys_see_for_an_hour_is_a_leftover() {
 }
 
 /// What is done to a tree before it is served.
-type Harm = fn(&mut Tree);
+type Spoil = fn(&mut Tree);
 
 #[tokio::test]
 async fn one_dead_resource_of_interfaces_leaves_the_others() {
-    let dead: [(&str, Harm); 5] = [
+    let dead: [(&str, Spoil); 5] = [
         ("an adapter", |tree| tree.list("Chassis/1/NetworkAdapters", &["1", "Dead"])),
         ("a function list", |tree| tree.take("Chassis/1/NetworkAdapters/1/NetworkDeviceFunctions")),
         ("boot options", |tree| tree.take("Systems/1/BootOptions")),
