@@ -56,13 +56,14 @@ pub struct Boot {
     pub digest: [u8; 32],
     /// The MAC address that the node was found by, where it was found by one.
     pub mac: Option<MacAddr>,
-    /// The architecture that the machine named, at most [`MAX_ARCH`] characters; an attempt that names none keeps the one before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arch: Option<Box<str>>,
     /// When cloud-init said from there that it was done, in unix milliseconds.
     pub confirmed: Option<i64>,
     /// When the machine's BMC last showed it off or starting after that, in unix milliseconds.
     pub reset: Option<i64>,
+    /// The architecture that the machine named, at most [`MAX_ARCH`] characters; an attempt that names none keeps the one
+    /// before.
+    #[serde(default)]
+    pub arch: Option<Box<str>>,
 }
 
 /// What is known of the boots of one node.
@@ -89,7 +90,7 @@ impl Boot {
     /// Takes what was fetched at one time; nothing was said of it yet.
     #[must_use]
     pub fn new(at: i64, address: IpAddr, revision: Revision, digest: [u8; 32], mac: Option<MacAddr>) -> Self {
-        Self { at, address, revision, digest, mac, arch: None, confirmed: None, reset: None }
+        Self { at, address, revision, digest, mac, confirmed: None, reset: None, arch: None }
     }
 }
 
@@ -165,6 +166,21 @@ mod revision {
     }
 }
 
+/// Reads a digest from its 64 hex digits.
+#[must_use]
+pub fn digest_from_hex(text: &str) -> Option<[u8; 32]> {
+    let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_hex {
+        return None;
+    }
+
+    let mut digest = [0; 32];
+    for (byte, at) in digest.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+    }
+    Some(digest)
+}
+
 /// 32 bytes as hex digits.
 mod digest {
     use std::fmt::Write as _;
@@ -182,15 +198,7 @@ mod digest {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], D::Error> {
         let text = String::deserialize(from)?;
-        let mut digest = [0; 32];
-        let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_hex {
-            return Err(D::Error::custom("a digest is 64 hex digits"));
-        }
-        for (byte, at) in digest.iter_mut().zip((0..64).step_by(2)) {
-            *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(D::Error::custom)?;
-        }
-        Ok(digest)
+        super::digest_from_hex(&text).ok_or_else(|| D::Error::custom("a digest is 64 hex digits"))
     }
 }
 

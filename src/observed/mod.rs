@@ -18,7 +18,7 @@ mod record;
 mod service;
 
 pub use attributes::attributes;
-pub use boots::{Boot, BootFetch, Booted, MAX_ARCH, MAX_USER_AGENT, Teller, UnknownMac, bounded};
+pub use boots::{Boot, BootFetch, Booted, MAX_ARCH, MAX_USER_AGENT, Teller, UnknownMac, bounded, digest_from_hex};
 pub use digest::{Digest, Shared, SharedSet};
 pub use failure::{Failure, FailureKind};
 pub use history::{Change, History, MAX_CHANGES, MAX_RUNS, Run};

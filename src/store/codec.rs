@@ -5,11 +5,15 @@ use std::io::{Read, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::shape::BootedRecord;
 use super::unreadable::Lost;
-use crate::observed::{BmcRecord, Claim, SharedSet};
+use crate::observed::{BmcRecord, Booted, Claim, SharedSet};
 
 /// The version of the records themselves.
 const VERSION: u8 = 1;
+
+/// The version of the records of what nodes booted; [`VERSION`] had no architecture in them.
+const BOOTED_VERSION: u8 = 2;
 
 /// What is stored of surveys: a record whose shape is that of a type of `crate::observed`.
 pub(super) trait Surveyed: Serialize + DeserializeOwned {
@@ -70,6 +74,23 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T,
     match postcard::take_from_bytes(record) {
         Ok((record, [])) => Ok(record),
         Ok(_) | Err(_) => Err(Fault::undecodable(what)),
+    }
+}
+
+/// Encodes what a node booted, under the version of its own shape.
+pub(super) fn encode_booted(booted: &Booted) -> Result<Vec<u8>, Fault> {
+    postcard::to_extend(booted, vec![BOOTED_VERSION]).map_err(|e| Fault::Undecodable(e.to_string()))
+}
+
+/// Decodes what a node booted, in the shape of this version or of the one before.
+pub(super) fn decode_booted(bytes: &[u8]) -> Result<Booted, Fault> {
+    const WHAT: &str = "boot";
+    let Some((&BOOTED_VERSION, record)) = bytes.split_first() else {
+        return decode::<BootedRecord>(bytes, WHAT)?.read().ok_or_else(|| Fault::undecodable(WHAT));
+    };
+    match postcard::take_from_bytes(record) {
+        Ok((booted, [])) => Ok(booted),
+        Ok(_) | Err(_) => Err(Fault::undecodable(WHAT)),
     }
 }
 
@@ -138,5 +159,28 @@ pub(super) fn unpack<T: Surveyed>(bytes: &[u8]) -> Result<T, Lost> {
     match postcard::take_from_bytes(&record) {
         Ok((record, [])) => Ok(record),
         Ok(_) | Err(_) => Err(Lost::Corrupt),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::MacAddr;
+
+    #[test]
+    fn a_boot_that_an_earlier_version_stored_is_read() {
+        let address = std::net::IpAddr::from([10, 0, 0, 1]);
+        let mac = Some(MacAddr([2, 0, 0, 0, 0, 1]));
+        let last = Some((10i64, address, "abc", "0a".repeat(32), mac, Some(11i64), None::<i64>));
+        let none = None::<(i64, std::net::IpAddr, &str, String, Option<MacAddr>, Option<i64>, Option<i64>)>;
+
+        let booted = decode_booted(&encode(&(last, none.clone())).unwrap()).unwrap();
+        let boot = booted.last.as_ref().unwrap();
+        assert_eq!((boot.at, boot.digest, boot.mac, boot.confirmed), (10, [10; 32], mac, Some(11)));
+        assert_eq!((&boot.arch, &booted.uncounted), (&None, &None));
+        assert_eq!(decode_booted(&encode_booted(&booted).unwrap()).unwrap(), booted);
+
+        let damaged = Some((10i64, address, "abc", "0g".repeat(32), mac, None::<i64>, None::<i64>));
+        assert!(decode_booted(&encode(&(damaged, none)).unwrap()).is_err());
     }
 }

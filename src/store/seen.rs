@@ -65,13 +65,13 @@ impl Store {
         self.write("record what nodes booted", |txn, _| {
             let mut table = txn.open_table(BOOTED)?;
             for (node, booted) in nodes {
-                table.insert(&**node, &*codec::encode(booted)?)?;
+                table.insert(&**node, &*codec::encode_booted(booted)?)?;
             }
             if table.len()? > MAX_FETCHES as u64 {
                 let mut all = Vec::new();
                 for row in table.iter()? {
                     let (node, record) = row?;
-                    let booted: Booted = codec::decode(record.value(), "boot")?;
+                    let booted = codec::decode_booted(record.value())?;
                     all.push((newest(&booted), Box::<str>::from(node.value())));
                 }
                 for node in oldest(all, MAX_FETCHES, now) {
@@ -142,7 +142,7 @@ pub(super) fn read_booted(txn: &ReadTransaction) -> Result<BTreeMap<Box<str>, Bo
     let Some(table) = later(txn, BOOTED)? else { return Ok(all) };
     for row in table.iter()? {
         let (node, record) = row?;
-        let mut booted: Booted = codec::decode(record.value(), "boot")?;
+        let mut booted = codec::decode_booted(record.value())?;
         if let Some(fetch) = all.get(node.value()).and_then(|fetch| fetch.uncounted.as_ref()) {
             // An earlier version that ran in between keeps fetches alone.
             if booted.last.iter().chain(&booted.uncounted).all(|boot| boot.at != fetch.at) {

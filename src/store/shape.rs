@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Accepted, BootRow, Pin, Rendered};
 use crate::model::{File, MacAddr, Revision, Tree};
-use crate::observed::{BootFetch, UnknownMac};
+use crate::observed::{Boot, BootFetch, Booted, UnknownMac, digest_from_hex};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Identity {
@@ -102,6 +102,44 @@ impl From<RowRecord> for BootRow {
         let RowRecord { name, macs, nid, xname, digest } = from;
         let macs = macs.into_iter().map(MacAddr).collect();
         Self { name, macs, nid, xname, serial: None, uuid: None, ips: Vec::new(), digest }
+    }
+}
+
+/// What a node booted, as it was stored before machines named their architecture. It is read and never written.
+#[derive(Deserialize)]
+pub(super) struct BootedRecord {
+    last: Option<BootRecord>,
+    uncounted: Option<BootRecord>,
+}
+
+#[derive(Deserialize)]
+struct BootRecord {
+    at: i64,
+    address: IpAddr,
+    revision: String,
+    digest: String,
+    mac: Option<MacAddr>,
+    confirmed: Option<i64>,
+    reset: Option<i64>,
+}
+
+impl BootedRecord {
+    /// Reads the record; `None` if a digest in it is damaged.
+    pub(super) fn read(self) -> Option<Booted> {
+        let last = self.last.map(BootRecord::read);
+        let uncounted = self.uncounted.map(BootRecord::read);
+        match (last, uncounted) {
+            (Some(None), _) | (_, Some(None)) => None,
+            (last, uncounted) => Some(Booted { last: last.flatten(), uncounted: uncounted.flatten() }),
+        }
+    }
+}
+
+impl BootRecord {
+    fn read(self) -> Option<Boot> {
+        let Self { at, address, revision, digest, mac, confirmed, reset } = self;
+        let boot = Boot::new(at, address, Revision::commit(&revision), digest_from_hex(&digest)?, mac);
+        Some(Boot { confirmed, reset, ..boot })
     }
 }
 

@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(view(Some(0..4)), (Some(1), Some(1)));
         assert_eq!(view(Some(15..16)), (Some(2), Some(4)));
         assert_eq!(view(Some(16..19)), (Some(3), Some(1)));
-        assert_eq!(view(Some(9999..10000)), (Some(4), Some(1)));
+        assert_eq!(view(Some(9999..10000)), (Some(3), Some(8)));
         assert_eq!(view(None), (None, None));
     }
 

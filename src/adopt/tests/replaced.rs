@@ -78,7 +78,7 @@ fn a_literal_of_one_node_is_replaced_and_a_pattern_of_several_is_not() {
     let adoption = world.adopted(&options());
     let [edit] = adoption.edits.as_slice() else { panic!("{adoption:?}") };
     let lines = changed(edit.before.as_deref().unwrap(), &edit.after);
-    assert_eq!(lines, [(3, "serial = \"SN1\"".into(), "serial = 'SN\"9'".into())]);
+    assert_eq!(lines, [(3, "serial = \"SN1\"".into(), "serial = \"SN\\\"9\"".into())]);
 }
 
 #[test]

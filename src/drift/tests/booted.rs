@@ -62,7 +62,7 @@ fn a_bmc_that_cannot_be_read_hides_no_stale_boot() {
     let mut world = booted();
     stale(&mut world, "n1");
     world.fail("b1", &Failure::new(FailureKind::TimedOut, "no answer in 5 s"));
-    assert_eq!(told(&world.drift().findings), ["n1 : unknown (BMC b1: timed-out: no answer in 5 s)", STALE]);
+    assert_eq!(told(&world.drift().findings), ["n1 : unknown (timed-out: no answer in 5 s)", STALE]);
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn what_cannot_be_read_is_unknown_and_never_in_sync() {
     let drift = world.drift();
     assert_eq!(drift.findings.len(), 4, "{:?}", told(&drift.findings));
     assert!(drift.nodes.iter().all(|node| node.standing == crate::drift::Standing::Unknown && node.in_sync == 0));
-    assert_eq!(told(&drift.findings)[0], "n1 : unknown (BMC b1: timed-out: no answer in 5 s)");
+    assert_eq!(told(&drift.findings)[0], "n1 : unknown (timed-out: no answer in 5 s)");
     assert_eq!(super::exit(&drift, &[], None), super::Exit::Unjudged);
 }
 
@@ -60,5 +60,5 @@ fn what_cannot_be_read_is_unknown_and_never_in_sync() {
 fn a_bmc_that_was_never_surveyed_is_unknown() {
     let mut world = World::new();
     world.observed.bmcs.remove("b2");
-    assert_eq!(told(&world.drift().findings), ["n2 : unknown (BMC b2 was never surveyed)"]);
+    assert_eq!(told(&world.drift().findings), ["n2 : unknown (its BMC was never surveyed)"]);
 }
