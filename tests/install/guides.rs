@@ -150,9 +150,14 @@ fn followed() -> (String, String) {
     (script, shown)
 }
 
+/// Waits for the commit that the page has just made, in place of a reader's three seconds.
+const UNTIL_SERVED: &str = "until muster status --store ../muster.redb | grep -q \"^serves.*$(git log -1 --format=%s)\"; \
+    do sleep 0.1; kill -0 \"$SERVER\" || exit; done";
+
 fn run_session(block: &str, script: &mut String, shown: &mut String) {
     for (command, output) in session(block) {
-        script.push_str(&format!("printf '%s\\n' '$ {}'\n{command}\n", command.replace('\'', "'\\''")));
+        let run = if command == "sleep 3" { UNTIL_SERVED } else { &command };
+        script.push_str(&format!("printf '%s\\n' '$ {}'\n{run}\n", command.replace('\'', "'\\''")));
         shown.push_str(&format!("$ {command}\n{output}"));
     }
 }

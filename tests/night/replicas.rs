@@ -100,7 +100,7 @@ fn a_server_that_only_boots_keeps_boots_and_what_it_starts_from_and_no_more() {
     wishes.publish("by what BMCs report");
     let served = replica(&wishes, "muster", &flags);
     let status = until(&served, "nobody is known", |status| {
-        status["held"].to_string().contains("24 nodes boot by the addresses that their BMCs report")
+        status["held"].to_string().contains("24 nodes boot by the addresses that BMCs report")
     });
     assert_eq!((&status["state"], &status["refused"]), (&"degraded".into(), &Value::Null), "{status:#}");
 }
