@@ -2,7 +2,8 @@
 //! is begun again once the order is obeyed.
 //!
 //! A commit whose build died is remembered, and not built again by itself. One during whose build this process died is
-//! built once more, since a restart of the machine is no fault of a commit, and then no more.
+//! built once more, since a restart of the machine is no fault of a commit, and then no more if another commit can be
+//! served in its place.
 
 use tracing::{error, warn};
 
@@ -67,7 +68,7 @@ impl Follower {
     pub(super) fn build_asked(&mut self, tree: &Tree, revision: &Revision, subject: &str) -> Result<Outcome, Unbuilt> {
         let before = self.attempts.iter().position(|attempt| attempt.revision == *revision);
         let count = before.map_or(1, |at| self.attempts.remove(at).count.saturating_add(1));
-        if count > MAX_ATTEMPTS {
+        if count > MAX_ATTEMPTS && self.is_other_accepted(revision) {
             self.mark_attempts(&self.attempts);
             return Err(self.died_of(revision, format!("this server ended {} times while it built it", count - 1)));
         }
@@ -95,6 +96,20 @@ impl Follower {
             Ok(Built::Died(reason)) => Err(self.died_of(revision, reason)),
             Ok(Built::Stopped) => Err(Unbuilt::Stopped),
             Err(error) => Err(Unbuilt::Failed(format!("its build cannot be started: {}", chain(&error)))),
+        }
+    }
+
+    /// Checks whether another commit can be served in place of this one.
+    ///
+    /// If none can, giving this one up would leave nothing to boot by, and power cuts at two starts in a row are more
+    /// likely than a commit that kills both its child and this process. One that was accepted before has been built whole.
+    fn is_other_accepted(&self, revision: &Revision) -> bool {
+        match self.store.last_accepted() {
+            Ok(last) => last.is_some_and(|last| last.revision != *revision),
+            Err(error) => {
+                warn!(error = %chain(&error), "which commit was accepted last cannot be read from the store");
+                false
+            }
         }
     }
 

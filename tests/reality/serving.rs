@@ -66,7 +66,7 @@ fn a_survey_hands_over_to_the_server_that_holds_the_store() {
     until_surveyed(&site, &served);
     let before: Value = serde_json::from_str(&observed(&served)).unwrap();
     let said = site.discover(&[]).exits(0);
-    assert!(said.err.contains("is handed to the server at"), "{said:?}");
+    assert!(said.err.contains("handed to the server at"), "{said:?}");
     let name = "r0001b01";
     let tried = |file: &Value| file["observed"]["bmcs"][name]["tried"].as_i64().unwrap();
     let after: Value = serde_json::from_str(&observed(&served)).unwrap();
