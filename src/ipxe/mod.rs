@@ -65,9 +65,8 @@ fn kernel_params(server: &str, node: Option<&Node>, boot: &Boot<'_>) -> String {
     for number in 0..boot.initrd.len() {
         add(&mut line, &format!("initrd={}", initrd_name(number)));
     }
-    let written = boot.params.iter().map(|param| &*param.text).filter(|param| !param.starts_with("initrd="));
-    for param in written {
-        add(&mut line, param);
+    for param in &boot.params {
+        add(&mut line, &param.text);
     }
     if let Some(node) = node {
         if let Some(xname) = node.xname.as_ref().filter(|_| !stated("xname=")) {

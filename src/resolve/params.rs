@@ -39,6 +39,12 @@ pub fn key(param: &str) -> String {
     param.split('=').next().unwrap_or_default().replace('-', "_")
 }
 
+/// Compares two parameters as the kernel does: `-` and `_` are equal in keys, and nothing else is.
+fn is_same(one: &str, other: &str) -> bool {
+    let value = |param: &str| param.split_once('=').map(|(_, value)| value.to_owned());
+    key(one) == key(other) && value(one) == value(other)
+}
+
 /// The parameters that the layers so far come to.
 #[derive(Debug, Clone, Default)]
 pub struct Params {
@@ -83,7 +89,7 @@ impl Params {
                     self.remove(at, laying, |entry| entry.list < number && entry.key == wanted);
                 }
                 Act::RemoveOne(param) => {
-                    self.remove(at, laying, |entry| entry.list < number && *entry.draft.source == *param);
+                    self.remove(at, laying, |entry| entry.list < number && is_same(&entry.draft.source, param));
                 }
             }
         }
@@ -110,10 +116,12 @@ impl Params {
             (0..self.all.len()).filter(|at| self.all[*at].list < list && self.all[*at].key == wanted).collect();
         match weaker.as_slice() {
             [] => {
-                // A repeat within one list follows the one before it, so that they stay together where that one
-                // replaced a weaker entry.
-                let after = self.all.iter().rposition(|other| other.list == list && other.key == wanted);
-                match after {
+                // A repeat within one list follows what the list has placed so far: beside the first of its key if that
+                // one replaced a weaker entry, and never before an element that is written before it. The kernel reads
+                // `hugepagesz=1G hugepages=16 hugepagesz=2M hugepages=512` in pairs.
+                let is_repeat = self.all.iter().any(|other| other.list == list && other.key == wanted);
+                let last = self.all.iter().rposition(|other| other.list == list);
+                match last.filter(|_| is_repeat) {
                     Some(at) => self.all.insert(at + 1, entry),
                     None => self.all.push(entry),
                 }
@@ -190,6 +198,9 @@ pub fn fault(param: &str) -> Option<String> {
             "the word `;` ends the line for iPXE, inside double quotes too; leave out the blank before it".into(),
         );
     }
+    if param.starts_with("initrd=") {
+        return Some("muster writes `initrd=` itself, one for each file of `initrd`; leave it out".into());
+    }
     if param.matches('"').count() % 2 == 1 {
         return Some("a parameter has an odd number of double quotes".into());
     }
@@ -254,6 +265,10 @@ mod tests {
             (&[&["console=tty0", "q", "console=ttyS0"], &["-console"]], "q"),
             (&[&["console=tty0", "q", "console=ttyS0"], &["-console=ttyS0"]], "console=tty0 q"),
             (&[&["console=tty0", "console=ttyS0"], &["-console=tty0", "console=x"]], "console=x"),
+            (&[&["sz=1G", "pages=16", "sz=2M", "pages=512"]], "sz=1G pages=16 sz=2M pages=512"),
+            (&[&["sz=4K", "pages=1", "q"], &["sz=1G", "pages=16", "sz=2M"]], "sz=1G pages=16 sz=2M q"),
+            (&[&["a=1", "b", "a=2"]], "a=1 b a=2"),
+            (&[&["a-b=1", "q"], &["-a_b=1"]], "q"),
             (&[&["a"], &["=b=1", "+--"]], "a b=1 --"),
         ] {
             let (all, findings, lost) = lay(layers);
@@ -278,9 +293,20 @@ mod tests {
         {
             assert_eq!(fault(good), None, "{good}");
         }
-        for bad in
-            ["a b", "a=\"b", "a\nb", "a||b", "a&&b", "#x", "a=\"b  c\"", "a\u{a0}b", "a\tb", "a\u{1}who\u{2}", "a=ü"]
-        {
+        for bad in [
+            "initrd=x",
+            "a b",
+            "a=\"b",
+            "a\nb",
+            "a||b",
+            "a&&b",
+            "#x",
+            "a=\"b  c\"",
+            "a\u{a0}b",
+            "a\tb",
+            "a\u{1}who\u{2}",
+            "a=ü",
+        ] {
             assert!(fault(bad).is_some(), "{bad}");
         }
     }
