@@ -136,8 +136,9 @@ fn is_in_clear(value: &str) -> bool {
 /// Finds a file for munge's key that a document brings along, or that a script writes out of itself.
 fn munge_key(line: &str) -> Option<usize> {
     let at = line.find("munge.key")?;
-    let body = line.trim_start().trim_start_matches("- ");
-    let is_path = body.starts_with("path:");
+    // Block style, flow style (`{path: /etc/munge/munge.key, ...}`) and JSON name the file alike.
+    let key = line[..at].rsplit_once(':').map_or("", |(key, _)| key.trim_end());
+    let is_path = key.trim_end_matches(['"', '\'']).ends_with("path");
     let writes = ["echo ", "printf ", "base64 ", "<<"].iter().any(|word| line.contains(word));
     let is_redirected = line[..at].contains('>') || line[..at].contains("tee ");
     (is_path || writes && is_redirected).then_some(at)
@@ -167,6 +168,9 @@ mod tests {
             "PrivateKey = abc=",
             "wpa_psk: 12345678",
             "- path: /etc/munge/munge.key",
+            "- {path: /etc/munge/munge.key, encoding: b64, content: QUJD}",
+            "- { content: QUJD, 'path' : \"/etc/munge/munge.key\" }",
+            "{\"write_files\": [{\"path\":\"/etc/munge/munge.key\"}]}",
             "echo abc | base64 -d > /etc/munge/munge.key",
         ] {
             assert_eq!(found(text), 1, "{text}");
