@@ -98,7 +98,15 @@ fn kill_surveys() {
     }
     assert!(cut > KILLS / 3, "{cut} of {KILLS} were still running");
     assert!(grown > KILLS / 20, "{grown} of {KILLS} wrote something");
-    let said = site.discover(&[]).exits(0);
+    // On a busy machine a session may end by its short idle time in the middle of a survey; the next one reads all.
+    let mut said = site.discover(&[]);
+    for _ in 0..20 {
+        if said.code == Some(0) {
+            break;
+        }
+        said = site.discover(&[]);
+    }
+    let said = said.exits(0);
     assert_eq!(remembered(&site).bmcs.len(), 8, "{said:?}");
     site.drift(&[]).exits(0);
 }
