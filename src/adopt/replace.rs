@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::edits::{Draft, Splice};
 use super::found::{Key, Keys};
-use super::{Adopted, Scope, World, facts, tables};
+use super::tables::{self, Table};
+use super::{Adopted, Scope, World, facts};
 use crate::desired::Node;
 use crate::drift::{Class, Excused, Finding, Subject, Verdict};
 use crate::model::{Guid, Layer, MacAddr, Origin};
@@ -235,27 +236,38 @@ fn put(world: &World<'_>, name: &str, attribute: &str, origin: Origin, value: &s
     let path = sources.path(origin.file);
     let splice = match origin.layer {
         Layer::Facts if facts::fits(value) => facts::cell_at(world.tree, path, origin.at as usize, value),
-        Layer::Node => literal(world, origin, value),
-        Layer::Facts
-        | Layer::BuiltIn
-        | Layer::Boot
-        | Layer::BootArch
-        | Layer::Defaults
-        | Layer::Group(_)
-        | Layer::Set(_) => None,
+        Layer::Node | Layer::Set(_) => literal(world, origin, value),
+        Layer::Facts | Layer::BuiltIn | Layer::Boot | Layer::BootArch | Layer::Defaults | Layer::Group(_) => None,
     };
-    match splice {
-        Some(splice) => {
-            draft.splices.push(splice);
-            let (name, attribute) = (name.to_owned(), attribute.to_owned());
-            draft.adopted.push(Adopted::Value { name, attribute, value: value.to_owned() });
+    match (splice, own_set(name, attribute, origin, value)) {
+        (Some(splice), _) => draft.splices.push(splice),
+        (None, Some(table)) => draft.tables.push(table),
+        (None, None) => {
+            draft.note(format!(
+                "{name}: its {attribute} is {value} now, and {} states it of several machines; take the pattern out and \
+                 give each a row of a facts file",
+                sources.describe(origin)
+            ));
+            return;
         }
-        None => draft.note(format!(
-            "{name}: its {attribute} is {value} now, and {} states it of several machines; take the pattern out and give \
-             each a row of a facts file",
-            sources.describe(origin)
-        )),
     }
+
+    let (name, attribute) = (name.to_owned(), attribute.to_owned());
+    draft.adopted.push(Adopted::Value { name, attribute, value: value.to_owned() });
+}
+
+/// Writes a `[[set]]` that gives one node of a pattern an address of its own; of layer keys, only interfaces have any.
+fn own_set(name: &str, attribute: &str, origin: Origin, value: &str) -> Option<String> {
+    if origin.layer != Layer::Node {
+        return None;
+    }
+    let (nic, key) = nic_of(attribute)?;
+    let nic = format!("[{{ name = {}, {key} = {} }}]", tables::quoted(nic), tables::quoted(value));
+    let mut table = Table::new("[[set]]");
+    table.text("nodes", name);
+    table.raw("nics", nic);
+
+    Some(table.write())
 }
 
 /// Makes an edit of a quoted text in TOML that is one machine's alone.

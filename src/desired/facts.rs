@@ -5,6 +5,7 @@
 
 use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
+use crate::model::text::plural;
 use crate::model::{Code, Diagnostic, FileId, Layer, Origin, Place, Span};
 
 /// What a column states about the machine that the row names.
@@ -152,6 +153,10 @@ impl<'t> FactsFile<'t> {
             findings.push(finding.hint("the first line names the columns: name,nics.eth0.mac,serial"));
             return None;
         };
+        if let Some(finding) = other_format(here, start, header) {
+            findings.push(finding);
+            return None;
+        }
         let columns = header_columns(here, start, header, findings)?;
         let mut file = Self { path: here.path, file: here.file, text, columns, rows: Vec::new(), cells: Vec::new() };
         for (start, line) in lines {
@@ -163,8 +168,7 @@ impl<'t> FactsFile<'t> {
     fn row(&mut self, here: &Here<'_>, start: usize, line: &str, findings: &mut Findings) {
         let whole = Span { start, end: start + line.len() };
         if line.contains('"') {
-            let finding = Diagnostic::new(Code::FactsSyntax, here.place(whole), "facts files have no quotes");
-            findings.push(finding.hint("write the value bare; none of the facts holds a comma"));
+            findings.push(quotes(here.place(whole)));
             return;
         }
         let first_cell = self.cells.len() as u32;
@@ -180,8 +184,10 @@ impl<'t> FactsFile<'t> {
         let want = self.columns.len() + 1;
         if found != want {
             self.cells.truncate(first_cell as usize);
-            let message = format!("this row has {found} cells, the header has {want}");
-            findings.push(Diagnostic::new(Code::FactsSyntax, here.place(whole), message));
+            let message = format!("this row has {}, the header has {want}", plural(found, "cell"));
+            let finding = Diagnostic::new(Code::FactsSyntax, here.place(whole), message);
+            let hint = separator(line).map(|word| format!("cells are separated by commas, not by {word}"));
+            findings.push(finding.maybe_hint(hint));
             return;
         }
         match name.filter(|name| name.start < name.end) {
@@ -192,6 +198,32 @@ impl<'t> FactsFile<'t> {
             }
         }
     }
+}
+
+/// The separators that spreadsheets write in place of commas: what they are called, and what they are.
+const SEPARATORS: [(&str, char); 2] = [("semicolons", ';'), ("tabs", '\t')];
+
+/// Returns the separator that a line without commas uses in their place.
+fn separator(line: &str) -> Option<&'static str> {
+    let used = SEPARATORS.into_iter().find(|(_, sign)| line.contains(*sign));
+    used.filter(|_| !line.contains(',')).map(|(word, _)| word)
+}
+
+/// Finds a header in a format that spreadsheets export and facts files do not have.
+fn other_format(here: &Here<'_>, start: usize, header: &str) -> Option<Diagnostic> {
+    let place = here.place(Span { start, end: start + header.len() });
+    if let Some(word) = separator(header) {
+        let message = format!("the cells of this file are separated by {word}, expected commas");
+        let finding = Diagnostic::new(Code::FactsSyntax, place, message);
+        return Some(finding.hint("export it with commas and without quotes, as in `name,nics.eth0.mac,serial`"));
+    }
+
+    header.contains('"').then(|| quotes(place))
+}
+
+fn quotes(place: Place) -> Diagnostic {
+    let finding = Diagnostic::new(Code::FactsSyntax, place, "facts files have no quotes");
+    finding.hint("write the value bare; a value with a comma belongs in TOML")
 }
 
 /// Iterates over the lines of a facts file that count, each with the byte at which it begins.
@@ -328,7 +360,7 @@ mod tests {
         assert_eq!(cells, ["n2 Serial=S2"]);
         assert_eq!(
             findings,
-            ["this row has 1 cells, the header has 2", "facts files have no quotes", "this row names no machine"]
+            ["this row has 1 cell, the header has 2", "facts files have no quotes", "this row names no machine"]
         );
     }
 

@@ -247,6 +247,8 @@ codes! {
     UnusedSet = "unused-set", Warning;
     /// A `[[set]]` table is there after its last day.
     SetOverdue = "set-overdue", Warning;
+    /// An active node declares nothing by which a machine could be matched to it.
+    UnfindableNode = "unfindable-node", Warning;
     /// A boot configuration that no node and no rule uses.
     UnusedBoot = "unused-boot", Warning;
     /// A cloud-init file that nobody names.

@@ -90,12 +90,22 @@ fn lay_boot(boot: &ExpectBoot, put: &mut dyn FnMut(String, Free, Span)) {
     word("boot.mode", mode.as_ref().map(|at| (at.value.as_str(), at.span)));
 }
 
-/// Takes back what a path names, and all below it; true where there was something.
-pub fn unset(all: &mut BTreeMap<String, Stated<Free>>, path: &str) -> bool {
-    let before = all.len();
+/// Returns whether anything is expected at or below a path, or anything at all without one.
+pub fn has(all: &BTreeMap<String, Stated<Free>>, path: Option<&str>) -> bool {
+    let Some(path) = path else { return !all.is_empty() };
+    let below = format!("{path}.");
+
+    all.contains_key(path) || all.range(below.clone()..).next().is_some_and(|(key, _)| key.starts_with(&below))
+}
+
+/// Takes back what is expected at and below a path, or everything without one.
+pub fn unset(all: &mut BTreeMap<String, Stated<Free>>, path: Option<&str>) {
+    let Some(path) = path else {
+        all.clear();
+        return;
+    };
     let below = format!("{path}.");
     all.retain(|key, _| key != path && !key.starts_with(&below));
-    all.len() < before
 }
 
 #[cfg(test)]
@@ -145,7 +155,10 @@ mod tests {
         let words = ["override", "target", "mode"].map(|key| boot(key, &all));
         assert_eq!(words, ["Once", "Pxe", "UEFI"].map(|word| Free::Text(word.into())));
         assert!(ALL[all["boot.mode"].origin.at as usize..].starts_with("\"UEFI\""));
-        assert!(unset(&mut all, "boot.order") && !unset(&mut all, "boot.order"));
-        assert!(unset(&mut all, "boot") && all.keys().all(|path| !path.starts_with("boot")));
+        assert!(has(&all, Some("boot.order")) && !has(&all, Some("boot.ord")));
+        unset(&mut all, Some("boot.order"));
+        assert!(!has(&all, Some("boot.order")) && has(&all, Some("boot")));
+        unset(&mut all, Some("boot"));
+        assert!(!has(&all, Some("boot")) && has(&all, None));
     }
 }

@@ -10,6 +10,7 @@ use minijinja::value::Value;
 use super::params::{Laying, Params};
 use super::scope::ClassScope;
 use super::text::{Draft, Text};
+use super::unset::{Taken, no_such_key};
 use super::vars::Vars;
 use super::{Class, MAX_PARAMS, expect};
 use crate::desired::file::ArchName;
@@ -19,7 +20,7 @@ use crate::desired::{
 use crate::model::{Arch, Code, Diagnostic, FileId, Layer, Origin, Place, Span, Stated};
 
 /// Where a value comes from that nobody states.
-const BUILT_IN: Origin = Origin { file: FileId(0), at: 0, layer: Layer::BuiltIn };
+pub const BUILT_IN: Origin = Origin { file: FileId(0), at: 0, layer: Layer::BuiltIn };
 
 /// What the layers of one class come to, before templates are expanded.
 #[derive(Debug)]
@@ -162,7 +163,12 @@ impl<'d> Merge<'d> {
             let at = origin(path.span);
             self.unset(path, at);
         }
+        self.lay_table(source);
+    }
 
+    /// Lays what one layer states over the weaker ones, whatever it takes back; all but its parameters.
+    pub fn lay_table(&mut self, source: &'d Source) {
+        let origin = |span: Span| Origin { file: source.file, at: span.start as u32, layer: source.layer };
         let table = &source.table;
         let is_set = matches!(source.layer, Layer::Set(_));
         let merged = &mut self.merged;
@@ -217,39 +223,19 @@ impl<'d> Merge<'d> {
     }
 
     fn unset(&mut self, path: &At<String>, origin: Origin) {
-        let merged = &mut self.merged;
-        let (root, rest) = path.value.split_once('.').unwrap_or((&path.value, ""));
-        let found = match (root, rest) {
-            // Interfaces are merged, and taken back, where nodes are expanded; parameters where their lists are laid.
-            ("nics", name) if !name.is_empty() => return,
-            ("params", "") => return,
-            ("boot", "") => merged.boot.take().is_some(),
-            ("vars", "") => std::mem::take(&mut merged.vars) != Vars::default(),
-            ("vars", path) => merged.vars.unset(path),
-            ("expect", "") => !std::mem::take(&mut merged.expect).is_empty(),
-            ("expect", path) => expect::unset(&mut merged.expect, path),
-            ("cloud_init", "user_data") => merged.user_data.take().is_some(),
-            ("cloud_init", "vendor_data") => !std::mem::take(&mut merged.vendor_data).is_empty(),
-            ("cloud_init", "network_config") => merged.network_config.take().is_some(),
-            ("cloud_init", "network_version") => merged.network_version.take().is_some(),
-            ("cloud_init", "meta_data") => std::mem::take(&mut merged.meta_data) != Vars::default(),
-            ("cloud_init", path) => path.strip_prefix("meta_data.").is_some_and(|path| merged.meta_data.unset(path)),
-            ("arch", "") => std::mem::replace(&mut merged.arch, Stated::new(Arch::X86_64, BUILT_IN)).origin != BUILT_IN,
-            ("macs", "") => {
-                let declared = Stated::new(MacSource::Declared, BUILT_IN);
-                std::mem::replace(&mut merged.macs, declared).origin != BUILT_IN
-            }
-            _ => {
-                let message = format!("nothing is called `{}`", path.value);
-                let finding = Diagnostic::new(Code::UnsetNothing, self.desired.sources.place(origin), message);
-                let roots = ["boot", "params", "vars", "arch", "cloud_init", "nics", "expect", "macs"];
-                self.findings.push(finding.maybe_hint(desired::did_you_mean(root, roots)));
-                return;
-            }
+        let Some(taken) = Taken::parse(&path.value) else {
+            self.findings.push(no_such_key(self.desired, &path.value, origin));
+            return;
         };
-        merged.sought.insert(origin);
-        if found {
-            merged.found.insert(origin);
+        // Interfaces are merged, and taken back, where nodes are expanded; parameters where their lists are laid.
+        if matches!(taken, Taken::Nic(_) | Taken::Params) {
+            return;
+        }
+
+        self.merged.sought.insert(origin);
+        if self.merged.states(taken) {
+            self.merged.found.insert(origin);
+            self.merged.remove(taken);
         }
     }
 

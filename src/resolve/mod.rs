@@ -7,11 +7,14 @@
 mod blame;
 mod conflicts;
 mod expect;
+mod idle;
 mod lines;
 mod merge;
 mod params;
 mod scope;
 mod text;
+mod unfindable;
+mod unset;
 mod vars;
 
 use std::borrow::Cow;
@@ -131,7 +134,9 @@ fn resolve_judging(desired: Arc<Desired>, judged: &BTreeSet<u32>) -> (Resolved, 
     }
     let unknown = unknown(&desired, &mut engine, &mut findings);
     takes_nothing(&desired, sought.difference(&found), &mut findings);
+    findings.extend(idle::unsets(&desired));
     boots_nothing(&desired, &classes, judged, &mut findings);
+    findings.extend(unfindable::unfindable(&desired, &classes, judged));
     (Resolved { desired, classes, unknown, engine }, findings)
 }
 
@@ -201,10 +206,15 @@ fn takes_nothing<'o>(desired: &Desired, origins: impl Iterator<Item = &'o Origin
     for origin in origins {
         let is_unset = unset.contains(&(origin.file, origin.at as usize));
         let code = if is_unset { Code::UnsetNothing } else { Code::ParamNothing };
-        let finding =
-            Diagnostic::new(code, desired.sources.place(*origin), "this takes back what no weaker layer states");
-        findings.push(finding.hint("look for a typing mistake; `muster show NODE --blame` lists what layers state"));
+        findings.push(nothing_below(desired, code, *origin));
     }
+}
+
+/// Reports an element that takes back what no weaker layer states.
+fn nothing_below(desired: &Desired, code: Code, origin: Origin) -> Diagnostic {
+    let place = desired.sources.place(origin);
+    let finding = Diagnostic::new(code, place, "this takes back what no weaker layer states");
+    finding.hint("look for a typing mistake; `muster show NODE --blame` lists what layers state")
 }
 
 /// Tells of active nodes that can boot nothing.

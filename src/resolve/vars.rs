@@ -38,15 +38,34 @@ impl Vars {
         }
     }
 
-    /// Takes back what a path names; true where there was something.
-    pub fn unset(&mut self, path: &str) -> bool {
-        if self.entries.remove(path).is_some() {
+    /// Returns whether there is something at a path, or anything at all without one.
+    #[must_use]
+    pub fn has(&self, path: Option<&str>) -> bool {
+        let Some(path) = path else { return !self.entries.is_empty() };
+        if self.entries.contains_key(path) {
             return true;
         }
+
         let Some((first, rest)) = path.split_once('.') else { return false };
-        match self.entries.get_mut(first) {
-            Some(Stated { value: Entry::Table(inner), .. }) => inner.unset(rest),
+        match self.entries.get(first) {
+            Some(Stated { value: Entry::Table(inner), .. }) => inner.has(Some(rest)),
             Some(Stated { value: Entry::Leaf(_), .. }) | None => false,
+        }
+    }
+
+    /// Takes back what is at a path, or everything without one.
+    pub fn unset(&mut self, path: Option<&str>) {
+        let Some(path) = path else {
+            self.entries.clear();
+            return;
+        };
+        if self.entries.remove(path).is_some() {
+            return;
+        }
+
+        let Some((first, rest)) = path.split_once('.') else { return };
+        if let Some(Stated { value: Entry::Table(inner), .. }) = self.entries.get_mut(first) {
+            inner.unset(Some(rest));
         }
     }
 

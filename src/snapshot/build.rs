@@ -167,7 +167,8 @@ fn refused(findings: &Findings) -> bool {
 /// Tells whether a finding is about something that is not there, and would be but for another mistake.
 fn is_of_missing(finding: &Diagnostic) -> bool {
     let is_undefined = finding.code == Code::Template && finding.message.contains(template::IS_UNDEFINED);
-    is_undefined || matches!(finding.code, Code::BootsNothing | Code::UnsetNothing | Code::ParamNothing)
+    is_undefined
+        || matches!(finding.code, Code::BootsNothing | Code::UnsetNothing | Code::ParamNothing | Code::UnfindableNode)
 }
 
 /// Renders every node's script, and every document once for its errors and its digest.

@@ -70,7 +70,7 @@ fn ten_thousand_bad_tables_hide_nothing_of_each_other() {
 fn mac_addresses_are_read_in_every_notation() {
     for text in ["02:1b:00:00:00:0f", "02:1B:00:00:00:0F", "02-1b-00-00-00-0f", "021b.0000.000f", "021b0000000f"] {
         let mut tree = Tree::from_fixture(SOUND);
-        let facts = format!("name,nics.eth0.mac\nn1,{text}\n");
+        let facts = format!("name,nics.eth0.mac\nn1,{text}\nn2,02:00:00:00:00:02\n");
         tree.insert("nodes/a.facts.csv", File::Bytes(facts.into_bytes().into()));
         let found = built(&tree).by_mac(MacAddr([0x02, 0x1b, 0, 0, 0, 0x0f]));
         assert_eq!(found, Some(0), "{text}");

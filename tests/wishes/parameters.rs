@@ -90,7 +90,7 @@ fn kernel_line(parameter: &str, as_template: bool) -> Result<String, Vec<Code>> 
     };
     let text = format!(
         "//- cluster.toml\nname = \"test\"\n{vars}//- boot/live.toml\nkind = \"live\"\nkernel = \"http://images.example/k\"\n\
-         params = [\"ds=\", {}]\n//- nodes/a.toml\n[[node]]\nname = \"n1\"\nboot = \"live\"\n",
+         params = [\"ds=\", {}]\n//- nodes/a.toml\n[[node]]\nname = \"n1\"\nserial = \"S1\"\nboot = \"live\"\n",
         toml(&params)
     );
     let (snapshot, findings) = snapshot::build(&Tree::from_fixture(&text), Revision::commit(&"a".repeat(40)));

@@ -82,6 +82,34 @@ fn a_literal_of_one_node_is_replaced_and_a_pattern_of_several_is_not() {
 }
 
 #[test]
+fn an_address_of_one_node_of_a_pattern_gets_a_set() {
+    let facts = "name,nics.eth0.mac,nics.eth1.mac, serial,uuid\n\nnid0001,02:00:00:00:00:01,,SN1,\nnid0002,02:00:00:00:00:02,02:00:00:00:01:02, SN2 ,\n";
+    let nics = "{ name = \"eth0\", boot = true, mac = \"02:00:00:00:00:0[1-2]\" }";
+    let world =
+        World::new().edit(facts, "name,uuid\n").edit("{ name = \"eth0\", boot = true }, { name = \"eth1\" }", nics);
+    let mut world = world.edit("nid = \"[1-2]\"", "serial = \"SN[1-2]\"");
+    world.survey("nid0001", "https://10.1.0.1", vec![system("1", Some("SN1"), &[mac(1)])]);
+    world.survey("nid0002", "https://10.1.0.2", vec![system("1", Some("SN2"), &[mac(9)])]);
+
+    let adoption = world.adopted(&options());
+    let [edit] = adoption.edits.as_slice() else { panic!("{adoption:?}") };
+    assert_eq!(adoption.counts(), (0, 0, 1), "{adoption:?}");
+    assert_eq!((edit.path.as_str(), edit.before.as_deref()), ("nodes/adopted.toml", None));
+    assert_eq!(
+        edit.after,
+        "[[set]]\nnodes = \"nid0002\"\nnics  = [{ name = \"eth0\", mac = \"02:00:00:00:00:09\" }]\n"
+    );
+
+    // The set is found again, and the next address takes its place there.
+    world.wishes.push_str(&format!("//- {}\n{}", edit.path, edit.after));
+    world.survey("nid0002", "https://10.1.0.2", vec![system("1", Some("SN2"), &[mac(8)])]);
+    let again = world.adopted(&options());
+    let [edit] = again.edits.as_slice() else { panic!("{again:?}") };
+    assert_eq!(edit.after.matches("[[set]]").count(), 1, "{}", edit.after);
+    assert!(edit.after.contains("02:00:00:00:00:08"), "{}", edit.after);
+}
+
+#[test]
 fn a_machine_that_moved_is_left_to_a_person() {
     let mut world = World::new();
     let (one, two) = (system("1", Some("SN1"), &[mac(1)]), system("1", Some("SN2"), &[mac(2)]));

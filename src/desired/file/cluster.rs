@@ -35,7 +35,7 @@ pub struct ClusterFile {
     /// What holds for every node, below all groups.
     #[serde(default)]
     pub defaults: Option<At<Defaults>>,
-    /// What a machine gets that nobody declares.
+    /// What an undeclared machine gets. Without this table it is refused, as with `action = "refuse"`.
     #[serde(default)]
     pub unknown: Option<At<UnknownTable>>,
 }
