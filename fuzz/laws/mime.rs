@@ -46,7 +46,10 @@ pub fn holds(input: &[u8]) {
         let text = std::str::from_utf8(part).expect("what is no text is refused");
         assert!(!text.contains(&line), "a part holds the boundary");
         // In which order the parts stand is the room's to say.
-        let at = bodies.iter().position(|body| body.ends_with(&format!("\n\n{text}\n")));
+        // A MIME message brings the headers of its part along.
+        let is_message = text.starts_with("Content-Type: multipart/") || text.starts_with("MIME-Version:");
+        let whole = if is_message { format!("\n{text}\n") } else { format!("\n\n{text}\n") };
+        let at = bodies.iter().position(|body| body.ends_with(&whole));
         bodies.remove(at.unwrap_or_else(|| panic!("{text:?} is not in {bodies:?}")));
     }
     assert!(bodies.is_empty(), "{bodies:?} is of no part");
