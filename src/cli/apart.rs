@@ -69,5 +69,7 @@ fn code(status: ExitStatus) -> ExitCode {
         _ => "it died",
     };
     let hint = "something in the commit is too large, too deep or without an end; `muster serve` refuses such a commit";
-    Failure::new(format!("this command came to no result: {why} (signal {signal})")).hint(Some(hint.into())).report()
+    Failure::new(format!("this command came to no result: {why} (signal {signal})"))
+        .hint(Some(hint.into()))
+        .report(true)
 }

@@ -82,7 +82,7 @@ where
         // How it ended is told by the body.
         let _ = connection.await;
     });
-    let mut request = Request::get(path).header("host", "muster").header("accept", "text/event-stream");
+    let mut request = Request::get(path).header("host", host(api)).header("accept", "text/event-stream");
     if let Some(last) = last {
         request = request.header("last-event-id", last);
     }
@@ -96,6 +96,14 @@ where
     connection.abort();
     let said = detail(&body).unwrap_or_else(|| String::from_utf8_lossy(&body).trim().to_owned());
     Err(Failure::new(format!("{api}: {status}: {said}")))
+}
+
+/// Names the server as it wants to be called: a port of loopback answers to its own names alone.
+fn host(api: &ApiAddress) -> String {
+    match api {
+        ApiAddress::Unix(_) => "localhost".into(),
+        ApiAddress::Tcp(address) => address.to_string(),
+    }
 }
 
 fn away(api: &ApiAddress) -> impl Fn(std::io::Error) -> Failure {
@@ -139,7 +147,7 @@ where
 {
     let broken = |error: &dyn std::error::Error| Failure::new(format!("{api}: the server broke off: {error}"));
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
-    let request = Request::builder().method(method).uri(path).header("host", "muster");
+    let request = Request::builder().method(method).uri(path).header("host", host(api));
     let request = request.header("content-type", "application/json").body(Full::new(body));
     let request = request.map_err(|error| broken(&error))?;
     // The connection ends when its sender is gone.

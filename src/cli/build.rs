@@ -33,5 +33,5 @@ pub fn run() -> Option<ExitCode> {
         }
     };
     let bounds = BuildBounds { timeout: Duration::from_millis(timeout_ms), max_bytes };
-    Some(trial::run(bounds).map_or_else(|error| Failure::from(error).report(), |()| ExitCode::SUCCESS))
+    Some(trial::run(bounds).map_or_else(|error| Failure::from(error).report(true), |()| ExitCode::SUCCESS))
 }

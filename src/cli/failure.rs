@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use super::output::{self, OutputWriter};
 use crate::git::GitError;
 
-/// The exit code if the reader of our output is gone before all was written: that of a program that SIGPIPE ends (128 and its
-/// number), as shells know it of `head` and its kin. What was not read may have held findings, so it is never 0.
-const READER_GONE: u8 = 141;
+/// The exit code of a verdict whose reader went away before all was written: that of a program that SIGPIPE ends (128 and its
+/// number). What was not read may have held findings, so it is not 0.
+const UNREAD_VERDICT: u8 = 141;
 
-/// A command's trouble; its exit code is 2, or [`READER_GONE`].
+/// A command's trouble; its exit code is 2.
 #[derive(Debug)]
 pub struct Failure {
     message: Box<str>,
@@ -70,10 +70,11 @@ impl Failure {
         self
     }
 
-    /// Prints the failure and returns the exit code.
-    pub fn report(&self) -> ExitCode {
+    /// Prints the failure and returns the exit code; `is_verdict` is that of a command whose exit code says what it found.
+    pub fn report(&self, is_verdict: bool) -> ExitCode {
         if self.silent {
-            return ExitCode::from(READER_GONE);
+            // Whoever cuts a list short, as `head` does, has what they wanted.
+            return if is_verdict { ExitCode::from(UNREAD_VERDICT) } else { ExitCode::SUCCESS };
         }
         // Nobody may be there to read it; the exit code says enough then.
         let _ = self.write(&mut output::stderr());

@@ -101,6 +101,34 @@ impl Command {
             | Self::Man(_) => false,
         }
     }
+
+    /// Tells whether the exit code says what was found, and not only whether the command could be run.
+    fn is_verdict(&self) -> bool {
+        match self {
+            Self::Check(_)
+            | Self::Diff(_)
+            | Self::Hook(_)
+            | Self::Discover(_)
+            | Self::Drift(_)
+            | Self::Boots(_)
+            | Self::Status(_)
+            | Self::Settings(_)
+            | Self::Adopt(_) => true,
+            Self::Show(_)
+            | Self::Log(_)
+            | Self::Why(_)
+            | Self::Serve(_)
+            | Self::Forget(_)
+            | Self::Events(_)
+            | Self::Pin(_)
+            | Self::Unpin(_)
+            | Self::AllowRewind(_)
+            | Self::Simulate(_)
+            | Self::Schema(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
+        }
+    }
 }
 
 /// How a command prints its result.
@@ -135,6 +163,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    let is_verdict = muster.command.is_verdict();
     if muster.command.builds()
         && let Some(code) = apart::run()
     {
@@ -169,7 +198,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Findings) => ExitCode::from(1),
         Ok(Outcome::Trouble) => ExitCode::from(2),
         Ok(Outcome::Unjudged) => ExitCode::from(3),
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(is_verdict),
     }
 }
 

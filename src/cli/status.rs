@@ -12,6 +12,9 @@ use crate::view::{SeverityView, State, Status as StatusView, StoreState};
 /// How many errors of a refused commit are printed: what leaves the rest in sight on a terminal.
 const ERRORS_PRINTED: usize = 20;
 
+/// How many of the unknown machines that asked last are printed: whoever looks for one has just turned it on.
+const UNKNOWN_PRINTED: usize = 3;
+
 /// Say how a running server stands: which commit it serves, which it refused or holds and why
 ///
 /// Exit codes: 0 it serves the newest commit, 1 something is not as it should be, 2 no server answers.
@@ -132,6 +135,9 @@ fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
     }
     let unknown = count(status.unknown_macs, "unknown machine");
     writeln!(out, "boots     {} since the start; {unknown} asked", status.boots)?;
+    for machine in status.newest_unknown.iter().take(UNKNOWN_PRINTED) {
+        writeln!(out, "unknown   {} asked from {} at {}", machine.mac, machine.address, machine.last)?;
+    }
     if status.unknown_dropped > 0 {
         let requests = count(status.unknown_dropped, "request");
         writeln!(out, "! {requests} of unknown machines came too fast to be noted")?;

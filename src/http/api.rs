@@ -1,42 +1,49 @@
 //! The api: status, nodes and revisions as JSON, for `muster status` and for programs; metrics, and the webhook.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::{Request, Response, StatusCode};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use std::sync::atomic::Ordering;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::answer::{self, JSON, PLAIN};
 use super::board::{self, NoPage, Wanted};
+use super::bodies::{self, Bodies, Unread};
 use super::command::{Command, NotDone, Orders};
 use super::counters::Counters;
 use super::events;
 use super::held::Asked;
 use super::history::History;
-use super::limits::{MAX_BODY, PATIENCE};
-use super::metrics;
-use super::orders;
+use super::limits::PATIENCE;
+use super::lists::streamed;
 use super::serving::{Confirmed, Serving};
 use super::webhook::Webhook;
+use super::{local, metrics, orders};
 use crate::desired::{self, Desired};
 use crate::model::{MacAddr, SafeText};
-use crate::observed::BootFetch;
+use crate::observed::{BootFetch, UnknownMac};
 use crate::snapshot::{self, Snapshot};
 use crate::view::{
     API_VERSION, BootView, ClaimView, CloudInitView, ForgetBmcs, NodeList, NodeView, Observations, RetryLogins,
-    RevisionList, State as Standing, Taken, hex,
+    RevisionList, State as Standing, Taken, UnknownView, hex,
 };
 
 /// How much of an id that is not known is told back.
@@ -49,16 +56,29 @@ const HELD_TOLD: usize = 20;
 const WARNINGS_SHOWN: usize = 20;
 
 type Shared = State<Arc<ArcSwap<Serving>>>;
-type Commands = State<mpsc::Sender<Command>>;
+type Commands = State<Asking>;
 
-/// The largest batch of observations that is taken: some hundred BMCs, each with BIOS settings that no other has.
-const MAX_OBSERVATIONS: usize = 64 * 1024 * 1024;
+/// The way to the one who keeps the store.
+#[derive(Clone)]
+struct Asking {
+    commands: mpsc::Sender<Command>,
+    /// For answers of unbounded length.
+    unbounded: Arc<Semaphore>,
+}
+
+/// How many answers of unbounded length are in the making or on their way at once, and how many large pages of boots.
+const UNBOUNDED_AT_ONCE: usize = 2;
+const PAGES_AT_ONCE: usize = 16;
 
 /// The routes of the api.
 pub struct Api {
     routes: Router,
     webhook: Option<Webhook>,
     serving: Arc<ArcSwap<Serving>>,
+    bodies: Bodies,
+    /// Whether browsers of this host reach it, which no page may use.
+    is_open_to_browsers: bool,
+    takes_orders: bool,
 }
 
 impl Api {
@@ -73,26 +93,34 @@ impl Api {
     ) -> Self {
         let seen = Router::new()
             .route("/api/v1/observed", get(observed))
-            .route("/api/v1/observations", post(take).layer(DefaultBodyLimit::max(MAX_OBSERVATIONS)))
+            .route("/api/v1/observations", post(take))
             .route("/api/v1/logins/refused", get(refused_logins))
             .route("/api/v1/logins/retry", post(retry_logins))
             .route("/api/v1/bmcs/forget", post(forget))
             .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD,POST").map(Body::new))
-            .with_state(commands);
+            // What is read is bounded before it comes here.
+            .layer(DefaultBodyLimit::disable())
+            .with_state(Asking { commands, unbounded: Arc::new(Semaphore::new(UNBOUNDED_AT_ONCE)) });
         let routes = Router::new()
             .route("/api/v1/status", get(status))
             .route("/api/v1/nodes", get(nodes))
             .route("/api/v1/nodes/{name}", get(node))
             .route("/api/v1/revisions", get(revisions))
-            .route("/api/v1/boots", get(boots))
+            .route("/api/v1/boots", get(boots).layer(Extension(Arc::new(Semaphore::new(PAGES_AT_ONCE)))))
             .route("/metrics", get(scrape))
             .route("/healthz", get(async || answer::text(StatusCode::OK, PLAIN, &b"alive\n"[..]).map(Body::new)))
             .fallback(async || answer::not_found().map(Body::new))
             .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD").map(Body::new))
-            .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(Arc::clone(&serving));
+        let takes_orders = orders.is_some();
         let routes = routes.merge(seen).merge(orders::routes(orders)).merge(events::routes(history, stop));
-        Self { routes, webhook, serving }
+        Self { routes, webhook, serving, bodies: Bodies::default(), is_open_to_browsers: false, takes_orders }
+    }
+
+    /// Refuses what a web page may have sent, and names that are not this host's.
+    #[must_use]
+    pub fn for_this_host_alone(self) -> Self {
+        Self { is_open_to_browsers: true, ..self }
     }
 
     /// Returns where all is counted.
@@ -100,16 +128,45 @@ impl Api {
         Arc::clone(&self.serving.load().counters)
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
-        let patience = if orders::takes_time(request.uri().path()) { orders::PATIENCE } else { PATIENCE };
-        let answer = async {
-            match &self.webhook {
-                Some(webhook) if request.uri().path() == "/webhook" => Ok(self.hook(webhook, request).await),
-                Some(_) | None => self.routes.clone().oneshot(request.map(Body::new)).await,
+    /// Answers one request; `begin` is called once all of it is there.
+    pub async fn answer(&self, request: Request<hyper::body::Incoming>, begin: impl Fn()) -> Response<Body> {
+        let webhook = self.webhook.as_ref().filter(|_| request.uri().path() == "/webhook");
+        if self.is_open_to_browsers
+            && let Some(fault) = local::fault(request.uri(), request.headers(), webhook.is_some())
+        {
+            return unread(StatusCode::FORBIDDEN, fault);
+        }
+        if let Some(webhook) = webhook {
+            let hook = self.hook(webhook, request);
+            return timeout(PATIENCE, hook).await.unwrap_or_else(|_| too_slow());
+        }
+
+        let path = request.uri().path();
+        let most = bodies::most(request.method(), path);
+        if most > 0 && orders::is_order(path) && !self.takes_orders {
+            return orders::elsewhere();
+        }
+        let patience = if orders::is_order(path) { orders::PATIENCE } else { PATIENCE };
+
+        // The client has so long for its body, and then we have so long for the answer.
+        let (head, body) = request.into_parts();
+        let held = match timeout(PATIENCE, self.bodies.read(body, most)).await {
+            Ok(Ok(held)) => held,
+            // Another method may be wrong by itself, which says more.
+            Ok(Err(Unread::NotTaken)) if !matches!(head.method, Method::GET | Method::HEAD) => {
+                let Ok(mut answer) = self.routes.clone().oneshot(Request::from_parts(head, Body::empty())).await;
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                return answer;
             }
+            Ok(Err(refused)) => {
+                let (status, detail) = refused.problem();
+                return unread(status, &detail);
+            }
+            Err(_) => return too_slow(),
         };
-        match tokio::time::timeout(patience, answer).await {
+        begin();
+        let request = Request::from_parts(head, Body::from(held.bytes.clone()));
+        match timeout(patience, self.routes.clone().oneshot(request)).await {
             Ok(Ok(answer)) => answer,
             Err(_) => answer::problem(StatusCode::GATEWAY_TIMEOUT, "the answer takes too long").map(Body::new),
         }
@@ -123,6 +180,17 @@ impl Api {
         count.fetch_add(1, Ordering::Relaxed);
         answer
     }
+}
+
+/// Refuses a request whose body was not read to its end: what follows on its connection would be the rest of it.
+fn unread(status: StatusCode, detail: &str) -> Response<Body> {
+    let mut answer = answer::problem(status, detail).map(Body::new);
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+fn too_slow() -> Response<Body> {
+    unread(StatusCode::REQUEST_TIMEOUT, "the body takes too long")
 }
 
 async fn scrape(State(serving): Shared) -> Response<Body> {
@@ -147,40 +215,67 @@ async fn ask<T>(
     })
 }
 
-async fn observed(State(commands): Commands) -> Response<Body> {
-    match ask(&commands, Command::Observed).await {
-        // Some 30 MB at 10,000 nodes: it keeps no boot waiting.
-        Ok(file) => tokio::task::spawn_blocking(move || json(&file)).await.unwrap_or_else(|_| {
-            answer::problem(StatusCode::INTERNAL_SERVER_ERROR, "what was seen cannot be told").map(Body::new)
-        }),
+/// Tells all that is remembered of BMCs: some 30 MB at 10,000 nodes, so only a few readers have it at once, and the next
+/// waits for its turn.
+async fn observed(State(asking): Commands) -> Response<Body> {
+    let Ok(turn) = Arc::clone(&asking.unbounded).acquire_owned().await else { return too_slow() };
+    match ask(&asking.commands, Command::Observed).await {
+        // It keeps no boot waiting.
+        Ok(file) => match tokio::task::spawn_blocking(move || json(&file)).await {
+            Ok(answer) => answer.map(|body| Body::new(Turn { body, _permit: turn })),
+            Err(_) => answer::problem(StatusCode::INTERNAL_SERVER_ERROR, "what was seen cannot be told").map(Body::new),
+        },
         Err(answer) => answer,
     }
 }
 
-async fn take(State(commands): Commands, Json(told): Json<Observations>) -> Response<Body> {
+/// A body that holds its reader's turn until it is gone.
+struct Turn {
+    body: Body,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl hyper::body::Body for Turn {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+async fn take(State(asking): Commands, Json(told): Json<Observations>) -> Response<Body> {
     let count = told.observations.len();
-    match ask(&commands, |reply| Command::Take(told.observations, reply)).await {
+    match ask(&asking.commands, |reply| Command::Take(told.observations, reply)).await {
         Ok(()) => json(&Taken { taken: count as u64 }),
         Err(answer) => answer,
     }
 }
 
-async fn refused_logins(State(commands): Commands) -> Response<Body> {
-    match ask(&commands, Command::RefusedLogins).await {
+async fn refused_logins(State(asking): Commands) -> Response<Body> {
+    match ask(&asking.commands, Command::RefusedLogins).await {
         Ok(refused) => json(&refused),
         Err(answer) => answer,
     }
 }
 
-async fn retry_logins(State(commands): Commands, Json(told): Json<RetryLogins>) -> Response<Body> {
-    match ask(&commands, |reply| Command::RetryLogins(told.bmcs, reply)).await {
+async fn retry_logins(State(asking): Commands, Json(told): Json<RetryLogins>) -> Response<Body> {
+    match ask(&asking.commands, |reply| Command::RetryLogins(told.bmcs, reply)).await {
         Ok(taken) => json(&Taken { taken }),
         Err(answer) => answer,
     }
 }
 
-async fn forget(State(commands): Commands, Json(wanted): Json<ForgetBmcs>) -> Response<Body> {
-    match ask(&commands, |reply| Command::ForgetBmcs(wanted.bmcs, reply)).await {
+async fn forget(State(asking): Commands, Json(wanted): Json<ForgetBmcs>) -> Response<Body> {
+    match ask(&asking.commands, |reply| Command::ForgetBmcs(wanted.bmcs, reply)).await {
         Ok(taken) => json(&Taken { taken }),
         Err(answer) => answer,
     }
@@ -196,6 +291,7 @@ async fn status(State(serving): Shared) -> Response<Body> {
     let mut status = (*serving.status).clone();
     status.boots = serving.counters.boots();
     status.runs = (*serving.board.counts()).clone();
+    status.newest_unknown = serving.board.unknown().iter().map(unknown_view).collect();
     status.unknown_dropped = serving.counters.unknown_dropped.load(Ordering::Relaxed);
     match serving.counters.contradictions.load(Ordering::Relaxed) {
         0 => {}
@@ -275,30 +371,27 @@ fn asked(serving: &Serving, asked: &OfRevision) -> Result<Option<Arc<Snapshot>>,
     Err((status, detail))
 }
 
-/// Lists all nodes: a fifth of a second of work at 100,000, so it keeps no boot waiting.
+/// Lists all nodes, as the reader takes them: some 60 MB at 100,000.
 async fn nodes(State(serving): Shared, Query(of): Query<OfRevision>) -> Response<Body> {
     let serving = serving.load_full();
     let before = match asked(&serving, &of) {
         Ok(before) => before,
         Err((status, detail)) => return answer::problem(status, &detail).map(Body::new),
     };
-    let listed = tokio::task::spawn_blocking(move || {
-        if let Some(snapshot) = before {
-            let nodes = (0..snapshot.nodes().len()).map(|node| NodeView::declared(&snapshot, node)).collect();
-            let revision = Some(snapshot.revision().to_string());
-            return json(&NodeList { api_version: API_VERSION.into(), revision, nodes });
-        }
-        let snapshot = serving.snapshot.as_deref();
-        let views = snapshot.iter().flat_map(|snapshot| {
-            let serving = &serving;
-            (0..snapshot.nodes().len()).map(move |node| view(serving, snapshot, node))
-        });
-        let revision = snapshot.map(|snapshot| snapshot.revision().to_string());
-        json(&NodeList { api_version: API_VERSION.into(), revision, nodes: views.collect() })
-    });
-    listed.await.unwrap_or_else(|_| {
-        answer::problem(StatusCode::INTERNAL_SERVER_ERROR, "the nodes cannot be listed").map(Body::new)
-    })
+    let list = |snapshot: Option<&Snapshot>| NodeList {
+        api_version: API_VERSION.into(),
+        revision: snapshot.map(|snapshot| snapshot.revision().to_string()),
+        nodes: Vec::new(),
+    };
+    if let Some(snapshot) = before {
+        let document = list(Some(&snapshot));
+        let nodes = (0..snapshot.nodes().len()).map(move |node| NodeView::declared(&snapshot, node));
+        return streamed(&document, "nodes", nodes);
+    }
+    let document = list(serving.snapshot.as_deref());
+    let count = serving.snapshot.as_ref().map_or(0, |snapshot| snapshot.nodes().len());
+    let nodes = (0..count).filter_map(move |node| Some(view(&serving, serving.snapshot.as_deref()?, node)));
+    streamed(&document, "nodes", nodes)
 }
 
 /// What `/api/v1/boots` may be asked; other keys are passed over.
@@ -312,7 +405,11 @@ struct BootsAsked {
 }
 
 /// Tells which node runs what, page by page.
-async fn boots(State(serving): Shared, asked: Result<Query<BootsAsked>, QueryRejection>) -> Response<Body> {
+async fn boots(
+    State(serving): Shared,
+    Extension(turns): Extension<Arc<Semaphore>>,
+    asked: Result<Query<BootsAsked>, QueryRejection>,
+) -> Response<Body> {
     let asked = match asked {
         Ok(Query(asked)) => asked,
         Err(error) => return answer::problem(StatusCode::BAD_REQUEST, &error.body_text()).map(Body::new),
@@ -324,6 +421,7 @@ async fn boots(State(serving): Shared, asked: Result<Query<BootsAsked>, QueryRej
     }
     let wanted = Wanted { after: asked.after, limit, nodes: asked.nodes, stale: asked.stale };
     let serving = serving.load_full();
+    let Ok(turn) = turns.acquire_owned().await else { return too_slow() };
     // It waits while another commit is followed, which must keep no boot waiting.
     let page = tokio::task::spawn_blocking(move || match serving.board.page(&wanted) {
         Ok(page) => json(&page),
@@ -335,9 +433,10 @@ async fn boots(State(serving): Shared, asked: Result<Query<BootsAsked>, QueryRej
             answer::problem(StatusCode::NOT_FOUND, &format!("no node is called {name}")).map(Body::new)
         }
     });
-    page.await.unwrap_or_else(|_| {
+    let page = page.await.unwrap_or_else(|_| {
         answer::problem(StatusCode::INTERNAL_SERVER_ERROR, "what nodes run cannot be told").map(Body::new)
-    })
+    });
+    page.map(|body| Body::new(Turn { body, _permit: turn }))
 }
 
 async fn node(State(serving): Shared, Path(name): Path<String>, Query(of): Query<OfRevision>) -> Response<Body> {
@@ -400,6 +499,17 @@ fn boot_view(fetch: &BootFetch, current: Option<&[u8; 32]>) -> BootView {
         current: current == Some(&fetch.digest),
         mac: fetch.mac.map(|mac| mac.to_string()),
         arch: fetch.arch.as_deref().map(str::to_owned),
+    }
+}
+
+fn unknown_view(machine: &UnknownMac) -> UnknownView {
+    UnknownView {
+        mac: machine.mac.to_string(),
+        first: rfc3339(machine.first),
+        last: rfc3339(machine.last),
+        count: machine.count,
+        address: machine.address.to_string(),
+        user_agent: machine.user_agent.to_string(),
     }
 }
 

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 
 use crate::drift::runs::{Run, Runs};
 use crate::model::NodeSetError;
+use crate::observed::UnknownMac;
 use crate::snapshot::Snapshot;
 use crate::view::{API_VERSION, BootsPage, RunCounts, RunView};
 
@@ -22,6 +23,8 @@ pub const MAX_PAGE: usize = 10_000;
 pub struct Board {
     runs: Mutex<Runs>,
     counts: ArcSwap<RunCounts>,
+    /// The unknown machines that asked last, the newest first.
+    unknown: ArcSwap<Vec<UnknownMac>>,
 }
 
 /// What a page is asked for.
@@ -53,6 +56,19 @@ impl Board {
     #[must_use]
     pub fn counts(&self) -> Arc<RunCounts> {
         self.counts.load_full()
+    }
+
+    /// Returns the unknown machines that asked last, the newest first.
+    #[must_use]
+    pub fn unknown(&self) -> Arc<Vec<UnknownMac>> {
+        self.unknown.load_full()
+    }
+
+    /// Notes the unknown machines that asked last, the newest first.
+    pub fn note_unknown(&self, newest: Vec<UnknownMac>) {
+        if **self.unknown.load() != newest {
+            self.unknown.store(Arc::new(newest));
+        }
     }
 
     /// Changes what is known, and counts anew.

@@ -12,8 +12,10 @@ use tokio::sync::mpsc;
 use super::answer::{self, Answer, PLAIN};
 use super::forwarded::Client;
 use super::limits::{MAX_BODY, PATIENCE};
+use super::rendering::Rendering;
 use super::serving::Serving;
-use super::{bootscript, documents, loader};
+use super::vain::{PAUSE, VainRequests};
+use super::{bootscript, documents, loader, now};
 use crate::observed::UnknownMac;
 
 /// What the boot listener serves from, and where it notes what it sees.
@@ -22,7 +24,13 @@ pub struct Boot {
     /// The URL by which machines reach this host, where no network or cluster of the wishes says another.
     pub(super) advertise: Box<str>,
     pub(super) unknown: mpsc::Sender<UnknownMac>,
+    pub(super) vain: VainRequests,
+    rendering: Rendering,
 }
+
+/// Marks an answer to a machine that nothing declares; others that are of no use to who asks have a status that says so.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InVain;
 
 /// One request, as far as it is answered without its body.
 pub(super) struct Asked<'a> {
@@ -40,11 +48,25 @@ impl Boot {
     /// [faults](crate::desired::advertise_fault). An unknown machine is not remembered while the channel is full.
     #[must_use]
     pub fn new(serving: Arc<ArcSwap<Serving>>, advertise: &str, unknown: mpsc::Sender<UnknownMac>) -> Self {
-        Self { serving, advertise: advertise.trim_end_matches('/').into(), unknown }
+        let advertise = advertise.trim_end_matches('/').into();
+        Self { serving, advertise, unknown, vain: VainRequests::default(), rendering: Rendering::default() }
     }
 
-    /// Answers one request.
+    /// Answers one request; later than others if its client asks in vain without an end.
     pub async fn answer<B>(&self, request: Request<B>, client: Client) -> Answer
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let answer = self.answer_at_once(request, client).await;
+        let is_in_vain = answer.status().is_client_error() || answer.extensions().get::<InVain>().is_some();
+        if is_in_vain && !self.vain.count(client.nearest(), now()) {
+            tokio::time::sleep(PAUSE).await;
+        }
+        answer
+    }
+
+    async fn answer_at_once<B>(&self, request: Request<B>, client: Client) -> Answer
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -69,9 +91,13 @@ impl Boot {
                             self.phone_home(request, client, &name).await
                         }
                         ["node", name, document] => {
-                            self.look_up(&request, client, |asked| documents::by_name(self, asked, name, document))
+                            let write = |asked: &Asked<'_>| documents::by_name(self, asked, name, document);
+                            self.rendering.run(|| self.look_up(&request, client, write)).await
                         }
-                        [document] => self.look_up(&request, client, |asked| documents::by_peer(self, asked, document)),
+                        [document] => {
+                            let write = |asked: &Asked<'_>| documents::by_peer(self, asked, document);
+                            self.rendering.run(|| self.look_up(&request, client, write)).await
+                        }
                         _ => answer::not_found(),
                     }
                 }
@@ -104,11 +130,29 @@ impl Boot {
         if request.method() != Method::POST {
             return answer::not_allowed("POST");
         }
-        let body = Limited::new(request.into_body(), MAX_BODY).collect();
-        match tokio::time::timeout(PATIENCE, body).await {
-            Ok(Ok(body)) => {
+        // Whom nobody knows is refused before it sends anything.
+        if let Err(refusal) = documents::phoning(&self.serving.load(), client, name) {
+            return refusal;
+        }
+        let is_declared_long = request.body().size_hint().lower() > MAX_BODY as u64;
+        if is_declared_long {
+            return answer::problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("at most {MAX_BODY} bytes are read"));
+        }
+
+        let mut form = documents::PhoneForm::default();
+        let mut body = std::pin::pin!(Limited::new(request.into_body(), MAX_BODY));
+        let read = async {
+            while let Some(frame) = body.frame().await {
+                if let Ok(data) = frame?.into_data() {
+                    form.read(&data);
+                }
+            }
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+        };
+        match tokio::time::timeout(PATIENCE, read).await {
+            Ok(Ok(())) => {
                 let serving = self.serving.load();
-                answer::of_revision(documents::phone_home(&serving, client, name, &body.to_bytes()), &serving)
+                answer::of_revision(documents::phone_home(&serving, client, name, form), &serving)
             }
             Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
                 answer::problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("at most {MAX_BODY} bytes are read"))

@@ -13,7 +13,7 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
 use super::answer::{self, Answer, JSON, PLAIN};
-use super::boot::{Asked, Boot};
+use super::boot::{Asked, Boot, InVain};
 use super::counters::Refusal;
 use super::now;
 use super::query::{Query, TooLong};
@@ -118,7 +118,9 @@ impl Lookup<'_> {
         };
         let filled = self.fill(script, None);
         let tag = filled.tag(&digest);
-        answer::tagged(answer::text(StatusCode::OK, PLAIN, filled.body), tag)
+        let mut answer = answer::tagged(answer::text(StatusCode::OK, PLAIN, filled.body), tag);
+        answer.extensions_mut().insert(InVain);
+        answer
     }
 
     fn refused(&self) -> Answer {
@@ -127,7 +129,7 @@ impl Lookup<'_> {
         match self.found {
             Found::Held => {
                 counters.refuse(Refusal::Held);
-                let held = self.asked.serving.roll.held().iter().find(|held| Some(held.mac) == self.keys.mac);
+                let held = self.keys.mac.and_then(|mac| self.asked.serving.roll.held_by(mac));
                 answer::problem(StatusCode::NOT_FOUND, &held.map(ToString::to_string).unwrap_or_default())
             }
             Found::Contradiction { uuid, serial } => {
@@ -248,11 +250,13 @@ impl Lookup<'_> {
 
     fn note_unknown(&self) {
         let Some(mac) = self.keys.mac.filter(|_| self.asked.method == Method::GET) else { return };
-        let now = now();
-        let user_agent = bounded(self.user_agent(), MAX_USER_AGENT);
-        let seen =
-            UnknownMac { mac, first: now, last: now, count: 1, address: self.asked.client.nearest(), user_agent };
-        if self.boot.unknown.try_send(seen).is_err() {
+        let (now, address) = (now(), self.asked.client.nearest());
+        let is_noted = !self.boot.vain.is_used_up(address, now) && {
+            let user_agent = bounded(self.user_agent(), MAX_USER_AGENT);
+            let seen = UnknownMac { mac, first: now, last: now, count: 1, address, user_agent };
+            self.boot.unknown.try_send(seen).is_ok()
+        };
+        if !is_noted {
             self.asked.serving.counters.unknown_dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

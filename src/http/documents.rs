@@ -13,7 +13,7 @@ use super::boot::{Asked, Boot};
 use super::forwarded::Client;
 use super::now;
 use super::query::decode;
-use super::serving::Serving;
+use super::serving::{MAX_INSTANCE_ID, Serving};
 use crate::cloudinit::Document;
 use crate::desired::template::SERVER_MARK;
 use crate::drift::runs;
@@ -96,27 +96,112 @@ pub fn content_tag(content: &[u8]) -> HeaderValue {
         .unwrap_or(HeaderValue::from_static("\"\""))
 }
 
-/// Remembers that cloud-init on a node is done; the form's keys are those of cloud-init's `phone_home` module.
+/// The form by which cloud-init says that it is done, as far as it matters here; its keys are those of the `phone_home`
+/// module. It comes in pieces of any size, and of each field no more is kept than could be the one that is wanted.
+#[derive(Default)]
+pub struct PhoneForm {
+    /// The begin of the field that is being read.
+    field: Vec<u8>,
+    instance_id: Option<String>,
+}
+
+/// The longest begin of a field that is kept: the key, and an instance id of which every byte is encoded.
+const MAX_FIELD: usize = INSTANCE_ID.len() + 3 * 4 * MAX_INSTANCE_ID;
+
+const INSTANCE_ID: &[u8] = b"instance_id=";
+
+impl PhoneForm {
+    /// Reads a piece.
+    pub fn read(&mut self, piece: &[u8]) {
+        let mut parts = piece.split(|byte| *byte == b'&');
+        self.grow(parts.next().unwrap_or_default());
+        for part in parts {
+            self.end_field();
+            self.grow(part);
+        }
+    }
+
+    fn grow(&mut self, part: &[u8]) {
+        let room = MAX_FIELD - self.field.len();
+        self.field.extend_from_slice(&part[..part.len().min(room)]);
+    }
+
+    fn end_field(&mut self) {
+        if self.instance_id.is_none() {
+            let value = self.field.strip_prefix(INSTANCE_ID);
+            self.instance_id = value.map(|value| decode(&String::from_utf8_lossy(value)).into_owned());
+        }
+        self.field.clear();
+    }
+
+    fn into_instance_id(mut self) -> String {
+        self.end_field();
+        self.instance_id.unwrap_or_default()
+    }
+}
+
+/// Finds the node whose cloud-init speaks: by its name, else by the address that speaks.
 ///
-/// A name that no node has falls back to the address that tells.
-pub fn phone_home(serving: &Serving, client: Client, name: &str, form: &[u8]) -> Answer {
-    let Some(snapshot) = &serving.snapshot else { return answer::starting() };
+/// # Errors
+/// Returns the answer to whom no node is.
+pub fn phoning(serving: &Serving, client: Client, name: &str) -> Result<usize, Answer> {
+    let Some(snapshot) = &serving.snapshot else { return Err(answer::starting()) };
     let name = decode(name);
-    match snapshot.by_name(&name).or_else(|| snapshot.by_ip(client.address()?)) {
-        Some(node) => {
-            let form = String::from_utf8_lossy(form);
-            let mut fields = form.split('&').filter_map(|field| field.split_once('='));
-            let instance_id = fields.find(|(key, _)| *key == "instance_id").map(|(_, value)| decode(value));
+    snapshot.by_name(&name).or_else(|| snapshot.by_ip(client.address()?)).ok_or_else(|| {
+        let why = match client {
+            Client::At(address) => format!("none has the address {address}"),
+            Client::Behind(proxy) => nobody_told(proxy),
+        };
+        answer::problem(StatusCode::NOT_FOUND, &format!("no node is called {name}, and {why}"))
+    })
+}
+
+/// Remembers that cloud-init on a node is done.
+pub fn phone_home(serving: &Serving, client: Client, name: &str, form: PhoneForm) -> Answer {
+    let Some(snapshot) = &serving.snapshot else { return answer::starting() };
+    match phoning(serving, client, name) {
+        Ok(node) => {
             let teller = runs::teller(snapshot, node, client.address());
-            serving.slots[node].confirm(now(), client.nearest(), teller, &instance_id.unwrap_or_default());
+            serving.slots[node].confirm(now(), client.nearest(), teller, &form.into_instance_id());
             answer::text(StatusCode::OK, PLAIN, &b""[..])
         }
-        None => {
-            let why = match client {
-                Client::At(address) => format!("none has the address {address}"),
-                Client::Behind(proxy) => nobody_told(proxy),
-            };
-            answer::problem(StatusCode::NOT_FOUND, &format!("no node is called {name}, and {why}"))
+        Err(refusal) => refusal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_form_is_read_in_pieces_of_any_size_and_kept_within_a_bound() {
+        let read = |form: &str, size: usize| {
+            let mut read = PhoneForm::default();
+            for piece in form.as_bytes().chunks(size) {
+                read.read(piece);
+                assert!(read.field.len() <= MAX_FIELD);
+            }
+            read.into_instance_id()
+        };
+        let long = format!("pub_key_rsa={}&instance_id=i-1%2b&instance_id=other&fqdn=x", "k".repeat(60_000));
+        for size in [1, 7, 4096, 100_000] {
+            assert_eq!(read(&long, size), "i-1+");
+            assert_eq!(read("instance_id=", size), "");
+            assert_eq!(read("xinstance_id=a&hostname=b", size), "");
+            assert_eq!(read("a=b&instance_id=z", size), "z");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_say_the_same_as_the_whole(form in "[a-z=&%+]{0,80}", id in "[a-z%0-9]{0,20}", size in 1_usize..40) {
+            let form = format!("{form}&instance_id={id}&{form}");
+            let (mut whole, mut pieces) = (PhoneForm::default(), PhoneForm::default());
+            whole.read(form.as_bytes());
+            form.as_bytes().chunks(size).for_each(|piece| pieces.read(piece));
+            prop_assert_eq!(whole.into_instance_id(), pieces.into_instance_id());
         }
     }
 }

@@ -62,10 +62,11 @@ impl Limits {
         }
     }
 
-    /// Bounds the api, which people and a few programs use.
+    /// Bounds the api, which people and a few programs use, all of them on this host: what they ask is there at once, so who
+    /// is silent gives way sooner.
     #[must_use]
     pub const fn api() -> Self {
-        Self { connections: 256, ..Self::boot() }
+        Self { connections: 256, idle: Duration::from_millis(100), ..Self::boot() }
     }
 
     /// Bounds the listener for Prometheus, which a few servers ask every few seconds.

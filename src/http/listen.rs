@@ -34,7 +34,7 @@ use super::history::History;
 use super::limits::{KERNEL_READS, KERNEL_WRITES, Limits, MAX_HEAD, within_open_files};
 use super::patience::Patient;
 use super::proxied::{Peer, Proxied};
-use super::room::{Room, Seat};
+use super::room::{Room, Seat, Work};
 use super::serving::Serving;
 use super::socket::{self, SocketFile};
 use super::webhook::Webhook;
@@ -179,7 +179,9 @@ impl ApiListener {
             Bound::Tcp(..) => None,
             Bound::Unix(..) => self.orders,
         };
-        let api = Arc::new(Api::new(serving, commands, (orders, self.webhook), (self.history, shutdown.clone())));
+        let is_open_to_browsers = matches!(self.bound, Bound::Tcp(..));
+        let api = Api::new(serving, commands, (orders, self.webhook), (self.history, shutdown.clone()));
+        let api = Arc::new(if is_open_to_browsers { api.for_this_host_alone() } else { api });
         match self.bound {
             Bound::Tcp(listener, _) => run(listener.tap_io(set_nodelay), self.limits, api, shutdown).await,
             Bound::Unix(listener, file) => {
@@ -255,15 +257,14 @@ fn set_nodelay(stream: &mut TcpStream) {
 pub(super) trait Answers<P>: Send + Sync + 'static {
     type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
 
-    /// Whether an answer may be work of ours that takes a while: its connection is not closed for another meanwhile. Where
-    /// it is not, what takes time is a client that sends its body slowly.
-    const WORKS: bool;
-
+    /// Answers a request. Once nothing of it is missing, and its answer may take a while, `work` begins: the connection is
+    /// not closed for another from then on.
     fn answer(
         &self,
         request: Request<Incoming>,
         peer: &P,
         counters: &Counters,
+        work: &Work<'_>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
     /// Returns where all is counted.
@@ -275,9 +276,8 @@ pub(super) trait Answers<P>: Send + Sync + 'static {
 
 impl Answers<Peer> for Boot {
     type Body = http_body_util::Full<Bytes>;
-    const WORKS: bool = false;
 
-    async fn answer(&self, request: Request<Incoming>, peer: &Peer, counters: &Counters) -> Answer {
+    async fn answer(&self, request: Request<Incoming>, peer: &Peer, counters: &Counters, _: &Work<'_>) -> Answer {
         let route = Route::of(request.uri().path());
         let client = peer.client(request.headers());
         let answer = Self::answer(self, request, client).await;
@@ -296,15 +296,15 @@ impl Answers<Peer> for Boot {
 
 impl<P: Sync> Answers<P> for Api {
     type Body = axum::body::Body;
-    const WORKS: bool = true;
 
     fn answer(
         &self,
         request: Request<Incoming>,
         _: &P,
         _: &Counters,
+        work: &Work<'_>,
     ) -> impl Future<Output = Response<axum::body::Body>> + Send {
-        Self::answer(self, request)
+        Self::answer(self, request, || work.begin())
     }
 
     fn counters(&self) -> Arc<Counters> {
@@ -318,9 +318,15 @@ impl<P: Sync> Answers<P> for Api {
 
 impl Answers<SocketAddr> for metrics::Scrapes {
     type Body = http_body_util::Full<Bytes>;
-    const WORKS: bool = true;
 
-    fn answer(&self, request: Request<Incoming>, _: &SocketAddr, _: &Counters) -> impl Future<Output = Answer> + Send {
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        _: &SocketAddr,
+        _: &Counters,
+        work: &Work<'_>,
+    ) -> impl Future<Output = Answer> + Send {
+        work.begin();
         Self::answer(self, request.method().clone(), request.uri().path().to_owned())
     }
 
@@ -417,13 +423,10 @@ async fn converse<S, A, P>(
         let connection = Arc::clone(&connection);
         async move {
             let Connection { answers, peer, room, seat, counters, .. } = &*connection;
-            room.asked(seat, A::WORKS);
+            let work = room.asked(seat);
             // A proxy before us may have found another end of such a body, and what follows is then another client's.
             let is_last = request.headers().contains_key(TRANSFER_ENCODING);
-            let mut answer = answers.answer(request, peer, counters).await;
-            if A::WORKS {
-                room.done(seat);
-            }
+            let mut answer = answers.answer(request, peer, counters, &work).await;
             if is_last || room.is_nearly_full() {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }

@@ -7,21 +7,21 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{Response, StatusCode};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Response, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
 
 use super::answer;
 use super::api::json;
 use super::command::{Order, Orders};
-use super::limits::MAX_BODY;
 use crate::view::{Ordered, PinOrder, RewindOrder, UnpinOrder};
 
 /// How long an order may take: it waits for the look at the repository that runs, and reads and builds a commit.
 pub(super) const PATIENCE: Duration = Duration::from_secs(900);
 
-/// Tells whether a request waits for more than a look at what is in memory.
-pub(super) fn takes_time(path: &str) -> bool {
+/// Tells whether a path is that of an order, which waits for more than a look at what is in memory.
+pub(super) fn is_order(path: &str) -> bool {
     matches!(path, "/api/v1/pin" | "/api/v1/unpin" | "/api/v1/allow-rewind")
 }
 
@@ -32,7 +32,8 @@ pub(super) fn routes(orders: Option<Orders>) -> Router {
         .route("/api/v1/unpin", post(unpin))
         .route("/api/v1/allow-rewind", post(allow_rewind))
         .method_not_allowed_fallback(async || answer::not_allowed("POST").map(Body::new))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        // What is read is bounded before it comes here.
+        .layer(DefaultBodyLimit::disable())
         .with_state(orders)
 }
 
@@ -67,7 +68,10 @@ fn told(answer: Option<Result<Ordered, String>>) -> Response<Body> {
     }
 }
 
-fn elsewhere() -> Response<Body> {
+/// Refuses an order on a listener that takes none, before its body is read.
+pub(super) fn elsewhere() -> Response<Body> {
     let why = "orders are taken over a unix socket alone: serve with --api unix:PATH";
-    answer::problem(StatusCode::FORBIDDEN, why).map(Body::new)
+    let mut answer = answer::problem(StatusCode::FORBIDDEN, why).map(Body::new);
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
 }

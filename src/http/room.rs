@@ -122,14 +122,10 @@ impl Room {
         self.free.available_permits() < self.few
     }
 
-    /// Notes that the head of a request came; with `works`, the connection is left alone until [`Room::done`].
-    pub fn asked(&self, seat: &Seat, works: bool) {
-        seat.since.store(if works { WORKING } else { self.now() }, Ordering::Relaxed);
-    }
-
-    /// Notes that an answer is made.
-    pub fn done(&self, seat: &Seat) {
+    /// Notes that the head of a request came. Until [`Work::begin`] its client may be the one who takes time.
+    pub fn asked<'r>(&'r self, seat: &'r Seat) -> Work<'r> {
         seat.since.store(self.now(), Ordering::Relaxed);
+        Work { room: self, seat }
     }
 
     fn now(&self) -> u64 {
@@ -154,6 +150,28 @@ impl Seat {
     }
 }
 
+/// The making of one answer.
+pub struct Work<'r> {
+    room: &'r Room,
+    seat: &'r Seat,
+}
+
+impl Work<'_> {
+    /// Notes that all of the request is there, and the answer is made: the connection is left alone until that is done.
+    pub fn begin(&self) {
+        self.seat.since.store(WORKING, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        // A boot takes no time, and never begins.
+        if self.seat.is_working() {
+            self.seat.since.store(self.room.now(), Ordering::Relaxed);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,15 +183,21 @@ mod tests {
         let room = Room::new(3, IDLE);
         let none = |told| assert_eq!(told, 0);
         let (working, old, young) = (room.enter(none).await, room.enter(none).await, room.enter(none).await);
-        room.asked(&working, true);
+        let work = room.asked(&working);
+        work.begin();
+        // Its body is still on its way.
+        let waiting = room.asked(&old);
         tokio::time::sleep(IDLE * 2).await;
-        room.done(&young);
+        drop(room.asked(&young));
         assert_eq!(room.clear().0, 1);
         tokio::time::timeout(IDLE, old.told_to_leave()).await.expect("the oldest is told");
         for stays in [&working, &young] {
             assert!(tokio::time::timeout(Duration::from_millis(1), stays.told_to_leave()).await.is_err());
         }
         assert!(working.is_working() && !young.is_working());
+        drop(work);
+        assert!(!working.is_working());
+        drop(waiting);
         room.leave(&old);
         drop(old);
         let next = room.enter(none).await;

@@ -21,7 +21,7 @@ use crate::snapshot::Snapshot;
 use crate::view::{RevisionView, Status};
 
 /// The longest instance id that is kept, in characters.
-const MAX_INSTANCE_ID: usize = 256;
+pub(super) const MAX_INSTANCE_ID: usize = 256;
 
 /// What is served at one time; reading it is a load of one pointer.
 pub struct Serving {

@@ -4,13 +4,19 @@
 //! The signature is checked as the body comes in, and nothing of the body is kept: its bound is what GitHub sends at
 //! most, and costs no memory. A replayed request wakes the loop once more, which is why no time stamp is judged.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Response, StatusCode};
+use axum::http::header::{AUTHORIZATION, CONNECTION};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use sha2::Sha256;
+use tokio::sync::Notify;
 
 use super::answer::{self, PLAIN};
 use crate::model::Secret;
@@ -18,12 +24,17 @@ use crate::model::Secret;
 /// The largest body: GitHub sends up to 25 MB, and says that it sends nothing for more.
 const MAX_HOOK: u64 = 32 * 1024 * 1024;
 
-/// GitHub's, and Gitea's and Forgejo's beside their own: `sha256=` and the HMAC-SHA256 of the body in hex.
-const HUB: &str = "x-hub-signature-256";
+/// How many requests are read at once: a fourth of the connections of the api. For one more, the one that has taken longest
+/// is let go, so a stranger who sends slowly keeps out neither a forge, which does not, nor whoever asks for the status.
+const AT_ONCE: usize = 64;
+
+/// `sha256=` and the HMAC-SHA256 of the body in hex: GitHub's, Gitea's and Forgejo's beside their own, and Bitbucket's. By
+/// the second name GitHub sends an HMAC-SHA1, too, which is not taken.
+const HUB: [&str; 2] = ["x-hub-signature-256", "x-hub-signature"];
 /// The same without `sha256=`.
-const GITEA: [&str; 2] = ["x-gitea-signature", "x-forgejo-signature"];
-/// GitLab's secret token, as it is.
-const GITLAB_TOKEN: &str = "x-gitlab-token";
+const BARE: [&str; 3] = ["x-gitea-signature", "x-forgejo-signature", "x-gogs-signature"];
+/// The secret as it is: GitLab's secret token, and a header for forges that let one be chosen, as Azure DevOps does.
+const TOKENS: [&str; 2] = ["x-gitlab-token", "x-webhook-token"];
 /// GitLab's signing token (19.1 and later), after the Standard Webhooks specification: `v1,` and the HMAC-SHA256 of id,
 /// time stamp and body, joined by dots, in base64; several are parted by blanks. The key is the base64 behind `whsec_`.
 const SIGNATURE: &str = "webhook-signature";
@@ -37,6 +48,19 @@ type Sha256Mac = Hmac<Sha256>;
 pub struct Webhook {
     secret: Secret,
     wake: Box<dyn Fn() + Send + Sync>,
+    reading: Mutex<VecDeque<Arc<Notify>>>,
+}
+
+/// The place of a request that is read.
+struct Reading<'w> {
+    webhook: &'w Webhook,
+    leave: Arc<Notify>,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.webhook.reading().retain(|other| !Arc::ptr_eq(other, &self.leave));
+    }
 }
 
 impl Webhook {
@@ -44,7 +68,7 @@ impl Webhook {
     /// everybody's and is never configured.
     #[must_use]
     pub fn new(secret: Secret, wake: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { secret, wake: Box::new(wake) }
+        Self { secret, wake: Box::new(wake), reading: Mutex::default() }
     }
 
     /// Answers one request; true where it woke the loop.
@@ -62,17 +86,37 @@ impl Webhook {
             }
             // One answer for a missing signature, a malformed one and a wrong one.
             Ok(false) => (false, answer::problem(StatusCode::FORBIDDEN, "the signature is not right").map(Body::new)),
-            Err(status) => (false, answer::problem(status, "the body cannot be read").map(Body::new)),
+            Err(status) => {
+                let mut answer = answer::problem(status, "the body cannot be read").map(Body::new);
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                (false, answer)
+            }
         }
     }
 
-    /// Tells whether one of the signatures is right; reads the whole body in any case.
+    /// Tells whether the secret or one of the signatures is right. Only a body that is signed, or comes with the secret, is
+    /// read, and all of it.
     async fn judge(&self, headers: &HeaderMap, mut body: Body) -> Result<bool, StatusCode> {
+        let is_trusted = self.is_token(headers) || self.is_basic(headers);
+        let is_signed = HUB.iter().chain(&BARE).chain(&[SIGNATURE]).any(|name| headers.contains_key(*name));
+        if !is_trusted && !is_signed {
+            return Ok(false);
+        }
+        if body.size_hint().lower() > MAX_HOOK {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+
         let key = self.secret.reveal();
         let mut of_body = mac(key.as_bytes());
         let mut of_message = message(key, headers);
         let mut length: u64 = 0;
-        while let Some(frame) = body.frame().await {
+        let reading = self.begin_reading();
+        loop {
+            let frame = tokio::select! {
+                frame = body.frame() => frame,
+                () = reading.leave.notified() => return Err(StatusCode::SERVICE_UNAVAILABLE),
+            };
+            let Some(frame) = frame else { break };
             let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
             length += data.len() as u64;
             if length > MAX_HOOK {
@@ -83,21 +127,57 @@ impl Webhook {
                 mac.update(&data);
             }
         }
+
         let is_right = |tag: Option<Vec<u8>>| tag.is_some_and(|tag| of_body.clone().verify_slice(&tag).is_ok());
-        let hub = text(headers, HUB).and_then(|text| unhex(text.strip_prefix("sha256=")?));
-        let gitea = GITEA.map(|name| text(headers, name).and_then(unhex));
-        let by_body = [hub].into_iter().chain(gitea).any(is_right);
-        Ok(by_body || self.is_token(headers) || of_message.is_some_and(|mac| is_signed(&mac, headers)))
+        let hub = HUB.map(|name| text(headers, name).and_then(|text| unhex(text.strip_prefix("sha256=")?)));
+        let bare = BARE.map(|name| text(headers, name).and_then(unhex));
+        let by_body = hub.into_iter().chain(bare).any(is_right);
+        Ok(by_body || is_trusted || of_message.is_some_and(|mac| is_signed_by(&mac, headers)))
     }
 
-    /// Compares the token by what it is hashed to, so that neither its content nor its length shows in the time it takes.
+    /// Takes a place among those that are read, of the one that has taken longest if there is none left.
+    fn begin_reading(&self) -> Reading<'_> {
+        let leave = Arc::new(Notify::new());
+        let mut reading = self.reading();
+        if reading.len() >= AT_ONCE
+            && let Some(longest) = reading.pop_front()
+        {
+            longest.notify_one();
+        }
+        reading.push_back(Arc::clone(&leave));
+        drop(reading);
+        Reading { webhook: self, leave }
+    }
+
+    /// What the lock guards is whole after every statement, so a panic elsewhere does not spoil it.
+    fn reading(&self) -> MutexGuard<'_, VecDeque<Arc<Notify>>> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_token(&self, headers: &HeaderMap) -> bool {
+        TOKENS.iter().any(|name| headers.get(*name).is_some_and(|token| self.is_secret(token.as_bytes())))
+    }
+
+    /// Tells whether the secret is the password of HTTP's basic authentication (RFC 7617), whoever the user, or its user and
+    /// password with the colon between.
+    fn is_basic(&self, headers: &HeaderMap) -> bool {
+        let mut pairs = headers.get_all(AUTHORIZATION).iter().filter_map(|value| {
+            let (scheme, pair) = value.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(pair.trim()).ok()).flatten()
+        });
+        pairs.any(|pair| {
+            let password = pair.iter().position(|byte| *byte == b':').map(|colon| &pair[colon + 1..]);
+            password.is_some_and(|password| self.is_secret(password) || self.is_secret(&pair))
+        })
+    }
+
+    /// Compares by what is hashed, so that neither the content of the secret nor its length shows in the time it takes.
+    fn is_secret(&self, said: &[u8]) -> bool {
         let own = self.secret.reveal().as_bytes();
-        let Some(token) = headers.get(GITLAB_TOKEN) else { return false };
-        let (mut told, mut kept) = (mac(own), mac(own));
-        told.update(token.as_bytes());
-        kept.update(own);
-        told.verify_slice(&kept.finalize().into_bytes()).is_ok()
+        let (mut of_said, mut of_own) = (mac(own), mac(own));
+        of_said.update(said);
+        of_own.update(own);
+        of_said.verify_slice(&of_own.finalize().into_bytes()).is_ok()
     }
 }
 
@@ -121,7 +201,7 @@ fn message(secret: &str, headers: &HeaderMap) -> Option<Sha256Mac> {
     Some(mac)
 }
 
-fn is_signed(mac: &Sha256Mac, headers: &HeaderMap) -> bool {
+fn is_signed_by(mac: &Sha256Mac, headers: &HeaderMap) -> bool {
     let signatures = text(headers, SIGNATURE).unwrap_or_default().split(' ');
     let mut tags = signatures.filter_map(|signature| STANDARD.decode(signature.strip_prefix("v1,")?).ok());
     tags.any(|tag| mac.clone().verify_slice(&tag).is_ok())
@@ -136,7 +216,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     async fn judged(secret: &str, headers: &[(&'static str, &str)], body: &str) -> (u16, u64) {
@@ -159,40 +238,98 @@ mod tests {
         const TAG: &str = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
         const BODY: &str = "Hello, World!";
         let hub = format!("sha256={TAG}");
-        assert_eq!(judged(SECRET, &[(HUB, &hub)], BODY).await, (202, 1));
-        assert_eq!(judged(SECRET, &[(HUB, &hub.to_uppercase().replace("SHA", "sha"))], BODY).await, (202, 1));
-        for name in GITEA {
+        for name in HUB {
+            assert_eq!(judged(SECRET, &[(name, &hub)], BODY).await, (202, 1));
+        }
+        let (github, capitals) = (HUB[0], hub.to_uppercase().replace("SHA", "sha"));
+        assert_eq!(judged(SECRET, &[(github, &capitals)], BODY).await, (202, 1));
+        for name in BARE {
             assert_eq!(judged(SECRET, &[(name, TAG)], BODY).await, (202, 1));
             assert_eq!(judged(SECRET, &[(name, &hub)], BODY).await, (403, 0));
         }
         let wrong: [&[(&'static str, &str)]; 8] = [
             &[],
-            &[(HUB, TAG)],
-            &[(HUB, "sha256=")],
-            &[(HUB, &hub[..hub.len() - 1])],
-            &[(HUB, &hub[..hub.len() - 2])],
-            &[(HUB, &hub.replace("sha256", "sha1"))],
-            &[(HUB, &hub.replace('7', "8"))],
-            &[("x-hub-signature", &hub)],
+            &[(github, TAG)],
+            &[(github, "sha256=")],
+            &[(github, &hub[..hub.len() - 1])],
+            &[(github, &hub[..hub.len() - 2])],
+            &[(github, &hub.replace("sha256", "sha1"))],
+            &[(github, &hub.replace('7', "8"))],
+            &[(HUB[1], &hub.replace("sha256", "sha1"))],
         ];
         for headers in wrong {
             assert_eq!(judged(SECRET, headers, BODY).await, (403, 0), "{headers:?}");
         }
-        assert_eq!(judged(SECRET, &[(HUB, &hub)], "Hello, World?").await, (403, 0));
-        assert_eq!(judged("another", &[(HUB, &hub)], BODY).await, (403, 0));
+        assert_eq!(judged(SECRET, &[(github, &hub)], "Hello, World?").await, (403, 0));
+        assert_eq!(judged("another", &[(github, &hub)], BODY).await, (403, 0));
     }
 
     #[tokio::test]
-    async fn gitlabs_token_is_the_secret_and_no_part_of_it() {
-        assert_eq!(judged("token", &[(GITLAB_TOKEN, "token")], "{}").await, (202, 1));
-        for wrong in ["", "toke", "tokens", "Token"] {
-            assert_eq!(judged("token", &[(GITLAB_TOKEN, wrong)], "{}").await, (403, 0), "{wrong}");
+    async fn a_token_is_the_secret_and_no_part_of_it() {
+        for name in TOKENS {
+            assert_eq!(judged("token", &[(name, "token")], "{}").await, (202, 1));
+            for wrong in ["", "toke", "tokens", "Token"] {
+                assert_eq!(judged("token", &[(name, wrong)], "{}").await, (403, 0), "{wrong}");
+            }
         }
+    }
+
+    #[tokio::test]
+    async fn a_password_is_the_secret_whoever_the_user() {
+        let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
+        for pair in ["azure:token", ":token", "a:b"] {
+            let secret = if pair == "a:b" { pair } else { "token" };
+            assert_eq!(judged(secret, &[("authorization", &basic(pair))], "{}").await, (202, 1), "{pair}");
+        }
+        let wrong = ["token:", "token", "azure:tokens", "azure:token:", ":", ""].map(basic);
+        for value in wrong.iter().map(String::as_str).chain(["Basic token", "Bearer token", "token", "Basic "]) {
+            assert_eq!(judged("token", &[("authorization", value)], "{}").await, (403, 0), "{value}");
+        }
+    }
+
+    /// A body of which nothing ever comes.
+    struct Silent;
+
+    impl hyper::body::Body for Silent {
+        type Data = bytes::Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, Self::Error>>> {
+            std::task::Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn who_sends_slowly_keeps_out_no_other() {
+        let hook = Arc::new(Webhook::new(Secret::new("token".into()), || ()));
+        let signed: HeaderMap =
+            [(HUB[0].parse().unwrap(), HeaderValue::from_static("sha256=00"))].into_iter().collect();
+        let send = |headers: HeaderMap, body: Body| {
+            let hook = Arc::clone(&hook);
+            async move { hook.answer(&Method::POST, &headers, body).await.1.status().as_u16() }
+        };
+        // Nothing is read of a stranger who does not even claim to sign.
+        assert_eq!(send(HeaderMap::new(), Body::new(Silent)).await, 403);
+        assert!(hook.reading().is_empty());
+
+        let mut slow: VecDeque<_> =
+            (0..AT_ONCE).map(|_| tokio::spawn(send(signed.clone(), Body::new(Silent)))).collect();
+        while hook.reading().len() < AT_ONCE {
+            tokio::task::yield_now().await;
+        }
+        let token: HeaderMap = [(TOKENS[0].parse().unwrap(), HeaderValue::from_static("token"))].into_iter().collect();
+        assert_eq!(send(token, Body::from("{}")).await, 202);
+        assert_eq!(slow.pop_front().unwrap().await.unwrap(), 503, "the one that has taken longest is let go");
+        assert_eq!(hook.reading().len(), AT_ONCE - 1);
+        slow.iter().for_each(tokio::task::JoinHandle::abort);
     }
 
     #[tokio::test]
     async fn a_body_has_a_bound() {
         let body = "x".repeat(MAX_HOOK as usize + 1);
-        assert_eq!(judged("token", &[(GITLAB_TOKEN, "token")], &body).await, (413, 0));
+        assert_eq!(judged("token", &[(TOKENS[0], "token")], &body).await, (413, 0));
     }
 }

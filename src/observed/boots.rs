@@ -1,8 +1,8 @@
 //! The boot fetches of nodes, which of them are believed, and the addresses that ask to boot and that nobody claims.
 //!
 //! Anybody can ask for any node's script. So a fetch counts as a boot of its node only where it came from an address that
-//! git declares for that node, or where cloud-init spoke up afterwards from where the fetch came from. What is told in
-//! between is kept beside it ([`Booted::uncounted`]) and changes nothing of what the node is known to run.
+//! git declares for that node, or where cloud-init spoke up afterwards: from an address of the node, or, for a node that
+//! has none, from where the fetch came from. What is told in between is kept beside it ([`Booted::uncounted`]) and changes nothing of what the node is known to run.
 
 use std::net::IpAddr;
 
@@ -80,9 +80,10 @@ pub struct Booted {
 pub enum Teller {
     /// Git declares it for the node, and for no other.
     Own,
-    /// Git declares it for another node, or it is a proxy's that does not tell for whom.
+    /// Git declares it for another node, or for none while the node has other addresses; or it is a proxy's that does not tell
+    /// for whom.
     Another,
-    /// Git declares it for none.
+    /// Git declares it for none, and the node has none that is its alone.
     Nobody,
 }
 

@@ -1,7 +1,7 @@
 //! What machines tell by asking, gathered each second and written to the store in one go.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,80 +13,21 @@ use tracing::{info, warn};
 use super::clock;
 use super::pen::{self, Pen};
 use super::running::Running;
+use super::unknown::Unknown;
 use super::words::chain;
 use crate::drift::runs::{CLOCK_SLACK, Runs};
 use crate::http::{Dirty, Serving};
-use crate::model::MacAddr;
 use crate::observed::UnknownMac;
-use crate::store::{MAX_UNKNOWN, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// How often what was seen is written.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Unknown machines that asked, each once, with how often.
-#[derive(Default)]
-pub struct Unknown {
-    all: HashMap<MacAddr, UnknownMac>,
-    changed: Vec<MacAddr>,
-    /// How many there are, for the status.
-    count: Arc<AtomicU64>,
-    /// Whether they are for the status alone, and not to be written.
-    only_counted: bool,
-}
+/// How many unknown machines may wait to be noted; past it they are counted only.
+pub const UNKNOWN_WAITING: usize = 4096;
 
-impl Unknown {
-    /// Knows nobody yet, and keeps a count for the status.
-    pub fn new(count: Arc<AtomicU64>) -> Self {
-        Self { count, ..Self::default() }
-    }
-
-    /// Says whether they are only counted, and not to be written.
-    pub fn only_count(&mut self, only: bool) {
-        self.only_counted = only;
-    }
-
-    /// Takes up what was remembered before the server started.
-    pub fn restore(&mut self, machines: Vec<UnknownMac>) {
-        self.all.extend(machines.into_iter().map(|machine| (machine.mac, machine)));
-    }
-
-    fn see(&mut self, seen: UnknownMac) {
-        if !self.only_counted {
-            self.changed.push(seen.mac);
-        }
-        match self.all.get_mut(&seen.mac) {
-            Some(known) => {
-                known.last = seen.last;
-                known.count += seen.count;
-                known.address = seen.address;
-                known.user_agent = seen.user_agent;
-            }
-            None => {
-                if self.all.len() >= MAX_UNKNOWN {
-                    self.forget_the_oldest(seen.last);
-                }
-                self.all.insert(seen.mac, seen);
-            }
-        }
-    }
-
-    /// Forgets the one that was longest silent; a time that is yet to come was told by a wrong clock, and goes first.
-    fn forget_the_oldest(&mut self, now: i64) {
-        let age = |machine: &&UnknownMac| (machine.last <= now, machine.last, machine.mac);
-        let oldest = self.all.values().min_by_key(age).map(|machine| machine.mac);
-        if let Some(mac) = oldest {
-            self.all.remove(&mac);
-        }
-    }
-
-    /// Returns what was not written yet, those that were forgotten since left out.
-    fn unwritten(&mut self) -> Vec<UnknownMac> {
-        self.changed.sort_unstable();
-        self.changed.dedup();
-        self.changed.retain(|mac| self.all.contains_key(mac));
-        self.changed.iter().map(|mac| self.all[mac].clone()).collect()
-    }
-}
+/// How many of the unknown machines that asked last the status names.
+const UNKNOWN_TOLD: usize = 10;
 
 /// Writes all of both or says why not; what was written twice is written alike.
 fn write(store: &Store, boots: Vec<Dirty>, machines: &[UnknownMac]) -> Result<(), StoreError> {
@@ -171,14 +112,17 @@ pub async fn run(
             () = stop.cancelled() => true,
             () = tokio::time::sleep(EVERY) => false,
         };
-        while let Ok(seen) = machines.try_recv() {
+        // As many as may wait: who asks faster than this is counted, and keeps nobody waiting here.
+        for _ in 0..UNKNOWN_WAITING {
+            let Ok(seen) = machines.try_recv() else { break };
             unknown.see(seen);
         }
+        shared.load().board.note_unknown(unknown.newest(UNKNOWN_TOLD));
         let boots = shared.load().take_dirty();
         // Loaded after them, so that none is of a later commit.
         let serving = shared.load_full();
         unwritten.extend(boots.iter().map(|dirty| (dirty.node.clone(), dirty.clone())));
-        unknown.count.store(unknown.all.len() as u64, Ordering::Relaxed);
+        unknown.publish_count();
         let (writer, mut batch, seen) =
             (Arc::clone(&store), unwritten.values().cloned().collect::<Vec<_>>(), unknown.unwritten());
         let (now, telling) = (clock::now_ms(), Arc::clone(&teller));
@@ -207,7 +151,7 @@ pub async fn run(
         match written {
             Ok(Ok(())) => {
                 unwritten.clear();
-                unknown.changed.clear();
+                unknown.written();
                 if failing {
                     info!("what machines fetch is stored again");
                 }
@@ -223,36 +167,5 @@ pub async fn run(
         if stopping {
             return;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seen(number: u32, last: i64) -> UnknownMac {
-        let [a, b, c, d] = number.to_be_bytes();
-        let address = std::net::IpAddr::from([10, 0, 0, 9]);
-        UnknownMac { mac: MacAddr([2, 0, a, b, c, d]), first: last, last, count: 1, address, user_agent: "x".into() }
-    }
-
-    #[test]
-    fn a_clock_that_goes_back_forgets_what_is_yet_to_come_and_not_what_is_new() {
-        let mut unknown = Unknown::default();
-        let most = MAX_UNKNOWN as u32;
-        (0..most).for_each(|number| unknown.see(seen(number, 1_000_000 + i64::from(number))));
-        unknown.see(seen(most, 10));
-        unknown.see(seen(most + 1, 20));
-        assert_eq!(unknown.all.len(), MAX_UNKNOWN);
-        let has = |number: u32| unknown.all.contains_key(&seen(number, 0).mac);
-        assert!(has(most) && has(most + 1) && !has(0) && !has(1) && has(2));
-    }
-
-    #[test]
-    fn what_is_only_counted_is_not_written() {
-        let mut unknown = Unknown::default();
-        unknown.only_count(true);
-        unknown.see(seen(1, 10));
-        assert!(unknown.unwritten().is_empty() && unknown.all.len() == 1);
     }
 }

@@ -27,6 +27,7 @@ mod standing;
 mod surveys;
 mod take;
 mod trust;
+mod unknown;
 mod words;
 
 use std::io;
@@ -37,7 +38,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::sync_channel;
 
 use arc_swap::ArcSwap;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -54,15 +56,13 @@ use crate::survey;
 use crate::view::{SourceView, Status, StoreState, StoreView};
 
 use follow::Follower;
-use intake::Unknown;
+use intake::UNKNOWN_WAITING;
 use parts::Parts;
 use pen::{Book, Pen};
 use standing::Standing;
 use surveys::Surveyor;
+use unknown::Unknown;
 use words::chain;
-
-/// How many unknown machines may wait to be noted; past it they are counted only.
-const UNKNOWN_WAITING: usize = 4096;
 
 /// How many commands of the api may wait.
 const COMMANDS_WAITING: usize = 16;
@@ -115,6 +115,7 @@ impl ServeError {
 /// A repository that is away is no error where the store has a commit to serve.
 pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let system = |doing| move |source| ServeError::System { doing, source };
+    keep_files_private();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(system("start its runtime"))?;
     allow_open_files();
@@ -150,6 +151,16 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let surveyor = Surveyor::new(settings.clone(), Arc::clone(&store), Arc::clone(&shared), grounds, surveyed);
     let surveys = Some((surveyor, surveying.handle().clone()));
     runtime.block_on(run(settings, (store, book), shared, follower, unknown, surveys))
+}
+
+/// Keeps what is made from now on (the store, the mirror, what is set aside) from everybody but the owner and the group,
+/// whatever this process was started with: a repository of wishes is not for all users of a host. A stricter mask stays.
+fn keep_files_private() {
+    let others = Mode::RWXO | Mode::WGRP;
+    let given = umask(others);
+    if !others.contains(given) {
+        umask(given | others);
+    }
 }
 
 /// Raises the soft limit of open files to the hard one: the usual 1,024 are fewer than the connections of a machine room.

@@ -105,6 +105,13 @@ impl Roll {
         &self.held
     }
 
+    /// Returns what stands against the claims of one address, if something does.
+    #[must_use]
+    pub fn held_by(&self, mac: MacAddr) -> Option<&Held> {
+        let found = self.held.binary_search_by_key(&mac, |held| held.mac);
+        found.ok().map(|at| &self.held[at])
+    }
+
     /// Returns the claim of a node that counts, by the node's index.
     #[must_use]
     pub fn claim_of(&self, node: usize) -> Option<&Claim> {

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::proxies;
 use super::{GivenAccount, GivenBmc, GivenBuild, GivenFetch, GivenRepo, GivenSurvey, SettingsError};
 use crate::model::{ApiAddress, RepoAddress};
 
@@ -46,8 +47,9 @@ pub struct Given {
     /// How many connections the boot listener holds at once [default: 8192]
     #[arg(long, value_name = "N", env = "MUSTER_CONNECTIONS")]
     pub connections: Option<u32>,
-    /// The networks of proxies whose word on a client's address counts, such as 10.0.0.0/24; commas separate them
-    #[arg(long, value_name = "NETS", env = "MUSTER_TRUSTED_PROXIES", value_delimiter = ',')]
+    /// The proxies whose word on a client's address counts: addresses, or networks such as 10.0.0.0/24; commas separate them
+    #[arg(long, value_name = "NETS", env = "MUSTER_TRUSTED_PROXIES", value_delimiter = ',', value_parser = proxies::network)]
+    #[serde(default, deserialize_with = "proxies::networks")]
     #[schemars(with = "Option<Vec<String>>")]
     pub trusted_proxies: Option<Vec<IpNet>>,
     /// A listener for Prometheus alone, beside /metrics of the status listener

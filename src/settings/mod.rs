@@ -17,6 +17,7 @@ mod given;
 mod log;
 mod places;
 mod private;
+mod proxies;
 mod repo;
 mod webhook;
 

@@ -82,6 +82,9 @@ pub struct Status {
     pub nodes: NodeCounts,
     /// How many MAC addresses asked to boot that nobody declares.
     pub unknown_macs: u64,
+    /// Those of them that asked last, the newest first; ten at most.
+    #[serde(default)]
+    pub newest_unknown: Vec<UnknownView>,
     /// How many nodes run what they would be given today.
     #[serde(default)]
     pub runs: RunCounts,
@@ -93,6 +96,22 @@ pub struct Status {
     /// What the surveys of the BMCs came to.
     #[serde(default)]
     pub survey: SurveyView,
+}
+
+/// A MAC address that asked to boot and that nothing declares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnknownView {
+    pub mac: String,
+    /// When it asked first.
+    pub first: String,
+    /// When it asked last.
+    pub last: String,
+    /// How often it asked.
+    pub count: u64,
+    /// The network address that it last asked from.
+    pub address: String,
+    /// What the client calls itself.
+    pub user_agent: String,
 }
 
 /// How well a server is.
@@ -322,6 +341,7 @@ impl Status {
             store,
             nodes: NodeCounts::default(),
             unknown_macs: 0,
+            newest_unknown: Vec::new(),
             runs: RunCounts::default(),
             boots: 0,
             unknown_dropped: 0,

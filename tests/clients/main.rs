@@ -8,6 +8,7 @@ mod support;
 
 mod chaos;
 mod crowd;
+mod flood;
 mod metrics;
 mod webhook;
 

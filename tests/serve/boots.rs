@@ -76,9 +76,14 @@ fn only_boots_that_can_be_believed_count_and_a_restart_forgets_none() {
     }
     let n3 = row(&served, "n3");
     assert_eq!((&n3["state"], &n3["boot"]["address"]), (&"unknown".into(), &"127.0.0.77".into()));
-    // Cloud-init speaks from where the script was fetched; another node's address speaks for nobody but its own.
+    // Another node's address speaks for that node alone, and one that git gives nobody for no node that has an address:
+    // whoever fetched the script could confirm it, too. The node's own address confirms what it fetched from a pool's.
     done(&served, 1, "n2");
     done(&served, 77, "n3");
+    done(&served, 77, "n2");
+    until_runs(&served, &first, [1, 0, 2]);
+    assert!(row(&served, "n3")["boot"]["confirmed"].is_null(), "{:#}", row(&served, "n3"));
+    done(&served, 3, "n3");
     until_runs(&served, &first, [2, 0, 1]);
     assert!(row(&served, "n3")["boot"]["confirmed"].is_string());
     assert_eq!(row(&served, "n2")["why"], "unconfirmed");
@@ -342,4 +347,24 @@ fn another_architecture_than_the_nodes_is_told() {
     let served = serve(&wishes, &[]);
     until_runs(&served, &head, [3, 0, 0]);
     assert_eq!(row(&served, "n2")["other_arch"], "x86_64");
+}
+
+/// A machine that git gives no address is known by none but its pool's.
+#[test]
+fn a_node_without_an_address_is_confirmed_from_where_it_fetched() {
+    let files: Vec<(&str, &str)> = CLUSTER.iter().map(|(path, text)| (*path, *text)).collect();
+    let wishes = Wishes::of(&files);
+    let nodes = "[[node]]\nname = \"n[1-2]\"\nnics = [{ name = \"eth0\", mac = \"02:00:00:00:00:0[1-2]\" }]\n";
+    std::fs::write(wishes.clone_dir().join("nodes/a.toml"), nodes).expect("it can be written");
+    wishes.git(&["commit", "-qam", "addresses are the pool's"]);
+    wishes.git(&["push", "-q", "origin", "main"]);
+    let commit = wishes.git(&["rev-parse", "HEAD"]);
+    let served = serve(&wishes, &[]);
+    until_runs(&served, &commit, [0, 0, 2]);
+    boot_from(&served, 77, 1);
+    done(&served, 78, "n1");
+    done(&served, 78, "n2");
+    until_runs(&served, &commit, [0, 0, 2]);
+    done(&served, 77, "n1");
+    until_runs(&served, &commit, [1, 0, 1]);
 }

@@ -246,12 +246,50 @@ fn a_log_level_that_is_none_is_refused() {
     assert!(!store(&wishes).exists());
 }
 
-/// Nothing that is cut off half-way counts as done.
+/// What was found and not read is not fine.
 #[test]
-fn a_reader_that_goes_away_is_no_success() {
+fn a_verdict_that_is_not_read_is_no_success() {
     let wishes = cluster();
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let status = muster::command(&wishes.clone_dir()).args(["show", "n[1-3]"]).stdout(writer).status();
+    let status = muster::command(&wishes.clone_dir()).args(["check"]).stdout(writer).status();
     assert_eq!(status.expect("muster starts").code(), Some(141));
+}
+
+/// Lists a folder and all that lies in it, whatever it is.
+fn all_below(path: &Path) -> Vec<std::path::PathBuf> {
+    let mut all = vec![path.to_owned()];
+    if fs::symlink_metadata(path).expect("it is there").is_dir() {
+        let entries = fs::read_dir(path).expect("it can be read").map(|entry| entry.expect("it can be read").path());
+        all.extend(entries.flat_map(|entry| all_below(&entry)));
+    }
+    all
+}
+
+#[test]
+fn what_the_server_makes_is_for_its_owner_and_group_whatever_it_was_started_with() {
+    let wishes = cluster();
+    let first = wishes.git(&["rev-parse", "HEAD"]);
+    for (given, bits_of_nobody) in [("000", 0o027), ("077", 0o077)] {
+        let state = wishes.root().join(format!("state-{given}"));
+        fs::create_dir(&state).expect("it can be made");
+        let store = state.join("muster.redb");
+        let mut command = std::process::Command::new("sh");
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", wishes.root());
+        command.args(["-c", "umask \"$1\"; shift; exec \"$@\"", "sh", given, env!("CARGO_BIN_EXE_muster"), "serve"]);
+        command.arg("--repo").arg(wishes.bare()).arg("--store").arg(&store).args(["--listen", "127.0.0.1:0"]);
+        let served = Served::spawn(command);
+        until_serving(&served, &first);
+        until_stored(&served, &first);
+
+        let (made, socket) = (all_below(&state), served.socket());
+        let names: Vec<_> = made.iter().filter_map(|path| path.extension()).collect();
+        assert!(names.iter().any(|name| *name == "redb") && names.iter().any(|name| *name == "git"), "{made:?}");
+        for path in made.iter().filter(|path| **path != state && **path != socket) {
+            let mode = fs::symlink_metadata(path).expect("it is there").permissions().mode();
+            let is_link = fs::symlink_metadata(path).expect("it is there").is_symlink();
+            assert!(is_link || mode & bits_of_nobody == 0, "{given}: {mode:o} {}", path.display());
+        }
+        assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o660);
+    }
 }

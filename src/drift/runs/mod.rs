@@ -153,13 +153,19 @@ pub fn all(snapshot: &Snapshot, observed: &Observed, now: i64) -> Vec<Run> {
 }
 
 /// Tells whose an address is that speaks for a node, by the node's index.
+///
+/// For a node that has addresses, one that git gives nobody is a stranger's: whoever reaches this host has one, and could
+/// fetch a script and confirm its boot.
 #[must_use]
 pub fn teller(snapshot: &Snapshot, node: usize, address: Option<IpAddr>) -> Teller {
     let Some(address) = address else { return Teller::Another };
     match snapshot.by_ip(address) {
         Some(own) if own == node => Teller::Own,
         Some(_) => Teller::Another,
-        // Networks that share an address each have their own machine with it.
-        None => Teller::Nobody,
+        None => {
+            let mut own = snapshot.nodes()[node].nics.iter().flat_map(|nic| &nic.ips).map(|ip| ip.value).peekable();
+            // Networks that share an address each have their own machine with it.
+            if own.peek().is_none() || own.any(|own| own == address) { Teller::Nobody } else { Teller::Another }
+        }
     }
 }
