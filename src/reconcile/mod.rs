@@ -57,6 +57,7 @@ use crate::view::{SourceView, Status, StoreState, StoreView};
 
 use follow::Follower;
 use intake::UNKNOWN_WAITING;
+use notify::Notifier;
 use parts::Parts;
 use pen::{Book, Pen};
 use standing::Standing;
@@ -283,7 +284,8 @@ async fn run(
 
     let mut surveys = std::pin::pin!(surveyed_to_the_end(surveys, stop.clone()));
     let mut surveyed = None;
-    let mut living = std::pin::pin!(notify::living());
+    let notifier = Notifier::start().map_err(|source| ServeError::System { doing: "start a thread", source })?;
+    let mut living = std::pin::pin!(notifier.living());
     let signal = loop {
         tokio::select! {
             signal = signals.next() => break signal,
@@ -295,7 +297,7 @@ async fn run(
         }
     };
     info!(signal, "told to end; finishing what runs");
-    notify::stopping();
+    notifier.stopping();
     stop.cancel();
     let _ = wake.try_send(());
 
