@@ -132,7 +132,7 @@ impl Boot {
         }
         // Whom nobody knows is refused before it sends anything.
         if let Err(refusal) = documents::phoning(&self.serving.load(), client, name) {
-            return refusal;
+            return *refusal;
         }
         let is_declared_long = request.body().size_hint().lower() > MAX_BODY as u64;
         if is_declared_long {

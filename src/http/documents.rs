@@ -144,15 +144,15 @@ impl PhoneForm {
 ///
 /// # Errors
 /// Returns the answer to whom no node is.
-pub fn phoning(serving: &Serving, client: Client, name: &str) -> Result<usize, Answer> {
-    let Some(snapshot) = &serving.snapshot else { return Err(answer::starting()) };
+pub fn phoning(serving: &Serving, client: Client, name: &str) -> Result<usize, Box<Answer>> {
+    let Some(snapshot) = &serving.snapshot else { return Err(Box::new(answer::starting())) };
     let name = decode(name);
     snapshot.by_name(&name).or_else(|| snapshot.by_ip(client.address()?)).ok_or_else(|| {
         let why = match client {
             Client::At(address) => format!("none has the address {address}"),
             Client::Behind(proxy) => nobody_told(proxy),
         };
-        answer::problem(StatusCode::NOT_FOUND, &format!("no node is called {name}, and {why}"))
+        Box::new(answer::problem(StatusCode::NOT_FOUND, &format!("no node is called {name}, and {why}")))
     })
 }
 
@@ -165,7 +165,7 @@ pub fn phone_home(serving: &Serving, client: Client, name: &str, form: PhoneForm
             serving.slots[node].confirm(now(), client.nearest(), teller, &form.into_instance_id());
             answer::text(StatusCode::OK, PLAIN, &b""[..])
         }
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 
