@@ -3,8 +3,8 @@
 //! The engine is minijinja with undefined names as errors, bounded fuel, and nothing that reads a file, the clock or the
 //! environment. `net('NAME')` is a network, and `net('NAME') | host(N)` the N-th address of its range.
 //!
-//! Every text reaches the engine by [`add`] or [`render`], which bound what it may be before it is parsed ([`guard`]) and
-//! what its values may hold while it runs ([`value`]).
+//! Every text reaches the engine by [`add`] or [`render`], which bound what it may be before it is parsed (`guard`) and
+//! what its values may hold while it runs (`value`).
 
 mod guard;
 mod value;

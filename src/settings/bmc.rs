@@ -74,7 +74,7 @@ pub struct GivenBmc {
     /// Origins that are asked in place of those that the wishes state, such as https://a=https://b; commas separate them
     #[arg(long = "bmc-rewrite", value_name = "MAP", env = "MUSTER_BMC_REWRITE", value_parser = pairs, id = "bmc.rewrite")]
     pub rewrite: Option<BTreeMap<String, String>>,
-    /// The networks and origins of the only BMCs that may be asked, such as 10.1.0.0/16 or https://bmc7.example; commas
+    /// The networks and origins of the only BMCs that may be asked, such as 10.1.0.0/16 or https://HOST:PORT; commas
     /// separate them [default: any]
     #[arg(long = "bmc-only", value_name = "PLACES", env = "MUSTER_BMC_ONLY", value_delimiter = ',', id = "bmc.only")]
     pub only: Option<Vec<String>>,
