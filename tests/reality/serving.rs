@@ -40,11 +40,14 @@ fn until_found(site: &Site, what: &str, wanted: &[(&str, &str)]) {
     );
 }
 
-/// Boots a node by its name from an address that git declares for nobody, and lets its cloud-init speak from there.
+/// Boots a node by its name from its own address, as a proxy that is trusted passes it on, and lets its cloud-init speak
+/// from there.
 fn boots(served: &Served, node: &str) {
+    let view: Value = serde_json::from_str(served.get_api(&format!("/api/v1/nodes/{node}")).text()).unwrap();
+    let address = view["ips"][0].as_str().expect("git declares its address");
     let ask = |method, target: &str| {
-        let agent = [("User-Agent", "iPXE/1.21.1")];
-        let answer = support::http::request(served.boot(), method, target, &agent, b"").unwrap();
+        let head = [("User-Agent", "iPXE/1.21.1"), ("X-Forwarded-For", address)];
+        let answer = support::http::request(served.boot(), method, target, &head, b"").unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
     };
     ask("GET", &format!("/boot/v1/bootscript?name={node}"));
@@ -134,7 +137,9 @@ fn what_is_handed_over_claims_nothing() {
 fn a_server_sees_what_changes_and_is_gentle() {
     let mut site = Plan { models: "idrac", ..Plan::default() }.site();
     site.loops("sweep = \"1s\"\ndeep = \"3s\"\n");
-    let served = site.serve();
+    let settings = site.settings().display().to_string();
+    let proxied = ["--config", &settings, "--trusted-proxies", "127.0.0.1"];
+    let served = Served::start(&site.wishes.bare(), &site.store(), &proxied);
     until_surveyed(&site, &served);
     let first: Value = serde_json::from_str(&observed(&served)).unwrap();
     let seen = |bmcs: &Value| bmcs["r0001b01"]["seen"].as_i64().unwrap();
