@@ -5,6 +5,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use redb::{Database, DatabaseError, StorageError};
 
@@ -34,7 +36,7 @@ pub(super) fn with(
     retry: Retry,
     opener: Opener,
 ) -> Result<(Store, Opened), StoreError> {
-    let (settled, opened) = match settle(path, &opener, identity) {
+    let (settled, opened) = match settle_when_free(path, &opener, identity) {
         Ok(settled) => {
             let opened = if settled.fresh { Opened::Fresh } else { Opened::Existing };
             (settled, opened)
@@ -56,6 +58,26 @@ pub(super) fn with(
         unreadable: Mutex::default(),
     };
     Ok((store, opened))
+}
+
+/// How long [`settle_when_free`] waits for a lock that no process seems to hold.
+const ORPHANED_LOCK: Duration = Duration::from_secs(2);
+
+/// Settles, and waits a moment if the file is locked and no running process has it open.
+///
+/// A server that is killed while it starts a process leaves its lock to that process until the process runs its own
+/// program: the file looks locked by nobody, and is free within milliseconds. A service manager that restarts the
+/// server at once must not find its store taken.
+fn settle_when_free(path: &Path, opener: &Opener, identity: Option<&Identity>) -> Result<Settled, StoreError> {
+    let since = Instant::now();
+    loop {
+        match settle(path, opener, identity) {
+            Err(StoreError::Held { by: None, .. }) if since.elapsed() < ORPHANED_LOCK => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            settled => return settled,
+        }
+    }
 }
 
 /// A database that is open, whole, and ours.

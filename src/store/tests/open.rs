@@ -90,6 +90,18 @@ fn the_process_that_holds_the_store_is_named() {
     holds(&place.open().0, 1, &rows(100, "v1"));
 }
 
+/// A process that died left its lock to a child that ends by itself: the store opens once that child is gone.
+#[test]
+fn a_lock_that_outlives_its_process_for_a_moment_is_waited_for() {
+    let place = Place::used();
+    // The shell takes the lock and ends; `sleep` has inherited the open file, and the lock with it.
+    let script = r#"exec 9<>"$1"; flock 9; sleep 0.5 >/dev/null 2>&1 & echo locked"#;
+    let output = std::process::Command::new("bash").args(["-c", script, "bash"]).arg(&place.file).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "locked\n", "{output:?}");
+
+    holds(&place.open().0, 1, &rows(100, "v1"));
+}
+
 #[test]
 #[ignore = "run by another test in a process of its own"]
 fn child_holds_the_store() {
