@@ -3,7 +3,7 @@
 #
 #   deb.sh BINARY FOLDER         prints the path of the package
 #
-# Its dependency on libc6 is the version that the binary asks for. DEB_COMPRESS=gzip is faster than dpkg's own choice, and larger.
+# The dependency on libc6 is the version that the binary requires. DEB_COMPRESS=gzip is faster than dpkg's default, and larger.
 set -eu
 
 binary=$1 out=$2
@@ -16,20 +16,20 @@ chmod 755 "$tree"
 
 case $(sed -n 1p "$here/debian/changelog") in
 "muster ($version)"*) ;;
-*) echo "packaging/debian/changelog does not begin with muster ($version), which Cargo.toml says" >&2; exit 2 ;;
+*) echo "packaging/debian/changelog does not begin with muster ($version), the version in Cargo.toml" >&2; exit 2 ;;
 esac
 
 umask 022
 mkdir -p "$out"
-# Where Debian 12 wants units; newer ones move them to /usr by themselves.
+# The unit folder of Debian 12; newer releases map it to /usr.
 UNITDIR=/lib/systemd/system sh "$here/stage.sh" "$binary" "$tree"
 install -D -m 644 "$here/debian/copyright" "$tree/usr/share/doc/muster/copyright"
 gzip -9nc "$here/debian/changelog" >"$tree/usr/share/doc/muster/changelog.gz"
 chmod 644 "$tree/usr/share/doc/muster/changelog.gz"
 gzip -9nc "$here/../README.md" >"$tree/usr/share/doc/muster/README.md.gz"
 chmod 644 "$tree/usr/share/doc/muster/README.md.gz"
-for guide in "$here"/../docs/*.md; do
-    install -D -m 644 "$guide" "$tree/usr/share/doc/muster/docs/${guide##*/}"
+(cd "$here/../docs" && find . -name '*.md') | while read -r page; do
+    install -D -m 644 "$here/../docs/$page" "$tree/usr/share/doc/muster/docs/${page#./}"
 done
 
 glibc=$(objdump -T "$binary" | grep -o 'GLIBC_[0-9.]*' | sed 's/GLIBC_//' | sort -uV | tail -n 1)

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Lays all that an installation has under a folder: `make install` and `make deb` are this.
+# Installs all files under a folder; `make install` and `make deb` use it.
 #
 #   stage.sh BINARY DESTDIR      PREFIX=/usr, SYSCONFDIR=/etc, UNITDIR=PREFIX/lib/systemd/system
 #
-# The binary itself prints its manual pages and completions, so it must run on this machine. A settings file that is there
-# already stays, and the new one is laid beside it. It knows nothing of packages.
+# The binary itself prints its manual pages and completions, so it must run on this machine. An existing settings file is
+# kept, and the new one is installed next to it. This script knows nothing about packages.
 set -eu
 
 binary=$1 dest=${2%/}
@@ -28,7 +28,7 @@ lay 644 "$here/muster.tmpfiles" "$prefix/lib/tmpfiles.d/muster.conf"
 settings=$etc/muster/muster.toml
 if [ -e "$dest$settings" ] && ! cmp -s "$here/muster.toml" "$dest$settings"; then
     settings=$settings.new
-    echo "$dest$etc/muster/muster.toml stays as it is; the new one is $dest$settings" >&2
+    echo "$dest$etc/muster/muster.toml is kept; the new one is $dest$settings" >&2
 fi
 lay 644 "$here/muster.toml" "$settings"
 

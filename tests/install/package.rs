@@ -102,7 +102,7 @@ fn what_is_installed_serves_with_the_settings_that_the_guide_makes() {
     // The places of a real host lie under the folder.
     let mut edited = fs::read_to_string(&settings).expect("it is there");
     for (said, here) in [
-        ("\nrepo = \"/srv/wishes.git\"\n", format!("\nrepo = \"{}\"\n", wishes.bare().display())),
+        ("\nrepo = \"/srv/cluster.git\"\n", format!("\nrepo = \"{}\"\n", wishes.bare().display())),
         ("\nlisten = \"10.64.3.250:8270\"\n", "\nlisten = \"127.0.0.1:0\"\n".to_owned()),
         ("\"/var/lib/muster/", format!("\"{}/", wishes.root().display())),
         ("\"unix:/run/muster/", format!("\"unix:{}/", wishes.root().display())),

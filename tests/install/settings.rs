@@ -52,7 +52,7 @@ fn it_can_be_used_as_it_is_once_a_repository_is_named() {
     assert_eq!((code, &*said), (Some(0), ""), "{printed}");
     let lines: Vec<&str> = printed.lines().collect();
     let store = "store = \"/var/lib/muster/muster.redb\"";
-    assert_eq!(lines, ["repo = \"/srv/wishes.git\"", store, "api = \"unix:/run/muster/muster.sock\""]);
+    assert_eq!(lines, ["repo = \"/srv/cluster.git\"", store, "api = \"unix:/run/muster/muster.sock\""]);
 }
 
 #[test]
