@@ -10,87 +10,57 @@ use std::path::{Path, PathBuf};
 
 use syn::visit::{self, Visit};
 
-/// Stands for every room but cli.
-const ALL: &[&str] = &["*"];
+#[path = "layers/language.rs"]
+mod language;
 
-/// Every room, whether it is pure, and the rooms that it may use.
-const ROOMS: &[(&str, bool, &[&str])] = &[
-    ("model", true, &[]),
-    ("desired", true, &["model"]),
-    ("observed", true, &["model"]),
-    ("pace", true, &[]),
-    ("story", true, &[]),
-    ("resolve", true, &["model", "desired"]),
-    ("ipxe", true, &["model", "desired", "resolve"]),
-    ("cloudinit", true, &["model", "desired", "resolve"]),
-    ("snapshot", true, &["model", "desired", "resolve", "ipxe", "cloudinit"]),
-    ("change", true, &["model", "desired", "resolve", "ipxe", "cloudinit", "snapshot"]),
-    ("roll", true, &["model", "desired", "resolve", "snapshot", "observed"]),
-    ("drift", true, &["model", "desired", "resolve", "observed", "snapshot", "roll"]),
-    ("adopt", true, &["model", "desired", "observed", "snapshot", "roll", "drift"]),
-    (
-        "view",
-        true,
-        &[
-            "model",
-            "desired",
-            "observed",
-            "story",
-            "resolve",
-            "ipxe",
-            "cloudinit",
-            "snapshot",
-            "change",
-            "roll",
-            "drift",
-        ],
-    ),
-    (
-        "report",
-        true,
-        &[
-            "model",
-            "desired",
-            "observed",
-            "story",
-            "resolve",
-            "ipxe",
-            "cloudinit",
-            "snapshot",
-            "change",
-            "roll",
-            "drift",
-            "view",
-        ],
-    ),
-    ("settings", false, &["model"]),
-    ("redfish", false, &["model", "observed", "pace"]),
-    ("simulate", false, &["model", "desired", "observed", "resolve"]),
-    ("git", false, &["model"]),
-    ("store", false, &["model", "observed", "story"]),
-    ("survey", false, &["model", "desired", "observed", "pace", "redfish", "settings"]),
-    ("trial", false, &["model", "desired", "resolve", "ipxe", "cloudinit", "snapshot"]),
-    (
-        "http",
-        false,
-        &[
-            "model",
-            "desired",
-            "observed",
-            "story",
-            "resolve",
-            "ipxe",
-            "cloudinit",
-            "snapshot",
-            "roll",
-            "drift",
-            "view",
-            "report",
-        ],
-    ),
-    ("reconcile", false, ALL),
-    ("cli", false, ALL),
-];
+/// The page with the tables of rooms.
+const DESIGN: &str = "docs/design.md";
+
+/// One row of those tables.
+struct Room {
+    name: String,
+    is_pure: bool,
+    uses: Uses,
+}
+
+/// The rooms that a room may use.
+enum Uses {
+    /// Every room except cli.
+    All,
+    These(BTreeSet<String>),
+}
+
+impl Uses {
+    fn allows(&self, used: &str) -> bool {
+        match self {
+            Self::All => used != "cli",
+            Self::These(rooms) => rooms.contains(used),
+        }
+    }
+}
+
+/// Reads the tables of rooms, in their order. The first holds the pure rooms.
+fn rooms() -> Vec<Room> {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(DESIGN)).expect("the page can be read");
+    let (_, section) = page.split_once("\n### Pure rooms\n").expect("the page has a table of pure rooms");
+    let (pure, rest) =
+        section.split_once("\n### Rooms that touch the world\n").expect("the page has a table of the other rooms");
+    let (bank, _) = rest.split_once("\n## ").expect("a section follows the tables");
+
+    let pure = pure.lines().filter_map(|line| room_in(line, true));
+    pure.chain(bank.lines().filter_map(|line| room_in(line, false))).collect()
+}
+
+/// Reads one row: the room, its purpose, and the rooms that it may use.
+fn room_in(line: &str, is_pure: bool) -> Option<Room> {
+    let cells: Vec<&str> = line.strip_prefix("| `")?.split('|').map(str::trim).collect();
+    let [name, purpose, uses, ""] = &*cells else { panic!("{DESIGN}: a row has three cells: {line}") };
+    assert!(!purpose.is_empty(), "{DESIGN}: `{name}` has no purpose");
+
+    let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    let uses = if *uses == "all" { Uses::All } else { Uses::These(names(uses)) };
+    Some(Room { name: name.trim_end_matches('`').to_owned(), is_pure, uses })
+}
 
 /// The first parts of paths that no pure room names: I/O, clocks, randomness, the environment, logging, async.
 const IMPURE: &[&[&str]] = &[
@@ -238,32 +208,35 @@ fn scan(text: &str) -> Seen {
 
 #[test]
 fn every_edge_is_in_the_table() {
-    let table: BTreeMap<&str, (bool, &[&str])> =
-        ROOMS.iter().map(|(room, pure, uses)| (*room, (*pure, *uses))).collect();
+    let rooms = rooms();
+    let table: BTreeMap<&str, &Room> = rooms.iter().map(|room| (&*room.name, room)).collect();
+    assert_eq!(table.len(), rooms.len(), "{DESIGN} lists a room twice");
+
     let mut files = Vec::new();
     rust_files(&source(), &mut files);
     let mut faults = Vec::new();
-    let mut rooms = BTreeSet::new();
+    let mut found = BTreeSet::new();
     for path in files {
-        let Some(room) = room_of(&path) else { continue };
+        let Some(name) = room_of(&path) else { continue };
         let shown = path.strip_prefix(source()).expect("the file is in src").display().to_string();
-        let Some((pure, uses)) = table.get(room.as_str()) else {
-            faults.push(format!("{shown}: the room `{room}` is not in the table"));
+        let Some(room) = table.get(&*name) else {
+            faults.push(format!("{shown}: the room `{name}` is not in the tables of {DESIGN}"));
             continue;
         };
+
         let seen = scan(&fs::read_to_string(&path).expect("the source can be read"));
-        let may = |used: &str| used == room || uses.contains(&used) || (*uses == ALL && used != "cli");
-        for used in seen.rooms.iter().filter(|used| !may(used)) {
-            faults.push(format!("{shown}: `{room}` may not use `{used}`"));
+        for used in seen.rooms.iter().filter(|used| **used != name && !room.uses.allows(used)) {
+            faults.push(format!("{shown}: `{name}` may not use `{used}`"));
         }
-        if *pure {
-            faults.extend(seen.impure.iter().map(|what| format!("{shown}: `{room}` is pure and names {what}")));
+        if room.is_pure {
+            faults.extend(seen.impure.iter().map(|what| format!("{shown}: `{name}` is pure and names {what}")));
         }
-        rooms.insert(room);
+        found.insert(name);
     }
+
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    let empty: Vec<&&str> = table.keys().filter(|room| !rooms.contains(**room)).collect();
-    assert!(empty.is_empty(), "rooms of the table that hold nothing: {empty:?}");
+    let empty: Vec<&&str> = table.keys().filter(|room| !found.contains(**room)).collect();
+    assert!(empty.is_empty(), "rooms in {DESIGN} that do not exist: {empty:?}");
 }
 
 #[test]
@@ -281,12 +254,28 @@ fn the_scan_sees_what_it_should() {
 
 #[test]
 fn the_table_has_no_circle() {
-    for (at, (room, _, uses)) in ROOMS.iter().enumerate() {
-        for used in uses.iter().filter(|used| !ALL.contains(used)) {
-            let below = ROOMS[..at].iter().any(|(other, _, _)| other == used);
-            assert!(below, "`{room}` uses `{used}`, which stands after it");
+    let rooms = rooms();
+    for (at, room) in rooms.iter().enumerate() {
+        let Uses::These(uses) = &room.uses else { continue };
+        for used in uses {
+            let is_above = rooms[..at].iter().any(|other| other.name == *used);
+            assert!(is_above, "{DESIGN}: `{}` uses `{used}`, which is not in an earlier row", room.name);
+            let stays_pure = !room.is_pure || rooms.iter().any(|other| other.name == *used && other.is_pure);
+            assert!(stays_pure, "{DESIGN}: `{}` is pure and uses `{used}`, which is not", room.name);
         }
     }
+}
+
+#[test]
+fn the_map_of_the_crate_has_every_room() {
+    let map = fs::read_to_string(source().join("lib.rs")).expect("the source can be read");
+    let listed: Vec<String> = map
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | [`")?.split_once('`'))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let rooms: Vec<String> = rooms().into_iter().map(|room| room.name).collect();
+    assert_eq!(listed, rooms, "src/lib.rs and {DESIGN} list the rooms in one order");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::values;
 use super::{BootConfiguration, Cluster, Unknown};
 use crate::model::{Code, Diagnostic, Place, Stated};
 
-/// Seconds between tries of a node whose boot failed; BSS waits as long (wire notes, section 2.1, rule 4).
+/// Seconds between the attempts of a node whose boot failed, as with BSS (docs/wire/bss.md, "The script", rule 5).
 const RETRY_DELAY: u32 = 30;
 
 /// The version of muster that reads.

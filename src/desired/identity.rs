@@ -6,7 +6,7 @@ use super::facts::FactCell;
 use super::sources::Findings;
 use crate::model::{AddressError, Code, Diagnostic, Place, Stated, Xname, XnameKind};
 
-/// The largest nid: SMD's is a signed 32-bit number (wire notes, section 2.2).
+/// The largest nid: SMD's is a signed 32-bit number (docs/wire/bss.md, "Identifiers").
 const MAX_NID: u32 = i32::MAX as u32;
 
 /// Reads a hardware address.

@@ -1,4 +1,4 @@
-//! What a comparison means for a script that asks: the exit code (DESIGN section 5).
+//! The exit code of a comparison (docs/commands.md, "Exit codes").
 
 use std::time::Duration;
 

@@ -108,7 +108,7 @@ pub enum Subject {
     Mac(MacAddr),
 }
 
-/// What kind of thing differs (DESIGN section 6).
+/// The kind of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     Presence,

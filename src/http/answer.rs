@@ -12,7 +12,7 @@ use crate::model::text::harden_json;
 /// An answer of the boot listener; its body is in memory.
 pub type Answer = Response<Full<Bytes>>;
 
-/// The type of a script, as BSS spells it (wire notes, section 2.1).
+/// The type of a script, as BSS spells it (docs/wire/bss.md).
 pub const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=UTF-8");
 /// The type of JSON, as BSS spells it.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");

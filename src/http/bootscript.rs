@@ -1,4 +1,4 @@
-//! The boot script over HTTP, in BSS's dialect (wire notes, section 2.1).
+//! The boot script over HTTP, in the dialect of BSS (docs/wire/bss.md).
 //!
 //! Where BSS fails, this answers: HEAD is allowed, every notation of a MAC address finds its node, and what a client
 //! says of itself goes into a script only as one percent-encoded word.

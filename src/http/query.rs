@@ -1,4 +1,4 @@
-//! The query of a boot script request, read as Go's servers read it (wire notes, section 2.1).
+//! The query of a boot script request, read as Go's servers read it (docs/wire/bss.md).
 //!
 //! A repeated key counts once, by its first value; a value that is empty or does not parse counts as absent; other keys
 //! are ignored. It knows nothing of nodes.

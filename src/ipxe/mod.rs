@@ -1,6 +1,6 @@
 //! What a node boots, as the text that iPXE runs.
 //!
-//! The text is OpenCHAMI's (wire notes, section 2.1): one kernel line, one line for each initial RAM disk, and a way back
+//! The text is OpenCHAMI's (docs/wire/bss.md): one kernel line, one line for each initial RAM disk, and a way back
 //! that asks again. What differs by request stands in it as holes. This room knows neither HTTP nor which node is asking.
 //!
 //! Two things differ from OpenCHAMI's text, in every script that asks again:

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// Reads every notation that people and firmware use (`aa:bb:cc:dd:ee:ff`, `aa-bb-…`, `aabb.ccdd.eeff`, bare hex,
 /// either case) and prints lower case with colons, the form that OpenCHAMI's clients compare
-/// (wire notes, section 2.8).
+/// (docs/wire/bss.md, "Identifiers").
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MacAddr(pub [u8; 6]);
 

@@ -31,7 +31,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Tells whether the bytes of a path are part of the wishes, by the folders of the design's section 4.
+    /// Returns whether the bytes of a path are part of the desired state, by the folders in docs/repository.md.
     ///
     /// Paths are relative to the cluster's root. Whatever answers false is listed in the tree without its bytes.
     #[must_use]

@@ -17,7 +17,7 @@ pub enum XnameKind {
     CabinetPduController,
 }
 
-/// A place in a machine room: lower case, without leading zeros (wire notes, section 2.3: "normalised first").
+/// A place in a machine room: lower case, without leading zeros (docs/wire/bss.md, "Identifiers").
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Xname {
     text: Box<str>,

@@ -73,7 +73,7 @@ pub struct BmcRecord {
     pub history: History<Service>,
 }
 
-/// The MAC addresses by which a node boots because its BMC reported them first (DESIGN section 4, MACs from reality).
+/// The MAC addresses that a node boots by because its BMC reported them first (`macs = "from-bmc"`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Claim {
     pub node: Box<str>,

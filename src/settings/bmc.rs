@@ -17,7 +17,7 @@ use crate::model::parse_duration;
 /// How many requests wait for answers at once over all BMCs where nobody says: what a core carries with ease.
 const REQUESTS: u32 = 64;
 
-/// The most requests that one BMC is asked at once (DESIGN section 6): BMCs are small.
+/// The most concurrent requests to one BMC: BMCs are slow (docs/wire/redfish.md, "Accounts and load").
 const REQUESTS_PER_BMC: u8 = 2;
 
 /// How long a connection may take to come about where nobody says: management networks are near.

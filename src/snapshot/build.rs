@@ -15,7 +15,7 @@ use crate::ipxe;
 use crate::model::{Arch, Code, Diagnostic, File, Place, Revision, Severity, Tree};
 use crate::resolve::{self, Resolved};
 
-/// Seconds that an unknown machine waits before it asks again; BSS says 10 (wire notes, section 2.1).
+/// Seconds that an unknown machine waits before it asks again, as with BSS (docs/wire/bss.md, "Unknown machines").
 pub(super) const UNKNOWN_DELAY: u32 = 10;
 
 /// Builds the Snapshot of a tree.

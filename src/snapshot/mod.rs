@@ -178,7 +178,7 @@ impl Snapshot {
 
     /// Returns what a machine is answered that nobody declares, by the architecture that it says it has.
     ///
-    /// Without one it is asked for it, whatever it would then be answered (wire notes, section 2.1).
+    /// Without one it is asked for it, whatever it would then be answered (docs/wire/bss.md, "Unknown machines").
     #[must_use]
     pub fn unknown(&self, arch: Option<&str>) -> UnknownAnswer<'_> {
         let unknown = self.desired().cluster.unknown;

@@ -134,7 +134,7 @@ fn rewritten(origin: &Url, settings: &BmcSettings) -> Option<Url> {
     settings.rewrite.get(origin.origin().ascii_serialization().as_str()).and_then(|to| Url::parse(to).ok())
 }
 
-/// Lists undeclared BMCs. An account goes only where TLS is verified (DESIGN section 6).
+/// Lists undeclared BMCs. An account is sent over verified TLS only, because git does not declare these addresses.
 #[must_use]
 pub fn strangers(stranger: &Stranger, settings: &BmcSettings) -> Vec<Target> {
     let target = |origin: &Url| {
