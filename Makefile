@@ -26,7 +26,7 @@ install: ## builds, and installs under PREFIX=/usr, SYSCONFDIR=/etc and DESTDIR
 test: ## installs what the tests need (Debian packages, PyPI, npm), runs all of them, and says which were skipped
 	@sh tests/setup.sh
 	@rm -f $(PARTS)/skipped
-	@MUSTER_TEST_REQUIRE=$$(cat $(PARTS)/installed) cargo test --locked --no-fail-fast; status=$$?; \
+	@MUSTER_TEST_REQUIRE=$$(cat $(PARTS)/installed) cargo test --locked --workspace --no-fail-fast; status=$$?; \
 	touch $(PARTS)/skipped; sort -u $(PARTS)/skipped; \
 	echo "$$(sort -u $(PARTS)/skipped | wc -l) skipped"; exit $$status
 
@@ -48,4 +48,4 @@ fmt: ## formats the source
 	cargo fmt --all --manifest-path fuzz/Cargo.toml
 
 lint: ## finds what the compiler lets pass
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets -- -D warnings

@@ -64,28 +64,17 @@
 //! | [`reconcile`] | the loops: git to Snapshots, BMCs to observations and claims; the only room that writes the store of a server |
 //! | [`cli`] | one file per command |
 
-pub mod adopt;
-pub mod change;
+pub use muster_core::{
+    adopt, change, cloudinit, desired, drift, ipxe, model, observed, pace, report, resolve, roll, snapshot, story, view,
+};
+pub use muster_git as git;
+pub use muster_redfish as redfish;
+pub use muster_simulate as simulate;
+pub use muster_store as store;
+
 pub mod cli;
-pub mod cloudinit;
-pub mod desired;
-pub mod drift;
-pub mod git;
 pub mod http;
-pub mod ipxe;
-pub mod model;
-pub mod observed;
-pub mod pace;
 pub mod reconcile;
-pub mod redfish;
-pub mod report;
-pub mod resolve;
-pub mod roll;
 pub mod settings;
-pub mod simulate;
-pub mod snapshot;
-pub mod store;
-pub mod story;
 pub mod survey;
 pub mod trial;
-pub mod view;

@@ -6,12 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use syn::visit::{self, Visit};
 
 #[path = "layers/language.rs"]
 mod language;
+#[path = "layers/source.rs"]
+mod source;
+
+use source::{ROOM_CRATES, SourceFile, root_source, source_files};
 
 /// The page with the tables of rooms.
 const DESIGN: &str = "docs/design.md";
@@ -93,6 +97,8 @@ const IMPURE_MACROS: &[&str] = &["println", "eprintln", "print", "eprint", "dbg"
 /// What one file names.
 #[derive(Default)]
 struct Seen {
+    /// Whether `crate` is a room itself, so that the name after it is not another room.
+    is_room_crate: bool,
     rooms: BTreeSet<String>,
     impure: BTreeSet<String>,
 }
@@ -100,10 +106,12 @@ struct Seen {
 impl Seen {
     fn path(&mut self, parts: &[String]) {
         if let [first, room, ..] = parts
-            && first == "crate"
+            && (first == "muster_core" || (first == "crate" && !self.is_room_crate))
         {
             self.rooms.insert(room.clone());
         }
+        let crates = ROOM_CRATES.iter().filter(|(name, _)| parts.first().is_some_and(|first| first == name));
+        self.rooms.extend(crates.map(|(_, room)| (*room).to_owned()));
         for impure in IMPURE {
             if parts.len() >= impure.len() && parts.iter().zip(*impure).all(|(a, b)| a == b) {
                 self.impure.insert(parts.join("::"));
@@ -175,33 +183,8 @@ impl<'ast> Visit<'ast> for Seen {
     }
 }
 
-fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
-}
-
-fn rust_files(folder: &Path, all: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("the source can be read") {
-        let path = entry.expect("the source can be read").path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        if path.is_dir() && name != "tests" {
-            rust_files(&path, all);
-        } else if name.ends_with(".rs") && name != "tests.rs" {
-            all.push(path);
-        }
-    }
-    all.sort();
-}
-
-/// Returns the room that a file belongs to; `main.rs` and `lib.rs` are no rooms.
-fn room_of(path: &Path) -> Option<String> {
-    let inside = path.strip_prefix(source()).expect("the file is in src");
-    let first = inside.components().next()?.as_os_str().to_str()?.to_owned();
-    let name = first.strip_suffix(".rs").unwrap_or(&first).to_owned();
-    (name != "main" && name != "lib").then_some(name)
-}
-
-fn scan(text: &str) -> Seen {
-    let mut seen = Seen::default();
+fn scan(text: &str, is_room_crate: bool) -> Seen {
+    let mut seen = Seen { is_room_crate, ..Seen::default() };
     seen.visit_file(&syn::parse_file(text).expect("the source is Rust"));
     seen
 }
@@ -212,19 +195,17 @@ fn every_edge_is_in_the_table() {
     let table: BTreeMap<&str, &Room> = rooms.iter().map(|room| (&*room.name, room)).collect();
     assert_eq!(table.len(), rooms.len(), "{DESIGN} lists a room twice");
 
-    let mut files = Vec::new();
-    rust_files(&source(), &mut files);
     let mut faults = Vec::new();
     let mut found = BTreeSet::new();
-    for path in files {
-        let Some(name) = room_of(&path) else { continue };
-        let shown = path.strip_prefix(source()).expect("the file is in src").display().to_string();
+    for file in source_files() {
+        let Some(name) = file.room.clone() else { continue };
+        let shown = file.shown();
         let Some(room) = table.get(&*name) else {
             faults.push(format!("{shown}: the room `{name}` is not in the tables of {DESIGN}"));
             continue;
         };
 
-        let seen = scan(&fs::read_to_string(&path).expect("the source can be read"));
+        let seen = scan(&file.text(), file.is_room_crate);
         for used in seen.rooms.iter().filter(|used| **used != name && !room.uses.allows(used)) {
             faults.push(format!("{shown}: `{name}` may not use `{used}`"));
         }
@@ -239,6 +220,26 @@ fn every_edge_is_in_the_table() {
     assert!(empty.is_empty(), "rooms in {DESIGN} that do not exist: {empty:?}");
 }
 
+/// Pure rooms are in `muster-core`, whose manifest names no crate with I/O, so that the compiler holds their purity.
+#[test]
+fn pure_rooms_are_those_of_the_core() {
+    let core: BTreeSet<String> = source_files()
+        .iter()
+        .filter(|file| file.path.components().any(|part| part.as_os_str() == "muster-core"))
+        .filter_map(|file| file.room.clone())
+        .collect();
+    let pure: BTreeSet<String> = rooms().into_iter().filter(|room| room.is_pure).map(|room| room.name).collect();
+    assert_eq!(core, pure);
+
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/muster-core/Cargo.toml");
+    let manifest = fs::read_to_string(manifest).expect("the core has a manifest");
+    let manifest: toml::Table = manifest.parse().expect("it is TOML");
+    let needs = manifest["dependencies"].as_table().expect("it depends on something");
+    for impure in ["axum", "git2", "hyper", "notify", "redb", "reqwest", "rustix", "tokio", "tracing"] {
+        assert!(!needs.contains_key(impure), "muster-core depends on {impure}");
+    }
+}
+
 #[test]
 fn the_scan_sees_what_it_should() {
     let seen = scan(
@@ -246,8 +247,11 @@ fn the_scan_sees_what_it_should() {
          fn f() { crate::store::open(); std::env::var(\"X\"); println!(\"\"); }
          async fn g() {}
          #[cfg(test)] mod tests { use crate::cli; }",
+        false,
     );
     assert_eq!(seen.rooms.iter().map(String::as_str).collect::<Vec<_>>(), ["git", "model", "store"]);
+    let inside = scan("use crate::repo; use muster_core::drift::Drift; fn f() { muster_store::open(); }", true);
+    assert_eq!(inside.rooms.iter().map(String::as_str).collect::<Vec<_>>(), ["drift", "store"]);
     let impure: Vec<&str> = seen.impure.iter().map(String::as_str).collect();
     assert_eq!(impure, ["async fn g", "println!", "std::env::var", "std::fs", "std::time::Instant"]);
 }
@@ -268,7 +272,7 @@ fn the_table_has_no_circle() {
 
 #[test]
 fn the_map_of_the_crate_has_every_room() {
-    let map = fs::read_to_string(source().join("lib.rs")).expect("the source can be read");
+    let map = fs::read_to_string(root_source().join("lib.rs")).expect("the source can be read");
     let listed: Vec<String> = map
         .lines()
         .filter_map(|line| line.strip_prefix("//! | [`")?.split_once('`'))
@@ -278,15 +282,16 @@ fn the_map_of_the_crate_has_every_room() {
     assert_eq!(listed, rooms, "src/lib.rs and {DESIGN} list the rooms in one order");
 }
 
+/// Returns the files that contain a word, as room and place.
+fn files_with(word: &str) -> Vec<String> {
+    let mut found: Vec<String> =
+        source_files().iter().filter(|file| file.text().contains(word)).map(SourceFile::shown).collect();
+    found.sort();
+    found
+}
+
 #[test]
 fn only_a_hook_obeys_the_environment_of_git() {
-    let mut files = Vec::new();
-    rust_files(&source(), &mut files);
-    let files_with = |word: &str| -> Vec<String> {
-        let has = |path: &&PathBuf| fs::read_to_string(path).expect("the source can be read").contains(word);
-        let shown = |path: &PathBuf| path.strip_prefix(source()).expect("it lies there").display().to_string();
-        files.iter().filter(has).map(shown).collect()
-    };
     assert_eq!(files_with("open_from_env("), ["git/pushed.rs"]);
     assert_eq!(files_with("Repo::pushed()"), ["cli/hook/receive.rs"]);
 }
@@ -353,11 +358,10 @@ fn hanging(text: &str) -> Vec<String> {
 /// With `--log warn` the server once ended at its start: it waited for a signal inside of `info!`.
 #[test]
 fn nothing_hangs_on_whether_it_is_logged() {
-    let mut files = Vec::new();
-    rust_files(&source(), &mut files);
-    let all = files.iter().flat_map(|path| {
-        let found = hanging(&fs::read_to_string(path).expect("the source can be read"));
-        found.into_iter().map(move |what| format!("{}: {what}", path.display()))
+    let files = source_files();
+    let all = files.iter().flat_map(|file| {
+        let found = hanging(&file.text());
+        found.into_iter().map(move |what| format!("{}: {what}", file.path.display()))
     });
     let all: Vec<String> = all.collect();
     assert!(all.is_empty(), "{}", all.join("\n"));
@@ -379,12 +383,7 @@ fn text_leaves_the_process_by_one_door() {
         ("println!(", &[]),
         ("serde_json::to_writer", &[]),
     ];
-    let mut files = Vec::new();
-    rust_files(&source(), &mut files);
     for (word, doors) in DOORS {
-        let has = |path: &&PathBuf| fs::read_to_string(path).expect("the source can be read").contains(word);
-        let shown = |path: &PathBuf| path.strip_prefix(source()).expect("it lies there").display().to_string();
-        let found: Vec<String> = files.iter().filter(has).map(shown).collect();
-        assert_eq!(found, doors, "`{word}` belongs to one file alone: use cli::output, or SafeText::json");
+        assert_eq!(files_with(word), doors, "`{word}` belongs to one file alone: use cli::output, or SafeText::json");
     }
 }

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{room_of, rust_files, source};
+use super::source::source_files;
 
 /// Words and phrases that make a text read as if it were translated.
 const BANNED: &[&str] = &[
@@ -203,12 +203,10 @@ fn keep(literal: &str, text: &mut SourceText) {
 
 /// The English of each room.
 fn rooms() -> BTreeMap<String, SourceText> {
-    let mut files = Vec::new();
-    rust_files(&source(), &mut files);
     let mut rooms = BTreeMap::<String, SourceText>::new();
-    for path in files {
-        let found = source_text(&read(&path));
-        let room = rooms.entry(room_of(&path).unwrap_or_else(|| "lib".into())).or_default();
+    for file in source_files() {
+        let found = source_text(&file.text());
+        let room = rooms.entry(file.room.unwrap_or_else(|| "lib".into())).or_default();
         room.comments.push_str(&found.comments);
         room.messages.push_str(&found.messages);
     }
@@ -337,23 +335,21 @@ fn the_count_knows_text_from_code() {
 /// What a comment cites can be opened: documents of this repository exist, and no others are cited by a path.
 #[test]
 fn comments_cite_documents_that_exist() {
-    let mut files = Vec::new();
-    rust_files(&source(), &mut files);
     let mut faults = Vec::new();
     let mut cited = 0;
-    for path in files {
-        let comments = source_text(&read(&path)).comments;
+    for file in source_files() {
+        let comments = source_text(&file.text()).comments;
         let words = comments.split(|c: char| c.is_whitespace() || "(),;".contains(c));
         for word in words.map(|word| word.trim_end_matches(['.', ':'])) {
             let is_document = word.ends_with(".md") && !word.contains("://");
             if is_document && !root().join(word).is_file() {
-                faults.push(format!("{}: {word} does not exist", path.display()));
+                faults.push(format!("{}: {word} does not exist", file.path.display()));
             }
             cited += usize::from(is_document);
         }
         for unknown in ["wire notes", "DESIGN", "../shared"] {
             if comments.contains(unknown) {
-                faults.push(format!("{}: readers cannot open `{unknown}`", path.display()));
+                faults.push(format!("{}: readers cannot open `{unknown}`", file.path.display()));
             }
         }
     }

@@ -1,0 +1,186 @@
+//! Boot fetches, which of them are believed, and unclaimed machines.
+
+use std::collections::BTreeMap;
+
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
+
+use super::codec::{self, Fault};
+use super::tables::{ACCEPTED, BOOTED, FETCHES, UNKNOWN, later};
+use super::{Store, StoreError, shape};
+use muster_core::model::MacAddr;
+use muster_core::observed::{BootFetch, Booted, UnknownMac};
+
+/// How many nodes' last fetches are remembered, those longest silent forgotten first: twice the largest site.
+pub const MAX_FETCHES: usize = 200_000;
+
+/// How many unclaimed MACs are remembered, those longest silent forgotten first.
+pub const MAX_UNKNOWN: usize = 10_000;
+
+impl Store {
+    /// Records the last fetch of each node, replacing what was known of it, in one transaction.
+    ///
+    /// # Errors
+    /// The disk refused, or it is too early to try again. Nothing was changed.
+    pub fn record_fetches(&self, fetches: &[BootFetch]) -> Result<(), StoreError> {
+        if fetches.is_empty() {
+            return Ok(());
+        }
+        let now = fetches.iter().map(|fetch| fetch.at).max().unwrap_or_default();
+        self.write("record boot fetches", |txn, _| {
+            let mut table = txn.open_table(FETCHES)?;
+            for fetch in fetches {
+                table.insert(&*fetch.node, &*codec::encode(&shape::FetchRecord::from(fetch))?)?;
+            }
+            if table.len()? > MAX_FETCHES as u64 {
+                let mut all = Vec::new();
+                for row in table.iter()? {
+                    let fetch = fetch(&row?)?;
+                    all.push((fetch.at, fetch.node));
+                }
+                for node in oldest(all, MAX_FETCHES, now) {
+                    table.remove(&*node)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Lists the last fetch of every node, by name.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn fetches(&self) -> Result<Vec<BootFetch>, StoreError> {
+        self.read("read the boot fetches", read_fetches)
+    }
+
+    /// Records what nodes booted last, replacing what was known of each, in one transaction.
+    ///
+    /// # Errors
+    /// The disk refused, or it is too early to try again. Nothing was changed.
+    pub fn record_booted(&self, nodes: &[(Box<str>, Booted)]) -> Result<(), StoreError> {
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        let now = nodes.iter().map(|(_, booted)| newest(booted)).max().unwrap_or_default();
+        self.write("record what nodes booted", |txn, _| {
+            let mut table = txn.open_table(BOOTED)?;
+            for (node, booted) in nodes {
+                table.insert(&**node, &*codec::encode_booted(booted)?)?;
+            }
+            if table.len()? > MAX_FETCHES as u64 {
+                let mut all = Vec::new();
+                for row in table.iter()? {
+                    let (node, record) = row?;
+                    let booted = codec::decode_booted(record.value())?;
+                    all.push((newest(&booted), Box::<str>::from(node.value())));
+                }
+                for node in oldest(all, MAX_FETCHES, now) {
+                    table.remove(&*node)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Lists what every node booted last, by name. A fetch that an earlier version recorded is not counted until somebody
+    /// can tell whose it was.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn booted(&self) -> Result<BTreeMap<Box<str>, Booted>, StoreError> {
+        self.read("read what nodes booted", read_booted)
+    }
+
+    /// Records unclaimed machines, replacing what was known of each, in one transaction.
+    ///
+    /// # Errors
+    /// The disk refused, or it is too early to try again. Nothing was changed.
+    pub fn record_unknown(&self, machines: &[UnknownMac]) -> Result<(), StoreError> {
+        if machines.is_empty() {
+            return Ok(());
+        }
+        let now = machines.iter().map(|machine| machine.last).max().unwrap_or_default();
+        self.write("record unclaimed machines", |txn, _| {
+            let mut table = txn.open_table(UNKNOWN)?;
+            for machine in machines {
+                table.insert(&machine.mac.0[..], &*codec::encode(&shape::UnknownRecord::from(machine))?)?;
+            }
+            if table.len()? > MAX_UNKNOWN as u64 {
+                let mut all = Vec::new();
+                for row in table.iter()? {
+                    let machine = machine(&row?)?;
+                    all.push((machine.last, machine.mac));
+                }
+                for mac in oldest(all, MAX_UNKNOWN, now) {
+                    table.remove(&mac.0[..])?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Lists the unclaimed machines, by MAC.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn unknown(&self) -> Result<Vec<UnknownMac>, StoreError> {
+        self.read("read the unclaimed machines", read_unknown)
+    }
+}
+
+pub(super) fn read_fetches(txn: &ReadTransaction) -> Result<Vec<BootFetch>, Fault> {
+    txn.open_table(FETCHES)?.iter()?.map(|row| fetch(&row?)).collect()
+}
+
+pub(super) fn read_unknown(txn: &ReadTransaction) -> Result<Vec<UnknownMac>, Fault> {
+    txn.open_table(UNKNOWN)?.iter()?.map(|row| machine(&row?)).collect()
+}
+
+pub(super) fn read_booted(txn: &ReadTransaction) -> Result<BTreeMap<Box<str>, Booted>, Fault> {
+    let mut all: BTreeMap<_, _> =
+        read_fetches(txn)?.iter().map(|fetch| (fetch.node.clone(), Booted::from(fetch))).collect();
+    let Some(table) = later(txn, BOOTED)? else { return Ok(all) };
+    for row in table.iter()? {
+        let (node, record) = row?;
+        let mut booted = codec::decode_booted(record.value())?;
+        if let Some(fetch) = all.get(node.value()).and_then(|fetch| fetch.uncounted.as_ref()) {
+            // An earlier version that ran in between keeps fetches alone.
+            if booted.last.iter().chain(&booted.uncounted).all(|boot| boot.at != fetch.at) {
+                booted.uncounted = Some(fetch.clone());
+            }
+        }
+        all.insert(node.value().into(), booted);
+    }
+    Ok(all)
+}
+
+/// Tells whether a server that boots nodes has written this store: it accepted a commit.
+pub(super) fn has_served(txn: &ReadTransaction) -> Result<bool, Fault> {
+    Ok(!txn.open_table(ACCEPTED)?.is_empty()?)
+}
+
+/// Returns when anything was fetched of a node last.
+fn newest(booted: &Booted) -> i64 {
+    let times = booted.last.iter().chain(&booted.uncounted).map(|boot| boot.at);
+    times.max().unwrap_or_default()
+}
+
+type Guard<'t, T> = redb::AccessGuard<'t, T>;
+
+fn fetch((node, record): &(Guard<'_, &'static str>, Guard<'_, &'static [u8]>)) -> Result<BootFetch, Fault> {
+    Ok(codec::decode::<shape::FetchRecord>(record.value(), "boot fetch")?.of(node.value()))
+}
+
+fn machine((mac, record): &(Guard<'_, &'static [u8]>, Guard<'_, &'static [u8]>)) -> Result<UnknownMac, Fault> {
+    let mac = <[u8; 6]>::try_from(mac.value()).map_err(|_| Fault::undecodable("unclaimed machine"))?;
+    Ok(codec::decode::<shape::UnknownRecord>(record.value(), "unclaimed machine")?.of(MacAddr(mac)))
+}
+
+/// Picks what to forget so that `keep` stay: the oldest, and among those equally old the first. A time that is yet to come
+/// was told by a wrong clock and is older than any: else it would stay until it is past, and whatever is new would go.
+pub(super) fn oldest<T: Ord>(mut all: Vec<(i64, T)>, keep: usize, now: i64) -> Vec<T> {
+    all.iter_mut().filter(|(at, _)| *at > now).for_each(|(at, _)| *at = i64::MIN);
+    all.sort_unstable();
+    let surplus = all.len().saturating_sub(keep);
+    all.into_iter().take(surplus).map(|(_, key)| key).collect()
+}
