@@ -69,6 +69,7 @@ pub use muster_core::{
 };
 pub use muster_git as git;
 pub use muster_redfish as redfish;
+#[cfg(feature = "simulate")]
 pub use muster_simulate as simulate;
 pub use muster_store as store;
 

@@ -31,6 +31,7 @@ mod serve;
 mod settings;
 mod show;
 mod sides;
+#[cfg(feature = "simulate")]
 mod simulate;
 mod source;
 mod status;
@@ -70,6 +71,7 @@ enum Command {
     Unpin(pin::Unpin),
     AllowRewind(pin::AllowRewind),
     Settings(Box<settings::Settings>),
+    #[cfg(feature = "simulate")]
     Simulate(Box<simulate::Simulate>),
     Adopt(adopt::Adopt),
     Schema(schema::Schema),
@@ -94,11 +96,12 @@ impl Command {
             | Self::Unpin(_)
             | Self::AllowRewind(_)
             | Self::Settings(_)
-            | Self::Simulate(_)
             | Self::Adopt(_)
             | Self::Schema(_)
             | Self::Completions(_)
             | Self::Man(_) => false,
+            #[cfg(feature = "simulate")]
+            Self::Simulate(_) => false,
         }
     }
 
@@ -123,10 +126,11 @@ impl Command {
             | Self::Pin(_)
             | Self::Unpin(_)
             | Self::AllowRewind(_)
-            | Self::Simulate(_)
             | Self::Schema(_)
             | Self::Completions(_)
             | Self::Man(_) => false,
+            #[cfg(feature = "simulate")]
+            Self::Simulate(_) => false,
         }
     }
 }
@@ -187,6 +191,7 @@ pub fn main() -> ExitCode {
         Command::Unpin(command) => command.run(),
         Command::AllowRewind(command) => command.run(),
         Command::Settings(command) => command.run(),
+        #[cfg(feature = "simulate")]
         Command::Simulate(command) => command.run(),
         Command::Adopt(command) => command.run(),
         Command::Schema(command) => command.run(),
