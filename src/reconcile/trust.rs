@@ -29,7 +29,7 @@ pub type Judged = Result<Option<String>, Untrusted>;
 /// What keeps a commit from being taken.
 pub struct Untrusted {
     pub by: Hold,
-    /// Why, and what to do next.
+    /// The reason, and the next step.
     pub why: String,
 }
 

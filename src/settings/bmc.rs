@@ -39,22 +39,22 @@ const JITTER: f64 = 0.1;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Login {
-    /// By a session where the service has them, else by Basic.
+    /// A session if the BMC supports them, otherwise Basic
     #[default]
     Auto,
     Session,
     Basic,
 }
 
-/// What a settings file or the command line says of BMCs.
+/// Settings of access to BMCs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema, Args)]
 #[serde(deny_unknown_fields)]
-#[command(next_help_heading = "How BMCs are reached")]
+#[command(next_help_heading = "Access to BMCs")]
 pub struct GivenBmc {
-    /// Files of certificates (PEM) of authorities that are trusted beside those of this host; commas separate them
+    /// Files of CA certificates (PEM) to trust in addition to those of this host; separated by commas
     #[arg(long = "bmc-ca", value_name = "FILES", env = "MUSTER_BMC_CA", value_delimiter = ',', id = "bmc.ca")]
     pub ca: Option<Vec<PathBuf>>,
-    /// The file of the BMCs' accounts
+    /// The file with the accounts of BMCs
     #[arg(
         long = "bmc-credentials-file",
         value_name = "FILE",
@@ -62,7 +62,8 @@ pub struct GivenBmc {
         id = "bmc.credentials_file"
     )]
     pub credentials_file: Option<PathBuf>,
-    /// A program that tells an account by the name that it is given last; blanks separate its arguments
+    /// A program that prints an account as JSON; it gets the name as its last argument; arguments are separated by
+    /// blanks
     #[arg(
         long = "bmc-credentials-command",
         value_name = "COMMAND",
@@ -71,14 +72,15 @@ pub struct GivenBmc {
         id = "bmc.credentials_command"
     )]
     pub credentials_command: Option<Vec<String>>,
-    /// Origins that are asked in place of those that the wishes state, such as https://a=https://b; commas separate them
+    /// Origins to contact instead of the declared ones, such as https://a=https://b; separated by commas
     #[arg(long = "bmc-rewrite", value_name = "MAP", env = "MUSTER_BMC_REWRITE", value_parser = pairs, id = "bmc.rewrite")]
     pub rewrite: Option<BTreeMap<String, String>>,
-    /// The networks and origins of the only BMCs that may be asked, such as 10.1.0.0/16 or https://HOST:PORT; commas
-    /// separate them [default: any]
+    /// The networks and origins of the BMCs that muster may contact, such as 10.1.0.0/16 or https://HOST:PORT;
+    /// separated by commas [default: any]
     #[arg(long = "bmc-only", value_name = "PLACES", env = "MUSTER_BMC_ONLY", value_delimiter = ',', id = "bmc.only")]
     pub only: Option<Vec<String>>,
-    /// The networks and origins of BMCs that are shown an account over plain http; commas separate them [default: none]
+    /// The networks and origins of BMCs that may be sent an account over plain http; separated by commas [default:
+    /// none]
     #[arg(
         long = "bmc-plain",
         value_name = "PLACES",
@@ -87,7 +89,7 @@ pub struct GivenBmc {
         id = "bmc.plain"
     )]
     pub plain: Option<Vec<String>>,
-    /// How many requests wait for answers at once, over all BMCs [default: 64]
+    /// The number of concurrent requests, over all BMCs [default: 64]
     #[arg(
         long = "bmc-requests",
         visible_alias = "requests",
@@ -96,7 +98,7 @@ pub struct GivenBmc {
         id = "bmc.requests"
     )]
     pub requests: Option<u32>,
-    /// How many wait at one BMC, 1 or 2 [default: 2]
+    /// The number of concurrent requests per BMC, 1 or 2 [default: 2]
     #[arg(
         long = "bmc-requests-per-bmc",
         value_name = "N",
@@ -104,7 +106,7 @@ pub struct GivenBmc {
         id = "bmc.requests_per_bmc"
     )]
     pub requests_per_bmc: Option<u8>,
-    /// How long a connection to a BMC may take to come about [default: 5s]
+    /// The time limit for connecting to a BMC [default: 5s]
     #[arg(
         long = "bmc-connect-timeout",
         value_name = "TIME",
@@ -112,29 +114,29 @@ pub struct GivenBmc {
         id = "bmc.connect_timeout"
     )]
     pub connect_timeout: Option<String>,
-    /// How long one answer of a BMC may take [default: 30s]
+    /// The time limit for a response of a BMC [default: 30s]
     #[arg(long = "bmc-timeout", value_name = "TIME", env = "MUSTER_BMC_TIMEOUT", id = "bmc.timeout")]
     pub timeout: Option<String>,
-    /// How a login is made [default: auto]
+    /// The login method [default: auto]
     #[arg(long = "bmc-login", value_enum, value_name = "HOW", env = "MUSTER_BMC_LOGIN", id = "bmc.login")]
     pub login: Option<Login>,
 }
 
-/// What a settings file or the command line says of surveys.
+/// Settings of surveys.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema, Args)]
 #[serde(deny_unknown_fields)]
-#[command(next_help_heading = "How often BMCs are surveyed")]
+#[command(next_help_heading = "Surveys of BMCs")]
 pub struct GivenSurvey {
-    /// How often power and boot settings are read; 0 or off is never [default: 1m]
+    /// The interval of sweeps (power and boot settings); 0 or off disables them [default: 1m]
     #[arg(long = "survey-sweep", value_name = "TIME", env = "MUSTER_SURVEY_SWEEP", id = "survey.sweep")]
     pub sweep: Option<String>,
-    /// How often everything is read; 0 or off is never [default: 6h]
+    /// The interval of full surveys; 0 or off disables them [default: 6h]
     #[arg(long = "survey-deep", value_name = "TIME", env = "MUSTER_SURVEY_DEEP", id = "survey.deep")]
     pub deep: Option<String>,
-    /// By how much of an interval surveys are strewn, 0 to 1 [default: 0.1]
+    /// The random variation of intervals, 0 to 1 [default: 0.1]
     #[arg(long = "survey-jitter", value_name = "SHARE", env = "MUSTER_SURVEY_JITTER", id = "survey.jitter")]
     pub jitter: Option<f64>,
-    /// How many BMCs are surveyed at once [default: 64]
+    /// The number of BMCs surveyed concurrently [default: 64]
     #[arg(
         long = "survey-surveys",
         visible_alias = "concurrency",
@@ -157,7 +159,7 @@ fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
 /// How BMCs are reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BmcSettings {
-    /// Files of certificates (PEM) of authorities that are trusted beside those of this host.
+    /// Files of CA certificates (PEM) to trust in addition to those of this host; separated by commas
     pub ca: Vec<PathBuf>,
     /// The file of accounts.
     pub credentials_file: Option<PathBuf>,
@@ -188,7 +190,7 @@ pub struct SurveySettings {
     pub sweep: Option<Duration>,
     /// Between two deep ones; nothing where there are none.
     pub deep: Option<Duration>,
-    /// By how much of an interval surveys are strewn: 0 to 1.
+    /// The random variation of intervals, 0 to 1 [default: 0.1]
     pub jitter: f64,
     /// How many BMCs are surveyed at once; at least 1.
     pub surveys: usize,

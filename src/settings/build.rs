@@ -16,15 +16,15 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 /// How many MiB of memory a build may take by default: four times what 100,000 nodes take.
 const MAX_MIB: u32 = 4096;
 
-/// What a settings file or the command line says of building commits.
+/// Settings of building commits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema, Args)]
 #[serde(deny_unknown_fields)]
 #[command(next_help_heading = "Building commits")]
 pub struct GivenBuild {
-    /// How long building one commit may take; one that takes longer is refused [default: 5m]
+    /// The time limit for building one commit; a commit that exceeds it is refused [default: 5m]
     #[arg(long = "build-timeout", value_name = "TIME", env = "MUSTER_BUILD_TIMEOUT", id = "build.timeout")]
     pub timeout: Option<String>,
-    /// How many MiB of memory building one commit may take; one that takes more is refused [default: 4096]
+    /// The memory limit for building one commit, in MiB; a commit that exceeds it is refused [default: 4096]
     #[arg(long = "build-max-mib", value_name = "MIB", env = "MUSTER_BUILD_MAX_MIB", id = "build.max_mib")]
     pub max_mib: Option<u32>,
 }

@@ -20,18 +20,18 @@ const MAX_MIB: u32 = 2048;
 /// The shortest interval of looking elsewhere: a forge counts its visitors, and a webhook is faster than any interval.
 const SHORTEST: Duration = Duration::from_secs(5);
 
-/// What a settings file or the command line says of fetching.
+/// Settings of fetching.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema, Args)]
 #[serde(deny_unknown_fields)]
-#[command(next_help_heading = "Fetching a repository from elsewhere")]
+#[command(next_help_heading = "Repositories on other hosts")]
 pub struct GivenFetch {
-    /// How often a repository elsewhere is looked at [default: 30s]
+    /// The polling interval for a repository on another host [default: 30s]
     #[arg(long = "fetch-interval", value_name = "TIME", env = "MUSTER_FETCH_INTERVAL", id = "fetch.interval")]
     pub interval: Option<String>,
-    /// How long one fetch may take [default: 10m]
+    /// The time limit of one fetch [default: 10m]
     #[arg(long = "fetch-timeout", value_name = "TIME", env = "MUSTER_FETCH_TIMEOUT", id = "fetch.timeout")]
     pub timeout: Option<String>,
-    /// How many MiB the mirror of a repository elsewhere may take [default: 2048]
+    /// The size limit of the mirror, in MiB [default: 2048]
     #[arg(long = "fetch-max-mib", value_name = "MIB", env = "MUSTER_FETCH_MAX_MIB", id = "fetch.max_mib")]
     pub max_mib: Option<u32>,
 }
@@ -41,7 +41,7 @@ pub struct GivenFetch {
 pub struct FetchSettings {
     /// Between two looks; nothing where nobody says.
     pub interval: Option<Duration>,
-    /// How long one fetch may take.
+    /// The time limit of one fetch [default: 10m]
     pub timeout: Duration,
     /// How many bytes the mirror may take.
     pub max_bytes: u64,

@@ -14,66 +14,70 @@ use super::proxies;
 use super::{GivenAccount, GivenBmc, GivenBuild, GivenFetch, GivenRepo, GivenSurvey, SettingsError};
 use crate::model::{ApiAddress, RepoAddress};
 
-/// What a settings file or the command line says; what is absent is decided elsewhere.
+/// The settings of a host, from a settings file or the command line. Absent ones get their defaults elsewhere.
 ///
-/// `store` and `api` are flags of every command, and stand with those.
+/// `store` and `api` are flags of every command and are defined there.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema, Args)]
 #[serde(deny_unknown_fields)]
 pub struct Given {
-    /// The repository of wishes: a folder (bare, a work tree or a linked work tree), https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH
+    /// The cluster repository: a folder (bare, a work tree or a linked work tree), https://HOST/PATH,
+    /// ssh://USER@HOST/PATH or USER@HOST:PATH
     #[arg(long, value_name = "REPO", env = "MUSTER_REPO", hide_env_values = true)]
     pub repo: Option<GivenRepo>,
-    /// The branch to follow [default: the one that HEAD names]
+    /// The branch to follow [default: the branch of HEAD]
     #[arg(long, env = "MUSTER_BRANCH")]
     pub branch: Option<String>,
-    /// The tag to follow in place of a branch, wherever it is moved to
+    /// The tag to follow instead of a branch, even if it moves
     #[arg(long, env = "MUSTER_TAG")]
     pub tag: Option<String>,
     /// The folder of the cluster inside the repository
     #[arg(long, value_name = "DIR", env = "MUSTER_PATH")]
     pub path: Option<String>,
-    /// The file in which the server remembers what it saw [default: muster.redb]
+    /// The store of the server [default: muster.redb]
     #[arg(skip)]
     pub store: Option<PathBuf>,
-    /// The status listener: unix:PATH, or IP:PORT on loopback [default: a socket beside the store]
+    /// The API listener: unix:PATH, or IP:PORT on loopback [default: a socket next to the store]
     #[arg(skip)]
     pub api: Option<String>,
     /// The boot listener: scripts and cloud-init [default: 127.0.0.1:8270]
     #[arg(long, value_name = "IP:PORT", env = "MUSTER_LISTEN")]
     pub listen: Option<SocketAddr>,
-    /// The URL by which nodes reach the boot listener, where the wishes name none [default: http:// and its address]
+    /// The URL by which nodes reach the boot listener, if the cluster repository does not declare one [default:
+    /// http:// and its address]
     #[arg(long, value_name = "URL", env = "MUSTER_ADVERTISE")]
     pub advertise: Option<String>,
-    /// How many connections the boot listener holds at once [default: 8192]
+    /// The number of connections that the boot listener holds [default: 8192]
     #[arg(long, value_name = "N", env = "MUSTER_CONNECTIONS")]
     pub connections: Option<u32>,
-    /// The proxies whose word on a client's address counts: addresses, or networks such as 10.0.0.0/24; commas separate them
+    /// Proxies that are trusted to report the client address: addresses, or networks such as 10.0.0.0/24; separated
+    /// by commas
     #[arg(long, value_name = "NETS", env = "MUSTER_TRUSTED_PROXIES", value_delimiter = ',', value_parser = proxies::network)]
     #[serde(default, deserialize_with = "proxies::networks")]
     #[schemars(with = "Option<Vec<String>>")]
     pub trusted_proxies: Option<Vec<IpNet>>,
-    /// A listener for Prometheus alone, beside /metrics of the status listener
+    /// A separate listener for Prometheus, in addition to /metrics of the API listener
     #[arg(long, value_name = "IP:PORT", env = "MUSTER_METRICS")]
     pub metrics: Option<SocketAddr>,
-    /// The file of the secret that a forge signs its webhooks with; without one there is no webhook
+    /// The file with the secret that a forge signs its webhooks with; without it, webhooks are disabled
     #[arg(long, value_name = "FILE", env = "MUSTER_WEBHOOK_SECRET_FILE")]
     pub webhook_secret_file: Option<PathBuf>,
-    /// Take only commits that a key of this file signed: allowed signers, as ssh-keygen(1) has them
+    /// Accept only commits signed with a key in this file, in the ALLOWED SIGNERS format of ssh-keygen(1)
     #[arg(long, value_name = "FILE", env = "MUSTER_REQUIRE_SIGNED")]
     pub require_signed: Option<PathBuf>,
-    /// The file of public keys that sign nothing any more
+    /// The file of revoked public keys
     #[arg(long, value_name = "FILE", env = "MUSTER_REVOKED_SIGNERS")]
     pub revoked_signers: Option<PathBuf>,
-    /// The file of OpenPGP keys that may sign too, where muster was built with the feature gpg
+    /// The file of OpenPGP keys that may also sign, if muster was built with the feature gpg
     #[arg(long, value_name = "FILE", env = "MUSTER_GPG_KEYRING")]
     pub gpg_keyring: Option<PathBuf>,
-    /// Boot nodes only: survey no BMC, and remember nothing of machines but their boots
+    /// Only boot nodes: do not survey BMCs, and record nothing about machines except their boots
     #[arg(long, env = "MUSTER_BOOT_ONLY", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub boot_only: Option<bool>,
-    /// How much is logged: error, warn, info, debug, or directives such as muster=debug,hyper=warn [default: info]
+    /// The log level: error, warn, info, debug, or directives such as muster=debug,hyper=warn [default: info]
     #[arg(long, value_name = "LEVEL", env = "MUSTER_LOG")]
     pub log: Option<String>,
-    /// Where accounts may go, by their names, as the file writes it: { NAME = { only = ["10.1.0.0/16"], tls = "verify" } }
+    /// The BMCs that accounts may be sent to, by name, in the syntax of the file: { NAME = { only = ["10.1.0.0/16"],
+    /// tls = "verify" } }
     #[arg(long, value_name = "RULES", env = "MUSTER_CREDENTIALS", value_parser = super::places::accounts)]
     pub credentials: Option<BTreeMap<String, GivenAccount>>,
     #[command(flatten)]

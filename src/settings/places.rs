@@ -24,12 +24,12 @@ enum Place {
     Origin(Box<str>),
 }
 
-/// What a settings file says of one account.
+/// Settings of one account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct GivenAccount {
-    /// The networks and origins of the only BMCs that the account is sent to
+    /// The networks and origins of the BMCs that the account may be sent to
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only: Option<Vec<String>>,
     /// The least TLS that the account travels by

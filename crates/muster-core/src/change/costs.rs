@@ -26,7 +26,7 @@ pub struct Costs {
     pub not_served: usize,
     /// Of nodes that stay or come: those that the change reaches at their next boot, and not before.
     pub next_boot: usize,
-    /// BMCs that no node stands behind.
+    /// BMCs without a declared node.
     pub bmcs: usize,
     /// Answers to machines that nobody declares.
     pub unknown: usize,

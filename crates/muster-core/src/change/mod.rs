@@ -53,13 +53,13 @@ pub struct Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     Node,
-    /// A BMC that no node stands behind.
+    /// A BMC without a declared node.
     Bmc,
     /// Any machine that nobody declares; its name is the architecture that it says it has, or `?`.
     Unknown,
 }
 
-/// What becomes of a machine.
+/// The effect on a machine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fate {
     Added,

@@ -79,14 +79,14 @@ pub enum Standing {
 pub struct Finding {
     pub subject: Subject,
     pub class: Class,
-    /// The attribute's path, such as `bios.attributes.LogicalProc`; empty where the subject as a whole is meant.
+    /// The attribute's path, such as `bios.attributes.LogicalProc`; empty for the subject as a whole.
     pub attribute: Box<str>,
     pub verdict: Verdict,
     /// As it was written.
     pub wished: Option<Box<str>>,
     /// As it was seen.
     pub seen: Option<Box<str>>,
-    /// One sentence more, where the values do not tell it all.
+    /// An additional sentence, if the values are not enough.
     pub note: Option<Box<str>>,
     /// Where the wish is stated.
     pub origin: Option<Origin>,
@@ -94,12 +94,12 @@ pub struct Finding {
     pub observed: Option<i64>,
 }
 
-/// What a finding is about.
+/// The subject of a finding.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     Node(Box<str>),
     Bmc(Box<str>),
-    /// A System that nobody declares, behind a BMC.
+    /// An undeclared System of a BMC.
     System {
         bmc: Box<str>,
         system: Box<str>,

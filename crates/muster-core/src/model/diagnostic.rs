@@ -46,7 +46,7 @@ impl Place {
     }
 }
 
-/// One finding about the wishes.
+/// One finding of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     pub code: Code,

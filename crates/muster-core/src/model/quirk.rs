@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! quirks {
     ($($variant:ident, $name:literal, $source:literal, $means:literal;)*) => {
-        /// One way in which a BMC differs from what the standard says or a client expects.
+        /// One deviation of a BMC from the standard or from the expectations of clients.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "kebab-case")]
         pub enum Quirk {
@@ -41,7 +41,7 @@ macro_rules! quirks {
 
 quirks! {
     BootSettingsResource, "boot-settings-resource", "DMTF/Redfish-Tacklebox#144; sushy use-settingsobject-if-supported",
-        "Boot settings are staged in a settings resource beside the System.";
+        "Boot settings are staged in a separate settings resource.";
     CompositeBootOrder, "composite-boot-order", "nv-redfish quirk table (Vera Rubin)",
         "Entries of BootOrder carry the display name behind the reference.";
     NoBootOverride, "no-boot-override", "ibm-openbmc/dev#3277; HPE Cray EX nC mockup",
@@ -59,7 +59,7 @@ quirks! {
     ExpandDropsFields, "expand-drops-fields", "nv-redfish quirk table (AMI, DGX H100, GB300)",
         "$expand leaves out required fields, so members are read one by one.";
     FewSessions, "few-sessions", "stmcginnis/gofish#75; bb-Ricardo/check_redfish#89",
-        "The pool of sessions is small, and a full one locks everybody out.";
+        "The pool of sessions is small, and a full one locks everyone out.";
     SessionDeleteRefused, "session-delete-refused", "HewlettPackard/python-ilorest-library#45",
         "Ending a session is answered with 405.";
     SessionDropped, "session-dropped", "bb-Ricardo/check_redfish#90 (iDRAC 7/8)",
@@ -73,7 +73,7 @@ quirks! {
     Unlicensed, "unlicensed", "bb-Ricardo/check_redfish#74 (Supermicro)",
         "Some resources are answered only with a paid licence.";
     ResetByActionInfo, "reset-by-action-info", "hms-smd Redfish code (AMI)",
-        "The allowed reset types stand in an ActionInfo resource.";
+        "The allowed reset types are in an ActionInfo resource.";
     EmptyMac, "empty-mac", "sushy skip-empty-mac-address; HPE Cray EX4252 mockup",
         "MAC addresses are empty or a text such as \"Not Available\".";
     EmptyUuid, "empty-uuid", "nv-redfish quirk table; HPE Cray EX4252 mockup",
@@ -87,15 +87,15 @@ quirks! {
     TagInSku, "tag-in-sku", "ironic idrac-redfish-sku (Dell)",
         "The SKU holds the service tag, and SerialNumber the board's number.";
     NoEthernetInterfaces, "no-ethernet-interfaces", "hms-smd Redfish code (Intel S2600BPB); NVIDIA GH200 mockup",
-        "The System tells of no Ethernet interfaces.";
+        "The System reports no Ethernet interfaces.";
     MacsInBootOptions, "macs-in-boot-options", "NVIDIA GH200 mockup",
-        "The host's MAC addresses stand only in the device paths of boot options.";
+        "The host's MAC addresses are only in the device paths of boot options.";
     MacsUnderAdapters, "macs-under-adapters", "Lenovo SR670 V2 mockup (XCC 1.40)",
-        "The host's MAC addresses stand only under the chassis' network adapters.";
+        "The host's MAC addresses are only under the network adapters of the chassis.";
     HostUsbNic, "host-usb-nic", "Lenovo SR670 V2 mockup; IBM, Dell OS passthrough",
         "An interface of the System is the USB link between host and BMC.";
     DuplicateNics, "duplicate-nics", "Gigabyte H262 and DMTF public-rackmount1 mockups",
-        "The same MAC address stands in several interfaces.";
+        "Several interfaces report the same MAC address.";
     WrongOdataId, "wrong-odata-id", "NVIDIA BlueField mockup",
         "A resource's @odata.id names another resource.";
     WrongWhileOff, "wrong-while-off", "hms-smd Redfish code (Foxconn Paradise, BlueField)",

@@ -27,7 +27,7 @@ pub struct BootFetch {
     pub at: i64,
     /// The address that asked.
     pub address: IpAddr,
-    /// What the client calls itself, at most [`MAX_USER_AGENT`] characters; see [`bounded`].
+    /// The user agent of the client, at most [`MAX_USER_AGENT`] characters; see [`bounded`].
     pub user_agent: Box<str>,
     /// The commit that was served.
     pub revision: Revision,
@@ -54,7 +54,7 @@ pub struct Boot {
     #[serde(with = "digest")]
     #[schemars(with = "String")]
     pub digest: [u8; 32],
-    /// The MAC address that the node was found by, where it was found by one.
+    /// The MAC address that selected the node, if one did.
     pub mac: Option<MacAddr>,
     /// When cloud-init said from there that it was done, in unix milliseconds.
     pub confirmed: Option<i64>,
@@ -66,12 +66,12 @@ pub struct Boot {
     pub arch: Option<Box<str>>,
 }
 
-/// What is known of the boots of one node.
+/// The known boots of one node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Booted {
     /// The last boot that is believed.
     pub last: Option<Boot>,
-    /// A fetch after it of which nobody can tell whether the node made it; the newest.
+    /// The newest later fetch that cannot be attributed to the node.
     pub uncounted: Option<Boot>,
 }
 
@@ -203,7 +203,7 @@ mod digest {
     }
 }
 
-/// A MAC address that asked to boot and that nobody claims.
+/// The MAC address of an undeclared machine that requested a script.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnknownMac {
     /// The address that it asked by.
@@ -216,7 +216,7 @@ pub struct UnknownMac {
     pub count: u64,
     /// The network address that it last asked from.
     pub address: IpAddr,
-    /// What the client calls itself, at most [`MAX_USER_AGENT`] characters; see [`bounded`].
+    /// The user agent of the client, at most [`MAX_USER_AGENT`] characters; see [`bounded`].
     pub user_agent: Box<str>,
 }
 

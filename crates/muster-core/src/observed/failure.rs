@@ -14,7 +14,7 @@ pub struct Failure {
     pub why: Box<str>,
 }
 
-/// The kinds of failure, by what a person would do next.
+/// The kinds of failure, by the next step for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
@@ -40,7 +40,7 @@ pub enum FailureKind {
     Forbidden,
     /// No session is free.
     NoSession,
-    /// What answers is not a Redfish service.
+    /// The server is not a Redfish service.
     NotRedfish,
     /// The resource is not there.
     Missing,
@@ -56,7 +56,7 @@ pub enum FailureKind {
     Resting,
     /// The survey was ended before its turn came.
     Cancelled,
-    /// The service speaks https where git says http.
+    /// The service uses https, but git declares http.
     NeedsHttps,
     /// This host's settings do not let it be asked, or the account go there.
     NotAllowed,

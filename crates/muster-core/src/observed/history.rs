@@ -26,9 +26,9 @@ pub struct Run<T> {
 /// One value that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
-    /// When it was seen, in unix milliseconds.
+    /// The time of the observation, in unix milliseconds.
     pub at: i64,
-    /// The id of the System; empty for what is the BMC's own.
+    /// The id of the System; empty for the BMC's own.
     pub system: Box<str>,
     /// The attribute's path, such as `bios.version`.
     pub path: Box<str>,

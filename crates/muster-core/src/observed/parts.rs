@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Guid, MacAddr};
 
-/// What kind of interface a machine has.
+/// The kind of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NicKind {
@@ -17,7 +17,8 @@ pub enum NicKind {
     Virtual,
 }
 
-/// One interface of a machine, as far as its BMC tells. A machine's interfaces are sorted by MAC address, each interface once.
+/// One interface of a machine, as reported by its BMC. The interfaces of a machine are sorted by MAC address, each
+/// once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct SeenNic {
     /// The address in use, which the machine boots by.
@@ -27,13 +28,13 @@ pub struct SeenNic {
     pub permanent: Option<MacAddr>,
     pub guid: Option<Guid>,
     pub kind: NicKind,
-    /// What the BMC calls it, such as `NIC.Embedded.1-1-1`.
+    /// Its name in the BMC, such as `NIC.Embedded.1-1-1`.
     pub id: Box<str>,
-    /// The resource that told of it, below the origin.
+    /// The resource that reported it, below the origin.
     pub uri: Box<str>,
 }
 
-/// What a System sums up of its parts.
+/// The summary of a System's parts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct PartSummary {
     /// In GiB, rounded to the nearest.
@@ -42,7 +43,7 @@ pub struct PartSummary {
     pub processor_model: Option<Box<str>>,
 }
 
-/// What a machine is made of, without what is its own (serial numbers, addresses).
+/// The parts of a machine, without individual values (serial numbers, addresses).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Inventory {
     /// CPUs, sorted.
@@ -76,7 +77,7 @@ pub struct Processor {
     pub model: Option<Box<str>>,
     pub cores: Option<u32>,
     pub threads: Option<u32>,
-    /// What it runs: the kernel's name of an architecture that muster boots, else the name that the BMC gives it.
+    /// The architecture, by the kernel's name if muster boots it, otherwise as reported by the BMC.
     #[serde(default)]
     pub arch: Option<Box<str>>,
 }
@@ -95,23 +96,23 @@ pub struct Drive {
     pub id: Box<str>,
     pub model: Option<Box<str>>,
     pub bytes: Option<u64>,
-    /// `SSD`, `HDD`, …, as it was told.
+    /// `SSD`, `HDD`, …, as reported.
     pub media: Option<Box<str>>,
 }
 
-/// What a machine boots next, as its BMC tells (DSP0268, ComputerSystem Boot).
+/// The boot settings reported by the BMC (DSP0268, ComputerSystem Boot).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct BootSettings {
-    /// `Disabled`, `Once` or `Continuous`, as it was told.
+    /// `Disabled`, `Once` or `Continuous`, as reported.
     pub enabled: Option<Box<str>>,
-    /// `None`, `Pxe`, `UefiHttp`, …, as it was told.
+    /// `None`, `Pxe`, `UefiHttp`, …, as reported.
     pub target: Option<Box<str>>,
-    /// `UEFI` or `Legacy`, as it was told.
+    /// `UEFI` or `Legacy`, as reported.
     pub mode: Option<Box<str>>,
     pub http_uri: Option<Box<str>>,
     /// References of boot options, first tried first.
     pub order: Vec<Box<str>>,
-    /// Empty where a sweep did not ask, or the service has none.
+    /// Empty if a sweep did not read it, or the service has none.
     pub options: Vec<BootOption>,
     /// The override settings that are staged in a settings object and differ from those above.
     pub pending: Option<Box<PendingBoot>>,
@@ -129,10 +130,10 @@ pub struct PendingBoot {
 /// One entry of the boot menu.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct BootOption {
-    /// What `order` names, such as `Boot0003`.
+    /// The reference used in `order`, such as `Boot0003`.
     pub reference: Box<str>,
     pub name: Option<Box<str>>,
-    /// The address in its UEFI device path, where it has one.
+    /// The address in its UEFI device path, if it has one.
     pub mac: Option<MacAddr>,
 }
 

@@ -16,7 +16,7 @@ use crate::model::MacAddr;
 pub enum Trust {
     /// Plain HTTP.
     Plain,
-    /// TLS whose certificate nobody judged.
+    /// TLS with an unverified certificate.
     Unverified,
     /// TLS by a CA that this host trusts.
     Verified,
@@ -62,13 +62,13 @@ pub struct BmcRecord {
     pub failure: Option<Failure>,
     /// When the first of the failures one after another was, if the last try failed.
     pub failing_since: Option<i64>,
-    /// When it was last seen.
+    /// The time of the latest observation.
     pub seen: Option<i64>,
     /// When all of it was last read.
     pub seen_deep: Option<i64>,
-    /// How sure it is that what was last seen was this BMC.
+    /// How certain the identity of the BMC was in the latest observation.
     pub trust: Trust,
-    /// Whether it took a credential when it was last seen.
+    /// Whether it accepted a credential in the latest observation.
     pub authenticated: bool,
     pub history: History<Service>,
 }
@@ -94,10 +94,10 @@ pub struct Observed {
     pub shared: Shared,
     /// By node.
     pub claims: Vec<Claim>,
-    /// Addresses that asked to boot and that nobody claims, by address.
+    /// MAC addresses of undeclared machines that requested a script, by address.
     #[serde(default)]
     pub unknown: Vec<UnknownMac>,
-    /// What each node booted last, by its name. None where nobody who boots nodes remembers it: a survey without a server.
+    /// The last boot of each node, by name. None if the observations come from a survey without a server.
     #[serde(default)]
     pub boots: Option<BTreeMap<Box<str>, Booted>>,
 }

@@ -20,10 +20,10 @@ pub enum Depth {
     Deep,
 }
 
-/// What became of reading one part of a machine.
+/// The result of reading one part of a machine.
 ///
-/// Unknown is not absent: a part that the service does not have is [`Reading::Absent`], one whose reading failed is
-/// [`Reading::Failed`], and one that a sweep did not ask for is [`Reading::Unasked`].
+/// Unknown is not absent: a part that the service does not have is [`Reading::Absent`], one that could not be read is
+/// [`Reading::Failed`], and one that a sweep did not read is [`Reading::Unasked`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reading<T> {
@@ -41,7 +41,7 @@ pub struct Service {
     pub root: Root,
     /// The servers, by the order of their ids.
     pub systems: Reading<Vec<System>>,
-    /// What poses as a System and is no server: GPU baseboards, switch trays.
+    /// Systems that are not servers: GPU baseboards, switch trays.
     pub not_servers: Vec<NotServer>,
     pub managers: Reading<Vec<Manager>>,
     pub chassis: Reading<Vec<Chassis>>,
@@ -50,7 +50,7 @@ pub struct Service {
     /// Why some firmware may be missing from the set, if it may.
     #[serde(default)]
     pub firmware_unread: Option<Failure>,
-    /// The quirks that were seen or are known of this product, ascending.
+    /// The quirks that were observed or are known for this product, ascending.
     pub quirks: Vec<Quirk>,
     /// The resources that could not be read; bounded by [`Service::MAX_UNREAD`].
     pub unread: Vec<Unread>,
@@ -61,14 +61,14 @@ impl Service {
     pub const MAX_UNREAD: usize = 20;
 }
 
-/// What a service root says.
+/// The contents of a service root.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Root {
     pub vendor: Option<Box<str>>,
     pub product: Option<Box<str>>,
     pub redfish_version: Option<Box<str>>,
     pub uuid: Option<Uuid>,
-    /// The service's tag or name, where the vendor gives it one.
+    /// The service tag or name, if the vendor assigns one.
     pub name: Option<Box<str>>,
 }
 
@@ -81,19 +81,19 @@ pub struct System {
     pub uri: Box<str>,
     pub facts: Facts,
     pub power: Reading<PowerState>,
-    /// Whether the machine is in POST (BootProgress, DSP0268 ComputerSystem), where it tells.
+    /// Whether the machine is in POST (BootProgress, DSP0268 ComputerSystem), if reported.
     pub in_post: Option<bool>,
     /// How long ago the state of POST was entered, if the BMC dates it.
     #[serde(default)]
     pub post_age: Option<PostAge>,
-    /// `OK`, `Warning` or `Critical`, as it was told.
+    /// `OK`, `Warning` or `Critical`, as reported.
     pub health: Option<Box<str>>,
     pub bios_version: Option<Box<str>>,
     pub nics: Reading<Vec<SeenNic>>,
     /// Why some interfaces may be missing from the list, if they may.
     #[serde(default)]
     pub nics_unread: Option<Failure>,
-    /// What the System itself sums up of memory and processors.
+    /// The System's own summary of memory and processors.
     pub summary: PartSummary,
     /// Names a [`super::SharedSet::Inventory`].
     pub inventory: Reading<Digest>,
@@ -150,7 +150,7 @@ impl PostAge {
     pub const LONGEST_POST: i64 = 30 * 60 * 1000;
 }
 
-/// What poses as a System and is no server.
+/// A System that is not a server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct NotServer {
     pub id: Box<str>,
@@ -162,7 +162,7 @@ pub struct NotServer {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Manager {
     pub id: Box<str>,
-    /// `BMC`, `EnclosureManager`, …, as it was told.
+    /// `BMC`, `EnclosureManager`, …, as reported.
     pub kind: Option<Box<str>>,
     pub model: Option<Box<str>>,
     pub firmware: Option<Box<str>>,
@@ -179,10 +179,10 @@ pub struct Manager {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Chassis {
     pub id: Box<str>,
-    /// `RackMount`, `Blade`, …, as it was told.
+    /// `RackMount`, `Blade`, …, as reported.
     pub kind: Option<Box<str>>,
     pub facts: Facts,
-    /// Where it stands, as far as it is told: row, rack, unit, in one line.
+    /// The reported location in one line: row, rack, unit.
     pub location: Option<Box<str>>,
     pub health: Option<Box<str>>,
 }

@@ -54,7 +54,7 @@ impl Commit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum What {
-    /// The branch stands at the commit.
+    /// The branch moved to the commit.
     Seen {
         /// The branch, or the tag.
         branch: Box<str>,
@@ -63,9 +63,9 @@ pub enum What {
     Accepted {
         /// How many nodes it declares.
         nodes: u32,
-        /// Who signed it, where a signature is required.
+        /// The signer, if a signature is required.
         signed_by: Option<Box<str>>,
-        /// What it changed, where there was a commit before it.
+        /// Its changes, if there was a commit before it.
         stat: Option<Stat>,
     },
     /// The commit was accepted with none to compare it with: the store is fresh, or was lost. No guard rail judged it.
@@ -78,7 +78,7 @@ pub enum What {
     /// The commit is good by itself and waits.
     Held {
         by: Hold,
-        /// Why, and what lets it go on.
+        /// The reason, and how to continue.
         reason: Box<str>,
     },
     /// The commit is at fault, and is not taken.
@@ -93,10 +93,10 @@ pub enum What {
     },
     /// The commit is served in place of the newest.
     Pinned {
-        /// Who pinned it, and why, as they said; empty where they did not.
+        /// The person who pinned it, and the given reason; empty if none was given.
         by: Box<str>,
         reason: Box<str>,
-        /// When the pin ends; nothing where it ends by `muster unpin` alone.
+        /// The end of the pin; null if only `muster unpin` ends it.
         until: Option<Box<str>>,
         /// Whether it needed no signature.
         unsigned: bool,
@@ -113,7 +113,7 @@ pub enum What {
     },
     /// The repository cannot be followed any more.
     SourceAway {
-        /// Why, and what to do next.
+        /// The reason, and the next step.
         reason: Box<str>,
     },
     /// The repository can be followed again.
@@ -138,7 +138,7 @@ pub enum What {
     },
 }
 
-/// What keeps a good commit waiting.
+/// The reason why a good commit waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hold {
@@ -146,7 +146,7 @@ pub enum Hold {
     GuardRail,
     /// It lacks the signature that this host requires.
     Signature,
-    /// It does not come after the newest that was taken, where commits must be signed.
+    /// It does not follow the newest accepted commit, and commits must be signed.
     Rewind,
     /// Another commit is pinned.
     Pin,
@@ -170,7 +170,7 @@ pub struct Finding {
     pub code: Box<str>,
     /// The file, from the cluster's root.
     pub path: Box<str>,
-    /// Counted from 1; nothing where the finding is about the file as a whole.
+    /// Counted from 1; null if the finding is about the whole file.
     pub line: Option<u32>,
     pub message: Box<str>,
 }

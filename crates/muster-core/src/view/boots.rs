@@ -11,7 +11,7 @@ use crate::drift::runs::{Doubt, Run, Tally};
 use crate::observed::Boot;
 use crate::snapshot::{Answer, Snapshot};
 
-/// How many nodes run what, by their last boots that can be believed.
+/// The number of nodes per state of their last boot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunCounts {
     /// The full id of the commit that they are compared with; nothing before the first.
@@ -20,7 +20,7 @@ pub struct RunCounts {
     pub current: u64,
     /// Nodes that run another, until they boot next.
     pub stale: u64,
-    /// Nodes of which that cannot be told.
+    /// Nodes for which it is not known.
     pub unknown: u64,
     /// Nodes that git gives nothing to boot.
     pub idle: u64,
@@ -70,7 +70,7 @@ pub struct RunView {
     pub other_arch: Option<String>,
 }
 
-/// Whether a node runs what it would be given today.
+/// Whether a node runs the script that it would get today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
@@ -97,7 +97,7 @@ pub struct RunBoot {
     pub confirmed: Option<String>,
 }
 
-/// Which nodes run what: `muster boots --format json`.
+/// Which nodes run which script: `muster boots --format json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BootsView {
     /// The version of this document: `v1`.
@@ -119,35 +119,35 @@ pub struct RunFold {
     /// Why it is unknown; see the nodes of `/api/v1/boots`.
     pub why: Option<String>,
     pub reason: Option<String>,
-    /// The commit that they booted; null where that is not known.
+    /// The commit that they booted; null if unknown.
     pub revision: Option<String>,
-    /// The script that they booted; null where it is not known, and where each of them has its own.
+    /// The script that they booted; null if it is unknown, or if each of them has its own.
     pub script_digest: Option<String>,
     /// The names, folded.
     pub set: String,
     /// The names, one by one.
     pub names: Vec<String>,
-    /// When they booted, where that is known: the first and the last of them.
+    /// The times of the first and the last of their boots, if known.
     pub booted: Option<TimesView>,
     /// How many of these boots cloud-init confirmed.
     pub confirmed: u64,
     /// How many of them were made under another name.
     pub renamed: u64,
-    /// For how many of them somebody fetched another script later, which is not counted.
+    /// The number of nodes with a later fetch of another script that does not count as a boot.
     pub uncounted: u64,
     /// How many of these machines named another architecture than git declares for their node.
     #[serde(default)]
     pub other_arch: u64,
-    /// How what they booted differs from what they would be given today; null where they booted today's commit.
+    /// The differences from the current scripts; null if they booted the current commit.
     pub how: Option<HowView>,
 }
 
-/// How what some nodes booted differs from today's.
+/// The differences between booted scripts and current ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HowView {
-    /// Why that cannot be told, and the digests are all there is; null where it can.
+    /// The reason why only digests are known; null if the differences are.
     pub untold: Option<String>,
-    /// The differences, most nodes first; empty where nothing differs that nodes are served.
+    /// The differences, most nodes first; empty if nothing that nodes are served differs.
     pub changes: Vec<HowChange>,
 }
 
@@ -156,7 +156,7 @@ pub struct HowView {
 pub struct HowChange {
     /// The names, folded.
     pub set: String,
-    /// What differs: `script`, `user-data` and so on.
+    /// The text that differs: `script`, `user-data` and so on.
     pub parts: Vec<String>,
     /// The values that cause it.
     pub values: Vec<ChangedValue>,

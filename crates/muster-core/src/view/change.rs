@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::published;
 
-/// What a change of the wishes means for machines.
+/// The effect of a change of the cluster repository on machines.
 ///
-/// Equal changes are folded. What belongs to each machine alone stands in texts as a hole, such as `<name>` or
-/// `<new eth0.mac>`; `machines` has what stands there for each of them. If a text says `<name>` itself, the hole has another
-/// name, such as `name 2`: what is in angle brackets and is a hole neither of the machine nor of the fold is text. A script's kernel line is split: each parameter is
-/// a line that begins with its blank.
+/// Equal changes are grouped. Values that belong to one machine appear in texts as placeholders, such as `<name>` or
+/// `<new eth0.mac>`; `machines` has their values for each machine. If a text itself contains `<name>`, the placeholder
+/// has another name, such as `name 2`: a name in angle brackets that is a placeholder neither of the machine nor of the
+/// group is text. The kernel line of a script is split: each parameter is a line that begins with its blank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DiffView {
     /// The version of this document: `v1`.
@@ -20,19 +20,19 @@ pub struct DiffView {
     /// The version of the muster that compared.
     pub muster: String,
     pub cluster: String,
-    /// What was compared with, in words.
+    /// The base of the comparison, in words.
     pub base: String,
     /// The full id of its commit.
     pub base_revision: String,
-    /// What was compared, in words.
+    /// The head of the comparison, in words.
     pub head: String,
     /// The full id of its commit, or `worktree`; of a merge, of the commit that is merged.
     pub head_revision: String,
     pub summary: DiffCounts,
-    /// What the guard rails of policy.toml say; null where only some nodes were compared, which no rail judges.
+    /// The judgement of the guard rails in policy.toml; null if only some nodes were compared, which no rail judges.
     #[serde(default)]
     pub guard: Option<GuardView>,
-    /// The accounts that BMCs are newly sent: where none went before, or by another TLS mode.
+    /// The accounts that are newly sent to BMCs: to a new place, or with another TLS mode.
     #[serde(default)]
     pub accounts: Vec<NewAccountView>,
     /// Nodes first, most machines first; every machine that differs is in exactly one.
@@ -54,7 +54,7 @@ pub struct NewAccountView {
     pub urls: Vec<String>,
 }
 
-/// What the change comes to, in nodes.
+/// The effect of the change, in nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DiffCounts {
     /// All nodes of the head.
@@ -85,18 +85,18 @@ pub struct DiffCounts {
     /// Nodes that stay or come and get something of it at their next boot; nothing reboots them.
     #[serde(default)]
     pub next_boot: u64,
-    /// BMCs that no node stands behind.
+    /// BMCs without a declared node.
     pub bmcs: u64,
 }
 
-/// What the guard rails of both sides say of the change.
+/// The judgement of the guard rails of both sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GuardView {
     /// The rails that it breaks; a server holds a commit that breaks any.
     pub breaches: Vec<BreachView>,
     /// The digests that `allow` in `[guard]` of policy.toml must name besides those that it does, for no rail to be broken.
     pub to_allow: Vec<String>,
-    /// What `allow` names and nothing needs.
+    /// Digests in `allow` that are not needed.
     pub stale: Vec<StaleAllowView>,
 }
 
@@ -105,7 +105,7 @@ pub struct GuardView {
 pub struct BreachView {
     /// Its key in `[guard]`: `max_nodes`, `max_percent`, `max_removals`, `emptied`, `install` or `accounts`.
     pub rail: String,
-    /// What breaks it, in one sentence.
+    /// The violation, in one sentence.
     pub told: String,
     /// Which side states it.
     pub side: SideView,
@@ -115,7 +115,7 @@ pub struct BreachView {
     pub line: u32,
     /// How many nodes break it, those that are allowed aside.
     pub count: u64,
-    /// What breaks it and is not allowed.
+    /// Violations that are not allowed.
     pub folds: Vec<BrokenView>,
 }
 
@@ -123,7 +123,7 @@ pub struct BreachView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BrokenView {
     pub digest: String,
-    /// The names of its nodes, folded; empty where it is about machines that nobody declares.
+    /// The names of its nodes, folded; empty for undeclared machines.
     pub set: String,
     /// How many of its machines break the rail.
     pub count: u64,
@@ -155,7 +155,7 @@ pub struct FoldView {
     pub subject: ChangedSubject,
     pub fate: FateView,
     pub reach: ReachView,
-    /// Whether bytes differ that no value explains: the texts are all there is to tell.
+    /// Whether bytes differ that no value explains.
     #[serde(default)]
     pub unexplained: bool,
     /// The names of the holes in its texts that each request fills, or that follow from the rest of a text: `server`, `path`,
@@ -173,11 +173,11 @@ pub struct FoldView {
 /// One machine of a fold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangedMachine {
-    /// Its name; of a machine that nobody declares, the architecture that it says it has, or `?`.
+    /// Its name; for an undeclared machine, the architecture that it reports, or `?`.
     pub name: String,
-    /// The name that it had, where it was renamed.
+    /// The former name, if it was renamed.
     pub from: Option<String>,
-    /// What stands in its holes, by their names.
+    /// The values of its holes, by name.
     pub holes: BTreeMap<String, String>,
 }
 
@@ -192,12 +192,12 @@ pub struct ChangedValue {
     pub more_places: u64,
 }
 
-/// One side of a value, where the first machine has it from.
+/// One side of a value, and its origin for the first machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StatedValue {
     /// Of a file under `cloud-init/`, the first digits of its SHA-256.
     pub text: String,
-    /// From the cluster's root; null where no line alone states it.
+    /// From the cluster's root; null if no single line declares it.
     pub path: Option<String>,
     /// Counted from 1.
     pub line: Option<u32>,
@@ -205,7 +205,7 @@ pub struct StatedValue {
     pub layer: Option<String>,
 }
 
-/// What differs of one text.
+/// The differences of one text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangedText {
     /// `script`, `meta-data`, `user-data`, `vendor-data` or `network-config`.
@@ -213,7 +213,7 @@ pub struct ChangedText {
     pub hunks: Vec<HunkView>,
 }
 
-/// Lines, each with its ending, that stand in the place of others.
+/// Lines, each with its ending, that replace others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HunkView {
     /// The lines before, of the first machine.
@@ -224,18 +224,18 @@ pub struct HunkView {
     pub after: Vec<String>,
 }
 
-/// What differs.
+/// The kind of the difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangedSubject {
     Node,
-    /// A BMC that no node stands behind.
+    /// A BMC without a declared node.
     Bmc,
-    /// Any machine that nobody declares.
+    /// Any undeclared machine.
     Unknown,
 }
 
-/// What becomes of a machine.
+/// The effect on a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FateView {
@@ -254,7 +254,7 @@ pub enum ReachView {
     NextBoot,
     /// The node is served the same bytes, but to others than before: it is found by other keys.
     Found,
-    /// Only what muster compares it with, and asks it by.
+    /// Only values that muster compares with the machine, or contacts it by.
     Compared,
 }
 

@@ -7,11 +7,11 @@ use super::schema::published;
 
 use super::DiagnosticView;
 
-/// A comparison of the wishes with what was observed.
+/// A comparison of the desired with the observed state.
 ///
-/// Equal findings are folded. All that is known of one node stands in its entry of `nodes`, which names its findings by
-/// their place in `findings`: `jq --arg n nid0001 '.findings as $f | .nodes[] | select(.name == $n) | .findings[] |
-/// $f[.finding] + {since, observed}'`. What is no node's stands in `findings` alone, with another `kind`.
+/// Equal findings are grouped. The entry of a node in `nodes` refers to its findings by their position in `findings`:
+/// `jq --arg n nid0001 '.findings as $f | .nodes[] | select(.name == $n) | .findings[] | $f[.finding] + {since, observed}'`.
+/// Findings that belong to no node are in `findings` only, with another `kind`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DriftView {
     /// The version of this document: `v1`.
@@ -27,9 +27,9 @@ pub struct DriftView {
     pub coverage: CoverageView,
     /// Every node, in natural order.
     pub nodes: Vec<NodeDriftView>,
-    /// Everything that is not in sync: gravest first, then what concerns most, then by class and attribute.
+    /// Everything that is not in sync, by severity, then by the number of nodes, then by class and attribute.
     pub findings: Vec<FindingView>,
-    /// What is odd about the comparison itself, such as exceptions that excuse nothing; paths are from the git root.
+    /// Remarks about the comparison itself, such as unused exceptions; paths are from the git root.
     pub warnings: Vec<DiagnosticView>,
 }
 
@@ -46,7 +46,7 @@ pub struct StandingCounts {
     pub not_observable: u64,
 }
 
-/// How much of what is seen is managed.
+/// How much of the observed state is managed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CoverageView {
     /// Nodes that can be observed.
@@ -57,13 +57,13 @@ pub struct CoverageView {
     pub attributes: u64,
     /// Of those, attributes that are managed.
     pub managed_attributes: u64,
-    /// `managed_nodes` in percent of `nodes`, rounded down; null where there are none.
+    /// `managed_nodes` in percent of `nodes`, rounded down; null if there are none.
     pub node_percent: Option<u64>,
-    /// `managed_attributes` in percent of `attributes`, rounded down; null where there are none.
+    /// `managed_attributes` in percent of `attributes`, rounded down; null if there are none.
     pub attribute_percent: Option<u64>,
 }
 
-/// What one node comes to.
+/// The result for one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeDriftView {
     pub name: String,
@@ -72,7 +72,7 @@ pub struct NodeDriftView {
     /// The file that declares it, from the git root.
     pub path: String,
     pub line: u32,
-    /// When its BMC was last seen; null where it never was, or cannot be.
+    /// The time of the BMC's latest observation; null if there is none.
     pub seen: Option<String>,
     /// How many of its attributes were judged.
     pub judged: u32,
@@ -86,9 +86,9 @@ pub struct NodeDriftView {
 pub struct NodeFindingView {
     /// The place in `findings`, counted from 0.
     pub finding: u32,
-    /// Since when it is so, where that is known.
+    /// The time since when this is so, if known.
     pub since: Option<String>,
-    /// When what it rests on was seen, where anything was.
+    /// The time of the observation that it is based on, if there is one.
     pub observed: Option<String>,
 }
 
@@ -96,28 +96,28 @@ pub struct NodeFindingView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FindingView {
     pub class: ClassView,
-    /// The attribute's path, such as `bios.attributes.LogicalProc`; empty where the subject as a whole is meant.
+    /// The attribute's path, such as `bios.attributes.LogicalProc`; empty for the subject as a whole.
     pub attribute: String,
     pub verdict: VerdictView,
-    /// What is found about whom.
+    /// The findings per subject.
     pub kind: SubjectKind,
-    /// The System that nobody declares, where the finding is about Systems.
+    /// The undeclared System, if the finding is about one.
     pub system: Option<String>,
     /// The names, folded: `nid[0001-0008]`; MAC addresses with commas between.
     pub set: String,
     /// The names, one by one; of Systems, those of their BMCs.
     pub names: Vec<String>,
-    /// What is wished, as it was written.
+    /// The expected value, as written.
     pub wished: Option<String>,
-    /// What was seen, as it was seen.
+    /// The observed value, as reported.
     pub seen: Option<String>,
-    /// One sentence more, where the values do not tell it all.
+    /// An additional sentence, if the values are not enough.
     pub note: Option<String>,
-    /// Why the verdict is not plain drift, in words; null where it is.
+    /// The reason why the verdict is not plain drift, in words; null if it is.
     pub why: Option<String>,
-    /// The exception that excuses it; null where none does, and for maintenance.
+    /// The exception that accepts it; null if there is none, and for maintenance.
     pub exception: Option<ExceptionView>,
-    /// Where the wish is stated: the file, from the git root.
+    /// The file that declares the value, from the git root.
     pub path: Option<String>,
     /// Counted from 1.
     pub line: Option<u32>,
@@ -125,7 +125,7 @@ pub struct FindingView {
     pub column: Option<u32>,
     /// Since when it is so.
     pub since: Option<TimesView>,
-    /// When what it rests on was seen.
+    /// The time of the observation that it is based on.
     pub observed: Option<TimesView>,
 }
 
@@ -152,7 +152,7 @@ pub struct ExceptionView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StandingView {
-    /// Nobody can observe it: it has no BMC, or one that speaks no protocol; or it is retired.
+    /// It cannot be observed: it has no BMC or one without a protocol, or it is retired.
     NotObservable,
     InSync,
     Excepted,
@@ -162,15 +162,15 @@ pub enum StandingView {
     Drifted,
 }
 
-/// What is judged. What is in sync is no finding.
+/// The attributes that are judged. Those in sync are not findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictView {
-    /// It is not as wished.
+    /// It differs from the desired state.
     Drifted,
-    /// It cannot be told, which is never fine.
+    /// It is not known, which is never fine.
     Unknown,
-    /// The wished value waits for a reset.
+    /// The expected value waits for a reset.
     Pending,
     /// It does not count yet.
     Settling,
@@ -178,7 +178,7 @@ pub enum VerdictView {
     Excepted,
 }
 
-/// What kind of thing differs.
+/// The kind of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClassView {
@@ -194,15 +194,15 @@ pub enum ClassView {
     StaleBoot,
 }
 
-/// What a finding is about.
+/// The subject of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SubjectKind {
     Node,
     Bmc,
-    /// A System that nobody declares, behind a BMC.
+    /// An undeclared System of a BMC.
     System,
-    /// A MAC address that asked to boot and that nobody claims.
+    /// The MAC address of an undeclared machine that requested a script.
     Mac,
 }
 

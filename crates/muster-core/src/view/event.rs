@@ -13,9 +13,9 @@ pub struct EventView {
     pub seq: u64,
     /// When it happened.
     pub at: String,
-    /// The commit that it is of; nothing where it is of none.
+    /// The commit that it belongs to, if any.
     pub revision: Option<EventCommit>,
-    /// What happened, in one sentence.
+    /// The event, in one sentence.
     pub message: String,
     #[serde(flatten)]
     pub what: What,

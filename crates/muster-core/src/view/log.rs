@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::schema::published;
 use super::{DiagnosticView, FoldView};
 
-/// The commits that changed what a node boots, or what muster compares it with, newest first.
+/// The commits that changed the boot of a node, or the values that muster compares it with, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogView {
     /// The version of this document: `v1`.
@@ -37,9 +37,10 @@ pub struct LogCommit {
     pub is_merge: bool,
     /// The name that the node has at this commit.
     pub node: String,
-    /// What it changed of the node; null where the commit cannot be read.
+    /// The changes of the node; null if the commit cannot be read.
     pub change: Option<FoldView>,
-    /// Why the commit cannot be read, where it cannot. One that cannot for the same reasons as its parent is left out.
+    /// The reason why the commit cannot be read, if it cannot. A commit with the same reasons as its parent is left
+    /// out.
     pub faults: Vec<DiagnosticView>,
 }
 

@@ -171,15 +171,15 @@ pub struct UpgradeView {
     pub scripts_changed: u64,
 }
 
-/// One finding about the wishes.
+/// One finding of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DiagnosticView {
     /// The stable name of this kind of finding.
     pub code: String,
     pub severity: SeverityView,
-    /// The file: from the cluster's root, and in what `muster check` prints as it can be opened from there.
+    /// The file: from the cluster's root, or for `muster check`, from the current folder.
     pub path: String,
-    /// Counted from 1; nothing where the finding is about the file as a whole.
+    /// Counted from 1; null if the finding is about the whole file.
     pub line: Option<u32>,
     /// Counted in characters from 1.
     pub column: Option<u32>,
@@ -187,9 +187,9 @@ pub struct DiagnosticView {
     pub hint: Option<String>,
 }
 
-/// All findings about the wishes, in the order in which text tells them; empty where nothing is wrong.
+/// All findings of a check, in the order of the text output; empty if there are none.
 ///
-/// It is a plain list, and bears no version: what follows a `v1` that must change would be an object.
+/// It is a plain list without a version; a later version would be an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct FindingList(pub Vec<DiagnosticView>);

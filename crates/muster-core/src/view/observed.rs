@@ -7,8 +7,8 @@ use super::API_VERSION;
 use super::schema::published;
 use crate::observed::{Observation, Observed};
 
-/// All that a store remembers of its BMCs: what `muster discover --export` writes, `/api/v1/observed` answers and
-/// `muster drift --observed` reads.
+/// All observations in a store: `muster discover --export` writes this document, `/api/v1/observed` returns it and
+/// `muster drift --observed` reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ObservedFile {
     /// The version of this document: `v1`.

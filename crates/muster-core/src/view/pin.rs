@@ -60,7 +60,7 @@ pub struct Ordered {
 pub struct PinView {
     /// The pinned commit; `at` is when it was pinned.
     pub revision: RevisionView,
-    /// When the pin ends; nothing where it ends by `muster unpin` alone.
+    /// The end of the pin; null if only `muster unpin` ends it.
     pub until: Option<String>,
     /// Who pinned it, as they said.
     pub by: String,

@@ -10,30 +10,31 @@ use crate::desired::at::{At, OneOrMany};
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct BootFile {
-    /// What the boot configuration is for.
+    /// The purpose of the boot configuration.
     #[serde(default)]
     pub description: Option<At<String>>,
-    /// `live` fetches a kernel, `local` exits to the disk, `install` wipes the disk and is refused until nodes can be armed.
+    /// `live` loads a kernel, `local` exits to the disk, `install` wipes the disk and is refused until nodes can be
+    /// armed.
     #[schemars(required)]
     pub kind: Option<At<BootKind>>,
     /// The URL of the kernel.
     #[serde(default)]
     pub kernel: Option<At<String>>,
-    /// The URLs of the initial RAM disks, in the order of loading.
+    /// The URLs of the initial RAM disks, in loading order.
     #[serde(default)]
     pub initrd: Option<OneOrMany>,
-    /// Kernel parameters, weakest of all layers.
+    /// Kernel parameters, the weakest layer.
     #[serde(default)]
     pub params: Option<Vec<At<String>>>,
-    /// Takes nothing from the layers: for memory tests and discovery.
+    /// Ignores the parameters of all layers, for memory tests and discovery.
     #[serde(default)]
     pub sealed: Option<At<bool>>,
-    /// What differs by architecture.
+    /// Values per architecture.
     #[serde(default)]
     pub arch: Option<At<BootArches>>,
 }
 
-/// What differs by architecture.
+/// Values per architecture.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct BootArches {
@@ -45,7 +46,7 @@ pub struct BootArches {
     pub aarch64: Option<At<BootArch>>,
 }
 
-/// What one architecture boots instead.
+/// Values of one architecture, used instead.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct BootArch {

@@ -11,18 +11,18 @@ use toml::value::Datetime;
 
 use crate::desired::at::{At, Scalar};
 
-/// A file under `exceptions/`: drift that somebody knows of and bears for a while.
+/// A file under `exceptions/`: drift that is accepted for some time.
 ///
-/// Each table is read alone, so that a mistake in one hides nothing of the others; this type is what they are together.
+/// Each table is read alone, so that an error in one hides none in the others; this type is all of them together.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ExceptionsFile {
-    /// Each one attribute of some nodes.
+    /// Each is one attribute of some nodes.
     #[serde(default)]
     pub exception: Vec<ExceptionTable>,
 }
 
-/// One attribute of some nodes that may differ from what is wished, for as long as it has the value that was seen.
+/// One attribute of some nodes that may differ from the desired state as long as it has this observed value.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ExceptionTable {
@@ -32,19 +32,19 @@ pub struct ExceptionTable {
     /// The attribute's path, such as `memory_gib`, `bios.attributes.LogicalProc` or `nics.eth0.mac`.
     #[schemars(required)]
     pub attribute: Option<At<String>>,
-    /// The value that is borne; any other is drift.
+    /// The accepted value; any other is drift.
     #[serde(default)]
     pub seen: Option<At<Scalar>>,
-    /// Instead of `seen`: that the machine has no such attribute is borne.
+    /// Instead of `seen`: accepts that the machine does not have this attribute.
     #[serde(default)]
     pub missing: Option<At<bool>>,
-    /// Who answers for it.
+    /// The owner.
     #[schemars(required)]
     pub owner: Option<At<String>>,
-    /// Why it is borne.
+    /// The reason.
     #[serde(default)]
     pub reason: Option<At<String>>,
-    /// The last day on which it holds, to its end in UTC, such as `2026-12-31`.
+    /// The last day of the exception, until its end in UTC, such as `2026-12-31`.
     #[schemars(required)]
     pub expires: Option<At<DateText>>,
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::words::{BootMode, BootOverride, BootTarget, Power};
 use crate::desired::at::{At, FreeTable};
 
-/// What a machine should look like. Only what is named is compared with what its BMC reports.
+/// The expected properties of a machine. Only declared keys are compared with the report of its BMC.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Expect {
@@ -33,7 +33,7 @@ pub struct Expect {
     /// The BIOS.
     #[serde(default)]
     pub bios: Option<At<ExpectBios>>,
-    /// Firmware versions by the name that the BMC's inventory gives the part.
+    /// Firmware versions, by name in the BMC's inventory.
     #[serde(default)]
     pub firmware: Option<At<BTreeMap<String, At<String>>>>,
     /// Whether Secure Boot is on.
@@ -42,16 +42,16 @@ pub struct Expect {
     /// The power state.
     #[serde(default)]
     pub power: Option<At<Power>>,
-    /// What the machine boots next.
+    /// The boot settings.
     #[serde(default)]
     pub boot: Option<At<ExpectBoot>>,
 }
 
-/// How many parts of a kind, and which.
+/// The number and model of parts.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ExpectParts {
-    /// How many there are.
+    /// The number of them.
     #[serde(default)]
     pub count: Option<At<u32>>,
     /// The model of each.
@@ -62,11 +62,11 @@ pub struct ExpectParts {
     pub cores: Option<At<u32>>,
 }
 
-/// How many drives, and which.
+/// The number and model of drives.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ExpectDrives {
-    /// How many there are.
+    /// The number of them.
     #[serde(default)]
     pub count: Option<At<u32>>,
     /// The model of each.
@@ -74,32 +74,32 @@ pub struct ExpectDrives {
     pub model: Option<At<String>>,
 }
 
-/// What the BIOS should be.
+/// The expected BIOS.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ExpectBios {
     /// The version.
     #[serde(default)]
     pub version: Option<At<String>>,
-    /// Settings by the name that the BMC's attribute registry gives them.
+    /// Settings, by name in the BMC's attribute registry.
     #[serde(default)]
     pub attributes: Option<At<FreeTable>>,
 }
 
-/// What the machine boots next.
+/// The boot settings.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ExpectBoot {
-    /// References of boot options such as `Boot0003`, first tried first.
+    /// References of boot options such as `Boot0003`, in boot order.
     #[serde(default)]
     pub order: Option<At<Vec<String>>>,
-    /// How long the boot override lasts; `Disabled` where there should be none.
+    /// The duration of the boot override; `Disabled` for none.
     #[serde(default)]
     pub r#override: Option<At<BootOverride>>,
-    /// What the boot override boots from.
+    /// The target of the boot override.
     #[serde(default)]
     pub target: Option<At<BootTarget>>,
-    /// How the boot override boots.
+    /// The mode of the boot override.
     #[serde(default)]
     pub mode: Option<At<BootMode>>,
 }

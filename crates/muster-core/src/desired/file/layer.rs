@@ -16,32 +16,32 @@ macro_rules! layered {
         #[schemars(deny_unknown_fields)]
         pub struct $name {
             $($(#[$field_meta])* pub $field: $type,)*
-            /// Names the boot configuration: the file `boot/NAME.toml`.
+            /// The boot configuration: the file `boot/NAME.toml`.
             #[serde(default)]
             pub boot: Option<At<String>>,
-            /// Kernel parameters, one an element. `key=value` replaces the one weaker entry of its key, `=key=value` all
-            /// of them, `+key=value` adds one, `-key` removes all and `-key=value` one.
+            /// Kernel parameters, one per element. `key=value` replaces the one weaker entry of its key, `=key=value`
+            /// all of them, `+key=value` adds one, `-key` removes all and `-key=value` one.
             #[serde(default)]
             pub params: Option<Vec<At<String>>>,
             /// Plain values for templates: `{{ vars.NAME }}`. Tables merge by key.
             #[serde(default)]
             pub vars: Option<At<FreeTable>>,
-            /// The processor architecture: `x86_64` (where nobody says) or `aarch64`.
+            /// The processor architecture: `x86_64` (the default) or `aarch64`.
             #[serde(default)]
             pub arch: Option<At<ArchName>>,
-            /// What cloud-init is told.
+            /// The documents for cloud-init.
             #[serde(default)]
             pub cloud_init: Option<At<CloudInitTable>>,
             /// The network interfaces. Layers merge them by name.
             #[serde(default)]
             pub nics: Option<Vec<At<NicTable>>>,
-            /// What the machine should look like. Only what is named here is compared.
+            /// The expected properties of the machine. Only declared keys are compared.
             #[serde(default)]
             pub expect: Option<At<Expect>>,
-            /// Where MAC addresses come from.
+            /// The source of MAC addresses.
             #[serde(default)]
             pub macs: Option<At<MacSource>>,
-            /// Takes back what weaker layers set, by path: `"vars.image"`, `"nics.ib0"`, `"cloud_init.user_data"`.
+            /// Removes values of weaker layers, by path: `"vars.image"`, `"nics.ib0"`, `"cloud_init.user_data"`.
             #[serde(default)]
             pub unset: Option<Vec<At<String>>>,
         }
@@ -92,24 +92,25 @@ impl LayerTable {
     }
 }
 
-/// What cloud-init is told.
+/// The documents for cloud-init.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct CloudInitTable {
-    /// The file under `cloud-init/` that is the node's user-data; the strongest layer's counts.
+    /// The file under `cloud-init/` with the node's user-data; that of the strongest layer is used.
     #[serde(default)]
     pub user_data: Option<At<String>>,
-    /// The file under `cloud-init/` that is this layer's part of the node's vendor-data; every layer's counts, in order.
+    /// The file under `cloud-init/` with this layer's part of vendor-data; the parts of all layers are used, in
+    /// order.
     #[serde(default)]
     pub vendor_data: Option<At<String>>,
     /// Further keys for meta-data. Tables merge by key.
     #[serde(default)]
     pub meta_data: Option<At<FreeTable>>,
-    /// The file under `cloud-init/` that is the node's network-config, in place of what follows from `nics`.
+    /// The file under `cloud-init/` with the node's network-config, instead of one generated from `nics`.
     #[serde(default)]
     pub network_config: Option<At<String>>,
-    /// The version of network-config that is written from `nics`: 2 is netplan's, 1 cloud-init's own. If nothing is stated, it
-    /// is 2, and 1 for nodes that have what cloud-init loses of 2 on the way to NetworkManager.
+    /// The version of the network-config generated from `nics`: 2 is netplan's, 1 cloud-init's own. The default is 2,
+    /// or 1 for nodes with settings that cloud-init loses when it converts version 2 for NetworkManager.
     #[serde(default)]
     #[schemars(range(min = 1, max = 2))]
     pub network_version: Option<At<u8>>,

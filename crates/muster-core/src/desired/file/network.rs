@@ -9,7 +9,7 @@ use crate::desired::at::{At, OneOrMany};
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct NetworkFile {
-    /// What the network is for.
+    /// The purpose of the network.
     #[serde(default)]
     pub description: Option<At<String>>,
     /// The address range, or one of each family.
@@ -24,7 +24,7 @@ pub struct NetworkFile {
     /// The DNS domain of the nodes.
     #[serde(default)]
     pub domain: Option<At<String>>,
-    /// The VLAN's number.
+    /// The VLAN ID.
     #[serde(default)]
     #[schemars(range(min = 1, max = 4094))]
     pub vlan: Option<At<u16>>,

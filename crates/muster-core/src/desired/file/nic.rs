@@ -15,16 +15,16 @@ pub struct NicTable {
     /// The interface's name, such as `eth0`.
     #[schemars(required)]
     pub name: Option<At<String>>,
-    /// What it is; `ethernet` where nobody says.
+    /// The kind; `ethernet` by default.
     #[serde(default)]
     pub kind: Option<At<NicKind>>,
-    /// The network that it is in: the file `networks/NAME.toml`.
+    /// The network: the file `networks/NAME.toml`.
     #[serde(default)]
     pub network: Option<At<String>>,
-    /// Whether the node boots from it; at most one interface of a node does.
+    /// Whether the node boots from it; at most one interface per node.
     #[serde(default)]
     pub boot: Option<At<bool>>,
-    /// Its MAC address: of an adapter the one that it has, of a bond, vlan or bridge the one that it is given.
+    /// The MAC address: for an adapter its own, for a bond, vlan or bridge the one to set.
     #[serde(default)]
     pub mac: Option<At<String>>,
     /// Its InfiniBand GUID.
@@ -33,39 +33,40 @@ pub struct NicTable {
     /// Its addresses: patterns, or templates such as `"{{ net('node') | host(nid) }}"`.
     #[serde(default)]
     pub ip: Option<OneOrMany>,
-    /// The interfaces that a bond or a bridge is made of.
+    /// The members of a bond or bridge.
     #[serde(default)]
     pub members: Option<Vec<At<String>>>,
-    /// The interface that a vlan lies on.
+    /// The parent interface of a vlan.
     #[serde(default)]
     pub link: Option<At<String>>,
     /// The largest packet in bytes.
     #[serde(default)]
     #[schemars(range(min = 68, max = 65535))]
     pub mtu: Option<At<u32>>,
-    /// Whether it asks for addresses by DHCP: `true` or `false`, or one family alone, `"ipv4"` or `"ipv6"`. If nothing is
-    /// stated, an interface in a network without an address asks for those families that the network has.
+    /// Whether it uses DHCP: `true`, `false`, or one family, `"ipv4"` or `"ipv6"`. By default, an interface in a
+    /// network without an address uses DHCP for the address families of the network.
     #[serde(default)]
     pub dhcp: Option<At<DhcpChoice>>,
-    /// Whether the default route goes by its network's gateway. If no interface says so, it is the boot interface's.
+    /// Whether the default route uses its network's gateway. By default, that of the boot interface does.
     #[serde(default)]
     pub default_route: Option<At<bool>>,
     /// Further routes.
     #[serde(default)]
     pub routes: Option<Vec<At<RouteTable>>>,
-    /// Whether a boot may go on without it (netplan and systemd-networkd alone know this).
+    /// Whether the boot continues without it (supported by netplan and systemd-networkd only).
     #[serde(default)]
     pub optional: Option<At<bool>>,
-    /// Whether the network-config names it; `false` leaves it as the kernel and the initial RAM disk have set it up.
+    /// Whether the network-config includes it; `false` leaves it as the kernel and the initial RAM disk configured
+    /// it.
     #[serde(default)]
     pub manage: Option<At<bool>>,
-    /// How a bond works.
+    /// The settings of a bond.
     #[serde(default)]
     pub bond: Option<At<BondTable>>,
-    /// How a bridge works.
+    /// The settings of a bridge.
     #[serde(default)]
     pub bridge: Option<At<BridgeTable>>,
-    /// How IP travels over InfiniBand.
+    /// The IPoIB mode.
     #[serde(default)]
     pub ipoib: Option<At<IpoibMode>>,
 }
@@ -148,31 +149,31 @@ fn shown<T: ToString>(key: &'static str, at: &Option<At<T>>) -> Option<(&'static
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct RouteTable {
-    /// Where it leads: an address range such as `10.0.0.0/8`.
+    /// The destination: an address range such as `10.0.0.0/8`.
     #[schemars(required)]
     pub to: Option<At<String>>,
     /// The router's address.
     #[schemars(required)]
     pub via: Option<At<String>>,
-    /// Of several routes to one place, the one with the least counts.
+    /// The metric; among several routes to one destination, the lowest wins.
     #[serde(default)]
     pub metric: Option<At<u32>>,
 }
 
-/// How a bond works (<https://docs.kernel.org/networking/bonding.html>).
+/// The settings of a bond (<https://docs.kernel.org/networking/bonding.html>).
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct BondTable {
-    /// How its members share the work; `active-backup` if nothing is stated.
+    /// The mode; `active-backup` by default.
     #[serde(default)]
     pub mode: Option<At<BondMode>>,
-    /// How often LACP partners speak: `slow` is every 30 s, `fast` every second. For `802.3ad`.
+    /// The LACP rate: `slow` is every 30 s, `fast` every second. For `802.3ad`.
     #[serde(default)]
     pub lacp_rate: Option<At<LacpRate>>,
-    /// What chooses the member that a packet leaves by. For `802.3ad`, `balance-xor` and `balance-tlb`.
+    /// The hash policy that selects the member for a packet. For `802.3ad`, `balance-xor` and `balance-tlb`.
     #[serde(default)]
     pub hash_policy: Option<At<HashPolicy>>,
-    /// Milliseconds between looks at the members' links; 100 if nothing is stated, 0 for none.
+    /// Milliseconds between checks of the members' links; 100 by default, 0 disables them.
     #[serde(default)]
     #[schemars(range(max = 60000))]
     pub mii_monitor: Option<At<u32>>,
@@ -180,39 +181,39 @@ pub struct BondTable {
     #[serde(default)]
     #[schemars(range(max = 600000))]
     pub up_delay: Option<At<u32>>,
-    /// Milliseconds until a link that went down is given up; a multiple of `mii_monitor`.
+    /// Milliseconds until a link that went down is no longer used; a multiple of `mii_monitor`.
     #[serde(default)]
     #[schemars(range(max = 600000))]
     pub down_delay: Option<At<u32>>,
-    /// How many links must be up for the bond to be. For `802.3ad`.
+    /// The number of links that must be up for the bond to be up. For `802.3ad`.
     #[serde(default)]
     #[schemars(range(max = 64))]
     pub min_links: Option<At<u32>>,
-    /// The member that is preferred. For `active-backup`, `balance-tlb` and `balance-alb`.
+    /// The preferred member. For `active-backup`, `balance-tlb` and `balance-alb`.
     #[serde(default)]
     pub primary: Option<At<String>>,
-    /// Whose MAC address the bond has after a change of members. For `active-backup`.
+    /// The member whose MAC address the bond has after a failover. For `active-backup`.
     #[serde(default)]
     pub fail_over_mac: Option<At<FailOverMac>>,
-    /// How one of several groups of links is chosen. For `802.3ad`.
+    /// How one of several link aggregation groups is selected. For `802.3ad`.
     #[serde(default)]
     pub ad_select: Option<At<AdSelect>>,
 }
 
-/// How a bridge works.
+/// The settings of a bridge.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct BridgeTable {
-    /// Whether it speaks the spanning tree protocol; `false` if nothing is stated.
+    /// Whether it uses the spanning tree protocol; `false` by default.
     #[serde(default)]
     pub stp: Option<At<bool>>,
-    /// Its priority in the spanning tree.
+    /// The priority in the spanning tree.
     #[serde(default)]
     #[schemars(range(max = 65535))]
     pub priority: Option<At<u32>>,
 }
 
-/// Which addresses are asked for by DHCP.
+/// The address families that use DHCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DhcpChoice {
     Off,

@@ -12,9 +12,9 @@ use super::nic::NicTable;
 use super::words::{ArchName, BmcKind, MacSource, NodeState, Protocol, Tls};
 use crate::desired::at::{At, FreeTable, Text};
 
-/// A file under `nodes/`: nodes and BMCs, each table many machines by patterns.
+/// A file under `nodes/`: nodes and BMCs, with patterns for many machines per table.
 ///
-/// Each table is read alone, so that a mistake in one hides nothing of the others; this type is what they are together.
+/// Each table is read alone, so that an error in one hides none in the others; this type is all of them together.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct NodesFile {
@@ -24,7 +24,7 @@ pub struct NodesFile {
     /// Management controllers of nodes, chassis, switches and power distribution units.
     #[serde(default)]
     pub bmc: Vec<BmcTable>,
-    /// What holds for single nodes, over what their tables and groups say.
+    /// Values of single nodes, which override their tables and groups.
     #[serde(default)]
     pub set: Vec<SetTable>,
 }
@@ -32,42 +32,42 @@ pub struct NodesFile {
 layered! {
     /// One or many nodes. A bracketed string is a pattern: `nid[0001-0008]` is eight names in this order.
     pub struct NodeTable {
-        /// The name, or a pattern of names; it says how many nodes the table declares.
+        /// The name, or a pattern of names, which determines the number of nodes in the table.
         #[schemars(required)]
         pub name: Option<At<String>>,
-        /// The names of the pattern that are left out, as a node set such as `nid[0007,0012]`: their places are left
+        /// The names of the pattern to leave out, as a node set such as `nid[0007,0012]`; their positions are left
         /// out of all patterns of the table.
         #[serde(default)]
         pub except: Option<At<String>>,
-        /// The place in the machine room, a pattern as long as the name.
+        /// The xname, or a pattern as long as the name.
         #[serde(default)]
         pub xname: Option<At<String>>,
-        /// The node's number, a pattern as long as the name.
+        /// The node number, or a pattern as long as the name.
         #[serde(default)]
         pub nid: Option<At<Text>>,
-        /// The name of the node's BMC, or the BMC itself where it has no other node.
+        /// The name of the node's BMC, or the BMC itself if it has no other node.
         #[serde(default)]
         pub bmc: Option<At<NodeBmc>>,
-        /// Which System of a shared BMC the node is.
+        /// The node's System on a shared BMC.
         #[serde(default)]
         pub system: Option<At<String>>,
-        /// `active` where nobody says; `retired` is refused at boot and never unknown.
+        /// `active` by default; `retired` nodes are refused at boot and are never unknown.
         #[serde(default)]
         pub state: Option<At<NodeState>>,
-        /// The groups that the nodes are in; a set, since the order is that of `layers`.
+        /// The groups of the nodes, in any order; `layers` defines the order.
         #[serde(default)]
         pub groups: Vec<At<String>>,
-        /// The serial number that the machine reports.
+        /// The serial number reported by the machine.
         #[serde(default)]
         pub serial: Option<At<String>>,
-        /// The UUID that the machine reports.
+        /// The UUID reported by the machine.
         #[serde(default)]
         pub uuid: Option<At<String>>,
     }
 }
 
 layered! {
-    /// What holds for some nodes, over what their tables and groups say. Two tables that set one key of a node to
+    /// Values of some nodes, which override their tables and groups. Two tables that set one key of a node to
     /// different values are an error.
     pub struct SetTable {
         /// The nodes, as a node set such as `nid[0007,0012]` or `@gpu`.
@@ -76,14 +76,14 @@ layered! {
         /// The state of these nodes.
         #[serde(default)]
         pub state: Option<At<NodeState>>,
-        /// Further groups that these nodes are in. `unset = ["groups.NAME"]` takes them out of a group.
+        /// Additional groups of these nodes. `unset = ["groups.NAME"]` removes them from a group.
         #[serde(default)]
         pub groups: Vec<At<String>>,
-        /// Why these nodes are different.
+        /// The reason for the difference.
         #[serde(default)]
         pub reason: Option<At<String>>,
-        /// The last day on which the table is needed, such as `2026-12-31`. It holds until it is removed; after that day
-        /// `muster check` and `muster status` warn.
+        /// The last day on which the table is needed, such as `2026-12-31`. It applies until it is removed; after
+        /// that day `muster check` and `muster status` warn.
         #[serde(default)]
         pub until: Option<At<DateText>>,
     }
@@ -93,16 +93,17 @@ layered! {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct BmcTable {
-    /// The name, or a pattern of names; it says how many BMCs the table declares.
+    /// The name, or a pattern of names, which determines the number of BMCs in the table.
     #[schemars(required)]
     pub name: Option<At<String>>,
-    /// The names of the pattern that are left out, as a node set: their places are left out of all patterns of the table.
+    /// The names of the pattern to leave out, as a node set; their positions are left out of all patterns of the
+    /// table.
     #[serde(default)]
     pub except: Option<At<String>>,
-    /// The place in the machine room; the name itself where that is an xname.
+    /// The xname; by default the name, if it is one.
     #[serde(default)]
     pub xname: Option<At<String>>,
-    /// Where the BMC is reached.
+    /// The URL of the BMC.
     #[serde(default)]
     pub url: Option<At<String>>,
     /// The network of its address.
@@ -111,19 +112,19 @@ pub struct BmcTable {
     /// Its MAC address.
     #[serde(default)]
     pub mac: Option<At<String>>,
-    /// Its IP address, where the URL has a name.
+    /// Its IP address, if the URL has a host name.
     #[serde(default)]
     pub ip: Option<At<String>>,
-    /// What it controls; `node` where nobody says.
+    /// The kind of device that it controls; `node` by default.
     #[serde(default)]
     pub kind: Option<At<BmcKind>>,
-    /// What it speaks; `none` is not observable, which is not unknown.
+    /// The protocol; `none` is not observable, which is not unknown.
     #[serde(default)]
     pub protocol: Option<At<Protocol>>,
-    /// The name of the credential that logs in.
+    /// The name of the credential for the login.
     #[serde(default)]
     pub credentials: Option<At<String>>,
-    /// How its certificate is judged.
+    /// How its certificate is verified.
     #[serde(default)]
     pub tls: Option<At<Tls>>,
     /// The SHA-256 fingerprint of its certificate, for `tls = "pin"`.
@@ -137,7 +138,7 @@ pub struct BmcTable {
 pub enum NodeBmc {
     /// The name of a `[[bmc]]`.
     Named(String),
-    /// A BMC that has this one node; it bears the node's name.
+    /// A BMC with this node only; it has the node's name.
     Inline(Box<InlineBmc>),
 }
 
@@ -160,11 +161,11 @@ impl<'de> Deserialize<'de> for NodeBmc {
     }
 }
 
-/// A BMC that has one node; it bears the node's name.
+/// A BMC with one node only; it has the node's name.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct InlineBmc {
-    /// Where the BMC is reached.
+    /// The URL of the BMC.
     #[serde(default)]
     pub url: Option<At<String>>,
     /// The network of its address.
@@ -173,13 +174,13 @@ pub struct InlineBmc {
     /// Its MAC address.
     #[serde(default)]
     pub mac: Option<At<String>>,
-    /// What it speaks; `none` is not observable, which is not unknown.
+    /// The protocol; `none` is not observable, which is not unknown.
     #[serde(default)]
     pub protocol: Option<At<Protocol>>,
-    /// The name of the credential that logs in.
+    /// The name of the credential for the login.
     #[serde(default)]
     pub credentials: Option<At<String>>,
-    /// How its certificate is judged.
+    /// How its certificate is verified.
     #[serde(default)]
     pub tls: Option<At<Tls>>,
     /// The SHA-256 fingerprint of its certificate, for `tls = "pin"`.

@@ -8,14 +8,14 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 use crate::desired::at::At;
 
-/// `policy.toml`: how what is wished is held against what is seen, and which changes wait until somebody allows them.
+/// `policy.toml`: how drift is judged, and which changes wait for permission.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct PolicyFile {
     /// How drift is judged.
     #[serde(default)]
     pub drift: Option<At<PolicyDrift>>,
-    /// Which changes wait until somebody allows them.
+    /// The changes that wait for permission.
     #[serde(default)]
     pub guard: Option<At<PolicyGuard>>,
 }
@@ -24,56 +24,58 @@ pub struct PolicyFile {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct PolicyDrift {
-    /// How many surveys one after another must show a difference before it counts; 1 where nobody says.
+    /// The number of consecutive surveys that must observe a difference before it counts; 1 by default.
     #[serde(default)]
     #[schemars(range(min = 1, max = 4))]
     pub confirm: Option<At<u8>>,
-    /// What makes `muster drift` fail, each as for `--fail-on`: `"drift"`, `"unknown>1%"`, `"pending>5"`, `"stale>24h"`.
+    /// The conditions that make `muster drift` fail, as for `--fail-on`: `"drift"`, `"unknown>1%"`, `"pending>5"`,
+    /// `"stale>24h"`.
     #[serde(default)]
     pub fail_on: Option<Vec<At<String>>>,
-    /// The age from which what was seen counts as stale, such as `"24h"`.
+    /// The age from which observations count as stale, such as `"24h"`.
     #[serde(default)]
     pub stale_after: Option<At<String>>,
 }
 
-/// Guard rails: what a change may do without being allowed.
+/// Guard rails: limits for changes without permission.
 ///
-/// They count before a change and after it: one that takes a rail away is still judged by it, and only the next one is
-/// not. So guard this file itself, by the rules of the forge for who must approve it.
+/// They apply before and after a change: a change that removes a rail is still judged by it, and only the next one is
+/// not. Protect this file itself, with the approval rules of the forge.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct PolicyGuard {
-    /// At most so many nodes may differ in anything, those that come or go among them.
+    /// The number of nodes that may change in any way, including added and removed ones.
     #[serde(default)]
     pub max_nodes: Option<At<u32>>,
-    /// At most such a share of the nodes before the change may differ in anything, in percent.
+    /// The same, as a percentage of the nodes before the change.
     #[serde(default)]
     #[schemars(range(min = 0, max = 100))]
     pub max_percent: Option<At<u8>>,
-    /// At most so many nodes may be removed. A node that becomes retired counts, and so does a renamed one that boots
-    /// something else than before; one that only has another name does not.
+    /// The number of nodes that may be removed. A node that becomes retired counts, and so does a renamed one that
+    /// boots something else; one that only has another name does not.
     #[serde(default)]
     pub max_removals: Option<At<u32>>,
-    /// Whether a group may not lose its last node, or the last one that is not retired. A group whose very nodes are in a
-    /// new group, with nothing else changed for them, has another name only.
+    /// Whether to guard against a group losing its last node, or the last one that is not retired. A group whose
+    /// nodes are all in a new group, with no other change for them, is only renamed.
     #[serde(default)]
     pub emptied: Option<At<bool>>,
-    /// Whether no machine may come to boot by an installer: `true` for boot configurations of kind `install`, or a list of
-    /// others that wipe disks, such as `["reinstall"]`. Each MAC address, UUID, serial number and name of before is asked what
-    /// it would boot now, as an unknown machine if no node has it any more. A boot configuration that boots the same kernel
-    /// and initial RAM disks as an installer of before or now counts as one, unless parameters tell them apart.
+    /// Whether to guard against a machine newly booting an installer: `true` for boot configurations of kind
+    /// `install`, or a list of others that wipe disks, such as `["reinstall"]`. For each MAC address, UUID, serial
+    /// number and name of before, the new boot is determined, as an unknown machine if no node has it any more. A
+    /// boot configuration with the kernel and initial RAM disks of an installer counts as one, unless its parameters
+    /// differ.
     #[serde(default)]
     pub install: Option<At<InstallRail>>,
-    /// Whether no BMC account may go where none went before: to a new address, under another credential name, or by
+    /// Whether to guard against sending a BMC account to a new address, under another credential name, or with
     /// another TLS mode.
     #[serde(default)]
     pub accounts: Option<At<bool>>,
-    /// The digests of changes that may be made all the same, as `muster diff` prints them.
+    /// The digests of permitted changes, as `muster diff` prints them.
     #[serde(default)]
     pub allow: Option<Vec<At<String>>>,
 }
 
-/// Which boots are installers: those of kind `install` alone or none, or others by name too.
+/// The boot configurations that are installers: those of kind `install` or none, or others by name too.
 #[derive(Debug, Clone, PartialEq)]
 pub enum InstallRail {
     OfKind(bool),

@@ -27,19 +27,19 @@ macro_rules! words {
 words! {
     /// A processor architecture, as the Linux kernel names it.
     ArchName { X86_64 = "x86_64", Aarch64 = "aarch64" }
-    /// Where MAC addresses come from: git alone, or the first trusted survey of the BMC.
+    /// The source of MAC addresses: git only, or the first trusted survey of the BMC.
     MacSource { Declared = "declared", FromBmc = "from-bmc" }
-    /// What is to become of a node.
+    /// The state of a node.
     NodeState { Active = "active", Maintenance = "maintenance", Spare = "spare", Retired = "retired" }
-    /// What a BMC controls.
+    /// The kind of device that a BMC controls.
     BmcKind { Node = "node", Chassis = "chassis", Switch = "switch", Pdu = "pdu" }
-    /// What a BMC speaks.
+    /// The protocol of a BMC.
     Protocol { Redfish = "redfish", None = "none" }
-    /// How a BMC's certificate is judged.
+    /// How the certificate of a BMC is verified.
     Tls { Verify = "verify", Pin = "pin", Insecure = "insecure" }
-    /// What an interface is.
+    /// The kind of an interface.
     NicKind { Ethernet = "ethernet", Infiniband = "infiniband", Bond = "bond", Vlan = "vlan", Bridge = "bridge" }
-    /// How the members of a bond share the work.
+    /// The mode of a bond.
     BondMode {
         BalanceRr = "balance-rr",
         ActiveBackup = "active-backup",
@@ -49,9 +49,9 @@ words! {
         BalanceTlb = "balance-tlb",
         BalanceAlb = "balance-alb",
     }
-    /// How often the partners of a bond speak by LACP.
+    /// The LACP rate of a bond.
     LacpRate { Slow = "slow", Fast = "fast" }
-    /// What of a packet chooses the member of a bond that it leaves by.
+    /// The fields of a packet that select the member of a bond.
     HashPolicy {
         Layer2 = "layer2",
         Layer23 = "layer2+3",
@@ -59,19 +59,19 @@ words! {
         Encap23 = "encap2+3",
         Encap34 = "encap3+4",
     }
-    /// Whose MAC address a bond has after a change of members.
+    /// The member whose MAC address a bond has after a failover.
     FailOverMac { None = "none", Active = "active", Follow = "follow" }
-    /// How a bond chooses one of several groups of links.
+    /// How a bond selects one of several link aggregation groups.
     AdSelect { Stable = "stable", Bandwidth = "bandwidth", Count = "count" }
-    /// How IP travels over InfiniBand.
+    /// The IPoIB mode.
     IpoibMode { Datagram = "datagram", Connected = "connected" }
-    /// What a boot configuration does.
+    /// The kind of a boot configuration.
     BootKind { Live = "live", Local = "local", Install = "install" }
     /// A power state.
     Power { On = "on", Off = "off" }
-    /// How long a boot override lasts (DSP0268, BootSourceOverrideEnabled).
+    /// The duration of a boot override (DSP0268, BootSourceOverrideEnabled).
     BootOverride { Disabled = "Disabled", Once = "Once", Continuous = "Continuous" }
-    /// What a boot override boots from (DSP0268, BootSource).
+    /// The target of a boot override (DSP0268, BootSource).
     BootTarget {
         None = "None",
         Pxe = "Pxe",
@@ -90,7 +90,7 @@ words! {
         UefiBootNext = "UefiBootNext",
         Recovery = "Recovery",
     }
-    /// How a boot override boots (DSP0268, BootSourceOverrideMode).
+    /// The mode of a boot override (DSP0268, BootSourceOverrideMode).
     BootMode { Uefi = "UEFI", Legacy = "Legacy" }
 }
 

@@ -17,7 +17,7 @@ pub struct Tally {
     pub current: u64,
     /// Nodes that run another.
     pub stale: u64,
-    /// Nodes of which that cannot be told.
+    /// Nodes for which it is not known.
     pub unknown: u64,
     /// Nodes that git gives nothing to boot.
     pub idle: u64,
