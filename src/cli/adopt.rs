@@ -21,16 +21,17 @@ use crate::report;
 use crate::roll;
 use crate::snapshot::{self, Snapshot};
 
-/// Declare what was seen and is not declared: new machines, and parts that were replaced
+/// Declare new machines and replaced parts
 ///
-/// Prints what it would add to the wishes as a diff, or writes it into the files with --write; committing is yours. New
-/// machines get names, patterns where addresses are regular, and rows in a facts file; a replaced mainboard or network
-/// card changes the one value that states the old one. What cannot be told for sure is said on stderr and left alone.
-/// What would not check, or would differ from what was seen, is not written. Exit code: 0 nothing to adopt, or written;
-/// 1 there is something to adopt and it was only printed; 2 trouble.
+/// Prints the edits of the cluster repository as a diff, or writes the files with --write; you commit them. New
+/// machines get names, patterns if addresses are regular, and rows in a facts file. For a replaced mainboard or
+/// network card, the one value that declares the old one is changed. Uncertain cases are reported on stderr and left
+/// alone. Edits that would fail the checks, or differ from the observations, are not written.
+///
+/// Exit codes: 0 nothing to adopt, or written, 1 there is something to adopt and it was only printed, 2 trouble.
 #[derive(Debug, Args)]
 pub struct Adopt {
-    /// Follow replaced parts of these nodes only: a name, or a node set such as 'nid[0001-0008]' or '@compute'
+    /// Only handle replaced parts of these nodes: a name, or a node set such as 'nid[0001-0008]' or '@compute'
     #[arg(conflicts_with = "new")]
     nodes: Option<String>,
     #[command(flatten)]
@@ -39,35 +40,35 @@ pub struct Adopt {
     hosted: Hosted,
     #[command(flatten)]
     seen: Seen,
-    /// Declare new machines only, and follow no replaced parts
+    /// Only declare new machines, and ignore replaced parts
     #[arg(long)]
     new: bool,
-    /// Call the new nodes so: a pattern such as 'nid[0101-0108]', in the order of their BMCs' addresses
+    /// The names of the new nodes: a pattern such as 'nid[0101-0108]', in the order of their BMCs' addresses
     #[arg(long, value_name = "PATTERN")]
     name: Option<String>,
-    /// Give the new nodes these addresses on the interface that they boot from: a pattern such as '10.1.0.[101-108]', in the
-    /// order of their names
+    /// The addresses of the new nodes on their boot interface: a pattern such as '10.1.0.[101-108]', in the order of
+    /// their names
     #[arg(long, value_name = "PATTERN")]
     ip: Option<String>,
     /// Put the new nodes into these groups
     #[arg(long, value_name = "GROUPS", value_delimiter = ',')]
     groups: Vec<String>,
-    /// Also wish what was seen of the new machines: memory, processors, accelerators, drives, BIOS version
+    /// Also declare the observed memory, processors, accelerators, drives and BIOS version of new machines
     #[arg(long)]
     expect: bool,
-    /// Add new tables to this file; their facts go beside it
+    /// Add new tables to this file; their facts file is next to it
     #[arg(long, value_name = "FILE", default_value = INTO)]
     into: String,
     /// Also declare the addresses that BMCs reported for nodes with macs = "from-bmc"
     #[arg(long)]
     macs: bool,
-    /// Say which address an interface of the one selected node has now, such as eth0=02:00:00:00:00:01
+    /// The current address of an interface of the one selected node, such as eth0=02:00:00:00:00:01
     #[arg(long, value_name = "NIC=MAC", value_parser = nic, requires = "nodes")]
     nic: Vec<(String, MacAddr)>,
-    /// Write the files instead of printing what would change
+    /// Write the files instead of printing the changes
     #[arg(long, conflicts_with = "rev")]
     write: bool,
-    /// Print text or JSON
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

@@ -16,25 +16,27 @@ use crate::snapshot::Snapshot;
 use crate::view::FindingList;
 use crate::{change, desired, report, snapshot};
 
-/// Load and validate a folder of wishes or a commit, and tell all that is wrong
+/// Check a cluster repository and report every error
 ///
 /// Builds everything that `muster serve` would send and drops it, so templates, scripts and line lengths are checked
-/// too. With --base, the guard rails of policy.toml judge what merging into that commit would change, as `muster diff`
-/// tells it. Exit codes: 0 nothing is wrong (warnings do not count), 1 there are errors, 2 the wishes could not be read or
-/// merged, 3 nothing is wrong, but the base does not check and so no guard rail could judge.
+/// too. With --base, the guard rails of policy.toml judge the effect of merging into that commit, as `muster diff`
+/// shows it.
+///
+/// Exit codes: 0 no errors (warnings do not count), 1 errors, 2 the files cannot be read or merged, 3 no errors, but
+/// the base fails its checks, so no guard rail could judge.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// The folder of wishes; the same as --repo
+    /// The folder of the cluster repository; the same as --repo
     dir: Option<PathBuf>,
     #[command(flatten)]
     source: Source,
-    /// Judge by the guard rails what merging into this commit, branch or tag would change
+    /// Apply the guard rails to the effect of merging into this commit, branch or tag
     #[arg(long, value_name = "REV")]
     base: Option<String>,
-    /// Print findings as text, as JSON (schemas/findings.schema.json), or as annotations of GitHub Actions
+    /// The output format: text, JSON (schemas/findings.schema.json), or annotations of GitHub Actions
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Count warnings as errors
+    /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
 }

@@ -5,10 +5,10 @@ use clap_complete::{Shell, generate};
 
 use super::{Failure, Muster, Outcome, output};
 
-/// Print what a shell needs to complete commands and options
+/// Print shell completions
 ///
-/// bash: `muster completions bash >/usr/share/bash-completion/completions/muster`; zsh: a file `_muster` in a folder of
-/// `$fpath`; fish: `muster completions fish >~/.config/fish/completions/muster.fish`.
+/// bash: `muster completions bash >/usr/share/bash-completion/completions/muster`; zsh: a file `_muster` in a folder
+/// of `$fpath`; fish: `muster completions fish >~/.config/fish/completions/muster.fish`.
 #[derive(Debug, Args)]
 pub struct Completions {
     /// The shell

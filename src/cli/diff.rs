@@ -12,36 +12,37 @@ use crate::change::{self, Change};
 use crate::report::ChangeReport;
 use crate::snapshot::Snapshot;
 
-/// Show what a change means for machines: their boot scripts, their cloud-init, and what is wished of them
+/// Show the effect of a change on machines: boot scripts, cloud-init and desired state
 ///
-/// With no HEAD, the files as they stand (committed or not) are merged into BASE in memory, and BASE is compared with
-/// what that yields; in a bare repository, HEAD is. With both, exactly these two commits are compared. Equal changes are
-/// told once, under the set of their nodes. Guard rails of policy.toml that the change breaks are told with what to allow;
-/// `muster check --base`, a hook and a server enforce them. Exit codes: 0 no machine changes, 1 some do, 2 trouble: a side
-/// that does not check, or a merge with conflicts.
+/// Without HEAD, the files in the work tree (committed or not) are merged into BASE in memory, and BASE is compared
+/// with the result; in a bare repository, HEAD is merged. With both, exactly these two commits are compared. Equal
+/// changes are listed once, under the set of their nodes. Violated guard rails of policy.toml are listed with the
+/// digests to allow; `muster check --base`, the push hook and the server enforce them.
+///
+/// Exit codes: 0 no machine changes, 1 some do, 2 a side fails its checks, or the merge has conflicts.
 #[derive(Debug, Args)]
 pub struct Diff {
     /// The commit, branch or tag to compare with [default: origin/HEAD, else this branch's upstream, else main]
     base: Option<String>,
-    /// Compare with this commit, as it is, instead of with the files as they stand, merged
+    /// Compare with exactly this commit instead of the merged work tree
     head: Option<String>,
-    /// Show what this one commit, branch or tag changed: compare it with its first parent
+    /// Show the effect of this commit, branch or tag, compared with its first parent
     #[arg(long, value_name = "REV", conflicts_with_all = ["base", "head"])]
     rev: Option<String>,
-    /// The repository of wishes
+    /// The cluster repository
     #[arg(long, value_name = "DIR", env = "MUSTER_REPO", default_value = ".")]
     repo: PathBuf,
     /// The folder of the cluster inside the repository
     #[arg(long, value_name = "DIR", env = "MUSTER_PATH", default_value = "")]
     path: String,
-    /// Compare these nodes only: a name, or a node set such as 'nid[0001-0008]' or '@compute', by either side
+    /// Compare only these nodes of either side: a name, or a node set such as 'nid[0001-0008]' or '@compute'
     #[arg(long, value_name = "NODESET")]
     nodes: Option<String>,
-    /// Say of each change only whom it concerns and what it touches
+    /// Show only the nodes and the kind of each change
     #[arg(long, conflicts_with = "format")]
     stat: bool,
-    /// Print text, JSON (schemas/diff.schema.json), Markdown for a comment on a pull request, or annotations of GitHub
-    /// Actions
+    /// The output format: text, JSON (schemas/diff.schema.json), Markdown for a comment on a pull request, or
+    /// annotations of GitHub Actions
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

@@ -19,13 +19,15 @@ use crate::report::{self, DriftReport, Format};
 use crate::roll;
 use crate::snapshot::Snapshot;
 
-/// Compare machines as they are with machines as they are wished
+/// Compare observed machines with the desired state
 ///
-/// What was seen comes from the store that `muster discover` and `muster serve` write, from a running server, or from an
-/// exported file; no BMC is asked. Exit code: 0 as wished, 1 drift, 2 trouble, 3 no drift but something is unknown.
+/// The observations come from the store that `muster discover` and `muster serve` write, from a running server, or
+/// from an exported file; no BMC is contacted.
+///
+/// Exit codes: 0 as desired, 1 drift, 2 trouble, 3 no drift, but something is unknown.
 #[derive(Debug, Args)]
 pub struct Drift {
-    /// Compare these nodes only: a name, or a node set such as 'nid[0001-0008]' or '@compute'
+    /// Compare only these nodes: a name, or a node set such as 'nid[0001-0008]' or '@compute'
     nodes: Option<String>,
     #[command(flatten)]
     source: Source,
@@ -33,19 +35,19 @@ pub struct Drift {
     hosted: Hosted,
     #[command(flatten)]
     seen: Seen,
-    /// Compare as at this time, such as 2026-11-23T03:00:00Z, instead of now
+    /// Compare as of this time, such as 2026-11-23T03:00:00Z, instead of now
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
-    /// How many surveys must show a difference before it counts [default: policy.toml's, else 1]
+    /// The number of surveys that must observe a difference before it counts [default: that of policy.toml, else 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4))]
     confirm: Option<u32>,
-    /// What makes the exit code other than 0: drift, unknown>1%, pending, settling, stale>24h, undeclared
+    /// The conditions for an exit code other than 0: drift, unknown>1%, pending, settling, stale>24h, undeclared
     #[arg(long, value_name = "CONDITIONS", value_delimiter = ',', value_parser = FailOn::parse)]
     fail_on: Vec<FailOn>,
-    /// What to print on stdout: text, json, markdown, junit, sarif or github
+    /// The format on stdout: text, json, markdown, junit, sarif or github
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
-    /// Also write a report to a file, such as sarif=drift.sarif; may be given several times
+    /// Also write a report to a file, such as sarif=drift.sarif; may be repeated
     #[arg(long, value_name = "FORMAT=FILE", value_parser = output)]
     output: Vec<(Format, PathBuf)>,
     #[command(flatten)]
@@ -55,16 +57,16 @@ pub struct Drift {
 /// The options that turn drift into exceptions.
 #[derive(Debug, Args)]
 struct Exceptions {
-    /// Write an exception for all drift of nodes to this new file of the work tree, under exceptions/
+    /// Write an exception for all drift of nodes to this new file under exceptions/
     #[arg(long, value_name = "NAME", requires = "owner", requires = "expires")]
     write_exceptions: Option<String>,
-    /// Who answers for the exceptions
+    /// The owner of the exceptions
     #[arg(long, value_name = "WHO", requires = "write_exceptions")]
     owner: Option<String>,
-    /// The last day on which they hold
+    /// The last day of the exceptions
     #[arg(long, value_name = "DATE", requires = "write_exceptions")]
     expires: Option<Date>,
-    /// Why the differences are borne
+    /// The reason for the exceptions
     #[arg(long, value_name = "WHY", requires = "write_exceptions")]
     reason: Option<String>,
 }

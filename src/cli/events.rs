@@ -30,30 +30,30 @@ const SILENCE: Duration = Duration::from_secs(60);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// Tell what became of commits: seen, accepted, held or refused and why, and which nodes booted by them
+/// List the history of commits: seen, accepted, held or refused with the reason, and the nodes that booted them
 ///
-/// A running server remembers the last 10,000 events. Without options the newest 20 are told; with --since or --revision all
-/// that match, the oldest first. With --follow it goes on as things happen, over restarts of the server. As JSON each event
-/// is one line.
+/// A running server keeps the last 10,000 events. By default the newest 20 are printed; with --since or --revision
+/// all that match, oldest first. With --follow, events are printed as they happen, across restarts of the server. As
+/// JSON, each event is one line.
 ///
-/// Exit codes: 0 all is told, 2 no server answers.
+/// Exit codes: 0 all events are printed, 2 no server answers.
 #[derive(Debug, Args)]
 pub struct Events {
     #[command(flatten)]
     hosted: Hosted,
-    /// Go on, and tell what happens as it does
+    /// Continue, and print events as they happen
     #[arg(long, short)]
     follow: bool,
     /// Only events of this commit: its id, or the first digits of it
     #[arg(long, value_name = "REV", value_parser = digits)]
     revision: Option<String>,
-    /// Only what happened since: 30m, 2h, 7d ago, or a time such as 2026-11-23T03:00:00Z
+    /// Only events since this time: 30m, 2h or 7d ago, or a time such as 2026-11-23T03:00:00Z
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<String>,
     /// Only the newest N
     #[arg(short = 'n', value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
     newest: Option<u16>,
-    /// Print text or JSON
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

@@ -14,20 +14,20 @@ use crate::observed::{BmcRecord, Observed};
 use crate::roll;
 use crate::settings::Given;
 
-/// Forget what surveys saw of BMCs: of ones that are gone, or that were surveyed by the wrong address
+/// Delete the observations of BMCs that are gone, or that were surveyed at a wrong address
 ///
-/// Prints what it forgets, and asks nothing; a running server that holds the store does it. A BMC that git declares is seen
-/// again by the next survey. Records of BMCs that git does not declare any more count for nothing even if they are kept.
-/// Which credentials a BMC refused, and which MAC addresses its nodes claimed, is not forgotten.
+/// Prints the deleted observations and does not ask for confirmation. A running server that has the store open does
+/// it. The next survey observes a declared BMC again. Observations of BMCs that git no longer declares do not count
+/// even if they are kept. Rejected credentials and claimed MAC addresses are not deleted.
 ///
-/// Exit codes: 0 all of them are forgotten, 2 nothing is: a name of which nothing is remembered, or another trouble.
+/// Exit codes: 0 all are deleted, 2 none is: a name without observations, or another problem.
 #[derive(Debug, Args)]
 pub struct Forget {
-    /// The BMCs: a name, a set such as 'x1000c0s[0-3]b0', or the address by which an undeclared one was surveyed
+    /// The BMCs: a name, a set such as 'x1000c0s[0-3]b0', or the address at which an undeclared one was surveyed
     bmcs: String,
     #[command(flatten)]
     hosted: Hosted,
-    /// Ask this server instead of the store: unix:PATH, http://IP:PORT or IP:PORT
+    /// Use this server instead of the store: unix:PATH, http://IP:PORT or IP:PORT
     #[arg(long, value_name = "URL", env = "MUSTER_SERVER")]
     server: Option<String>,
 }

@@ -12,13 +12,13 @@ use crate::settings::{Given, Settings, SettingsError};
 /// Where this host's settings are, and how to find a running server.
 #[derive(Debug, Args)]
 pub struct Hosted {
-    /// This host's settings file; flags and variables win over it
+    /// The settings file of this host; flags and variables override it
     #[arg(long, value_name = "FILE", env = "MUSTER_CONFIG")]
     config: Option<PathBuf>,
-    /// The file in which the server remembers what it saw [default: muster.redb]
+    /// The store of the server [default: muster.redb]
     #[arg(long, value_name = "FILE", env = "MUSTER_STORE")]
     store: Option<PathBuf>,
-    /// The status listener: unix:PATH, or IP:PORT on loopback [default: a socket beside the store]
+    /// The API listener: unix:PATH, or IP:PORT on loopback [default: a socket next to the store]
     #[arg(long, value_name = "ADDR", env = "MUSTER_API")]
     api: Option<String>,
 }

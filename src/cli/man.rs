@@ -8,7 +8,7 @@ use clap_mangen::Man as Page;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use super::hosted::Hosted;
-use super::{Failure, Muster, Outcome, output};
+use super::{Failure, Muster, Outcome, output, reference};
 use crate::model::text::plural;
 use crate::settings::Given;
 
@@ -21,6 +21,9 @@ pub struct Man {
     /// Write all pages into this folder: muster.1, muster-serve.1, ..., muster.toml.5
     #[arg(long, value_name = "DIR")]
     write: Option<PathBuf>,
+    /// Print the reference of all commands as Markdown, for docs/commands.md
+    #[arg(long, hide = true, conflicts_with_all = ["write", "name"])]
+    markdown: bool,
     /// Print the page of this command, such as `serve`, or of the settings file, `toml`
     #[arg(conflicts_with = "write")]
     name: Option<String>,
@@ -29,6 +32,10 @@ pub struct Man {
 impl Man {
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
+        if self.markdown {
+            output::stdout().generated(reference::page(&built()).as_bytes())?;
+            return Ok(Outcome::AsWished);
+        }
         if let Some(folder) = &self.write {
             let fault = |error: io::Error| Failure::new(format!("{}: cannot be written: {error}", folder.display()));
             std::fs::create_dir_all(folder).map_err(fault)?;
@@ -61,8 +68,7 @@ fn called(file: &str) -> &str {
 ///
 /// They bear no date: the same version gives the same bytes.
 fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
-    let mut root = Muster::command().disable_help_subcommand(true);
-    root.build();
+    let root = built();
     let mut all = vec![("muster.1".to_owned(), page("muster", &root)?)];
     for command in root.get_subcommands() {
         let name = format!("muster-{}", command.get_name());
@@ -70,6 +76,13 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     }
     all.push(("muster.toml.5".to_owned(), settings()?));
     Ok(all)
+}
+
+/// Returns the whole command line, whose parts know their full names.
+fn built() -> Command {
+    let mut root = Muster::command().disable_help_subcommand(true);
+    root.build();
+    root
 }
 
 fn page(name: &str, command: &Command) -> io::Result<Vec<u8>> {

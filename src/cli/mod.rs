@@ -26,6 +26,7 @@ mod man;
 mod observations;
 mod output;
 mod pin;
+mod reference;
 mod schema;
 mod serve;
 mod settings;
@@ -44,7 +45,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use failure::Failure;
 
-/// Keep a cluster as its git repository says: check it, show it, boot it.
+/// Boot a cluster from its git repository, and find the machines that differ from it
 #[derive(Debug, Parser)]
 #[command(name = "muster", version, max_term_width = 100, propagate_version = true)]
 struct Muster {

@@ -16,10 +16,10 @@ use crate::view::{API_VERSION, ObservedFile};
 /// The options that say where observations are read.
 #[derive(Debug, Args)]
 pub struct Seen {
-    /// Read what was seen from a file that `muster discover --export` wrote
+    /// Read the observations from a file that `muster discover --export` wrote
     #[arg(long, value_name = "FILE", conflicts_with = "server")]
     observed: Option<PathBuf>,
-    /// Ask a running server: unix:PATH, http://IP:PORT or IP:PORT
+    /// Use a running server: unix:PATH, http://IP:PORT or IP:PORT
     #[arg(long, value_name = "URL", env = "MUSTER_SERVER")]
     server: Option<String>,
 }

@@ -13,19 +13,19 @@ use crate::view::{Ordered, PinOrder, RewindOrder, UnpinOrder};
 /// The longest pin that ends by itself; one that is to last longer says so by `forever`.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
-/// Serve one commit in place of the newest, for a time
+/// Serve one commit instead of the newest, for some time
 ///
-/// The server goes on to follow the branch and to judge its commits, and
-/// takes the newest when the pin ends: after --until, or by `muster unpin`.
-/// A commit that does not check is not pinned. A pin survives a restart, and
-/// `muster status` tells of it, with exit code 1.
+/// The server continues to follow the branch and to judge its commits, and
+/// serves the newest when the pin ends: after --until, or by `muster unpin`.
+/// A commit that fails its checks is not pinned. A pin survives a restart, and
+/// `muster status` shows it, with exit code 1.
 ///
-/// With the git host away, push to the server's mirror and pin what you pushed:
+/// If the git host is down, push to the server's mirror and pin that commit:
 ///
 ///   git push /var/lib/muster/muster.mirror.git HEAD:refs/heads/break-glass
 ///   muster pin break-glass --reason 'git is down, and the new kernel panics'
 ///
-/// Exit codes: 0 it is served, 2 it is not, or no server answers.
+/// Exit codes: 0 it is in service, 2 it is not, or no server answers.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Pin {
@@ -33,18 +33,18 @@ pub struct Pin {
     hosted: Hosted,
     /// The commit: a branch, a tag, an id or its first digits, or an expression such as main~3
     rev: String,
-    /// For how long: 30m, 8h, 2d, or `forever`, which is until `muster unpin`
+    /// The duration: 30m, 8h, 2d, or `forever`, which means until `muster unpin`
     #[arg(long, value_name = "TIME", default_value = "8h", value_parser = until)]
     until: Until,
-    /// Why, for whoever reads `muster status`
+    /// The reason, shown by `muster status`
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
-    /// Pin it though it lacks the signature that --require-signed asks for
+    /// Pin it without the signature that --require-signed demands
     #[arg(long)]
     unsigned: bool,
 }
 
-/// Follow the branch again: end what `muster pin` began
+/// Follow the branch again after `muster pin`
 ///
 /// Exit codes: 0 the branch is followed, 2 nothing is pinned, or no server answers.
 #[derive(Debug, Args)]
@@ -53,17 +53,17 @@ pub struct Unpin {
     hosted: Hosted,
 }
 
-/// Let the branch go back to a commit, or to another history, where commits must be signed
+/// Let the branch go back to a commit, or to another history, if commits must be signed
 ///
-/// With --require-signed, a commit that does not come after the newest that was taken is refused: it may be a replay of an
-/// old one. Where the branch was rewound on purpose, name the commit at which it stands; it must be signed too.
+/// With --require-signed, a commit that does not follow the newest accepted one is refused, because it may be a
+/// replay of an old one. If the branch was rewound on purpose, name its current commit; it must be signed too.
 ///
-/// Exit codes: 0 it may, 2 it may not, or no server answers.
+/// Exit codes: 0 it is allowed, 2 it is not, or no server answers.
 #[derive(Debug, Args)]
 pub struct AllowRewind {
     #[command(flatten)]
     hosted: Hosted,
-    /// The commit at which the branch may stand: an id or its first digits
+    /// The current commit of the branch: an id or its first digits
     rev: String,
 }
 

@@ -10,13 +10,13 @@ use crate::model::text::plural;
 use crate::settings::Given;
 use crate::view::{BootsView, DiffView, DriftView, EventView, FindingList, LogView, ObservedFile};
 
-/// Print the JSON schemas of the files of wishes and of reports, or write them where editors find them
+/// Print the JSON schemas of the cluster repository and of reports, or write them for editors
 ///
-/// A file that begins with `#:schema ../schemas/NAME.schema.json` gets completion and errors in editors that know TOML
-/// schemas (Tombi, Even Better TOML).
+/// A file that begins with `#:schema ../schemas/NAME.schema.json` gets completion and errors in editors that know
+/// TOML schemas (Tombi, Even Better TOML).
 #[derive(Debug, Args)]
 pub struct Schema {
-    /// Write the schemas into the folder `schemas` of this repository of wishes
+    /// Write the schemas into the folder `schemas` of this cluster repository
     #[arg(long, value_name = "DIR")]
     write: Option<PathBuf>,
     /// Print only this schema, such as `cluster`

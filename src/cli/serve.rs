@@ -7,11 +7,12 @@ use super::{Failure, Outcome, log_format};
 use crate::reconcile;
 use crate::settings::{Given, log_filter};
 
-/// Follow a repository of wishes and boot its nodes
+/// Follow a cluster repository and boot its nodes
 ///
-/// Every commit that checks is served at once; one that does not is refused, and the last good one stays. The log goes
-/// to stderr, as text on a terminal and as JSON otherwise. Exit codes: 0 if it ended because SIGTERM or SIGINT said so, 2 for
-/// any other reason.
+/// A commit that passes its checks is served at once; one that fails is refused, and the last good one stays in
+/// service. The log goes to stderr, as text on a terminal and as JSON otherwise.
+///
+/// Exit codes: 0 if SIGTERM or SIGINT ended it, 2 otherwise.
 #[derive(Debug, Args)]
 pub struct Serve {
     #[command(flatten)]

@@ -7,17 +7,19 @@ use super::{Failure, Format, Outcome, output};
 use crate::desired::advertise_fault;
 use crate::settings::Given;
 
-/// Show what flags, variables and the settings file come to on this host
+/// Print the settings of this host, from flags, variables and the settings file
 ///
-/// Takes the flags of `muster serve`. What nobody says is left out, and is as `muster serve --help` says. What is printed as
-/// text is a settings file. Exit codes: 0 the settings can be used, 2 they cannot.
+/// Takes the flags of `muster serve`. Unset settings are omitted and have the defaults of `muster serve --help`. The
+/// text output is a settings file.
+///
+/// Exit codes: 0 the settings can be used, 2 they cannot.
 #[derive(Debug, Args)]
 pub struct Settings {
     #[command(flatten)]
     hosted: Hosted,
     #[command(flatten)]
     given: Given,
-    /// Print a settings file or JSON
+    /// The output format: a settings file or JSON
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

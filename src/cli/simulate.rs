@@ -18,68 +18,69 @@ use crate::simulate::{
 };
 use crate::snapshot::{self, Snapshot};
 
-/// Simulate the BMCs of a repository of wishes, each on a loopback address of its own
+/// Simulate the BMCs of a cluster repository, each on a loopback address of its own
 ///
-/// Every machine is as the wishes say, but for what --drift plants. The BMCs keep state: power, POST, staged BIOS
-/// settings, sessions. They run until this command is told to end, and nobody outside of this host reaches them.
+/// Every machine matches the desired state except for the differences that --drift plants. The BMCs keep state:
+/// power, POST, staged BIOS settings, sessions. They run until the command is stopped, and are reachable from this
+/// host only.
 #[derive(Debug, Args)]
 pub struct Simulate {
-    /// The folder of wishes; the same as --repo
+    /// The folder of the cluster repository; the same as --repo
     dir: Option<PathBuf>,
     #[command(flatten)]
     source: Source,
-    /// Make wishes for so many nodes, in the place of a repository's
+    /// Generate a cluster repository with this many nodes instead of reading one
     #[arg(long, value_name = "N", conflicts_with = "dir")]
     nodes: Option<usize>,
-    /// Write the wishes of --nodes into this folder
+    /// Write the cluster repository of --nodes into this folder
     #[arg(long, value_name = "DIR", requires = "nodes")]
     wishes_out: Option<PathBuf>,
-    /// Which models there are, with weights: generic=70,idrac=10,ilo=10,ami=5,cray=5
+    /// The models, with weights: generic=70,idrac=10,ilo=10,ami=5,cray=5
     #[arg(long, value_name = "MIX", default_value = "generic=1")]
     models: Mix,
-    /// Give every BMC this quirk, beside those of its model; may be repeated
+    /// Give every BMC this quirk, in addition to those of its model; may be repeated
     #[arg(long, value_name = "NAME", value_parser = quirk)]
     quirk: Vec<Quirk>,
-    /// The port of all BMCs, as 127.0.0.1:PORT; 0 takes any
+    /// The port of all BMCs, as 127.0.0.1:PORT; 0 selects any
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Speak HTTPS, with certificates of a CA made for this run
+    /// Use HTTPS, with certificates of a CA made for this run
     #[arg(long)]
     tls: bool,
-    /// What serials, models, faults and differences are drawn from
+    /// The seed for serials, models, faults and differences
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
-    /// Plant so many differences in what the wishes state
+    /// Plant this many differences from the desired state
     #[arg(long, value_name = "N", default_value_t = 0)]
     drift: usize,
     /// Write the list of planted differences as JSON
     #[arg(long, value_name = "FILE")]
     drift_out: Option<PathBuf>,
-    /// What goes wrong by chance: delay=0.1:50-500,drop=0.01,error=0.02,half=0.01,unauthorised=0.01,stale=0.1:5000,lie=0.1,on=0.5
+    /// Random faults: delay=0.1:50-500,drop=0.01,error=0.02,half=0.01,unauthorised=0.01,stale=0.1:5000,lie=0.1,on=0.5
     #[arg(long, value_name = "SPEC", default_value = "")]
     faults: Faults,
-    /// Let so many BMCs never answer
+    /// The number of BMCs that never answer
     #[arg(long, value_name = "N", default_value_t = 0)]
     dead: usize,
-    /// Let every answer take so many milliseconds longer
+    /// Delay every answer by this many milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0)]
     latency: u64,
-    /// How many milliseconds it takes to power on or off
+    /// The milliseconds that powering on or off takes
     #[arg(long, value_name = "MS", default_value_t = Timing::default().power)]
     power_time: u64,
-    /// How many milliseconds POST takes
+    /// The milliseconds that POST takes
     #[arg(long, value_name = "MS", default_value_t = Timing::default().post)]
     post_time: u64,
-    /// How many BIOS settings a machine shows beside those of the wishes
+    /// The number of BIOS settings of a machine, in addition to declared ones
     #[arg(long, value_name = "N", default_value_t = Surplus::default().bios_attributes)]
     bios_attributes: usize,
-    /// How many rows of firmware a BMC shows beside those of the wishes
+    /// The number of firmware entries of a BMC, in addition to declared ones
     #[arg(long, value_name = "N", default_value_t = Surplus::default().firmware_rows)]
     firmware_rows: usize,
-    /// Write host settings that point muster at the fleet, with passwords and CA beside them
+    /// Write host settings for this fleet, with passwords and CA in files next to them
     #[arg(long, value_name = "FILE")]
     settings_out: Option<PathBuf>,
-    /// Take the password of all BMCs from a file, in the place of a random one
+    /// Read the password of all BMCs from a file instead of generating one
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }

@@ -13,10 +13,10 @@ use crate::snapshot::{self, Snapshot};
 /// The options that say which wishes are read.
 #[derive(Debug, Args)]
 pub struct Source {
-    /// The repository or folder of wishes
+    /// The cluster repository, or its folder
     #[arg(long, value_name = "DIR", env = "MUSTER_REPO", hide_env_values = true, default_value = ".")]
     repo: PathBuf,
-    /// Read this commit, branch or tag instead of the files as they stand
+    /// Read this commit, branch or tag instead of the files in the work tree
     #[arg(long, value_name = "REV")]
     rev: Option<String>,
     /// The folder of the cluster inside the repository

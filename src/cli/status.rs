@@ -15,14 +15,14 @@ const ERRORS_PRINTED: usize = 20;
 /// How many of the unknown machines that asked last are printed: whoever looks for one has just turned it on.
 const UNKNOWN_PRINTED: usize = 3;
 
-/// Say how a running server stands: which commit it serves, which it refused or holds and why
+/// Show the status of a running server: the commit in service, and refused or held ones with the reason
 ///
-/// Exit codes: 0 it serves the newest commit, 1 something is not as it should be, 2 no server answers.
+/// Exit codes: 0 it serves the newest commit, 1 something needs attention, 2 no server answers.
 #[derive(Debug, Args)]
 pub struct Status {
     #[command(flatten)]
     hosted: Hosted,
-    /// Print text or JSON
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

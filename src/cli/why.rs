@@ -15,16 +15,17 @@ use crate::model::{File, Tree};
 use crate::resolve::Overridden;
 use crate::snapshot::Snapshot;
 
-/// Say in one line why a node has a value: what it is, where it is stated, and what it overrides
+/// Show the source of a value of a node, and the values that it overrides
 ///
-/// The value is `kernel`, `initrd`, `boot`, `mac`, `ip`, `bmc` or any other key that `muster show NODE` lists, one of an
-/// interface (`nics.eth0.ip`), a variable (`vars.image`), an expectation (`expect.memory_gib`), a kernel parameter
-/// (`console`, or `param:ip` if a key has the name too), or a key of a cloud-init document (`runcmd`). What a template takes
-/// from variables is told with them. One that stands several times has a line each. Exit codes: 0 it has a value, 1 it has
-/// none.
+/// The value is `kernel`, `initrd`, `boot`, `mac`, `ip`, `bmc` or any other key that `muster show NODE` lists, one of
+/// an interface (`nics.eth0.ip`), a variable (`vars.image`), an expectation (`expect.memory_gib`), a kernel parameter
+/// (`console`, or `param:ip` if a key has the same name), or a key of a cloud-init document (`runcmd`). The variables
+/// of a template are included. A value that occurs several times has one line for each.
+///
+/// Exit codes: 0 the node has the value, 1 it does not.
 #[derive(Debug, Args)]
 pub struct Why {
-    /// The node: its name, or its xname
+    /// The node: its name or xname
     node: String,
     /// The parameter or value
     param: String,

@@ -16,9 +16,13 @@ pub fn blocks(page: &str, language: &str) -> Vec<String> {
 
 /// Every page, from the root of this repository.
 fn pages() -> Vec<String> {
-    let folder = fs::read_dir(ours("docs")).expect("there are guides");
-    let mut pages: Vec<String> = folder.map(|file| format!("docs/{}", file.unwrap().file_name().display())).collect();
-    pages.push("README.md".into());
+    let mut pages: Vec<String> =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(str::to_owned).to_vec();
+    for folder in ["docs", "docs/wire"] {
+        let files = fs::read_dir(ours(folder)).expect("there are guides").map(|file| file.expect("it can be read"));
+        let names = files.map(|file| format!("{folder}/{}", file.file_name().display()));
+        pages.extend(names.filter(|name| name.ends_with(".md")));
+    }
     pages.sort();
     pages
 }
@@ -88,6 +92,24 @@ fn every_link_between_the_pages_leads_somewhere() {
             }
         }
     }
+}
+
+#[test]
+fn the_page_of_commands_is_what_the_program_prints() {
+    let output = muster::run(&ours("docs"), &["man", "--markdown"]);
+    let printed = String::from_utf8(output.stdout).expect("it is UTF-8");
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(ours("docs/commands.md"), &printed).expect("the page can be written");
+    }
+
+    let page = text("docs/commands.md");
+    let differs = page.lines().zip(printed.lines()).find(|(old, new)| old != new);
+    assert!(
+        page == printed,
+        "docs/commands.md is out of date: `UPDATE=1 cargo test --test install commands` writes it; the first line that differs: \
+         {differs:?}"
+    );
 }
 
 /// Commands and what they say: `$ ` begins a command, what follows is its output to the byte.

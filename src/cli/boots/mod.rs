@@ -13,21 +13,23 @@ use super::{Failure, Format, Outcome, output};
 use crate::report::BootsReport;
 use crate::view::RunState;
 
-/// Say which nodes run what: the script that each booted last, beside the one that it would be given today
+/// Show which nodes run which script: the last booted one, compared with the current one
 ///
-/// A boot counts where it came from the node's own address, or cloud-init confirmed it; all else is unknown. A running
-/// server is asked, which compares with what it serves; without one, the store is compared with the wishes. Where the
-/// repository has the commit that nodes booted, it is told how it differs. Exit code: 0 all run today's script, 1 some run
-/// another, 2 trouble, 3 none does but some are unknown.
+/// A boot counts if it came from the node's own address, or if cloud-init confirmed it; otherwise it is unknown. A
+/// running server compares with the commit in service; without one, the store is compared with the cluster
+/// repository. If the repository has the booted commit, the differences are shown.
+///
+/// Exit codes: 0 all run the current script, 1 some run another, 2 trouble, 3 none runs another, but some are
+/// unknown.
 #[derive(Debug, Args)]
 pub struct Boots {
-    /// Tell of these nodes only: a name, or a node set such as 'nid[0001-0008]' or '@compute'
+    /// Show only these nodes: a name, or a node set such as 'nid[0001-0008]' or '@compute'
     #[arg(long, value_name = "NODESET")]
     nodes: Option<String>,
-    /// Tell only of nodes that run another script than today's
+    /// Show only nodes that run another script than the current one
     #[arg(long)]
     stale: bool,
-    /// Do not tell how it differs
+    /// Omit the differences
     #[arg(long)]
     stat: bool,
     #[command(flatten)]
@@ -36,7 +38,7 @@ pub struct Boots {
     hosted: Hosted,
     #[command(flatten)]
     seen: Seen,
-    /// Print text or JSON
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

@@ -30,27 +30,29 @@ use watch::Watch;
 /// How many observations are written or handed over at once: a second's work of a fast survey.
 const BATCH: usize = 64;
 
-/// Survey BMCs over Redfish, and remember what they show
+/// Survey BMCs over Redfish and record their state
 ///
-/// Without an address the BMCs that the wishes declare are surveyed. What they show goes to the store, or to the server that
-/// holds it. Exit code: 0 all were read, 3 some were not or do not
-/// report what boots need (addresses, architecture), 2 none could be tried.
+/// Without an address, the declared BMCs are surveyed. The observations go into the store, or to the server that has
+/// it open.
+///
+/// Exit codes: 0 all BMCs were read, 3 some were not or do not report the addresses or architecture that boots need,
+/// 2 none could be tried.
 #[derive(Debug, Args)]
 pub struct Discover {
-    /// Survey these declared BMCs only: a name, or a set such as 'x1000c0s[0-3]b0'
+    /// Survey only these declared BMCs: a name, or a set such as 'x1000c0s[0-3]b0'
     #[arg(conflicts_with_all = ["bmc", "range", "cidr"])]
     bmcs: Option<String>,
     #[command(flatten)]
     source: Source,
     #[command(flatten)]
     hosted: Hosted,
-    /// Survey an undeclared BMC: an address or a URL; may be given several times
+    /// Survey an undeclared BMC: an address or a URL; may be repeated
     #[arg(long, value_name = "ADDR")]
     bmc: Vec<String>,
-    /// Survey the undeclared BMCs of a range, such as 10.1.0.1-10.1.0.64
+    /// Survey undeclared BMCs in a range, such as 10.1.0.1-10.1.0.64
     #[arg(long, value_name = "A-B")]
     range: Vec<String>,
-    /// Survey the undeclared BMCs of a network, such as 10.1.0.0/24
+    /// Survey undeclared BMCs in a network, such as 10.1.0.0/24
     #[arg(long, value_name = "NET")]
     cidr: Vec<String>,
     /// The port of the BMCs of --range and --cidr
@@ -59,25 +61,25 @@ pub struct Discover {
     /// The name of the credential for undeclared BMCs; it is sent over verified TLS only
     #[arg(long, value_name = "NAME", conflicts_with = "insecure")]
     credential: Option<String>,
-    /// Ask undeclared BMCs whose certificate nobody vouches for, without a credential
+    /// Survey undeclared BMCs with an untrusted certificate, without a credential
     #[arg(long)]
     insecure: bool,
-    /// Read power, boot settings and identity only
+    /// Read only power, boot settings and identity
     #[arg(long)]
     sweep: bool,
-    /// Try credentials again that BMCs have refused
+    /// Retry credentials that BMCs have rejected
     #[arg(long)]
     retry_logins: bool,
-    /// Hand what is seen to this server instead of the store: unix:PATH, http://IP:PORT or IP:PORT
+    /// Send the observations to this server instead of the store: unix:PATH, http://IP:PORT or IP:PORT
     #[arg(long, value_name = "URL", env = "MUSTER_SERVER")]
     server: Option<String>,
-    /// Write all that is remembered to a file, for `muster drift --observed`
+    /// Write all observations to a file, for `muster drift --observed`
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
-    /// Print the summary as text or JSON
+    /// The output format of the summary
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Where accounts may go, by their names, as a settings file writes it
+    /// The BMCs that accounts may be sent to, in the syntax of the settings file
     #[arg(long, value_name = "RULES", env = "MUSTER_CREDENTIALS", value_parser = crate::settings::account_rules)]
     credentials: Option<BTreeMap<String, GivenAccount>>,
     #[command(flatten)]

@@ -13,33 +13,33 @@ use crate::git;
 /// What tells a hook of ours from a foreign one.
 const MARK: &str = "# Written by `muster hook install`; `muster hook uninstall` takes it away.";
 
-/// Make a repository of a git server run `muster hook pre-receive` at every push
+/// Install `muster hook pre-receive` into a repository of a git server
 ///
-/// A pre-receive hook that somebody else wrote is left alone. Doing it again changes what changed.
+/// A pre-receive hook of another origin is left alone. Running the command again updates the hook.
 #[derive(Debug, Args)]
 pub struct Install {
     /// The repository that people push to
     repo: PathBuf,
-    /// The branch that is served [default: the one that HEAD names]
+    /// The served branch [default: the branch of HEAD]
     #[arg(long, value_name = "NAME")]
     branch: Option<String>,
     /// The folder of the cluster inside the repository
     #[arg(long, value_name = "DIR", default_value = "")]
     path: String,
-    /// Write into a folder of hooks that other repositories use too (core.hooksPath)
+    /// Write into a hook folder that is shared with other repositories (core.hooksPath)
     #[arg(long)]
     shared: bool,
-    /// Say what would be written, and write nothing
+    /// Print the hook instead of writing it
     #[arg(long)]
     dry_run: bool,
 }
 
-/// Take the hook away that `muster hook install` wrote
+/// Remove the hook that `muster hook install` wrote
 #[derive(Debug, Args)]
 pub struct Uninstall {
     /// The repository that people push to
     repo: PathBuf,
-    /// Take it from a folder of hooks that other repositories use too (core.hooksPath)
+    /// Remove it from a hook folder that is shared with other repositories (core.hooksPath)
     #[arg(long)]
     shared: bool,
 }

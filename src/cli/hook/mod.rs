@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::{Failure, Outcome};
 
-/// Judge pushes on a git server: refuse what does not check or breaks a guard rail
+/// Check pushes on a git server, and refuse those that fail or violate a guard rail
 #[derive(Debug, Args)]
 pub struct Hook {
     #[command(subcommand)]

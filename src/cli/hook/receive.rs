@@ -18,21 +18,23 @@ const MAX_LINES_BYTES: u64 = 64 * 1024 * 1024;
 /// How many findings a pusher is shown.
 const MAX_FINDINGS: usize = 20;
 
-/// Judge a push as git's pre-receive hook: git runs this, with the references on standard input
+/// Check a push as git's pre-receive hook; git runs this with the references on standard input
 ///
-/// Only the branch that is served is judged; all else passes. A commit that does not check, or that breaks a guard rail
-/// of policy.toml, is refused with why, and with it the whole push; a good one is told what it changes. All of it ends
-/// within a time (--within): a commit that is not checked by then is refused, and a comparison that is not done by then is
-/// left out, which the pusher is told. Exit codes: 0 taken, 1 refused, 2 refused since it could not be judged.
+/// Only the served branch is checked; everything else passes. A commit that fails its checks or violates a guard rail
+/// of policy.toml is refused with the reason, and with it the whole push. For a good one the pusher sees the effect.
+/// Everything ends within --within: a commit that is not checked by then is refused, and a comparison that is not
+/// finished by then is skipped with a warning.
+///
+/// Exit codes: 0 accepted, 1 refused, 2 refused because it could not be judged.
 #[derive(Debug, Args)]
 pub struct PreReceive {
-    /// The branch that is served [default: the one that HEAD names]
+    /// The served branch [default: the branch of HEAD]
     #[arg(long, value_name = "NAME")]
     branch: Option<String>,
     /// The folder of the cluster inside the repository
     #[arg(long, value_name = "DIR", default_value = "")]
     path: String,
-    /// Let the pusher wait no longer than this
+    /// The time limit
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     within: Duration,
 }

@@ -13,28 +13,28 @@ use crate::snapshot;
 use crate::view::{API_VERSION, LogView};
 use history::History;
 
-/// Tell which commits changed what a node boots, newest first, and how
+/// List the commits that changed a node, newest first, with the changes
 ///
-/// What counts is what `muster diff` counts: its boot script, its cloud-init, its identity, its BMC, what is expected of it,
-/// and whether it is there at all; a node is followed past a new name. Merges are passed as `git log` passes them. A commit
-/// whose files cannot be read, or that says something of the node that does not check, is told as such; what is wrong with
-/// other nodes is not looked for.
+/// The same differences count as in `muster diff`: boot script, cloud-init, identity, BMC, expectations, and whether
+/// the node exists. A renamed node is followed. Merges are treated as in `git log`. A commit whose files cannot be
+/// read, or with an error that concerns the node, is listed as one that fails its checks; errors of other nodes are
+/// not searched for.
 #[derive(Debug, Args)]
 pub struct Log {
-    /// The node: its name, or its xname
+    /// The node: its name or xname
     node: String,
     #[command(flatten)]
     source: Source,
     /// Stop after this many commits
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_count: Option<u64>,
-    /// Show the lines of script and cloud-init that change
+    /// Show the changed lines of script and cloud-init
     #[arg(short, long)]
     patch: bool,
-    /// Follow only the first parent of each merge: what came to the branch, and when
+    /// Follow only the first parent of each merge, to list what reached the branch
     #[arg(long)]
     first_parent: bool,
-    /// Print text or JSON
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

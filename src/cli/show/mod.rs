@@ -21,9 +21,9 @@ use crate::roll;
 use crate::snapshot::{Answer, Snapshot};
 use blame::Blame;
 
-/// Show nodes resolved: facts, parameters, script and cloud-init, as `muster serve` would send them
+/// Show resolved nodes: facts, parameters, script and cloud-init, as `muster serve` would send them
 ///
-/// What only a request or the host knows is shown as a hole: `<server>`, `<who>`, `<again>`.
+/// Values that only a request or the host knows are shown as holes: `<server>`, `<who>`, `<again>`.
 #[derive(Debug, Args)]
 pub struct Show {
     /// The nodes: a name, or a node set such as 'nid[0001-0008]', '@compute' or '@gpu!nid0003'
@@ -34,10 +34,10 @@ pub struct Show {
     hosted: Hosted,
     #[command(flatten)]
     seen: Seen,
-    /// The names are those of BMCs: show what surveys saw of them, which quirks they have, and what changed
+    /// Select BMCs instead of nodes, and show their observed state, quirks and changes
     #[arg(long, conflicts_with_all = ["blame", "script", "cloud_init"])]
     bmc: bool,
-    /// Say where each value and each line of cloud-init is stated, and what it overrides
+    /// Show the source of each value and of each line of cloud-init, and the values that it overrides
     #[arg(long)]
     blame: bool,
     /// Print the boot scripts
@@ -46,7 +46,7 @@ pub struct Show {
     /// Print the cloud-init documents
     #[arg(long)]
     cloud_init: bool,
-    /// Print text or JSON
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
