@@ -1,9 +1,9 @@
 #!/bin/sh
-# Shows muster at work: a bare git repository and a clone of it with a copy of cluster-example/ in a temporary folder,
-# simulated BMCs for all that it declares, and `muster serve` on the bare one. Says what to try, and goes on until Ctrl-C;
-# then everything it made is gone again.
+# Demonstrates muster: a bare git repository and a clone of it with a copy of cluster-example/ in a temporary folder,
+# simulated BMCs for all declared machines, and `muster serve` on the bare repository. Prints commands to try and runs until
+# Ctrl-C, which removes everything.
 #
-# Run by `make run`, which builds muster first. PORT=8271 make run takes another port than 8270.
+# `make run` builds muster and runs this. PORT=8271 make run uses another port than 8270.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -20,15 +20,15 @@ trouble() {
 
 command -v git >/dev/null || trouble "git is missing: apt-get install git"
 command -v curl >/dev/null || trouble "curl is missing: apt-get install curl"
-[ -x "$muster" ] || trouble "there is no $muster: run make run, which builds it"
-[ -d "$root/cluster-example" ] || trouble "there is no $root/cluster-example"
+[ -x "$muster" ] || trouble "$muster is missing: run make run, which builds it"
+[ -d "$root/cluster-example" ] || trouble "$root/cluster-example is missing"
 
-case $port in '' | *[!0-9]*) trouble "PORT=$port is no port: a number, as in  make run PORT=8271" ;; esac
+case $port in '' | *[!0-9]*) trouble "invalid PORT=$port: expected a number, as in  make run PORT=8271" ;; esac
 
-# curl says 7 where nobody listens; anything else is somebody.
+# curl exits with 7 if the port is free.
 answer=0
 curl -s -o /dev/null --max-time 2 "$url/" || answer=$?
-[ "$answer" = 7 ] || trouble "port $port is in use: take another, as in  make run PORT=$((port + 1))"
+[ "$answer" = 7 ] || trouble "port $port is in use: choose another, as in  make run PORT=$((port + 1))"
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/muster-demo.XXXXXX")
 server='' fleet=''
@@ -42,13 +42,13 @@ clean_up() {
     rm -rf "$dir"
 }
 trap clean_up EXIT
-trap 'clean_up; printf "\ndemo: stopped, and %s is gone\n" "$dir"; exit 0' INT TERM HUP
+trap 'clean_up; printf "\ndemo: stopped and removed %s\n" "$dir"; exit 0' INT TERM HUP
 
-# ---- a repository of wishes ----------------------------------------------------------------------------------------
+# ---- a cluster repository ------------------------------------------------------------------------------------------
 
 clone=$dir/clone
-git init -q --bare -b main "$dir/wishes.git"
-git clone -q "$dir/wishes.git" "$clone" 2>/dev/null
+git init -q --bare -b main "$dir/cluster.git"
+git clone -q "$dir/cluster.git" "$clone" 2>/dev/null
 git -C "$clone" symbolic-ref HEAD refs/heads/main
 git -C "$clone" config user.name "$(git config user.name || echo Demo)"
 git -C "$clone" config user.email "$(git config user.email || echo demo@site.example)"
@@ -61,7 +61,7 @@ git -C "$clone" push -q -u origin main
 
 # ---- the machines --------------------------------------------------------------------------------------------------
 
-# Each BMC on a loopback address of its own, over TLS; four things are not as the example says.
+# Each BMC has its own loopback address, with TLS; four values differ from the example.
 "$muster" simulate "$clone" --tls --models generic=60,idrac=15,ilo=15,openbmc=10 --drift 4 --seed 7 \
     --settings-out "$dir/muster.toml" >"$dir/fleet.log" 2>&1 &
 fleet=$!
@@ -70,30 +70,30 @@ until [ -s "$dir/fleet.log" ]; do
     tries=$((tries + 1))
     if ! kill -0 "$fleet" 2>/dev/null || [ "$tries" -gt 150 ]; then
         cat "$dir/fleet.log" >&2
-        trouble "muster simulate is not ready; above is what it said"
+        trouble "muster simulate is not ready; its output is above"
     fi
     sleep 0.2
 done
 
 # ---- the server ----------------------------------------------------------------------------------------------------
 
-# On a terminal its log goes there, as text; else it is kept for the case that the server does not come up.
+# On a terminal the log goes there, as text; otherwise it is kept in case the server does not start.
 if [ -t 2 ]; then log=/dev/stderr; else log=$dir/serve.log; fi
-"$muster" serve --config "$dir/muster.toml" --repo "$dir/wishes.git" --listen "127.0.0.1:$port" --store "$dir/muster.redb" 2>"$log" &
+"$muster" serve --config "$dir/muster.toml" --repo "$dir/cluster.git" --listen "127.0.0.1:$port" --store "$dir/muster.redb" 2>"$log" &
 server=$!
 tries=0
 until curl -s -f -o /dev/null --max-time 2 "$url/readyz"; do
     tries=$((tries + 1))
     if ! kill -0 "$server" 2>/dev/null || [ "$tries" -gt 150 ]; then
         [ -t 2 ] || cat "$log" >&2
-        trouble "muster serve is not ready; above is what it said"
+        trouble "muster serve is not ready; its output is above"
     fi
     sleep 0.2
 done
 
-# ---- what to try ---------------------------------------------------------------------------------------------------
+# ---- commands to try -----------------------------------------------------------------------------------------------
 
-# The first compute node of the facts: its name and the MAC it boots by.
+# The first compute node in the facts: its name and boot MAC address.
 node_of() {
     awk -F, '
         /^#/ { next }
@@ -110,16 +110,16 @@ for facts in $(find "$clone/nodes" -name '*.facts.csv' | sort); do
 done
 [ -n "$node" ] || trouble "no facts file of cluster-example/ has a name and a MAC"
 param='"selinux=0",'
-grep -q "$param" "$clone/cluster.toml" || trouble "cluster-example/cluster.toml has no $param, which the edit below is made at"
+grep -q "$param" "$clone/cluster.toml" || trouble "cluster-example/cluster.toml has no $param, which the edit below needs"
 
 cat <<END
 
-muster serves $dir/wishes.git
-at $url. In another terminal, ask for the script of $node:
+muster serves $dir/cluster.git
+at $url. In another terminal, request the script of $node:
 
     curl '$url/boot/v1/bootscript?mac=$mac'
 
-Give all nodes one more kernel parameter, push, and ask again:
+Add a kernel parameter for all nodes, push, and repeat the request:
 
     export PATH=$(dirname -- "$muster"):\$PATH
     cd $clone
@@ -130,29 +130,29 @@ Give all nodes one more kernel parameter, push, and ask again:
     curl '$url/boot/v1/bootscript?mac=$mac'
     muster show $node --blame | grep ^param
 
-The BMCs that the example declares are simulated: $(cat "$dir/fleet.log").
-The server surveys them. Four things are not as git says; see which, and on which line of git (exit code 1):
+The declared BMCs are simulated: $(cat "$dir/fleet.log").
+The server surveys them. Four values differ from git; show them with the lines in git (exit code 1):
 
     muster drift --store ../muster.redb
     muster drift --store ../muster.redb --format markdown
     muster show --bmc x1000c0s0b0 --store ../muster.redb
 
-Push something broken: the last good commit stays, and status says why:
+Push an error: the last good commit stays in service, and the status shows the reason:
 
     sed -i 's/^kernel/kernal/' boot/rocky9.toml
     muster check
     git commit -am 'a mistake' && git push
     muster status --store ../muster.redb
 
-Take it back:
+Revert it:
 
     git revert --no-edit HEAD && git push
     muster status --store ../muster.redb
 
-Ctrl-C here stops the server and the machines, and removes $dir.
+Ctrl-C here stops the server and the BMCs, and removes $dir.
 END
 
 code=0
 wait "$server" || code=$?
 server=
-trouble "muster serve ended by itself with $code"
+trouble "muster serve ended with exit code $code"
