@@ -362,9 +362,9 @@ fn the_review_runs_as_it_is_written() {
         let output = bash.output().expect("bash is here");
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
-    let (code, said) = run("Check the wishes and the guard rails");
+    let (code, said) = run("Check the cluster repository and the guard rails");
     assert!(code == Some(1) && said.contains("::error file=policy.toml,line="), "{said}");
-    const TELL: &str = "Tell what it means for machines";
+    const TELL: &str = "Show the effect on machines";
     let (code, said) = run(TELL);
     assert!(code == Some(0) && said.contains("::warning file=groups/compute.toml,line=5,"), "{said}");
     let kept = std::fs::read_to_string(wishes.root().join("diff.md")).expect("it is kept");
