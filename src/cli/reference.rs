@@ -94,7 +94,8 @@ fn row(arg: &Arg) -> String {
         let _ = write!(meaning, ": {}", names.join(", "));
     }
     let defaults: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
-    if !arg.is_hide_default_value_set() && defaults.iter().any(|value| !value.is_empty()) {
+    let is_shown = arg.get_action().takes_values() && !arg.is_hide_default_value_set();
+    if is_shown && defaults.iter().any(|value| !value.is_empty()) {
         let _ = write!(meaning, " [default: {}]", defaults.join(","));
     }
     if let Some(variable) = arg.get_env() {
