@@ -8,11 +8,9 @@ use serde::Serialize;
 
 use super::hosted::Hosted;
 use super::observations::Seen;
-use super::show::bad_set;
 use super::source::{Source, Wishes};
-use super::{Failure, Format, Outcome, output};
+use super::{Failure, Format, Outcome, node_set, output};
 use crate::adopt::{self, Adoption, INTO, Options, Scope, Unfit};
-use crate::desired::did_you_mean;
 use crate::drift::{self, Drift, Finding, Subject};
 use crate::model::text::plural;
 use crate::model::{Code, Diagnostic, MacAddr, Revision, Severity};
@@ -111,7 +109,7 @@ impl Adopt {
 
     fn options(&self, snapshot: &Snapshot) -> Result<Options, Failure> {
         let scope = match &self.nodes {
-            Some(set) => Scope::Nodes(selected(snapshot, set)?),
+            Some(set) => Scope::Nodes(node_set::nodes(snapshot, set)?),
             None if self.new => Scope::New,
             None => Scope::All,
         };
@@ -223,17 +221,6 @@ fn last_line(adoption: &Adoption) -> String {
     let parts = [count(nodes, "new node"), count(bmcs, "new BMC"), count(values, "changed value")];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() { "nothing to adopt".into() } else { parts.join(", ") }
-}
-
-fn selected(snapshot: &Snapshot, set: &str) -> Result<Vec<usize>, Failure> {
-    let selection = snapshot.select(set).map_err(|error| bad_set(set, &error))?;
-    match selection.missing.first() {
-        None => Ok(selection.nodes),
-        Some(first) => {
-            let near = did_you_mean(first, snapshot.nodes().iter().map(|node| &*node.name));
-            Err(Failure::new(format!("no node is called `{first}`")).hint(near))
-        }
-    }
 }
 
 fn nic(text: &str) -> Result<(String, MacAddr), String> {

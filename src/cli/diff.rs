@@ -1,13 +1,12 @@
 //! `muster diff`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::show::bad_set;
 use super::sides::{self, Head, Side};
-use super::{Failure, Outcome, output};
+use super::{Failure, Outcome, node_set, output};
 use crate::change::{self, Change};
 use crate::report::ChangeReport;
 use crate::snapshot::Snapshot;
@@ -93,12 +92,15 @@ fn selected(old: &Snapshot, new: &Snapshot, set: &str) -> Result<BTreeSet<String
     let mut names = BTreeSet::new();
     let mut missing: Option<Vec<String>> = None;
     for snapshot in [old, new] {
-        let selection = snapshot.select(set).map_err(|error| bad_set(set, &error))?;
+        let selection = node_set::select(snapshot, set)?;
         names.extend(selection.nodes.iter().map(|at| snapshot.nodes()[*at].name.to_string()));
         // Either side may know a name.
         missing = Some(match missing {
-            None => selection.missing,
-            Some(before) => before.into_iter().filter(|name| selection.missing.contains(name)).collect(),
+            None => selection.missing().collect(),
+            Some(before) => {
+                let here: HashSet<String> = selection.missing().collect();
+                before.into_iter().filter(|name| here.contains(name)).collect()
+            }
         });
     }
     match missing.unwrap_or_default().first() {

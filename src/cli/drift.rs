@@ -9,9 +9,8 @@ use jiff::civil::Date;
 
 use super::hosted::Hosted;
 use super::observations::Seen;
-use super::show::bad_set;
 use super::source::{Source, Wishes};
-use super::{Failure, Outcome, output};
+use super::{Failure, Outcome, node_set, output};
 use crate::desired::FailOn;
 use crate::drift::{self, Exit, Options};
 use crate::model::text::{plural, verb};
@@ -77,7 +76,7 @@ impl Drift {
         // Side by side: neither keeps all cores busy.
         let (wished, observed) = rayon::join(|| self.wished(), || self.seen.read(&self.hosted));
         let (wishes, snapshot) = wished?;
-        let nodes = self.nodes.as_deref().map(|set| selected(&snapshot, set)).transpose()?;
+        let nodes = self.nodes.as_deref().map(|set| node_set::nodes(&snapshot, set)).transpose()?;
         let observed = roll::declared(&snapshot, observed?);
         let at = self.at.unwrap_or_else(Timestamp::now).as_millisecond();
         let drift = drift::compare(&snapshot, &observed, at, &Options { confirm: self.confirm, nodes });
@@ -105,17 +104,6 @@ impl Drift {
         let wishes = self.source.read(None)?;
         let snapshot = wishes.built()?;
         Ok((wishes, snapshot))
-    }
-}
-
-fn selected(snapshot: &Snapshot, set: &str) -> Result<Vec<usize>, Failure> {
-    let selection = snapshot.select(set).map_err(|error| bad_set(set, &error))?;
-    match selection.missing.first() {
-        None => Ok(selection.nodes),
-        Some(first) => {
-            let near = crate::desired::did_you_mean(first, snapshot.nodes().iter().map(|node| &*node.name));
-            Err(Failure::new(format!("no node is called `{first}`")).hint(near))
-        }
     }
 }
 

@@ -5,10 +5,8 @@ use jiff::Timestamp;
 
 use super::discover::keeper::Keeper;
 use super::hosted::Hosted;
-use super::show::bad_set;
-use super::{Failure, Outcome, output};
+use super::{Failure, Outcome, node_set, output};
 use crate::desired::did_you_mean;
-use crate::model::NodeSet;
 use crate::model::text::plural;
 use crate::observed::{BmcRecord, Observed};
 use crate::roll;
@@ -62,20 +60,22 @@ impl Forget {
             Some(address) => vec![address.into()],
             None if observed.bmcs.contains_key(&*self.bmcs) => vec![(&*self.bmcs).into()],
             None => {
-                let set = NodeSet::parse(&self.bmcs, &|_| None).map_err(|error| bad_set(&self.bmcs, &error))?;
-                set.iter().map(Into::into).collect()
+                let names = observed.bmcs.keys().map(|name| &**name);
+                node_set::bmcs(&self.bmcs, names, &not_remembered)?.iter().map(Into::into).collect()
             }
         };
         match names.iter().find(|name| !observed.bmcs.contains_key(&***name)) {
             None => Ok(names),
             Some(missing) => {
                 let near = did_you_mean(missing, observed.bmcs.keys().map(|name| &**name));
-                let failure =
-                    Failure::new(format!("nothing is remembered of a BMC `{missing}`, so nothing is forgotten"));
-                Err(failure.hint(near))
+                Err(Failure::new(not_remembered(missing)).hint(near))
             }
         }
     }
+}
+
+fn not_remembered(name: &str) -> String {
+    format!("nothing is remembered of a BMC `{name}`, so nothing is forgotten")
 }
 
 /// Says what is forgotten with a record.

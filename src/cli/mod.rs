@@ -23,6 +23,7 @@ mod hosted;
 mod log;
 mod log_format;
 mod man;
+mod node_set;
 mod observations;
 mod output;
 mod pin;

@@ -121,7 +121,7 @@ impl Board {
 /// Lists the nodes of a set in the order of their names' bytes, from the first after a name.
 fn selected(snapshot: &Snapshot, set: &str, after: Option<&str>) -> Result<Vec<usize>, NoPage> {
     let selection = snapshot.select(set).map_err(NoPage::Set)?;
-    if let Some(missing) = selection.missing.into_iter().next() {
+    if let Some(missing) = selection.missing().next() {
         return Err(NoPage::Missing(missing));
     }
     let name = |at: &usize| &*snapshot.nodes()[*at].name;

@@ -231,6 +231,98 @@ fn facts_and_sets_state_variables_over_the_table() {
     assert!(kernel(0) && !kernel(1), "a script has the node's own variables");
 }
 
+/// The nodes of `n[0-2]` with facts and sets, and what they come to: variables, MAC, GUID and addresses of `eth0`.
+fn with_facts(facts: &str, sets: &str) -> Result<Vec<String>, String> {
+    let table = "[[node]]\nname = \"n[0-2]\"\nnid = \"[0-2]\"\nnics = [{ name = \"eth9\" }]\n";
+    let cluster = with(&[
+        ("nodes/n.toml", table.to_owned()),
+        ("nodes/n.facts.csv", facts.to_owned()),
+        ("nodes/sets.toml", sets.to_owned()),
+    ]);
+    let (snapshot, findings) = build(&cluster);
+    let snapshot = snapshot.ok_or_else(|| findings_text(&cluster, &findings))?;
+    let of = |at: usize| {
+        let vars = snapshot.resolved().vars(at);
+        let leaves = vars.leaves().into_iter().map(|(path, leaf)| format!("{path}={}", leaf.value));
+        let own: Vec<String> = leaves.filter(|text| text.starts_with("own")).collect();
+        let nics = snapshot.desired().nics(&snapshot.nodes()[at]).map(|(spec, nic)| {
+            let ips: Vec<String> = nic.ips.iter().map(|ip| ip.value.to_string()).collect();
+            let mtu = spec.mtu.map(|mtu| format!(" mtu={mtu}")).unwrap_or_default();
+            let mac = nic.mac.map(|mac| format!(" {}", mac.value)).unwrap_or_default();
+            format!("{}:{}{mac}{mtu}", spec.name, ips.join(","))
+        });
+        let nics: Vec<String> = nics.collect();
+        format!("{} {}", own.join(" "), nics.join(" "))
+    };
+    Ok((0..snapshot.nodes().len()).map(of).collect())
+}
+
+#[test]
+fn a_set_takes_back_what_facts_state_and_gives_another_address() {
+    let facts = "name,vars.own.a,vars.own.b,nics.eth9.ip,nics.eth9.mac\n\
+                 n0,A,B,10.9.0.1,02:00:00:00:00:01\nn1,A,,10.9.0.2,\nn2,,,,\n";
+    let set = |keys: &str| format!("[[set]]\nnodes = \"n[0-1]\"\n{keys}\n");
+    let of = |keys: &str| with_facts(facts, &set(keys)).unwrap();
+    let as_stated = "own.a=\"A\" own.b=\"B\" eth0:10.0.0.1 eth1: eth9:10.9.0.1 02:00:00:00:00:01";
+    assert_eq!(of("state = \"spare\"")[0], as_stated);
+    assert_eq!(of("unset = [\"vars.own.a\"]")[0], as_stated.replace("own.a=\"A\" ", ""));
+    assert_eq!(
+        of("unset = [\"vars.own\"]")[..2],
+        [as_stated.replace("own.a=\"A\" own.b=\"B\"", ""), " eth0:10.0.0.2 eth1: eth9:10.9.0.2".into()]
+    );
+    assert_eq!(of("unset = [\"nics.eth9.ip\"]")[0], as_stated.replace("10.9.0.1", ""));
+    assert_eq!(of("unset = [\"nics.eth9.mac\"]")[0], as_stated.replace(" 02:00:00:00:00:01", ""));
+    assert_eq!(of("unset = [\"nics.eth9\"]")[0], as_stated.replace(" eth9:10.9.0.1 02:00:00:00:00:01", ""));
+    let moved = "[[set]]\nnodes = \"n0\"\nnics = [{ name = \"eth9\", ip = \"10.9.0.7\" }]\n";
+    assert_eq!(
+        with_facts(facts, moved).unwrap()[0],
+        as_stated.replace("10.9.0.1", "10.9.0.7"),
+        "a set is stronger than facts"
+    );
+    let replaced = "[[set]]\nnodes = \"n0\"\nunset = [\"nics.eth9.mac\"]\nnics = [{ name = \"eth9\", mac = \"02:00:00:00:00:07\" }]\n";
+    assert_eq!(with_facts(facts, replaced).unwrap()[0], as_stated.replace(":01", ":07").replace("0.0.1:07", "0.0.1"));
+    let twice = "[[set]]\nnodes = \"n0\"\nnics = [{ name = \"eth9\", mac = \"02:00:00:00:00:07\" }]\n";
+    assert!(
+        with_facts(facts, twice).unwrap_err().contains("the MAC address is stated twice"),
+        "an identity has one place"
+    );
+    for nothing in ["vars.own.c", "nics.eth9.guid", "nics.eth8", "nics.eth0.mtu"] {
+        let error = with_facts(facts, &set(&format!("unset = [\"{nothing}\"]"))).unwrap_err();
+        assert!(error.contains("error[unset-nothing]") && error.matches("error[").count() == 1, "{nothing}: {error}");
+    }
+}
+
+#[test]
+fn one_key_of_an_interface_is_taken_back() {
+    let keys = "nics = [{ name = \"eth0\", mtu = 9000 }, { name = \"eth9\", mtu = 1400 }]";
+    let weak = format!("[[set]]\nnodes = \"n0\"\n{keys}\n");
+    assert_eq!(with_facts("name\n", &weak).unwrap()[0], " eth0:10.0.0.1 mtu=9000 eth1: eth9: mtu=1400");
+    let group = |text: &str| {
+        let table = "[[node]]\nname = \"n[0-1]\"\nnid = \"[0-1]\"\n";
+        let set = "[[set]]\nnodes = \"n0\"\nunset = [\"nics.eth0.mtu\"]\n[[set]]\nnodes = \"n0\"\nunset = [\"nics.eth0.mtu\"]\n";
+        let tree = with(&[
+            ("nodes/n.toml", table.to_owned()),
+            ("nodes/s.toml", set.to_owned()),
+            ("groups/late.toml", text.to_owned()),
+        ]);
+        let (snapshot, findings) = build(&tree);
+        let snapshot = snapshot.unwrap_or_else(|| panic!("{}", findings_text(&tree, &findings)));
+        let mtu = |at: usize| snapshot.desired().nics(&snapshot.nodes()[at]).next().and_then(|(spec, _)| spec.mtu);
+        (mtu(0), mtu(1))
+    };
+    let text = "nodes = \"n[0-1]\"\nnics = [{ name = \"eth0\", mtu = 9000, dhcp = false }]\n";
+    assert_eq!(group(text), (None, Some(9000)), "and two sets may take back the same");
+}
+
+#[test]
+fn all_parameters_are_taken_back_those_of_the_boot_configuration_too() {
+    let table = "[[node]]\nname = \"n0\"\nnid = 0\nunset = [\"params\"]\nparams = [\"only=1\"]\n";
+    let snapshot = build(&with(&[("nodes/n.toml", table.to_owned())])).0.expect("it checks");
+    let boot = snapshot.resolved().boot(0).expect("it expands").expect("it boots");
+    let texts: Vec<&str> = boot.params.iter().map(|param| &*param.text).collect();
+    assert_eq!(texts, ["only=1"]);
+}
+
 #[test]
 fn two_sets_may_say_the_same() {
     let set = "[[set]]\nnodes = \"n0\"\nstate = \"spare\"\nparams = [\"-quiet\", \"+a=1\", \"console=x\"]\nunset = [\"params\", \"vars.gone\"]\ncloud_init = { vendor_data = \"vendor.yaml\" }\n";

@@ -6,8 +6,7 @@ use jiff::Timestamp;
 
 use super::Boots;
 use crate::cli::observations::Reached;
-use crate::cli::show::bad_set;
-use crate::cli::{Failure, api};
+use crate::cli::{Failure, api, node_set};
 use crate::drift::runs;
 use crate::model::ApiAddress;
 use crate::observed::Observed;
@@ -57,14 +56,7 @@ impl Boots {
         let all = runs::all(&snapshot, &observed, now);
         let nodes = match &self.nodes {
             None => snapshot.after(None).collect(),
-            Some(set) => {
-                let selection = snapshot.select(set).map_err(|error| bad_set(set, &error))?;
-                if let Some(first) = selection.missing.first() {
-                    let near = crate::desired::did_you_mean(first, snapshot.nodes().iter().map(|node| &*node.name));
-                    return Err(Failure::new(format!("no node is called `{first}`")).hint(near));
-                }
-                selection.nodes
-            }
+            Some(set) => node_set::nodes(&snapshot, set)?,
         };
         let rows = nodes.into_iter().map(|node| RunView::of(&snapshot, node, &all[node])).collect();
         Ok(Told { revision: snapshot.revision().to_string(), rows, today: Some(snapshot) })

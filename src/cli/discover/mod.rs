@@ -16,8 +16,7 @@ use url::Url;
 
 use super::hosted::Hosted;
 use super::source::Source;
-use super::{Failure, Format, Outcome};
-use crate::model::NodeSet;
+use super::{Failure, Format, Outcome, node_set};
 use crate::observed::{Depth, FailureKind, Observation, Outcome as Seen};
 use crate::settings::{Credentials, Given, GivenAccount, GivenBmc, GivenSurvey, Settings};
 use crate::snapshot::Snapshot;
@@ -167,14 +166,9 @@ impl Discover {
     ) -> Result<Vec<Target>, Failure> {
         let mut targets = survey::declared(snapshot.desired(), &settings.bmc, credentials);
         if let Some(text) = &self.bmcs {
-            let set = NodeSet::parse(text, &|_| None).map_err(|error| super::show::bad_set(text, &error))?;
+            let names = targets.iter().map(|target| &*target.endpoint.name);
+            let set = node_set::bmcs(text, names, &|name| format!("no BMC with Redfish is called `{name}`"))?;
             targets.retain(|target| set.contains(&target.endpoint.name));
-            if let Some(missing) = set.iter().find(|name| !targets.iter().any(|target| *target.endpoint.name == **name))
-            {
-                let names = snapshot.desired().bmcs.iter().map(|bmc| &*bmc.name);
-                let near = crate::desired::did_you_mean(&missing, names);
-                return Err(Failure::new(format!("no BMC with Redfish is called `{missing}`")).hint(near));
-            }
         }
         Ok(targets)
     }

@@ -19,18 +19,25 @@ pub fn print(
     format: Format,
     out: &mut OutputWriter,
 ) -> std::io::Result<Result<Vec<String>, NodeSetError>> {
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
     // The name of an undeclared BMC is its origin, which is no set.
-    let names = match observed.bmcs.contains_key(text) {
+    let names: Vec<String> = match observed.bmcs.contains_key(text) {
         true => vec![text.to_owned()],
         false => match NodeSet::parse(text, &|_| None) {
-            Ok(set) => set.iter().collect(),
+            Ok(set) => {
+                // A name that is only excluded has to be there, too.
+                let known = NodeSet::from_names(observed.bmcs.keys());
+                let unknown = NodeSet::unknown_names(text, &known).unwrap_or_default();
+                missing.extend(unknown.iter().flat_map(|part| part.names.iter()));
+                set.iter().collect()
+            }
             Err(error) => return Ok(Err(error)),
         },
     };
-    let (mut found, mut missing) = (Vec::new(), Vec::new());
     for name in names {
         match observed.bmcs.get(name.as_str()) {
             Some(record) => found.push(record),
+            None if missing.contains(&name) => {}
             None => missing.push(name),
         }
     }

@@ -12,11 +12,10 @@ use super::hosted::Hosted;
 use super::observations::Seen;
 use super::output::{self, OutputWriter};
 use super::source::Source;
-use super::{Failure, Format, Outcome};
+use super::{Failure, Format, Outcome, node_set};
 use crate::cloudinit::Document;
 use crate::desired::template::SERVER_MARK;
-use crate::model::NodeSetError;
-use crate::model::text::{line, plural};
+use crate::model::text::plural;
 use crate::roll;
 use crate::snapshot::{Answer, Snapshot};
 use blame::Blame;
@@ -59,7 +58,7 @@ impl Show {
         }
         let wishes = self.source.read(None)?;
         let snapshot = wishes.built()?;
-        let selection = snapshot.select(&self.nodes).map_err(|error| bad_set(&self.nodes, &error))?;
+        let selection = node_set::select(&snapshot, &self.nodes)?;
         let mut out = output::stdout();
         match self.format {
             Format::Text => {
@@ -72,13 +71,8 @@ impl Show {
                 out.json(&all)?;
             }
         }
-        if let Some(first) = selection.missing.first() {
-            let near = crate::desired::did_you_mean(first, snapshot.nodes().iter().map(|node| &*node.name));
-            let more = match selection.missing.len() - 1 {
-                0 => String::new(),
-                more => format!(" (and {more} more)"),
-            };
-            return Err(Failure::new(format!("no node is called `{first}`{more}")).hint(near));
+        if let Some(failure) = node_set::no_such_node(&snapshot, &self.nodes, &selection) {
+            return Err(failure);
         }
         if self.format == Format::Text {
             let _ = writeln!(output::stderr(), "{}", plural(selection.nodes.len(), "node"));
@@ -95,7 +89,7 @@ impl Show {
             observed = roll::named(&snapshot, observed);
         }
         let printed = bmc::print(&observed, &self.nodes, self.format, &mut output::stdout())?;
-        let missing = printed.map_err(|error| bad_set(&self.nodes, &error))?;
+        let missing = printed.map_err(|error| node_set::bad_set(&self.nodes, &error))?;
         let Some(first) = missing.first() else { return Ok(Outcome::AsWished) };
         let near = crate::desired::did_you_mean(first, observed.bmcs.keys().map(|name| &**name));
         Err(Failure::new(format!("nothing was seen of a BMC `{first}`")).hint(near))
@@ -171,11 +165,4 @@ fn script(snapshot: &Snapshot, node: usize) -> Result<String, &'static str> {
 fn shown(snapshot: &Snapshot, node: usize, document: Document) -> Option<String> {
     let text = snapshot.document(node, document).ok().flatten()?;
     Some(text.replace(SERVER_MARK, "<server>"))
-}
-
-pub fn bad_set(text: &str, error: &NodeSetError) -> Failure {
-    let at = error.at();
-    let before = line(text.get(..at.start).unwrap_or_default()).chars().count();
-    let under = format!("{}{}", " ".repeat(before), "^".repeat((at.end - at.start).max(1)));
-    Failure::new(error.to_string()).below(vec![text.to_owned(), under]).hint(error.hint())
 }

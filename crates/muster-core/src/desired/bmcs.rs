@@ -4,6 +4,7 @@ use super::at::At;
 use super::columns::Column;
 use super::facts::{BmcFact, Fact, FactCell, Facts};
 use super::file::{BmcDefaults, BmcKind, BmcTable, InlineBmc, Protocol, Tls};
+use super::files::TableSource;
 use super::identity::{address, stated_twice};
 use super::nodes::TablePlan;
 use super::sources::{Findings, Here};
@@ -46,7 +47,8 @@ impl<'a> Ground<'a> {
 }
 
 /// Expands one `[[bmc]]` table.
-pub fn lower(here: &Here<'_>, table: &At<BmcTable>, ground: &Ground<'_>, findings: &mut Findings) -> Vec<Bmc> {
+pub fn lower(source: &TableSource<'_, BmcTable>, ground: &Ground<'_>, findings: &mut Findings) -> Vec<Bmc> {
+    let TableSource { here, table, has_mistakes } = source;
     let bmc = &table.value;
     let Some(name) = &bmc.name else {
         findings.push(Diagnostic::new(Code::MissingKey, here.place(table.span), "a [[bmc]] table needs `name`"));
@@ -85,7 +87,10 @@ pub fn lower(here: &Here<'_>, table: &At<BmcTable>, ground: &Ground<'_>, finding
             ip,
             ..common.bmc()
         };
-        check_url(&mut made, || place(&columns.1), here.place(table.span), findings);
+        check_url(&mut made, || place(&columns.1), findings);
+        if bmc.url.is_none() && !has_mistakes {
+            needs_url(&made, here.place(table.span), findings);
+        }
         check_network(&made, ground.networks, &|| place(&columns.1), findings);
         all.push(made);
     }
@@ -121,7 +126,10 @@ pub fn inline(
             mac: stated(&mac).and_then(|text| address(place(&mac), text, "MAC address", MacAddr::parse, findings)),
             ..common.bmc()
         };
-        check_url(&mut made, || place(&url), here.place(span), findings);
+        check_url(&mut made, || place(&url), findings);
+        if table.url.is_none() && !plan.has_mistakes {
+            needs_url(&made, here.place(span), findings);
+        }
         check_network(&made, ground.networks, &|| place(&url), findings);
         all.push(made);
     }
@@ -206,19 +214,19 @@ fn xname_of(place: Place, text: &str, findings: &mut Findings) -> Option<Xname> 
     }
 }
 
-fn check_url(bmc: &mut Bmc, place: impl Fn() -> Place, table: Place, findings: &mut Findings) {
-    match &bmc.url {
-        Some(url) => {
-            if let Some(fault) = values::url_fault(&url.value, &["https", "http"]) {
-                findings.push(Diagnostic::new(Code::BadUrl, place(), format!("`{}`: {fault}", url.value)));
-                bmc.url = None;
-            }
-        }
-        None if bmc.protocol == Protocol::None => {}
-        None => {
-            let finding = Diagnostic::new(Code::MissingKey, table, "a BMC needs `url`");
-            findings.push(finding.hint("say where Redfish answers, or `protocol = \"none\"` if it cannot be observed"));
-        }
+fn check_url(bmc: &mut Bmc, place: impl Fn() -> Place, findings: &mut Findings) {
+    let Some(url) = &bmc.url else { return };
+    if let Some(fault) = values::url_fault(&url.value, &["https", "http"]) {
+        findings.push(Diagnostic::new(Code::BadUrl, place(), format!("`{}`: {fault}", url.value)));
+        bmc.url = None;
+    }
+}
+
+/// Reports a BMC whose table states no URL.
+fn needs_url(bmc: &Bmc, table: Place, findings: &mut Findings) {
+    if bmc.protocol != Protocol::None {
+        let finding = Diagnostic::new(Code::MissingKey, table, "a BMC needs `url`");
+        findings.push(finding.hint("say where Redfish answers, or `protocol = \"none\"` if it cannot be observed"));
     }
 }
 

@@ -9,7 +9,8 @@ use super::files::Unread;
 use super::sources::Findings;
 use super::suggest::did_you_mean;
 use super::{
-    Desired, LayerTable, Node, Source, Unknown, interfaces, machines, no_such_boot, reserved, secrets, unique,
+    Desired, LayerTable, Node, Source, Unknown, endpoints, interfaces, machines, no_such_boot, reserved, secrets,
+    texts, unique,
 };
 use crate::model::{Code, Diagnostic, File, MAX_TOML_BYTES, Place, Severity, Span, Tree};
 
@@ -122,8 +123,10 @@ pub fn desired(desired: &Desired, tree: &Tree, findings: &mut Findings) {
     reserved::shared_with_bmcs(desired, findings);
     interfaces::interfaces(desired, findings);
     shared_bmcs(desired, findings);
+    endpoints::endpoints(desired, findings);
     pins(desired, findings);
     references(desired, findings);
+    texts::texts(desired, findings);
     unused(desired, tree, findings);
     secrets::secrets(tree, findings);
 }
@@ -238,7 +241,7 @@ fn cloud_init_files(table: &CloudInitTable) -> [&Option<At<String>>; 3] {
 }
 
 /// Iterates over every table that is a layer.
-fn layers(desired: &Desired) -> impl Iterator<Item = &Source> {
+pub(super) fn layers(desired: &Desired) -> impl Iterator<Item = &Source> {
     let groups = desired.groups.iter().map(|group| &group.source);
     let sets = desired.sets.iter().map(|set| &set.source);
     desired.tables.iter().chain(groups).chain(sets).chain([&desired.defaults])

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::facts::Facts;
 use super::load::Names;
 use super::nics::MergedNics;
-use super::nodes::{self, ClassNics, ClassState, ClassView};
+use super::nodes::{self, ClassNics, ClassState, ClassView, ExpandedNode};
 use super::sources::{Findings, Here, Sources};
 use super::{AppliedSet, Bmc, Class, Group, Network, Node, Source, bmcs, template};
 use crate::model::{Layer, Origin, Stated};
@@ -58,8 +58,6 @@ impl Classing<'_> {
                 plan_of.push((table as u32, item, class));
             }
         }
-        // What one class has and another has not is taken back where it is.
-        findings.extend(missed.into_iter().filter(|finding| !found_places.contains(&finding.place)));
         let bmc_index: HashMap<Box<str>, u32> = bmcs.iter().zip(0..).map(|(bmc, at)| (bmc.name.clone(), at)).collect();
         let ground = nodes::Ground { facts, engine: &engine, bmcs: &bmc_index };
         let expanded: Vec<_> = plan_of
@@ -70,18 +68,20 @@ impl Classing<'_> {
                 let (nics, state) = &class_nics[*class as usize];
                 let table = &names.tables[*table as usize].table;
                 let view = ClassView { index: *class, nics, table, state: *state };
-                let (node, of_bmc) = nodes::node(plan, *item as usize, view, &ground, &mut found);
-                (node, of_bmc, found)
+                (nodes::node(plan, *item as usize, view, &ground, &mut found), found)
             })
             .collect();
         let mut all = Vec::with_capacity(expanded.len());
-        for (node, of_bmc, found) in expanded {
+        for (ExpandedNode { node, of_bmc, taken }, found) in expanded {
             findings.extend(found);
+            found_places.extend(taken);
             for (bmc, fact, cell) in of_bmc {
                 bmcs::take_fact(&mut bmcs[bmc as usize], fact, &cell, findings);
             }
             all.push(node);
         }
+        // What one class has and another has not is taken back where it is.
+        findings.extend(missed.into_iter().filter(|finding| !found_places.contains(&finding.place)));
         (classes, all)
     }
 

@@ -1,11 +1,9 @@
 //! Columns: the texts of a `[[node]]` or `[[bmc]]` table that are patterns, as long as the table's name.
 
-use std::collections::HashSet;
-
 use super::at::At;
 use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
-use super::{groups, values};
+use super::{groups, texts, values};
 use crate::model::{Code, Diagnostic, NodeSet, Pattern, Place, Span};
 
 /// How many names a suggestion is searched among.
@@ -37,22 +35,15 @@ impl Column {
             let message = "`except` leaves out every name of this table";
             findings.push(Diagnostic::new(Code::BadValue, here.place(except.span), message).hint("remove the table"));
         }
-        if self.len() - kept.len() < left_out.len() {
-            let names: HashSet<String> = (0..self.len()).map(|at| self.get(at)).collect();
-            let missing: Vec<String> = left_out.iter().filter(|name| !names.contains(name)).collect();
-            if let Some(first) = missing.first() {
-                let hint = did_you_mean(
-                    first,
-                    (0..self.len().min(NAMES_COMPARED))
-                        .map(|at| self.get(at))
-                        .collect::<Vec<_>>()
-                        .iter()
-                        .map(String::as_str),
-                );
-                let message = format!("{} in this table", groups::no_node_words(&missing));
-                let finding = Diagnostic::new(Code::NoSuchNode, here.place(except.span), message);
-                findings.push(finding.maybe_hint(hint));
-            }
+        let names: Vec<String> = (0..self.len()).map(|at| self.get(at)).collect();
+        let known = NodeSet::from_names(&names);
+        // The set is worked out, so it is within the bounds.
+        for unknown in NodeSet::unknown_names(&except.value, &known).unwrap_or_default() {
+            let compared = names.iter().take(NAMES_COMPARED).map(String::as_str);
+            let hint = unknown.names.iter().next().and_then(|first| did_you_mean(&first, compared));
+            let message = format!("{} in this table", groups::no_node_words(&unknown.names));
+            let place = here.place(except.within(unknown.at));
+            findings.push(Diagnostic::new(Code::NoSuchNode, place, message).maybe_hint(hint));
         }
         kept
     }
@@ -65,6 +56,9 @@ impl Column {
 
     /// Reads a column of any file that must have `count` items or one for all.
     pub fn fitting(path: &str, text: &At<String>, count: usize, findings: &mut Findings) -> Option<Self> {
+        if texts::refuse_template(Place::at(path, text.span), &format!("`{}`", text.value), &text.value, findings) {
+            return None;
+        }
         let column = Self::parse(path, text, findings)?;
         if column.pattern.is_plain() || column.len() == count {
             return Some(column);

@@ -102,6 +102,20 @@ mod tests {
     }
 
     #[test]
+    fn a_column_nests_no_deeper_than_a_file() {
+        for count in [MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1, 30_000] {
+            let path = vec!["a"; count].join(".");
+            let mut tree = Tree::from_fixture(
+                "//- cluster.toml\nname = \"t\"\n//- nodes/n.toml\n[[node]]\nname = \"n\"\nstate = \"spare\"\n",
+            );
+            tree.insert("nodes/n.facts.csv", File::Bytes(format!("name,vars.{path}\nn,x\n").into_bytes().into()));
+            let build = move || crate::snapshot::build(&tree, Revision::work_tree()).0.is_some();
+            let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(build).unwrap();
+            assert_eq!(thread.join().unwrap(), count <= MAX_DEPTH, "{count}");
+        }
+    }
+
+    #[test]
     fn no_nesting_overflows_a_stack_whichever_file_it_is_in() {
         for count in [60, 79, 500, 50_000] {
             for (at, text) in bombs(count).into_iter().enumerate() {

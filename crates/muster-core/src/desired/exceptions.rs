@@ -1,5 +1,6 @@
 //! `[[exception]]` tables to [`Exception`]s.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use super::at::{At, Free, Scalar};
@@ -18,9 +19,10 @@ pub fn lower(
     findings: &mut Findings,
 ) -> Vec<Exception> {
     let index: HashMap<&str, u32> = desired.nodes.iter().zip(0..).map(|(node, at)| (&*node.name, at)).collect();
+    let everybody = OnceCell::new();
     let mut all = Vec::with_capacity(tables.len());
     for (here, table) in tables {
-        all.extend(Lowering { here, desired, index: &index, findings }.exception(table));
+        all.extend(Lowering { here, desired, index: &index, everybody: &everybody, findings }.exception(table));
     }
     repeats(desired, &all, findings);
     all
@@ -31,6 +33,8 @@ struct Lowering<'a> {
     here: Here<'a>,
     desired: &'a Desired,
     index: &'a HashMap<&'a str, u32>,
+    /// The names of all nodes, once a table needs them.
+    everybody: &'a OnceCell<NodeSet>,
     findings: &'a mut Findings,
 }
 
@@ -128,16 +132,13 @@ impl Lowering<'_> {
                 return None;
             }
         };
-        let (mut nodes, mut missing) = (Vec::new(), Vec::new());
-        for name in selected.iter() {
-            match self.index.get(name.as_str()) {
-                Some(node) => nodes.push(*node),
-                None => missing.push(name),
-            }
-        }
-        if !missing.is_empty() {
+        let mut nodes: Vec<u32> = selected.iter().filter_map(|name| self.index.get(name.as_str()).copied()).collect();
+        let everybody =
+            self.everybody.get_or_init(|| NodeSet::from_names(self.desired.nodes.iter().map(|node| &*node.name)));
+        // The set is worked out, so it is within the bounds.
+        for unknown in NodeSet::unknown_names(&set.value, everybody).unwrap_or_default() {
             let names = self.desired.nodes.iter().map(|node| &*node.name);
-            self.findings.push(no_node(self.here.place(set.span), &missing, names));
+            self.findings.push(no_node(self.here.place(set.within(unknown.at)), &unknown.names, names));
         }
         nodes.sort_unstable();
         Some(nodes)

@@ -3,8 +3,11 @@
 //! The grammar is the plainest CSV: no quotes, blanks around cells do not count, `#` begins a comment line, an empty cell
 //! states nothing. The first line names the columns, and the first column is `name`.
 
+use super::depth::MAX_DEPTH;
 use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
+use super::template;
+use super::texts::EXPANDED;
 use crate::model::text::plural;
 use crate::model::{Code, Diagnostic, FileId, Layer, Origin, Place, Span};
 
@@ -171,6 +174,12 @@ impl<'t> FactsFile<'t> {
             findings.push(quotes(here.place(whole)));
             return;
         }
+        if template::is_template(line) {
+            let finding =
+                Diagnostic::new(Code::FactsSyntax, here.place(whole), "a template is not expanded in a facts file");
+            findings.push(finding.hint(EXPANDED));
+            return;
+        }
         let first_cell = self.cells.len() as u32;
         let mut found = 0;
         let mut name = None;
@@ -258,6 +267,12 @@ fn header_columns(here: &Here<'_>, start: usize, header: &str, findings: &mut Fi
                 findings.push(finding);
                 good = false;
             }
+            continue;
+        }
+        if word.matches('.').count() > MAX_DEPTH {
+            let message = format!("this column nests tables deeper than {MAX_DEPTH}");
+            findings.push(Diagnostic::new(Code::FactsColumn, here.place(span), message));
+            good = false;
             continue;
         }
         match column(word) {

@@ -71,13 +71,22 @@ pub struct Files<'t> {
     pub groups: Vec<(String, Here<'t>, GroupFile)>,
     pub boots: Vec<(String, Here<'t>, BootFile)>,
     pub networks: Vec<(String, Here<'t>, NetworkFile)>,
-    pub nodes: Vec<(Here<'t>, At<NodeTable>)>,
-    pub bmcs: Vec<(Here<'t>, At<BmcTable>)>,
-    pub sets: Vec<(Here<'t>, At<SetTable>)>,
+    pub nodes: Vec<TableSource<'t, NodeTable>>,
+    pub bmcs: Vec<TableSource<'t, BmcTable>>,
+    pub sets: Vec<TableSource<'t, SetTable>>,
     pub facts: Vec<FactsFile<'t>>,
     pub policy: Option<(Here<'t>, PolicyFile)>,
     pub exceptions: Vec<(Here<'t>, At<ExceptionTable>)>,
     pub templates: BTreeMap<Box<str>, CloudInitFile>,
+}
+
+/// One table of a list of tables, and the file that has it.
+#[derive(Debug)]
+pub struct TableSource<'t, T> {
+    pub here: Here<'t>,
+    pub table: At<T>,
+    /// Whether keys of it could not be read and are missing here.
+    pub has_mistakes: bool,
 }
 
 enum ReadFile<'t> {
@@ -85,19 +94,19 @@ enum ReadFile<'t> {
     Group(Here<'t>, Box<GroupFile>),
     Boot(Here<'t>, BootFile),
     Network(Here<'t>, NetworkFile),
-    Nodes(Here<'t>, NodeTables),
+    Nodes(Here<'t>, NodeTables<'t>),
     Facts(FactsFile<'t>),
     Policy(Here<'t>, PolicyFile),
-    Exceptions(Here<'t>, Vec<At<ExceptionTable>>),
+    Exceptions(Here<'t>, Vec<TableSource<'t, ExceptionTable>>),
     Nothing,
 }
 
 /// The tables of one file under `nodes/`.
 #[derive(Default)]
-struct NodeTables {
-    nodes: Vec<At<NodeTable>>,
-    bmcs: Vec<At<BmcTable>>,
-    sets: Vec<At<SetTable>>,
+struct NodeTables<'t> {
+    nodes: Vec<TableSource<'t, NodeTable>>,
+    bmcs: Vec<TableSource<'t, BmcTable>>,
+    sets: Vec<TableSource<'t, SetTable>>,
     /// Whether something of the file could not be read.
     is_partial: bool,
 }
@@ -166,14 +175,14 @@ pub fn read_files<'t>(texts: &[Text<'t>], findings: &mut Findings) -> Files<'t> 
                 if tables.is_partial {
                     files.paths.remove(here.path);
                 }
-                files.nodes.extend(tables.nodes.into_iter().map(|table| (here, table)));
-                files.bmcs.extend(tables.bmcs.into_iter().map(|table| (here, table)));
-                files.sets.extend(tables.sets.into_iter().map(|table| (here, table)));
+                files.nodes.extend(tables.nodes);
+                files.bmcs.extend(tables.bmcs);
+                files.sets.extend(tables.sets);
             }
             ReadFile::Facts(file) => files.facts.push(file),
             ReadFile::Policy(here, file) => files.policy = Some((here, file)),
             ReadFile::Exceptions(here, tables) => {
-                files.exceptions.extend(tables.into_iter().map(|table| (here, table)))
+                files.exceptions.extend(tables.into_iter().map(|source| (here, source.table)))
             }
             ReadFile::Nothing => {}
         }
@@ -297,10 +306,10 @@ fn read_exceptions<'t>(text: &Text<'t>, findings: &mut Findings) -> Option<ReadF
 
 /// Reads each table of a list alone; false where some table is left out.
 fn tables<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
-    here: &Here<'_>,
+    here: &Here<'t>,
     key: &str,
     value: Spanned<DeValue<'t>>,
-    all: &mut Vec<At<T>>,
+    all: &mut Vec<TableSource<'t, T>>,
     findings: &mut Findings,
 ) -> bool {
     let span: Span = value.span().into();
@@ -316,10 +325,12 @@ fn tables<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
         match item.into_inner() {
             DeValue::Table(table) => {
                 let table: Spanned<DeTable<'t>> = Spanned::new(span.start..span.end, table);
+                let before = findings.len();
                 let Read { value, is_spoilt } = read::table(here, table, findings);
+                let has_mistakes = findings.len() > before;
                 match is_spoilt {
                     true => whole = false,
-                    false => all.push(At { value, span }),
+                    false => all.push(TableSource { here: *here, table: At { value, span }, has_mistakes }),
                 }
             }
             DeValue::String(_)

@@ -8,7 +8,7 @@ use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
 use super::values;
 use super::{Group, LayerTable, Source};
-use crate::model::{Code, Diagnostic, Layer, Place};
+use crate::model::{Code, Diagnostic, Layer, NodeSet, Place};
 
 /// How many missing names one finding lists.
 const NAMES_LISTED: usize = 3;
@@ -106,16 +106,16 @@ pub fn no_such_group<'n>(place: Place, name: &str, known: impl Iterator<Item = &
     Diagnostic::new(Code::NoSuchGroup, place, format!("there is no group `{name}`")).hint(hint)
 }
 
-/// Tells of names that a node set selects and no node bears; at least one.
-pub fn no_node<'n>(place: Place, missing: &[String], known: impl Iterator<Item = &'n str>) -> Diagnostic {
-    let hint = missing.first().and_then(|name| did_you_mean(name, known));
-    Diagnostic::new(Code::NoSuchNode, place, no_node_words(missing)).maybe_hint(hint)
+/// Reports names that a node set states and no node has; at least one.
+pub fn no_node<'n>(place: Place, unknown: &NodeSet, known: impl Iterator<Item = &'n str>) -> Diagnostic {
+    let hint = unknown.iter().next().and_then(|name| did_you_mean(&name, known));
+    Diagnostic::new(Code::NoSuchNode, place, no_node_words(unknown)).maybe_hint(hint)
 }
 
 /// Says that no node has these names, of which the first few are listed.
-pub fn no_node_words(missing: &[String]) -> String {
-    let listed = missing.iter().take(NAMES_LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>();
-    let more = missing.len().saturating_sub(NAMES_LISTED);
+pub fn no_node_words(unknown: &NodeSet) -> String {
+    let listed = unknown.iter().take(NAMES_LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>();
+    let more = unknown.len().saturating_sub(NAMES_LISTED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("no node is called {}{more}", listed.join(", "))
 }

@@ -7,7 +7,7 @@ use super::at::At;
 use super::classes::Classing;
 use super::facts::Facts;
 use super::file::{BootFile, Defaults, GroupFile, NetworkFile, NodeBmc};
-use super::files::{self, Files, Unread};
+use super::files::{self, Files, TableSource, Unread};
 use super::nodes::TablePlan;
 use super::sources::{Findings, Here, Sources};
 use super::{
@@ -150,13 +150,15 @@ impl<'t> Lowering<'_, 't> {
 
     fn names(&mut self, drafts: &[groups::Draft]) -> Option<Names<'t>> {
         let mut names = Names { plans: Vec::new(), tables: Vec::new(), all: Vec::new() };
-        for (here, mut table) in std::mem::take(&mut self.files.nodes) {
+        for source in std::mem::take(&mut self.files.nodes) {
+            let TableSource { here, mut table, has_mistakes } = source;
             let groups = groups::named(&here, &table.value.groups, drafts, self.findings);
             let first = names.all.len() as u32;
             let Some(mut plan) = TablePlan::new(here, &table, first, groups, self.findings) else {
                 self.unread.names = true;
                 continue;
             };
+            plan.has_mistakes = has_mistakes;
             names.all.extend(plan.names.iter().cloned());
             if names.all.len() > MAX_MACHINES {
                 let message = format!("there are over {MAX_MACHINES} nodes");
@@ -182,13 +184,13 @@ impl<'t> Lowering<'_, 't> {
         let of_cluster = defaults.bmc.as_ref().map(|at| at.value.clone()).unwrap_or_default();
         let ground = bmcs::Ground::new(cluster_here, &of_cluster, networks, credentials, self.findings);
         let mut all = Vec::new();
-        for (here, table) in std::mem::take(&mut self.files.bmcs) {
-            let lowered = bmcs::lower(&here, &table, &ground, self.findings);
+        for source in std::mem::take(&mut self.files.bmcs) {
+            let lowered = bmcs::lower(&source, &ground, self.findings);
             self.unread.names |= lowered.is_empty();
             all.extend(lowered);
             if all.len() > MAX_MACHINES {
                 let message = format!("there are over {MAX_MACHINES} BMCs");
-                self.findings.push(Diagnostic::new(Code::TooMany, here.place(table.span), message));
+                self.findings.push(Diagnostic::new(Code::TooMany, source.here.place(source.table.span), message));
                 break;
             }
         }

@@ -216,18 +216,15 @@ impl<'a> Membership<'a> {
         })
     }
 
-    /// Adds the nodes of these names.
+    /// Adds the nodes of these names, and reports every name of the expression that no node has.
     fn take(&mut self, path: &str, expression: &At<String>, selected: &NodeSet, nodes: &mut Vec<u32>) {
-        let mut missing = Vec::new();
-        for name in selected.iter() {
-            match self.index.get(name.as_str()) {
-                Some(node) => nodes.push(*node),
-                None => missing.push(name),
-            }
-        }
-        if !missing.is_empty() {
-            let place = Place::at(path, expression.span);
-            self.findings.push(no_node(place, &missing, self.names.iter().map(|name| &**name)));
+        nodes.extend(selected.iter().filter_map(|name| self.index.get(name.as_str())));
+
+        let everybody = self.everybody.get_or_init(|| NodeSet::from_names(self.names));
+        // The expression is worked out, so it is within the bounds.
+        for unknown in NodeSet::unknown_names(&expression.value, everybody).unwrap_or_default() {
+            let place = Place::at(path, expression.within(unknown.at));
+            self.findings.push(no_node(place, &unknown.names, self.names.iter().map(|name| &**name)));
         }
     }
 

@@ -6,7 +6,7 @@ use super::at::At;
 use super::columns::Column;
 use super::facts::Facts;
 use super::file::NodeBmc;
-use super::files::{self, Files};
+use super::files::{self, Files, TableSource};
 use super::sources::Findings;
 use crate::model::{File, NodeSet, Severity, Tree};
 
@@ -32,7 +32,7 @@ pub fn mentions(path: &str, file: &File, names: &BTreeSet<Box<str>>) -> Mentions
     let (texts, _) = files::texts(&tree, &mut all.faults);
     let Files { nodes, bmcs, sets, facts, .. } = files::read_files(&texts, &mut all.faults);
     let mut ignored = Findings::new();
-    for (here, table) in &nodes {
+    for TableSource { here, table, .. } in &nodes {
         let Some(columns) = table.value.name.as_ref().and_then(|name| Column::names(here, name, &mut ignored)) else {
             continue;
         };
@@ -47,13 +47,13 @@ pub fn mentions(path: &str, file: &File, names: &BTreeSet<Box<str>>) -> Mentions
             all.bmcs.extend(found.iter().filter_map(|at| column.as_ref().map(|column| column.get(*at).into())));
         }
     }
-    for (here, table) in &bmcs {
+    for TableSource { here, table, .. } in &bmcs {
         let columns = table.value.name.as_ref().and_then(|name| Column::names(here, name, &mut ignored));
         let Some(columns) = columns else { continue };
         let kept = columns.kept(here, table.value.except.as_ref(), &mut ignored);
         all.is_any |= kept.into_iter().any(|at| names.contains(&*columns.get(at as usize)));
     }
-    all.is_any |= sets.iter().any(|(_, table)| table.value.nodes.as_ref().is_some_and(|set| may_select(set, names)));
+    all.is_any |= sets.iter().any(|source| source.table.value.nodes.as_ref().is_some_and(|set| may_select(set, names)));
     let facts = Facts::new(facts);
     all.is_any |= facts.names().any(|(name, _)| names.contains(name));
     all.faults.extend(ignored);

@@ -130,6 +130,34 @@ impl NicSettings {
         }
     }
 
+    /// Takes back what is stated at a key or below it; the keys are those of [`NicTable::stated`].
+    pub fn unset(&mut self, key: &str) {
+        let Self { dhcp, default_route, routes, optional, manage, bond, bridge, ipoib } = self;
+        match key {
+            "dhcp" => *dhcp = None,
+            "default_route" => *default_route = None,
+            "routes" => routes.clear(),
+            "optional" => *optional = None,
+            "manage" => *manage = None,
+            "ipoib" => *ipoib = None,
+            "bond" => *bond = BondSettings::default(),
+            "bond.mode" => bond.mode = None,
+            "bond.lacp_rate" => bond.lacp_rate = None,
+            "bond.hash_policy" => bond.hash_policy = None,
+            "bond.mii_monitor" => bond.mii_monitor = None,
+            "bond.up_delay" => bond.up_delay = None,
+            "bond.down_delay" => bond.down_delay = None,
+            "bond.min_links" => bond.min_links = None,
+            "bond.primary" => bond.primary = None,
+            "bond.fail_over_mac" => bond.fail_over_mac = None,
+            "bond.ad_select" => bond.ad_select = None,
+            "bridge" => *bridge = BridgeSettings::default(),
+            "bridge.stp" => bridge.stp = None,
+            "bridge.priority" => bridge.priority = None,
+            _ => {}
+        }
+    }
+
     /// Lists what is stated, by the key below the interface's name.
     #[must_use]
     pub fn texts(&self) -> Vec<(&'static str, String, Origin)> {

@@ -1,5 +1,6 @@
 //! The interfaces of a class: what defaults, groups and the `[[node]]` table say of each, merged by name.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::at::At;
@@ -8,7 +9,7 @@ use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
 use super::values;
 use super::{LayerTable, Network, NicSettings, NicSpec};
-use crate::model::{Code, Diagnostic, Origin, Place};
+use crate::model::{Code, Diagnostic, Layer, Origin, Place};
 
 /// A text that differs by node: a pattern in a `[[node]]` table, elsewhere a plain text; or a template.
 #[derive(Debug, Clone)]
@@ -25,6 +26,10 @@ pub struct MergedNic {
     pub mac: Option<Identity>,
     pub guid: Option<Identity>,
     pub ips: Vec<Identity>,
+    /// The keys that layers state.
+    stated: BTreeSet<&'static str>,
+    /// The keys that `[[set]]` tables take back, which are stronger than facts, and where.
+    pub taken_back: Vec<(Box<str>, Place)>,
 }
 
 /// The interfaces of one class.
@@ -33,8 +38,10 @@ pub struct MergedNics {
     pub nics: Vec<MergedNic>,
     /// The elements of `unset` that found no interface to take back.
     pub missed: Vec<Diagnostic>,
-    /// Where those elements stand that found one.
+    /// Where those elements are that found one.
     pub found: Vec<Place>,
+    /// The interfaces that `[[set]]` tables take back, and where: what facts state of them is taken back, too.
+    pub dropped: Vec<(Box<str>, Place)>,
 }
 
 impl MergedNics {
@@ -64,15 +71,53 @@ impl MergedNics {
 
     fn unset(&mut self, here: &Here<'_>, path: &At<String>) {
         let Some(name) = path.value.strip_prefix("nics.") else { return };
+        let place = here.place(path.span);
+        let is_set = matches!(here.layer, Layer::Set(_));
+        if is_set && self.is_taken_back(name) {
+            // What two sets of a node both take back is gone after the first.
+            self.found.push(place);
+            return;
+        }
+
         let before = self.nics.len();
         self.nics.retain(|nic| &*nic.spec.name != name);
-        if self.nics.len() < before {
-            self.found.push(here.place(path.span));
+        let mut is_found = self.nics.len() < before;
+        if is_found && is_set {
+            self.dropped.push((name.into(), place.clone()));
+        }
+        for nic in &mut self.nics {
+            let key = name.strip_prefix(&*nic.spec.name).and_then(|rest| rest.strip_prefix('.'));
+            if let Some(key) = key {
+                is_found |= nic.unset(key);
+                if is_set {
+                    nic.taken_back.push((key.into(), place.clone()));
+                }
+            }
+        }
+        if is_found {
+            self.found.push(place);
             return;
         }
         let message = "this takes back what no weaker layer states";
-        let hint = did_you_mean(name, self.nics.iter().map(|nic| &*nic.spec.name));
-        self.missed.push(Diagnostic::new(Code::UnsetNothing, here.place(path.span), message).maybe_hint(hint));
+        let hint = did_you_mean(name, self.known().iter().map(String::as_str));
+        self.missed.push(Diagnostic::new(Code::UnsetNothing, place, message).maybe_hint(hint));
+    }
+
+    /// Tells whether a `[[set]]` has taken back an interface, or a key of one.
+    fn is_taken_back(&self, name: &str) -> bool {
+        let is_key = |nic: &MergedNic| {
+            let key = name.strip_prefix(&*nic.spec.name).and_then(|rest| rest.strip_prefix('.'));
+            key.is_some_and(|key| nic.taken_back.iter().any(|(taken, _)| &**taken == key))
+        };
+        self.dropped.iter().any(|(dropped, _)| &**dropped == name) || self.nics.iter().any(is_key)
+    }
+
+    /// Lists what can be taken back, by the paths below `nics`.
+    fn known(&self) -> Vec<String> {
+        let keys =
+            |nic: &MergedNic| nic.stated.iter().map(|key| format!("{}.{key}", nic.spec.name)).collect::<Vec<_>>();
+        let names = self.nics.iter().map(|nic| nic.spec.name.to_string());
+        names.chain(self.nics.iter().flat_map(keys)).collect()
     }
 
     fn lay_one(
@@ -89,6 +134,7 @@ impl MergedNics {
         });
         let NicTable { name: _, kind, network, boot, mac, guid, ip, members, link, mtu, .. } = &table.value;
         let nic = &mut self.nics[at];
+        nic.stated.extend(table.value.stated().into_iter().map(|(key, ..)| key));
         let identity = |text: &At<String>| Identity {
             text: text.value.clone(),
             place: here.place(text.span),
@@ -170,6 +216,30 @@ impl MergedNic {
             settings: NicSettings::default(),
             origin,
         };
-        Self { spec, mac: None, guid: None, ips: Vec::new() }
+        Self { spec, mac: None, guid: None, ips: Vec::new(), stated: BTreeSet::new(), taken_back: Vec::new() }
+    }
+
+    /// Takes back what layers state at a key or below it; false if none does.
+    fn unset(&mut self, key: &str) -> bool {
+        let before = self.stated.len();
+        let is_at = |stated: &str| stated == key || stated.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
+        self.stated.retain(|stated| !is_at(stated));
+        if self.stated.len() == before {
+            return false;
+        }
+
+        match key {
+            "kind" => self.spec.kind = NicKind::Ethernet,
+            "network" => self.spec.network = None,
+            "boot" => self.spec.boot = false,
+            "mac" => self.mac = None,
+            "guid" => self.guid = None,
+            "ip" => self.ips.clear(),
+            "members" => self.spec.members.clear(),
+            "link" => self.spec.link = None,
+            "mtu" => self.spec.mtu = None,
+            other => self.spec.settings.unset(other),
+        }
+        true
     }
 }

@@ -39,6 +39,8 @@ pub struct TablePlan<'t> {
     uuid: Option<Column>,
     system: Option<Column>,
     vars: VarColumns,
+    /// Whether keys of the table could not be read and are missing here.
+    pub has_mistakes: bool,
 }
 
 impl<'t> TablePlan<'t> {
@@ -77,6 +79,7 @@ impl<'t> TablePlan<'t> {
             uuid: column(node.uuid.as_ref()),
             system: column(node.system.as_ref()),
             vars: VarColumns::default(),
+            has_mistakes: false,
             names: places.iter().map(|place| names.get(*place as usize).into()).collect(),
             places,
             count,
@@ -101,6 +104,8 @@ impl<'t> TablePlan<'t> {
 #[derive(Debug)]
 pub struct ClassNics {
     nics: Vec<NicColumns>,
+    /// The interfaces that `[[set]]` tables take back, and where.
+    dropped: Vec<(Box<str>, Place)>,
 }
 
 #[derive(Debug)]
@@ -111,6 +116,8 @@ struct NicColumns {
     mac: Option<(Column, Identity)>,
     guid: Option<(Column, Identity)>,
     ips: Vec<(IpText, Identity)>,
+    /// The keys that `[[set]]` tables take back, and where.
+    taken_back: Vec<(Box<str>, Place)>,
 }
 
 #[derive(Debug)]
@@ -138,9 +145,27 @@ impl ClassNics {
                 ips.extend(read.map(|read| (read, text.clone())));
             }
             let is_made = nic.spec.kind.is_made_of_others();
-            nics.push(NicColumns { name: nic.spec.name.clone(), is_made, mac, guid, ips });
+            let taken_back = nic.taken_back.clone();
+            nics.push(NicColumns { name: nic.spec.name.clone(), is_made, mac, guid, ips, taken_back });
         }
-        Self { nics }
+        Self { nics, dropped: merged.dropped.clone() }
+    }
+}
+
+impl ClassNics {
+    /// Returns the element of a set's `unset` that takes back what facts state of an interface.
+    fn taken_back(&self, name: &str, fact: NicFact) -> Option<&Place> {
+        let key = match fact {
+            NicFact::Mac => "mac",
+            NicFact::Guid => "guid",
+            NicFact::Ip => "ip",
+        };
+        let find = |all: &'_ [(Box<str>, Place)], wanted: &str| all.iter().position(|(taken, _)| &**taken == wanted);
+        if let Some(at) = find(&self.dropped, name) {
+            return Some(&self.dropped[at].1);
+        }
+        let nic = self.nics.iter().find(|nic| &*nic.name == name)?;
+        find(&nic.taken_back, key).map(|at| &nic.taken_back[at].1)
     }
 }
 
@@ -200,6 +225,14 @@ pub struct ClassState {
 /// A fact of a node's BMC, to be laid on the BMC once all nodes are expanded.
 pub type BmcFactOf<'f, 't> = (u32, BmcFact, FactCell<'f, 't>);
 
+/// One node, and what of its facts concerns others.
+pub struct ExpandedNode<'f, 't> {
+    pub node: Node,
+    pub of_bmc: Vec<BmcFactOf<'f, 't>>,
+    /// The elements of `unset` that took a fact back.
+    pub taken: Vec<Place>,
+}
+
 /// Expands one node.
 pub fn node<'a, 't>(
     plan: &TablePlan<'t>,
@@ -207,7 +240,7 @@ pub fn node<'a, 't>(
     class: ClassView<'_>,
     ground: &Ground<'a, 't>,
     findings: &mut Findings,
-) -> (Node, Vec<BmcFactOf<'a, 't>>) {
+) -> ExpandedNode<'a, 't> {
     let name = plan.names[item].clone();
     let item = plan.places[item] as usize;
     let ClassView { nics, .. } = class;
@@ -234,7 +267,8 @@ pub fn node<'a, 't>(
     for (nic, columns) in node.nics.iter_mut().zip(&nics.nics) {
         state_addresses(nic, columns, item, findings);
     }
-    let bmc_facts = take_facts(&mut node, &mut own, class, ground, findings);
+    let mut taken = Vec::new();
+    let of_bmc = take_facts(&mut node, &mut own, &mut taken, class, ground, findings);
     let of_facts = own.iter().find_map(|layer| {
         layer.state.as_ref().map(|at| {
             let origin = Origin { file: layer.file, at: at.span.start as u32, layer: layer.layer };
@@ -245,7 +279,7 @@ pub fn node<'a, 't>(
     node.state = strong.or(of_facts).or(weak).unwrap_or(node.state);
     node.own = own.into();
     compute_ips(&mut node, nics, item, ground, findings);
-    (node, bmc_facts)
+    ExpandedNode { node, of_bmc, taken }
 }
 
 fn bmc(
@@ -331,6 +365,7 @@ fn identity_context(node: &Node) -> Value {
 fn take_facts<'a, 't>(
     node: &mut Node,
     own: &mut Vec<OwnLayer>,
+    taken: &mut Vec<Place>,
     class: ClassView<'_>,
     ground: &Ground<'a, 't>,
     findings: &mut Findings,
@@ -360,7 +395,10 @@ fn take_facts<'a, 't>(
                 let finding = Diagnostic::new(Code::FactsColumn, cell.place(), message);
                 findings.push(finding.hint("an interface's column is nics.NAME.mac, a node's BMC's is bmc.mac"));
             }
-            Fact::Nic(nic, fact) => take_nic_fact(node, class.nics, nic, *fact, &cell, findings),
+            Fact::Nic(nic, fact) => match class.nics.taken_back(nic, *fact) {
+                Some(place) => taken.push(place.clone()),
+                None => take_nic_fact(node, class.nics, nic, *fact, &cell, findings),
+            },
             Fact::State => own_facts::take_state(own, class.table, &cell, findings),
             Fact::Var(path) => own_facts::take_var(own, class.table, path, &cell, findings),
         }
@@ -393,6 +431,8 @@ fn take_nic_fact(
         }
         NicFact::Guid if nic.guid.is_some() => findings.push(stated_twice(cell, "GUID")),
         NicFact::Guid => nic.guid = address(cell.place(), text(), "GUID", Guid::parse, findings),
+        // A set is stronger than facts.
+        NicFact::Ip if nics.nics[at].ips.iter().any(|(_, text)| matches!(text.origin.layer, Layer::Set(_))) => {}
         NicFact::Ip if !nics.nics[at].ips.is_empty() || !nic.ips.is_empty() => {
             findings.push(stated_twice(cell, "IP address"));
         }

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 
 use super::at::At;
 use super::file::SetTable;
+use super::files::TableSource;
 use super::sources::{Findings, Here};
 use super::{AppliedSet, Desired, LayerTable, Source, groups, values};
 use crate::model::{Code, Diagnostic, Layer, Origin, Span, Stated};
@@ -27,29 +28,30 @@ pub struct SetDraft<'t> {
 
 /// Checks all tables; one that cannot be read as a whole is left out.
 pub fn lower<'t>(
-    tables: Vec<(Here<'t>, At<SetTable>)>,
+    tables: Vec<TableSource<'t, SetTable>>,
     drafts: &[groups::Draft],
     findings: &mut Findings,
 ) -> Vec<SetDraft<'t>> {
     let mut all = Vec::new();
-    for (here, table) in tables {
+    for source in tables {
+        let TableSource { here, table, .. } = &source;
         if all.len() == MAX_SETS {
             let message = format!("there are over {MAX_SETS} [[set]] tables");
             findings.push(Diagnostic::new(Code::TooMany, here.place(table.span), message));
             break;
         }
-        let here = Here { layer: Layer::Set(all.len() as u16), ..here };
-        all.extend(draft(here, table, drafts, findings));
+        let here = Here { layer: Layer::Set(all.len() as u16), ..*here };
+        all.extend(draft(TableSource { here, ..source }, drafts, findings));
     }
     all
 }
 
 fn draft<'t>(
-    here: Here<'t>,
-    At { value: mut table, span }: At<SetTable>,
+    source: TableSource<'t, SetTable>,
     drafts: &[groups::Draft],
     findings: &mut Findings,
 ) -> Option<SetDraft<'t>> {
+    let TableSource { here, table: At { value: mut table, span }, has_mistakes } = source;
     let Some(nodes) = table.nodes.take() else {
         findings.push(Diagnostic::new(Code::MissingKey, here.place(span), "a [[set]] table needs `nodes`"));
         return None;
@@ -63,7 +65,7 @@ fn draft<'t>(
     let named = |path: &At<String>| At { value: path.value[OF_GROUPS.len()..].to_owned(), span: path.span };
     let leaves = find_groups(&here, &left.iter().map(named).collect::<Vec<_>>(), drafts, findings);
 
-    if layer.is_empty() && table.groups.is_empty() && left.is_empty() {
+    if layer.is_empty() && table.groups.is_empty() && left.is_empty() && !has_mistakes {
         let finding = Diagnostic::new(Code::MissingKey, here.place(nodes.span), "this [[set]] sets nothing");
         findings.push(finding.hint("give it a key of a layer, such as `state`, `boot` or `vars`, or remove it"));
     }

@@ -9,6 +9,8 @@
 mod guard;
 mod value;
 
+pub use value::MAX_TEXT_BYTES;
+
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,6 +27,9 @@ const FUEL: u64 = 200_000;
 
 /// How deep templates nest; the engine's own limit of 500 overflows small thread stacks.
 const DEPTH: usize = 64;
+
+/// The most letters of a reason.
+const MAX_REASON: usize = 400;
 
 /// What stands in an expanded text for the URL by which the node reaches muster, where only the host knows it.
 ///
@@ -47,6 +52,12 @@ pub fn environment(networks: &Arc<[Network]>) -> Environment<'static> {
     environment.add_filter("host", host);
     environment.add_function(value::BOUNDED, value::bounded);
     environment.add_function(value::STORED, value::stored);
+    environment.add_function(value::INDEXED, value::indexed);
+    environment.add_function(value::INDEX, value::index);
+    environment.add_filter(value::BOUNDED, value::bounded);
+    environment.add_function("range", value::range);
+    // It prints all that the engine holds, every node included.
+    environment.remove_global("debug");
     environment.add_function("secret", |name: &str| -> Result<String, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, format!("{SECRET_REFUSED}{name}")))
     });
@@ -121,11 +132,16 @@ pub fn reason(error: &Error) -> String {
     if matches!(error.kind(), ErrorKind::OutOfFuel) {
         return "the template takes more steps than one expansion may".into();
     }
-    match error.detail() {
+    let reason = match error.detail() {
         Some(detail) if matches!(error.kind(), ErrorKind::UndefinedError) => undefined(detail),
         Some(detail) if matches!(error.kind(), ErrorKind::InvalidOperation | ErrorKind::SyntaxError) => detail.into(),
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
+    };
+    // An error quotes what it is about, which may be as long as a value is.
+    match reason.char_indices().nth(MAX_REASON) {
+        Some((end, _)) => format!("{}...", &reason[..end]),
+        None => reason,
     }
 }
 

@@ -44,6 +44,9 @@ pub fn name_fault(name: &str) -> Option<&'static str> {
 
 /// Tells what keeps a text from being a URL that a node or a BMC client can use.
 pub fn url_fault(url: &str, schemes: &[&str]) -> Option<String> {
+    if let Some(sign) = ["{{", "{%"].into_iter().find(|sign| url.contains(sign)) {
+        return Some(format!("`{sign}` is left in the URL: no template is expanded there"));
+    }
     let Some((scheme, rest)) = url.split_once("://") else {
         return Some(format!("a full URL begins with `{}://`", schemes[0]));
     };
@@ -98,6 +101,16 @@ pub fn host_of(url: &str) -> Option<&str> {
         Some(v6) => v6.split_once(']').map(|(host, _)| host),
         None => Some(host.split_once(':').map_or(host, |(host, _)| host)),
     }
+}
+
+/// Returns the host of a URL as names are compared, and its port.
+pub fn endpoint_of(url: &str) -> Option<(String, u16)> {
+    let host = host_of(url)?;
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let stated = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let port = stated.unwrap_or(if scheme == "http" { 80 } else { 443 });
+    Some((host.trim_end_matches('.').to_ascii_lowercase(), port))
 }
 
 /// Reads an IP address.
@@ -193,5 +206,9 @@ mod tests {
         assert_eq!(host_of("https://u:p@bmc1:8443/redfish"), Some("bmc1"));
         assert_eq!(host_of("https://[fd00::1]:443/"), Some("fd00::1"));
         assert_eq!(host_of("bmc1"), None);
+        let endpoint = |url| endpoint_of(url).map(|(host, port)| format!("{host} {port}"));
+        assert_eq!(endpoint("https://BMC1.example./redfish").as_deref(), Some("bmc1.example 443"));
+        assert_eq!(endpoint("http://[fd00::1]/"), endpoint("http://[fd00::1]:80"));
+        assert_eq!(endpoint("https://u:p@bmc1:8443").as_deref(), Some("bmc1 8443"));
     }
 }

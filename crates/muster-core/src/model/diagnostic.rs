@@ -183,6 +183,8 @@ codes! {
     DuplicateMac = "duplicate-mac", Error;
     /// Two interfaces have one IP address in one network.
     DuplicateIp = "duplicate-ip", Error;
+    /// Two BMCs are reached at one URL.
+    DuplicateUrl = "duplicate-url", Error;
     /// An entry stands twice in a list or table that holds each once.
     DuplicateEntry = "duplicate-entry", Error;
     /// A group that is not defined.

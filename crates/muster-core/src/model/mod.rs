@@ -30,7 +30,7 @@ pub use boot_target::BOOT_TARGETS;
 pub use diagnostic::{Code, Diagnostic, Place, Severity, Span};
 pub use duration::{format_duration, parse_duration};
 pub use identity::{is_placeholder, is_placeholder_uuid, serial_key, uuid_key};
-pub use nodeset::{GroupName, MAX_NODES, NodeSet, NodeSetError};
+pub use nodeset::{GroupName, MAX_NODES, NodeSet, NodeSetError, UnknownNames};
 pub use origin::{FileId, Layer, Origin, Stated};
 pub use pattern::{Pattern, PatternError};
 pub use quirk::Quirk;

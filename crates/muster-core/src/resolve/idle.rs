@@ -33,14 +33,20 @@ pub fn unsets(desired: &Desired) -> Findings {
 struct Weaker<'d> {
     desired: &'d Desired,
     merge: Merge<'d>,
-    /// The names of interfaces.
-    nics: BTreeSet<&'d str>,
+    /// The names of interfaces, and their keys behind them.
+    nics: BTreeSet<String>,
 }
 
 impl<'d> Weaker<'d> {
     fn lay(&mut self, source: &'d Source) {
         self.merge.lay_table(source);
-        self.nics.extend(source.table.nics.iter().filter_map(|nic| nic.value.name.as_ref()).map(|name| &*name.value));
+        for nic in &source.table.nics {
+            let Some(name) = nic.value.name.as_ref().map(|name| &name.value) else { continue };
+            self.nics.insert(name.clone());
+            for (key, ..) in nic.value.stated() {
+                self.nics.extend([format!("{name}.{key}"), format!("{name}.{}", key.split('.').next().unwrap_or(key))]);
+            }
+        }
     }
 
     fn check(&self, source: &Source, findings: &mut Findings) {

@@ -80,6 +80,17 @@ pub fn own_vars(desired: &Desired, node: &Node) -> Option<Vars> {
     Some(merge.merged.vars)
 }
 
+/// Finds the elements of `unset` that take back variables of one node that its class does not have.
+pub fn taken_of_own(desired: &Desired, node: &Node) -> BTreeSet<Origin> {
+    let own: Vec<Source> = node.own.iter().map(desired::OwnLayer::to_source).collect();
+    let layers = with_own(layers(desired, desired.class(node)), &own);
+    let mut merge = Merge::new(desired);
+    for source in layers {
+        merge.lay_vars(source);
+    }
+    merge.merged.found
+}
+
 /// Puts what is a node's own into the layers of its class: over the node's table, below sets.
 pub fn with_own<'d>(mut layers: Vec<&'d Source>, own: &'d [Source]) -> Vec<&'d Source> {
     let is_set = |source: &&Source| matches!(source.layer, Layer::Set(_));
@@ -291,7 +302,11 @@ impl<'d> Merge<'d> {
 
     /// Lays one layer's parameters over the weaker ones.
     pub fn lay_list(&mut self, params: &mut Params, list: &ParamList<'d>) {
-        if list.unset.is_some() {
+        if let Some(unset) = list.unset {
+            self.merged.sought.insert(unset);
+            if params.iter().next().is_some() {
+                self.merged.found.insert(unset);
+            }
             *params = Params::default();
         }
         let origin = |text: &At<String>| Origin { file: list.file, at: text.span.start as u32, layer: list.layer };

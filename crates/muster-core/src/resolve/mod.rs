@@ -27,7 +27,7 @@ use rayon::prelude::*;
 
 use crate::desired::template::Rejection;
 use crate::desired::{
-    BootConfiguration, BootKind, CloudInitFile, Desired, Findings, Free, MacSource, Node, NodeState, template,
+    At, BootConfiguration, BootKind, CloudInitFile, Desired, Findings, Free, MacSource, Node, NodeState, template,
     undefined_hint,
 };
 use crate::model::{Arch, Code, Diagnostic, FileId, Origin, Place, Stated};
@@ -133,6 +133,7 @@ fn resolve_judging(desired: Arc<Desired>, judged: &BTreeSet<u32>) -> (Resolved, 
         classes.push(merged.finish(&desired, Some(class), own_vars, &mut engine, findings));
     }
     let unknown = unknown(&desired, &mut engine, &mut findings);
+    found.extend(taken_of_own(&desired));
     takes_nothing(&desired, sought.difference(&found), &mut findings);
     findings.extend(idle::unsets(&desired));
     boots_nothing(&desired, &classes, judged, &mut findings);
@@ -148,6 +149,17 @@ fn own_vars(desired: &Desired) -> Vec<BTreeSet<&str>> {
         own.extend(node.own.iter().flat_map(|layer| layer.vars.keys()).map(String::as_str));
     }
     all
+}
+
+/// Finds the elements of `unset` in sets that take back variables which facts, or patterns of a table, state.
+fn taken_of_own(desired: &Desired) -> BTreeSet<Origin> {
+    let of_vars = |path: &At<String>| path.value == "vars" || path.value.starts_with("vars.");
+    let takes: Vec<bool> = desired.sets.iter().map(|set| set.source.table.unset.iter().any(of_vars)).collect();
+    let has_some = |node: &&Node| {
+        let sets = &desired.class(node).sets;
+        node.own.iter().any(|own| !own.vars.is_empty()) && sets.iter().any(|at| takes[usize::from(*at)])
+    };
+    desired.nodes.iter().filter(has_some).flat_map(|node| merge::taken_of_own(desired, node)).collect()
 }
 
 fn add_templates(desired: &Desired, engine: &mut Environment<'static>, findings: &mut Findings) {

@@ -27,6 +27,8 @@ impl<'t> Act<'t> {
         match text.as_bytes().first() {
             Some(b'=') => Self::ReplaceAll(&text[1..]),
             Some(b'+') => Self::Add(&text[1..]),
+            // What follows it is for init, so it is a parameter that sites write, and the key `-` is not.
+            Some(b'-') if text == "--" => Self::Set(text),
             Some(b'-') if text[1..].contains('=') => Self::RemoveOne(&text[1..]),
             Some(b'-') => Self::RemoveAll(&text[1..]),
             _ => Self::Set(text),
@@ -180,6 +182,9 @@ pub fn fault(param: &str) -> Option<String> {
     if let Some(c) = written.find(|c| !c.is_ascii()) {
         return Some(format!("{c:?} is not ASCII: under UEFI, iPXE hands other characters to the kernel"));
     }
+    if let Some(sign) = ["{{", "{%"].into_iter().find(|sign| param.contains(sign)) {
+        return Some(format!("`{sign}` is left in the parameter: the result of a template is not expanded again"));
+    }
     for ends in ["||", "&&"] {
         if param.contains(ends) {
             return Some(format!("`{ends}` in a parameter ends the line for iPXE"));
@@ -270,6 +275,8 @@ mod tests {
             (&[&["a=1", "b", "a=2"]], "a=1 b a=2"),
             (&[&["a-b=1", "q"], &["-a_b=1"]], "q"),
             (&[&["a"], &["=b=1", "+--"]], "a b=1 --"),
+            (&[&["a"], &["--", "single"]], "a -- single"),
+            (&[&["a", "--", "single"], &["---"]], "a single"),
         ] {
             let (all, findings, lost) = lay(layers);
             assert_eq!((all.join(" ").as_str(), findings.len(), lost), (want, 0, 0), "{layers:?}");
@@ -306,6 +313,8 @@ mod tests {
             "a\tb",
             "a\u{1}who\u{2}",
             "a=ü",
+            "a={{name}}",
+            "a=\"{% if b %}\"",
         ] {
             assert!(fault(bad).is_some(), "{bad}");
         }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::cloudinit::{self, Document};
 use crate::desired::{Desired, Findings, Network, Node, NodeState, Unknown};
 use crate::ipxe::Script;
-use crate::model::{Arch, MacAddr, NodeSet, Revision};
+use crate::model::{Arch, MacAddr, NodeSet, Revision, UnknownNames};
 use crate::resolve::Resolved;
 
 pub use build::{Draft, Rendered, build, build_part, build_watched, draft};
@@ -274,14 +274,8 @@ impl Snapshot {
             let members = &desired.group(group)?.members;
             Some(NodeSet::from_names(members.iter().map(|at| &*self.nodes()[*at as usize].name)))
         })?;
-        let (mut nodes, mut missing) = (Vec::new(), Vec::new());
-        for name in set.iter() {
-            match self.by_name(&name) {
-                Some(node) => nodes.push(node),
-                None => missing.push(name),
-            }
-        }
-        Ok(Selection { nodes, missing })
+        let nodes = set.iter().filter_map(|name| self.by_name(&name)).collect();
+        Ok(Selection { nodes, unknown: NodeSet::unknown_names(expression, &all())? })
     }
 }
 
@@ -290,6 +284,13 @@ impl Snapshot {
 pub struct Selection {
     /// Indices of nodes, in the natural order of their names.
     pub nodes: Vec<usize>,
-    /// Names that no node has.
-    pub missing: Vec<String>,
+    /// What the expression names, wherever in it, and no node has.
+    pub unknown: Vec<UnknownNames>,
+}
+
+impl Selection {
+    /// Returns the names that no node has.
+    pub fn missing(&self) -> impl Iterator<Item = String> + '_ {
+        self.unknown.iter().flat_map(|part| part.names.iter())
+    }
 }

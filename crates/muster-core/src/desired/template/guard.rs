@@ -4,12 +4,14 @@
 //! neither what lazily joined lists grow to nor how deep values nest. So an expression is a bounded chain of words, tags
 //! nest to a bounded depth, and each value that is kept or multiplied passes one of the functions of [`super::value`].
 
+mod subscripts;
+
 use std::ops::Range;
 
 use minijinja::machinery::{Token, Tokenizer};
 use minijinja::syntax::SyntaxConfig;
 
-use super::value::{BOUNDED, STORED};
+use super::value::{BOUNDED, MAX_TEXT_BYTES, STORED};
 
 /// The most words and signs that an expression may chain or nest: 120 joined texts. The engine needs up to 2 kB of stack
 /// for each, and threads have 2 MB.
@@ -75,6 +77,7 @@ pub fn guard(source: &str, syntax: &SyntaxConfig) -> Result<Guarded, TooDeep> {
             (Token::BlockEnd | Token::VariableEnd, _) => {
                 let Some(tag) = tag.take() else { continue };
                 nesting.take(&tag)?;
+                tag.check_cycles()?;
                 tag.guards(&mut guards);
             }
             (_, Some(tag)) => tag.push(Word { kind: Kind::new(&token), range })?,
@@ -88,7 +91,10 @@ pub fn guard(source: &str, syntax: &SyntaxConfig) -> Result<Guarded, TooDeep> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind<'s> {
     Name(&'s str),
+    /// A number.
     Literal,
+    /// A quoted text.
+    Text,
     Open(char),
     Close(char),
     Comma,
@@ -100,8 +106,10 @@ enum Kind<'s> {
     Tilde,
     /// `*` or `**`.
     Star,
-    /// An operator that binds weaker than `+`, and the colon: expressions end here.
+    /// An operator that binds weaker than `+`: expressions end here.
     Weak,
+    /// The colon, which ends expressions, too.
+    Colon,
     /// A division.
     Strong,
 }
@@ -124,9 +132,11 @@ impl<'s> Kind<'s> {
             Token::Minus => Self::Minus,
             Token::Tilde => Self::Tilde,
             Token::Mul | Token::Pow => Self::Star,
-            Token::Colon | Token::Eq | Token::Ne | Token::Gt | Token::Gte | Token::Lt | Token::Lte => Self::Weak,
+            Token::Colon => Self::Colon,
+            Token::Eq | Token::Ne | Token::Gt | Token::Gte | Token::Lt | Token::Lte => Self::Weak,
             Token::Div | Token::FloorDiv | Token::Mod => Self::Strong,
-            Token::Str(_) | Token::String(_) | Token::Int(_) | Token::Int128(_) | Token::Float(_) => Self::Literal,
+            Token::Str(_) | Token::String(_) => Self::Text,
+            Token::Int(_) | Token::Int128(_) | Token::Float(_) => Self::Literal,
             Token::TemplateData(_)
             | Token::VariableStart
             | Token::VariableEnd
@@ -161,6 +171,10 @@ impl<'s> Tag<'s> {
     }
 
     fn push(&mut self, word: Word<'s>) -> Result<(), TooDeep> {
+        if word.range.len() > MAX_TEXT_BYTES {
+            let message = format!("a text in this expression has more than {MAX_TEXT_BYTES} bytes");
+            return Err(TooDeep { message, range: word.range });
+        }
         let chain = self.chains.pop().unwrap_or_default();
         match word.kind {
             Kind::Comma => {
@@ -247,6 +261,7 @@ impl Nesting {
 /// A part of the text that is to pass a guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Guard {
+    /// An empty one is the place of a filter.
     range: Range<usize>,
     function: &'static str,
     /// Whether it is left out within another one: what it yields there cannot grow before that one sees it.
@@ -254,10 +269,13 @@ struct Guard {
 }
 
 impl Tag<'_> {
-    /// Adds what of this tag passes a guard; nothing where its brackets do not match, which the parser refuses.
+    /// Adds what of this tag passes a guard; nothing if its brackets do not match, which the parser refuses.
     fn guards(&self, all: &mut Vec<Guard>) {
-        let Some(closing) = self.closing() else { return };
+        let Some(closing) = self.pairs() else { return };
         let mut own = Vec::new();
+        if self.is_set_block() && self.words.len() > 1 {
+            own.push(self.captured());
+        }
 
         // Tags whose own words are no expression have expressions in their brackets only.
         let mut end = self.words.len();
@@ -279,6 +297,7 @@ impl Tag<'_> {
                 let is_after_operand = open > 0 && self.ends_operand(open - 1);
                 match (bracket, is_after_operand) {
                     ('(', true) => self.arguments(open + 1..close, &closing, &mut own),
+                    ('[', true) => self.subscript(open, &closing, &mut own),
                     ('(', false) | (_, true) => {}
                     (_, false) => {
                         let names = self.words[open..close].iter().any(|word| matches!(word.kind, Kind::Name(_)));
@@ -292,9 +311,9 @@ impl Tag<'_> {
         all.extend(own);
     }
 
-    /// Finds the closing bracket of each opening one.
-    fn closing(&self) -> Option<Vec<usize>> {
-        let mut closing = vec![0; self.words.len()];
+    /// Finds the other bracket of each bracket; nothing if they do not match.
+    fn pairs(&self) -> Option<Vec<usize>> {
+        let mut pairs = vec![0; self.words.len()];
         let mut open = Vec::new();
         for (at, word) in self.words.iter().enumerate() {
             match word.kind {
@@ -304,12 +323,13 @@ impl Tag<'_> {
                     if other != bracket {
                         return None;
                     }
-                    closing[start] = at;
+                    pairs[start] = at;
+                    pairs[at] = start;
                 }
                 _ => {}
             }
         }
-        open.is_empty().then_some(closing)
+        open.is_empty().then_some(pairs)
     }
 
     /// Splits words at those of one level that `ends` names; brackets stay whole.
@@ -332,7 +352,7 @@ impl Tag<'_> {
     /// Guards sums and products of one level: they alone join and repeat lists.
     fn chains_of(&self, words: Range<usize>, closing: &[usize], own: &mut Vec<Guard>) {
         let ends = |at: usize| match self.words[at].kind {
-            Kind::Comma | Kind::Assign | Kind::Weak => true,
+            Kind::Comma | Kind::Assign | Kind::Weak | Kind::Colon => true,
             Kind::Name(name) => JOINING.contains(&name) && name != "is" && !self.is_attribute_or_test(at),
             _ => false,
         };
@@ -414,20 +434,22 @@ impl Tag<'_> {
 
     /// Tells whether an expression may yield more than one that a name stands for.
     fn grows(&self, words: Range<usize>) -> bool {
-        let grows =
-            |word: &Word<'_>| matches!(word.kind, Kind::Plus | Kind::Star | Kind::Pipe | Kind::Comma | Kind::Open(_));
+        let grows = |word: &Word<'_>| {
+            matches!(word.kind, Kind::Plus | Kind::Star | Kind::Tilde | Kind::Pipe | Kind::Comma | Kind::Open(_))
+        };
         self.words.get(words).is_some_and(|words| words.iter().any(grows))
     }
 
     fn begins_operand(&self, at: usize) -> bool {
         // The minus is the sign of a number; the stars of `f(*all)` begin none.
-        matches!(self.words[at].kind, Kind::Name(_) | Kind::Literal | Kind::Open(_) | Kind::Minus)
+        matches!(self.words[at].kind, Kind::Name(_) | Kind::Literal | Kind::Text | Kind::Open(_) | Kind::Minus)
     }
 
     fn ends_operand(&self, at: usize) -> bool {
         match self.words[at].kind {
+            Kind::Name(_) if self.is_block && at == 0 => false,
             Kind::Name(name) => !JOINING.contains(&name) || self.is_attribute_or_test(at),
-            Kind::Literal | Kind::Close(_) => true,
+            Kind::Literal | Kind::Text | Kind::Close(_) => true,
             _ => false,
         }
     }
@@ -437,6 +459,12 @@ impl Tag<'_> {
         let before = |back: usize| at.checked_sub(back).map(|at| self.words[at].kind);
         matches!(before(1), Some(Kind::Dot | Kind::Pipe | Kind::Name("is")))
             || (before(1) == Some(Kind::Name("not")) && before(2) == Some(Kind::Name("is")))
+    }
+
+    /// Guards what a `set` block gives a name to: a filter after the last word of its tag.
+    fn captured(&self) -> Guard {
+        let end = self.words[self.words.len() - 1].range.end;
+        Guard { range: end..end, function: BOUNDED, is_weak: false }
     }
 
     fn guard(&self, words: Range<usize>, function: &'static str, is_weak: bool) -> Guard {
@@ -452,8 +480,10 @@ fn insert(source: &str, mut guards: Vec<Guard>) -> Guarded {
     guards.dedup_by(|next, before| next.range == before.range);
     let mut end = 0;
     guards.retain(|guard| {
-        let is_inside = guard.range.end <= end;
-        end = end.max(guard.range.end);
+        let is_inside = guard.range.end <= end && !guard.range.is_empty();
+        if matches!(guard.function, BOUNDED | STORED) {
+            end = end.max(guard.range.end);
+        }
         !(guard.is_weak && is_inside)
     });
 
@@ -465,12 +495,14 @@ fn insert(source: &str, mut guards: Vec<Guard>) -> Guarded {
 
     let mut guarded = Guarded { text: String::with_capacity(source.len() + 32 * guards.len()), inserted: Vec::new() };
     let mut written = 0;
-    for (at, begins, _, function) in marks {
+    for (at, begins, other, function) in marks {
         guarded.text.push_str(&source[written..at]);
         written = at;
         let before = guarded.text.len();
         match begins {
+            true if at == other => guarded.text.extend([" | ", function]),
             true => guarded.text.extend([function, "(("]),
+            false if at == other => {}
             false => guarded.text.push_str("))"),
         }
         guarded.inserted.push((at, guarded.text.len() - before));
@@ -493,6 +525,7 @@ mod tests {
             "{{ name }}-{{ vars.image }} {{ net('node').gateway }} {{ 'a' ~ nid }}",
             "{% for nic in nics %}{{ nic.ip | default('-') }}{% endfor %}{% if nid > 3 and arch is eq 'x' %}a{% endif %}",
             "{% set x = name %}{% raw %}{{ a + b }}{% endraw %}{# a + b #} a + b",
+            "{{ vars['a-b'].c }} {{ nics.eth0['ip'] }} {% if arch is in ['x', 'y'] %}{% include ['a'] %}{% endif %}",
         ] {
             assert_eq!(guarded(text), text);
         }
@@ -504,7 +537,8 @@ mod tests {
             ("{{ a + b }}", "{{ __bounded((a + b)) }}"),
             ("{{ a + b is not defined or c - d }}", "{{ __bounded((a + b is not defined)) or c - d }}"),
             ("{{ x.in + 1 if y else -z * 2 }}", "{{ __bounded((x.in + 1)) if y else __bounded((-z * 2)) }}"),
-            ("{% set s = s ~ s %}", "{% set s = s ~ s %}"),
+            ("{% set s = s ~ s %}", "{% set s = __bounded((s ~ s)) %}"),
+            ("{% set s -%}a{% endset %}", "{% set s | __bounded -%}a{% endset %}"),
             ("{% set n.s = n.s -%}", "{% set n.s = __stored((n.s)) -%}"),
             ("{% set n.s = n.s + n.s %}", "{% set n.s = __stored((n.s + n.s)) %}"),
             ("{% set a, b = [x], 1 %}", "{% set a, b = __bounded(([x], 1)) %}"),
@@ -517,7 +551,14 @@ mod tests {
             ),
             ("{% include 'a' + b ignore missing %}", "{% include 'a' + b ignore missing %}"),
             ("{{ [[a] * 3] * 3 }}", "{{ __bounded(([__bounded(([a] * 3))] * 3)) }}"),
-            ("{{ a[1:n + 1] }}", "{{ a[1:__bounded((n + 1))] }}"),
+            ("{{ a[1:n + 1] }}", "{{ __indexed((a))[1:__index((n + 1))] }}"),
+            ("{{ a.b(c)[0].d[n] }}", "{{ __indexed((__indexed((a.b(c)))[0].d))[__index((n))] }}"),
+            (
+                "{{ -(a + b)[::-9223372036854775808] }}",
+                "{{ -__indexed(((__bounded((a + b)))))[::__index((-9223372036854775808))] }}",
+            ),
+            ("{{ 'a' 'b'[1] ~ x[2]['c'] }}", "{{ __indexed(('a' 'b'))[1] ~ __indexed((x))[2]['c'] }}"),
+            ("{% elif (a)[:1] == b %}", "{% elif __indexed(((a)))[:1] == b %}"),
         ] {
             assert_eq!(guarded(text), want);
         }

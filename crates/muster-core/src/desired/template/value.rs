@@ -12,14 +12,32 @@ pub const BOUNDED: &str = "__bounded";
 /// The same for what a namespace keeps: [`stored`].
 pub const STORED: &str = "__stored";
 
+/// The same for what is indexed or sliced: [`indexed`].
+pub const INDEXED: &str = "__indexed";
+
+/// The same for an index, a key, or a part of a slice: [`index`].
+pub const INDEX: &str = "__index";
+
 /// How deep lists and tables nest in one value; the engine writes and drops them recursively.
 pub const MAX_DEPTH: usize = 32;
 
 /// The most items of one value, those of inner lists and tables included.
 pub const MAX_ITEMS: usize = 65_536;
 
-/// The most bytes of the texts in one value: four times the largest document.
-pub const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// The most bytes of the texts in one value.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// The most bytes of one text that has a name: the engine compares, searches and looks up a text in one step.
+pub const MAX_TEXT_BYTES: usize = 64 * 1024;
+
+/// The most numbers of a range, as the engine has it.
+const MAX_RANGE: i128 = 100_000;
+
+/// How many bytes of a text one step pays for where the engine walks over them letter by letter.
+const BYTES_PER_STEP: usize = 16;
+
+/// The largest index, and the largest step of a slice.
+const MAX_INDEX: i64 = i32::MAX as i64;
 
 /// Lets a value pass that is within the bounds.
 pub fn bounded(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
@@ -31,6 +49,44 @@ pub fn bounded(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
 pub fn stored(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     weigh(state, &value, false)?;
     Ok(value)
+}
+
+/// Lets a value pass that is indexed or sliced, and charges for the text that is searched for the place.
+pub fn indexed(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    charge_text(state, &value)?;
+    Ok(value)
+}
+
+/// Lets an index, a key, or a part of a slice pass that the engine's arithmetic does not overflow with.
+pub fn index(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    charge_text(state, &value)?;
+    let is_large = |number: i64| !(-MAX_INDEX..=MAX_INDEX).contains(&number);
+    // A number that does not fit is larger than all that do.
+    if value.is_integer() && value.as_i64().is_none_or(is_large) {
+        return Err(fault(format!("an index or a step is at most {MAX_INDEX}, not {value}")));
+    }
+    Ok(value)
+}
+
+fn charge_text(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let length = value.as_str().map_or(0, str::len);
+    state.consume_fuel((length / BYTES_PER_STEP) as u64)
+}
+
+/// Returns the numbers from `lower` to before `upper`, as the engine's own function does where that does not overflow.
+pub fn range(lower: i64, upper: Option<i64>, step: Option<i64>) -> Result<Value, Error> {
+    let (start, end) = upper.map_or((0, lower), |upper| (lower, upper));
+    let step = i128::from(step.unwrap_or(1));
+    if step == 0 {
+        return Err(fault("cannot create range with step of 0".into()));
+    }
+    let way = i128::from(end) - i128::from(start);
+    let count = if way.signum() == step.signum() { (way.abs() - 1) / step.abs() + 1 } else { 0 };
+    if count > MAX_RANGE {
+        return Err(fault("range has too many elements".into()));
+    }
+    let number = move |at: usize| (i128::from(start) + at as i128 * step) as i64;
+    Ok(Value::make_iterable(move || (0..count as usize).map(number)))
 }
 
 fn weigh(state: &State<'_, '_>, value: &Value, namespaces: bool) -> Result<(), Error> {
@@ -49,7 +105,11 @@ struct Weight {
 
 impl Weight {
     fn add(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
-        self.bytes += value.as_str().map_or(0, str::len);
+        let length = value.as_str().map_or(0, str::len);
+        if length > MAX_TEXT_BYTES {
+            return Err(fault(format!("a text of this template has more than {MAX_TEXT_BYTES} bytes")));
+        }
+        self.bytes += length;
         if self.bytes > MAX_BYTES {
             return Err(fault(format!("a value of this template holds more than {MAX_BYTES} bytes of text")));
         }

@@ -17,6 +17,7 @@ mod scan;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +28,7 @@ use index::Intervals;
 use rows::Rows;
 use scan::{Operand, Operator, Scan};
 use shape::Shape;
+pub use unknown::UnknownNames;
 
 use super::Span;
 
