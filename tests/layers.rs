@@ -379,7 +379,7 @@ fn text_leaves_the_process_by_one_door() {
         ("anstream::", &["cli/output.rs"]),
         // The child that builds a commit answers its parent there, which no person reads.
         ("io::stdout", &["cli/output.rs", "trial/child.rs"]),
-        ("io::stderr", &["cli/log_format.rs", "cli/output.rs"]),
+        ("io::stderr", &["cli/log_format.rs", "cli/log_writer.rs", "cli/output.rs"]),
         ("println!(", &[]),
         ("serde_json::to_writer", &[]),
     ];

@@ -12,19 +12,27 @@ use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
+use super::log_writer::LogWriter;
 use crate::model::text::{harden_json, line};
 
 /// Begins to log to stderr: as text on a terminal, and as JSON otherwise.
 ///
 /// A log that cannot be written (its reader is gone, the disk is full) is lost in silence: the library's own complaint
 /// would go to the same place and end the thread that logs.
-pub fn begin(filter: EnvFilter) {
+///
+/// # Errors
+/// The thread of the log cannot be started.
+pub fn begin(filter: EnvFilter) -> io::Result<LogWriter> {
+    let is_json = !io::stderr().is_terminal();
+    let writer = LogWriter::to_stderr(is_json)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).log_internal_errors(false);
-    if io::stderr().is_terminal() {
-        log.fmt_fields(text_fields()).with_writer(io::stderr).init();
+    let to = writer.clone();
+    if is_json {
+        log.json().with_writer(move || JsonLog(to.clone())).init();
     } else {
-        log.json().with_writer(|| JsonLog).init();
+        log.fmt_fields(text_fields()).with_writer(move || TextLog(to.clone())).init();
     }
+    Ok(writer)
 }
 
 /// Writes the fields of a line of text.
@@ -42,17 +50,30 @@ fn field(out: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Re
     }
 }
 
-/// Stderr, to which each event is written as one line of JSON.
-struct JsonLog;
+/// The log, to which each event is written as one line of JSON.
+struct JsonLog(LogWriter);
 
 impl Write for JsonLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(bytes);
-        io::stderr().lock().write_all(harden_json(&text).as_bytes())?;
+        self.0.line(harden_json(&String::from_utf8_lossy(bytes)).as_bytes());
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
+    }
+}
+
+/// The log, to which each event is written as one line of text.
+struct TextLog(LogWriter);
+
+impl Write for TextLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.line(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

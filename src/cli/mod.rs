@@ -22,6 +22,7 @@ mod hook;
 mod hosted;
 mod log;
 mod log_format;
+mod log_writer;
 mod man;
 mod node_set;
 mod observations;

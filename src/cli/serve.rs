@@ -25,8 +25,10 @@ impl Serve {
     /// Runs the command until it is told to end.
     pub fn run(self) -> Result<Outcome, Failure> {
         let settings = self.hosted.settings(self.given)?;
-        log_format::begin(log_filter(settings.log.as_deref().unwrap_or(DEFAULT_LOG))?);
-        reconcile::serve(settings).map_err(|error| Failure::from_error(&error).hint(error.hint()))?;
+        let log = log_format::begin(log_filter(settings.log.as_deref().unwrap_or(DEFAULT_LOG))?)?;
+        let served = reconcile::serve(settings);
+        log.finish();
+        served.map_err(|error| Failure::from_error(&error).hint(error.hint()))?;
         Ok(Outcome::AsWished)
     }
 }

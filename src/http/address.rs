@@ -31,6 +31,9 @@ pub enum ListenError {
     /// A server answers on the socket.
     #[error("another server listens on the socket {}: `ss -lxp` says which; stop it, or take another with --api", path.display())]
     SocketInUse { path: PathBuf },
+    /// The socket would be on a file system that is read-only.
+    #[error("cannot make the socket {}: its file system is read-only; take another path with --api", path.display())]
+    ReadOnly { path: PathBuf },
     /// Something else has the socket's name.
     #[error("{} is no socket and is left alone: remove it, or take another path with --api", path.display())]
     NotASocket { path: PathBuf },

@@ -36,7 +36,8 @@ pub struct Limits {
     /// Connections at one time. For one more, those that idled longest are closed; where none may be, it waits in the
     /// kernel's queue.
     pub connections: usize,
-    /// How long a connection may be silent before it gives way to others that wait.
+    /// How long a connection may be silent before it gives way to others that wait, or to the end of the server if it
+    /// has not asked yet.
     pub idle: Duration,
     /// How long a client may take for a head, and how long a connection may idle between two requests.
     pub head: Duration,

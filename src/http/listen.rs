@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -373,6 +373,7 @@ where
     let counters = answers.counters();
     count::<A, _>(&counters, |door| &door.places, places as u64);
     let tasks = TaskTracker::new();
+    let mut queued = BACKLOG;
     loop {
         let accepted = async {
             let (stream, peer) = listener.accept().await;
@@ -380,11 +381,18 @@ where
             let seat = room.enter(|told| count::<A, _>(&counters, |door| &door.evicted, told)).await;
             (seat, stream, peer)
         };
+        // What the kernel has queued is accepted before the end, however busy the machine is: a queued connection would be
+        // cut. More than the queue holds came later, which only a listener without a filter lets in.
         let (seat, stream, peer) = tokio::select! {
             biased;
+            accepted = accepted, if queued > 0 => accepted,
             () = shutdown.cancelled() => break,
-            accepted = accepted => accepted,
         };
+        if shutdown.is_cancelled() {
+            queued -= 1;
+            // tokio lets a task accept only so often before it must yield, and reports an empty queue until then.
+            tokio::task::yield_now().await;
+        }
         count::<A, _>(&counters, |door| &door.open, 1);
         let (answers, room, counters) = (Arc::clone(&answers), Arc::clone(&room), Arc::clone(&counters));
         let gone = |counters: &Counters| {
@@ -419,7 +427,9 @@ async fn converse<S, A, P>(
     P: Send + Sync,
 {
     let connection = Arc::new(connection);
+    let has_asked = AtomicBool::new(false);
     let service = service_fn(|request: Request<Incoming>| {
+        has_asked.store(true, Ordering::Relaxed);
         let connection = Arc::clone(&connection);
         async move {
             let Connection { answers, peer, room, seat, counters, .. } = &*connection;
@@ -440,6 +450,12 @@ async fn converse<S, A, P>(
             biased;
             ended = serving.as_mut() => ended,
             () = shutdown.cancelled() => {
+                // Whoever connected in time and is yet to send the first request is answered, too.
+                if !has_asked.load(Ordering::Relaxed)
+                    && let Ok(ended) = tokio::time::timeout(limits.idle.min(limits.grace), serving.as_mut()).await
+                {
+                    break ended;
+                }
                 serving.as_mut().graceful_shutdown();
                 tokio::time::timeout(limits.grace, serving).await.unwrap_or(Ok(()))
             }

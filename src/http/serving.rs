@@ -142,23 +142,23 @@ impl Serving {
     }
 
     /// Puts back what was seen before the server started, where nothing newer was seen; nodes that are gone are left out.
-    pub fn restore(&self, fetches: impl IntoIterator<Item = BootFetch>) {
+    pub fn restore(&self, fetches: &[BootFetch]) {
         let known: HashMap<&str, &Arc<Slot>> = self.slots.iter().map(|slot| (&*slot.node, slot)).collect();
         for fetch in fetches {
             if let Some(slot) = known.get(&*fetch.node) {
-                slot.lock().fetch.get_or_insert(fetch);
+                slot.lock().fetch.get_or_insert_with(|| fetch.clone());
             }
         }
     }
 
     /// Puts back what nodes booted before the server started, where nothing newer was seen.
-    pub fn restore_booted(&self, mut booted: BTreeMap<Box<str>, Booted>) {
+    pub fn restore_booted(&self, booted: &BTreeMap<Box<str>, Booted>) {
         for slot in &*self.slots {
-            let Some(known) = booted.remove(&slot.node) else { continue };
+            let Some(known) = booted.get(&slot.node) else { continue };
             let mut last = slot.lock();
             if last.booted.last.is_none() {
-                last.booted.last = known.last;
-                last.booted.uncounted = last.booted.uncounted.take().or(known.uncounted);
+                last.booted.last.clone_from(&known.last);
+                last.booted.uncounted = last.booted.uncounted.take().or_else(|| known.uncounted.clone());
             }
         }
     }

@@ -22,7 +22,10 @@ pub struct SocketFile {
 
 /// Binds a socket at a path. What a dead server left behind is replaced; a live server's is not.
 pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), ListenError> {
-    let failed = |source| ListenError::Socket { path: path.into(), source };
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => ListenError::ReadOnly { path: path.into() },
+        _ => ListenError::Socket { path: path.into(), source },
+    };
     match fs::symlink_metadata(path) {
         Ok(there) if !there.file_type().is_socket() => return Err(ListenError::NotASocket { path: path.into() }),
         Ok(_) => match UnixStream::connect(path) {

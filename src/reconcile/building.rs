@@ -81,10 +81,8 @@ impl Follower {
         }));
         self.publish_standing();
 
-        let (orders, stop) = (self.orders.as_ref(), &self.stop);
-        let give_up = || stop.is_cancelled() || orders.is_some_and(|orders| !orders.is_empty());
         let bounds = BuildBounds { timeout: self.bounds.timeout, max_bytes: self.bounds.max_bytes };
-        let built = trial::build(tree, revision, &bounds, &give_up);
+        let built = trial::build(tree, revision, &bounds, &self.gives_up());
 
         self.mark_attempts(&self.attempts);
         self.standing.building(None);
@@ -97,6 +95,12 @@ impl Follower {
             Ok(Built::Stopped) => Err(Unbuilt::Stopped),
             Err(error) => Err(Unbuilt::Failed(format!("its build cannot be started: {}", chain(&error)))),
         }
+    }
+
+    /// Returns the check whether long work is given up: an order came in, or the server ends.
+    pub(super) fn gives_up(&self) -> impl Fn() -> bool + Sync {
+        let (orders, stop) = (self.orders.as_ref(), &self.stop);
+        move || stop.is_cancelled() || orders.is_some_and(|orders| !orders.is_empty())
     }
 
     /// Checks whether another commit can be served in place of this one.

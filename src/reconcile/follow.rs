@@ -5,6 +5,7 @@
 
 mod start;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,9 +24,10 @@ use super::{clock, remember, repository, words};
 use crate::git::{CommitInfo, Fetched, GitError, Mirror, RemoteFault, Source, Tip};
 use crate::http::{Order, Serving};
 use crate::model::{RepoAddress, Revision, Tree};
+use crate::observed::{BootFetch, Booted};
 use crate::settings::{BuildSettings, Settings};
 use crate::snapshot::Snapshot;
-use crate::store::{Accepted, Attempt, Died, Store};
+use crate::store::{Accepted, Attempt, Died, Rewritten, Store};
 use crate::story::Happening;
 use crate::view::RevisionView;
 
@@ -79,6 +81,12 @@ pub struct Follower {
     pub(super) pen: Pen,
     /// The commit at which the branch was seen last, in this run or one before.
     pub(super) tip: Option<Box<str>>,
+}
+
+/// The boots that the store has from earlier runs.
+struct BootsBefore {
+    fetches: Vec<BootFetch>,
+    booted: BTreeMap<Box<str>, Booted>,
 }
 
 /// Where the branch stands.
@@ -136,25 +144,24 @@ impl Follower {
         self.orders = Some(orders);
     }
 
-    /// Brings the boot fetches of the store back, once there are nodes that they can belong to.
-    pub(super) fn restore(&mut self) {
+    /// Reads the boots of earlier runs, for the first commit of this run that is built and for what is served until then.
+    fn boots_before(&mut self, snapshot: &Snapshot) -> Option<BootsBefore> {
         if self.restored {
-            return;
+            return None;
         }
-        self.restored = true;
-        self.bring_back();
-    }
+        let (fetches, booted) = (self.store.fetches(), self.store.booted());
+        // A Snapshot of stored scripts lacks the nodes that were given none, and a disk that fails may work later.
+        self.restored = !snapshot.is_stored() && fetches.is_ok() && booted.is_ok();
 
-    /// Brings back the boot fetches of the nodes that are served now, where nothing newer was seen.
-    pub(super) fn bring_back(&self) {
-        match self.store.fetches() {
-            Ok(fetches) => self.shared.load().restore(fetches),
-            Err(error) => warn!(error = %words::chain(&error), "the boot fetches cannot be read from the store"),
-        }
-        match self.store.booted() {
-            Ok(booted) => self.shared.load().restore_booted(booted),
-            Err(error) => warn!(error = %words::chain(&error), "what nodes booted cannot be read from the store"),
-        }
+        let fetches = fetches.unwrap_or_else(|error| {
+            warn!(error = %words::chain(&error), "the boot fetches cannot be read from the store");
+            Vec::new()
+        });
+        let booted = booted.unwrap_or_else(|error| {
+            warn!(error = %words::chain(&error), "what nodes booted cannot be read from the store");
+            BTreeMap::new()
+        });
+        Some(BootsBefore { fetches, booted })
     }
 
     /// Runs one pass; returns whether the repository answered.
@@ -189,9 +196,14 @@ impl Follower {
         self.serve_the_pinned();
         self.serve_the_newest_good();
         match self.store.stay_in_place() {
-            Ok(true) => warn!("the file of the store was removed; all that it held is written anew"),
-            Ok(false) => {}
-            Err(error) => warn!(error = %words::chain(&error), "the file of the store was removed"),
+            Ok(Some(Rewritten::Removed)) => {
+                warn!("the file of the store was removed; all that it held is written anew");
+            }
+            Ok(Some(Rewritten::Writable)) => {
+                info!("the file of the store can be written again; what was kept in memory is stored");
+            }
+            Ok(None) => {}
+            Err(error) => warn!(error = %words::chain(&error), "the file of the store cannot be written again"),
         }
         self.store_pin();
         self.pen.tell_source(self.standing.source_trouble());
@@ -264,7 +276,7 @@ impl Follower {
                 None => {
                     info!(revision = %revision, "serving what the mirror kept: the store has nothing, and the repository is away");
                     self.trust.took(&revision);
-                    return self.restore();
+                    return;
                 }
                 Some(why) => warn!(revision = %revision, "what the mirror kept cannot be served: {why}"),
             }
@@ -373,7 +385,16 @@ impl Follower {
         let status = Arc::new(self.standing.status());
         match snapshot {
             Some(snapshot) => {
-                let next = |serving: &Arc<Serving>| Serving::next(serving, Arc::clone(&snapshot), Arc::clone(&status));
+                let before = self.boots_before(&snapshot);
+                let next = |serving: &Arc<Serving>| {
+                    let next = Serving::next(serving, Arc::clone(&snapshot), Arc::clone(&status));
+                    // Before the first reader sees it: an empty slot means that the node never booted.
+                    if let Some(before) = &before {
+                        next.restore(&before.fetches);
+                        next.restore_booted(&before.booted);
+                    }
+                    next
+                };
                 self.before = Some(self.shared.rcu(next));
             }
             None if *self.shared.load().status == *status => {}

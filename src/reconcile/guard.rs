@@ -57,9 +57,13 @@ impl Follower {
                 return Ok(Verdict::Unjudged);
             }
         };
-        let judged = catch_unwind(AssertUnwindSafe(|| judge(&base, head)));
+        // Of 100,000 nodes a comparison takes seconds, and an order waits for it no more than for a build.
+        let judged = catch_unwind(AssertUnwindSafe(|| judge(&base, head, &self.gives_up())));
         self.accepted = Some(base);
-        let Ok(judgement) = judged else {
+        if matches!(judged, Ok(None)) {
+            return Ok(Verdict::Later);
+        }
+        let Ok(Some(judgement)) = judged else {
             let reason = "muster itself failed on comparing it with the last one, which is a fault of muster";
             return Ok(Verdict::Held(Refused::whole(words::view(commit), reason.into()), None));
         };
@@ -121,14 +125,15 @@ impl Follower {
     }
 }
 
-fn judge(base: &Arc<Snapshot>, head: &Arc<Snapshot>) -> Judgement {
+/// Judges what the head changes; nothing if `stop` said so on the way.
+fn judge(base: &Arc<Snapshot>, head: &Arc<Snapshot>, stop: &(dyn Fn() -> bool + Sync)) -> Option<Judgement> {
     let guards = |snapshot: &Snapshot| {
         let guard = &snapshot.desired().policy.guard;
         guard.has_rails() || !guard.allow.is_empty()
     };
     if base.revision() == head.revision() || !(guards(base) || guards(head)) {
-        return Judgement::default();
+        return Some(Judgement::default());
     }
-    let change = change::compare(base, head, None);
-    change::judge(&change, &change::fold(&change))
+    let change = change::compare_until(base, head, stop)?;
+    Some(change::judge(&change, &change::fold(&change)))
 }

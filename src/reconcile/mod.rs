@@ -129,7 +129,7 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
         branch: settings.tag.as_ref().map(|tag| format!("refs/tags/{tag}")).or_else(|| settings.branch.clone()),
         path: settings.path.clone(),
     };
-    let (store, opened) = Store::open(&settings.store, &identity, clock::now_ms() / 1000)?;
+    let (store, opened) = Store::open_to_serve(&settings.store, &identity, clock::now_ms() / 1000)?;
     let replaced = tell_opened(&opened, &settings);
     let store = Arc::new(store);
     let status = first_status(&settings, &repository);
@@ -235,13 +235,14 @@ async fn run(
     let boot_listener = BootListener::bind(settings.listen)?
         .with_connections(settings.connections)
         .with_trusted_proxies(&settings.trusted_proxies);
-    let api_listener = ApiListener::bind(&settings.api)?;
+    let api_listener = bind_api(&settings, &store)?;
     let metrics_listener = settings.metrics.map(MetricsListener::bind).transpose()?;
     let secret = settings.webhook_secret(std::env::vars_os())?;
     let address = boot_listener.local_addr();
     let advertise = settings.advertise.clone().unwrap_or_else(|| advertised(address));
     let scraped = metrics_listener.as_ref().map(|listener| tracing::field::display(listener.local_addr()));
-    info!(boot = %address, api = %api_listener.local_addr(), metrics = scraped, advertise, "listening");
+    let api = api_listener.as_ref().map(|listener| tracing::field::display(listener.local_addr()));
+    info!(boot = %address, api, metrics = scraped, advertise, "listening");
 
     unknown.only_count(settings.boot_only);
     match store.unknown() {
@@ -259,8 +260,10 @@ async fn run(
         })
     });
     let (follow, followed) = mpsc::channel(COMMANDS_WAITING);
-    let api_listener = api_listener.with_history(Arc::clone(&book.history));
-    let api_listener = api_listener.with_orders(Orders::new(follow, wake.clone())).with_webhook(webhook);
+    let api_listener = api_listener.map(|listener| {
+        let listener = listener.with_history(Arc::clone(&book.history));
+        listener.with_orders(Orders::new(follow, wake.clone())).with_webhook(webhook)
+    });
     let following = rounds::follow_in_thread(&settings, follower, wake.clone(), (woken, followed), stop.clone())?;
     let (order, orders) = mpsc::channel(COMMANDS_WAITING);
     let surveys = match surveys {
@@ -271,7 +274,9 @@ async fn run(
     // Each part is a task of its own, so that none of them waits for another, and neither signals nor the watchdog for any.
     let mut listeners = Parts::default();
     listeners.start("the boot listener", boot_listener.serve(Arc::new(boot), stop.clone()));
-    listeners.start("the api listener", api_listener.serve(Arc::clone(&shared), order, stop.clone()));
+    if let Some(listener) = api_listener {
+        listeners.start("the api listener", listener.serve(Arc::clone(&shared), order, stop.clone()));
+    }
     if let Some(listener) = metrics_listener {
         listeners.start("the metrics listener", listener.serve(Arc::clone(&shared), stop.clone()));
     }
@@ -323,6 +328,18 @@ async fn run(
     following.join().map_err(|_| ServeError::Unfollowed)?;
     info!("stopped");
     Ok(())
+}
+
+/// Binds the api; nothing if its socket would be on the read-only file system of the store. A server that starts on a
+/// broken disk boots machines all the same.
+fn bind_api(settings: &Settings, store: &Store) -> Result<Option<ApiListener>, ServeError> {
+    match ApiListener::bind(&settings.api) {
+        Err(error @ ListenError::ReadOnly { .. }) if store.trouble().is_some() => {
+            error!(error = %chain(&error), "status, orders and the webhook do not work until a restart; boots go on");
+            Ok(None)
+        }
+        bound => Ok(Some(bound?)),
+    }
 }
 
 /// Waits for the surveys to end; early only by a fault, which is logged at once.

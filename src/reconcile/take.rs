@@ -198,13 +198,14 @@ impl Follower {
         }
         let before = self.shared.load().snapshot.clone();
         let by = signed_by.as_deref().map(story::text);
-        self.publish(Arc::clone(&snapshot), Arc::new(tree), accepted, signed_by);
+        // Counted and logged before it is served: whoever sees it served finds both.
+        self.shared.load().counters.accepted.fetch_add(1, Ordering::Relaxed);
         info!(revision = %revision, subject = &*subject, nodes, millis, "commit accepted");
+        self.publish(Arc::clone(&snapshot), Arc::new(tree), accepted, signed_by);
+
         let stat = before.as_ref().map(|before| remember::stat(before, &snapshot));
         self.pen.note(Some(commit), What::Accepted { nodes, signed_by: by, stat });
-        self.shared.load().counters.accepted.fetch_add(1, Ordering::Relaxed);
         self.taken(&revision, None);
-        self.restore();
     }
 
     /// Tells whether a commit is the one that was taken last: what only a pin serves was not.

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::crowd::connect_from;
 use super::support::http;
@@ -15,6 +15,9 @@ use super::{PATIENCE, cluster, sample, serve, store, until};
 
 /// How many clients flood: each has an allowance of its own.
 const CLIENTS: u8 = 48;
+
+/// How many requests in vain a client is answered at once in each second.
+const ALLOWANCE: f64 = 2000.0;
 
 /// More made-up addresses than are remembered.
 const MADE_UP: f64 = 25_000.0;
@@ -134,21 +137,30 @@ fn a_stranger_who_asks_without_end_waits_and_a_declared_node_beside_it_does_not(
         }
     };
 
-    // Many more than its allowance on one connection, and then as many of a declared node on another, from the same address.
-    let mut stranger = connect_from([127, 0, 0, 1], served.boot()).unwrap();
-    let mut sending = stranger.try_clone().unwrap();
-    // It is not read on, so it may not be sent to its end.
-    let asking = thread::spawn(move || sending.write_all(unknown.repeat(4000).as_bytes()).is_ok());
-    count(&mut stranger, 2000);
+    // One connection that asks without end, and then a declared node on another, from the same address.
+    let began = Instant::now();
+    let stranger = connect_from([127, 0, 0, 1], served.boot()).unwrap();
+    let (mut sending, mut reading) = (stranger.try_clone().unwrap(), stranger.try_clone().unwrap());
+    let asking = thread::spawn(move || while sending.write_all(unknown.repeat(100).as_bytes()).is_ok() {});
+    let taking = thread::spawn(move || while reading.read(&mut [0; 1 << 16]).is_ok_and(|length| length > 0) {});
+    let asked = || sample(&served, "muster_unknown_requests_total");
+    until("the stranger has used up what it may ask", || asked() >= ALLOWANCE);
+    let node_began = Instant::now();
     let mut node = connect_from([127, 0, 0, 1], served.boot()).unwrap();
     for _ in 0..10 {
         node.write_all(declared.repeat(100).as_bytes()).unwrap();
         count(&mut node, 100);
     }
-    let answered = sample(&served, "muster_unknown_requests_total");
-    assert!((2000.0..4000.0).contains(&answered), "{answered} of 4,000 were answered before 1,000 of the node");
+    let node_took = node_began.elapsed();
+    // In each second that began, its allowance at once and ten more by and by.
+    let most = (began.elapsed().as_secs() + 2) as f64 * (ALLOWANCE + 20.0);
+    let answered = asked();
+    assert!(answered <= most, "{answered} of the stranger's were answered, and {most} may be");
+    // Each of the stranger's would have waited for a tenth of a second.
+    assert!(node_took < Duration::from_secs(50), "1,000 of the node's took {node_took:?}");
     stranger.shutdown(std::net::Shutdown::Both).unwrap();
-    let _ = asking.join().expect("it does not panic");
+    asking.join().expect("it does not panic");
+    taking.join().expect("it does not panic");
 }
 
 #[test]

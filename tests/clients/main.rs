@@ -20,7 +20,7 @@ use support::muster::Served;
 use support::wishes::Wishes;
 
 /// Longer than a busy machine takes for anything here.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Three nodes, one retired node and one that boots nothing.
 const CLUSTER: &[(&str, &str)] = &[

@@ -6,7 +6,7 @@
 use super::*;
 use ::muster::store::Opened;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// What is known of all commits that were made, whether they were ever served or not.
@@ -63,16 +63,16 @@ fn pusher(wishes: &Wishes, known: &Arc<Mutex<Known>>, stop: &Arc<AtomicBool>) ->
     })
 }
 
-/// Asks for scripts and documents until the server is gone, and says how many answers were right.
+/// Asks for scripts and documents until the server is gone, and counts the answers, all of which must be right.
 fn booter(
     address: SocketAddr,
     known: &Arc<Mutex<Known>>,
     script: &Arc<str>,
+    right: &Arc<AtomicU64>,
     stop: &Arc<AtomicBool>,
-) -> thread::JoinHandle<u64> {
-    let (known, script, stop) = (Arc::clone(known), Arc::clone(script), Arc::clone(stop));
+) -> thread::JoinHandle<()> {
+    let (known, script, right, stop) = (Arc::clone(known), Arc::clone(script), Arc::clone(right), Arc::clone(stop));
     thread::spawn(move || {
-        let mut right = 0;
         while !stop.load(Ordering::SeqCst) {
             let node = fastrand::usize(1..=NODES);
             let is_script = fastrand::bool();
@@ -99,9 +99,8 @@ fn booter(
             } else {
                 assert_eq!(text, format!("#cloud-config\nhostname: n{node:02}\n# image {image}\n"), "{revision}");
             }
-            right += 1;
+            right.fetch_add(1, Ordering::SeqCst);
         }
-        right
     })
 }
 
@@ -118,6 +117,15 @@ fn stored(log: &[String]) -> Vec<String> {
     let lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let stored = lines.filter(|line| line["fields"]["message"] == "commit stored");
     stored.filter_map(|line| line["fields"]["revision"].as_str().map(str::to_owned)).collect()
+}
+
+/// Waits until a server has given answers and, if git is there, stored a commit.
+fn until_much_happened(served: &Served, right: &AtomicU64, is_away: bool) {
+    let (enough, deadline) = (right.load(Ordering::SeqCst) + 100, Instant::now() + PATIENCE);
+    while right.load(Ordering::SeqCst) < enough || !(is_away || !stored(&served.log()).is_empty()) {
+        assert!(Instant::now() < deadline, "too little happens:\n{}", served.log().join("\n"));
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
@@ -138,7 +146,8 @@ fn whatever_was_stored_survives_being_killed_and_nothing_wrong_is_served() {
         Arc::new(Mutex::new(Known { images: [(first.clone(), "one".to_owned())].into(), order: vec![first.clone()] }));
     let stop = Arc::new(AtomicBool::new(false));
     let pushing = pusher(&wishes, &known, &stop);
-    let (mut acknowledged, mut right, mut away_starts, mut longest) = (vec![first], 0, 0, 0);
+    let right = Arc::new(AtomicU64::new(0));
+    let (mut acknowledged, mut away_starts, mut longest) = (vec![first], 0, 0);
     for round in 0..kills {
         // Now and then git is away, so that it starts from the store alone.
         let away = wishes.root().join("away.git");
@@ -161,12 +170,15 @@ fn whatever_was_stored_survives_being_killed_and_nothing_wrong_is_served() {
         } else {
             let served = Served::spawn(spawned);
             let done = Arc::new(AtomicBool::new(false));
-            let booters: Vec<_> = (0..2).map(|_| booter(served.boot(), &known, &script, &done)).collect();
-            // Long enough now and then for whole commits, mostly not.
-            thread::sleep(Duration::from_millis(fastrand::u64(0..if round % 4 == 1 { 1500 } else { 400 })));
+            let booters: Vec<_> = (0..2).map(|_| booter(served.boot(), &known, &script, &right, &done)).collect();
+            // Long enough now and then for answers and whole commits, however slow the machine; mostly not.
+            if round % 4 == 1 {
+                until_much_happened(&served, &right, is_away);
+            }
+            thread::sleep(Duration::from_millis(fastrand::u64(0..400)));
             log = served.killed();
             done.store(true, Ordering::SeqCst);
-            right += booters.into_iter().map(|booter| booter.join().expect("nothing wrong is served")).sum::<u64>();
+            booters.into_iter().for_each(|booter| booter.join().expect("nothing wrong is served"));
         }
         if is_away {
             away_starts += 1;
@@ -200,10 +212,12 @@ fn whatever_was_stored_survives_being_killed_and_nothing_wrong_is_served() {
     until_stored(&served, &last);
     acknowledged.dedup();
     eprintln!(
-        "{kills} kills in {:?}: {} commits made, {} acknowledged as stored, {right} answers right, {away_starts} starts without git",
+        "{kills} kills in {:?}: {} commits made, {} acknowledged as stored, {} answers right, {away_starts} starts without git",
         started.elapsed(),
         known.lock().unwrap().order.len(),
-        acknowledged.len()
+        acknowledged.len(),
+        right.load(Ordering::SeqCst)
     );
+    let right = right.load(Ordering::SeqCst);
     assert!(right > u64::from(kills) && longest > 1, "{right} answers, {longest} commits: too little happened");
 }

@@ -29,7 +29,7 @@ use support::watched::{revisions, status, until, until_serving, until_stored};
 use support::wishes::Wishes;
 
 /// Longer than a busy machine takes for anything here.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The URL that all replicas tell their machines.
 const ADVERTISE: [&str; 2] = ["--advertise", "http://10.0.0.1:8270"];

@@ -49,6 +49,28 @@ fn a_name_that_this_host_lacks_makes_its_bmcs_unknown_and_nothing_is_sent() {
     assert!(counts(&site).iter().all(|counts| counts.requests == 0));
 }
 
+/// A new site whose account is missing: what to do fits on a screen, however many nodes there are.
+#[test]
+fn two_thousand_nodes_without_an_account_are_a_few_lines() {
+    const NODES: usize = 2112;
+    let mut site = Plan { nodes: NODES, ..Plan::default() }.site();
+    fs::write(site.root().join("credentials.toml"), "[other]\nusername = \"a\"\npassword = \"b\"\n").unwrap();
+    site.stop_fleet();
+    site.discover(&[]).exits(2);
+
+    let said = site.drift(&[]).exits(3);
+    assert!(said.out.lines().count() <= 12, "{} lines:\n{}", said.out.lines().count(), said.out);
+    let why = "the account `simulated`";
+    assert!(said.out.contains(why) && said.out.contains("nid[000001-002112]"), "{}", said.out);
+    assert!(said.out.contains(&format!("{NODES} nodes: {NODES} unknown")), "{}", said.out);
+
+    // Nothing is lost for programs.
+    let report = site.report(&[]);
+    let named = |finding: &Value| finding["names"].as_array().map_or(0, Vec::len);
+    let most = report["findings"].as_array().unwrap().iter().map(named).max();
+    assert_eq!((&report["summary"]["unknown"], most), (&NODES.into(), Some(NODES)));
+}
+
 #[test]
 fn a_wrong_password_is_sent_once_until_a_person_says_so() {
     let site = Plan::default().site();

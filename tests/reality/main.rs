@@ -35,7 +35,7 @@ use support::wishes::Wishes;
 use tokio::runtime::Runtime;
 
 /// Longer than a busy machine takes for anything here.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The password of every BMC: nothing else that is written looks like it.
 const PASSWORD: &str = "Zq7-vexed.Okapi_91";

@@ -236,3 +236,36 @@ fn fill(path: &Path) {
         while file.write(&vec![b'x'; size]).is_ok_and(|written| written > 0) {}
     }
 }
+
+#[test]
+fn a_running_server_forgets_bmcs_and_surveys_the_declared_ones_at_once() {
+    let mut site = Plan::default().site();
+    site.loops(SELDOM);
+    let served = site.serve();
+    until_surveyed(&site, &served);
+    let file: Value = serde_json::from_str(&observed(&served)).unwrap();
+    let bmcs = file["observed"]["bmcs"].as_object().expect("records by name");
+    let (name, record) = bmcs.iter().next().expect("there are some");
+    let seen = |bmcs: &Value| bmcs[name.as_str()]["seen"].as_i64();
+    let before = record["seen"].as_i64().expect("it was seen");
+
+    // The server holds the store, so the command asks it.
+    let said = site.run(&["forget", name]).exits(0);
+    assert!(said.out.starts_with(&format!("{name}: ")) && said.out.ends_with("forgot 1 BMC\n"), "{said:?}");
+    until_seen(&served, "it is surveyed again, though its time is in an hour", |bmcs| seen(bmcs) > Some(before));
+    let said = site.run(&["forget", "nosuch"]).exits(2);
+    assert!(said.err.contains("nothing is remembered of a BMC `nosuch`"), "{said:?}");
+    assert_eq!(site.run(&["forget", &format!("{name},nosuch")]).exits(2).out, "");
+    let kept: Value = serde_json::from_str(&observed(&served)).unwrap();
+    assert!(seen(&kept["observed"]["bmcs"]).is_some(), "one unknown name, and none is forgotten");
+
+    site.stop_fleet();
+    site.run(&["forget", name]).exits(0);
+    until_seen(&served, "it is gone", |bmcs| seen(bmcs).is_none());
+    let (ended, log) = served.stop();
+    assert!(ended.success(), "{}", log.join("\n"));
+    let served = site.serve();
+    until_seen(&served, "the others are kept over a restart", |others| {
+        seen(others).is_none() && others.as_object().is_some_and(|all| all.len() + 1 >= bmcs.len())
+    });
+}

@@ -17,7 +17,7 @@ use crate::support::parts::{self, Part};
 use crate::support::{http, muster};
 
 /// Longer than a busy machine takes to start Python, and than the emulator waits before a machine is off (1 to 11 s).
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const ROOT: &str = "/redfish/v1/Systems/11111111-2222-4333-8444-00000000000";
 

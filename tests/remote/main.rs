@@ -21,7 +21,7 @@ use support::watched::{until, until_serving, until_stored};
 use support::wishes::Wishes;
 
 /// Longer than a busy machine takes for anything here.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const CLUSTER: &str = "name = \"small\"\n\n[defaults]\nboot = \"live\"\nvars = { image = \"one\" }\n";
 

@@ -293,11 +293,13 @@ fn documents_are_exact_in_a_pipe_and_harmless_on_a_terminal() {
     }
     hostile_mistakes(&wishes);
     judge("check", &on_a_terminal(&dir, "check ."));
+    let muster = command(wishes.root()).get_program().to_string_lossy().into_owned();
     let log = on_a_terminal(
         wishes.root(),
         &format!(
-            "serve --repo {} --listen 127.0.0.1:0 --store t.redb & sleep 4; kill $!; wait",
-            wishes.bare().display()
+            "serve --repo {} --listen 127.0.0.1:0 --store t.redb & for i in $(seq 300); do {muster} status --store t.redb \
+             2>&1 | grep -q ^refused && break; sleep 0.2; done; kill $!; wait",
+            wishes.bare().display(),
         ),
     );
     assert!(log.contains("INFO") && log.contains("PWN"), "{log:?}");

@@ -39,7 +39,7 @@ use support::watched::{status, until, until_serving, until_stored};
 use support::wishes::Wishes;
 
 /// Longer than a busy machine takes for anything here.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A cluster of three nodes; its vars carry `one`, which tests change to see that a commit is served.
 const CLUSTER: &[(&str, &str)] = &[

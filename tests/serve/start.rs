@@ -293,3 +293,54 @@ fn what_the_server_makes_is_for_its_owner_and_group_whatever_it_was_started_with
         assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o660);
     }
 }
+
+/// A server that is killed even if a test fails.
+struct Unread(std::process::Child);
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        // Both fail only if it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A terminal that was stopped with ^S, or a log collector that hangs: the pipe fills, and whoever writes to it stops.
+#[test]
+fn a_log_that_is_not_read_holds_up_neither_boots_nor_orders_nor_the_end() {
+    use std::io::{BufRead, BufReader};
+
+    let wishes = cluster();
+    let mut command = muster::command(wishes.root());
+    command.arg("serve").arg("--repo").arg(wishes.bare()).arg("--store").arg(store(&wishes));
+    command.args(["--listen", "127.0.0.1:0", "--log", "trace"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut server = Unread(command.spawn().expect("muster starts"));
+    let mut log = BufReader::new(server.0.stderr.take().expect("a pipe")).lines();
+    let listening = log.find_map(|line| {
+        let line: Value = serde_json::from_str(&line.ok()?).ok()?;
+        line["fields"]["boot"].as_str()?.parse::<SocketAddr>().ok()
+    });
+    let address = listening.expect("it says where it listens");
+
+    // From here on the log is not read. A pipe holds 64 KiB, and each request is several lines.
+    for number in 0..2000 {
+        let target = format!("/boot/v1/bootscript?mac=06:00:00:00:{:02x}:{:02x}", number / 256, number % 256);
+        http::get(address, &target);
+    }
+    assert_eq!(boot(address, "02:00:00:00:00:01").status, 200);
+    let output = ends(wishes.root(), &["pin", "main", "--store", "muster.redb", "--reason", "unread"], &[]);
+    assert!(output.status.success(), "{output:?}");
+
+    let asked = std::process::Command::new("kill").args(["-TERM", &server.0.id().to_string()]).status();
+    assert!(asked.expect("kill starts").success());
+    let deadline = Instant::now() + PATIENCE;
+    let ended = loop {
+        match server.0.try_wait().expect("our child can be waited for") {
+            Some(status) => break status,
+            None => assert!(Instant::now() < deadline, "it waits for the reader of its log"),
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(ended.code(), Some(0));
+    drop(log);
+}

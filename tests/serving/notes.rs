@@ -96,7 +96,7 @@ fn what_was_seen_before_the_start_comes_back_and_is_not_told_again() {
     first.boot("/boot/v1/bootscript?mac=02:1b:00:00:00:02");
     let stored = fetched(&first);
     let serving = Serving::next(&Serving::starting(status()), snapshot("", COMMIT), status());
-    serving.restore(stored.clone());
+    serving.restore(&stored);
     assert_eq!(serving.slots.iter().filter_map(|slot| slot.fetch()).collect::<Vec<_>>(), stored);
     assert!(serving.take_dirty().is_empty());
 }

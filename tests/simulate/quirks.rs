@@ -144,9 +144,12 @@ fn shows(sim: &Sim, quirk: Quirk) -> bool {
         }
         Quirk::NumbersAsText => system()["MemorySummary"]["TotalSystemMemoryGiB"] == "384",
         Quirk::SlowFirstAnswer => {
-            let begin = Instant::now();
-            http::get(sim.at(0), "/redfish/v1/");
-            begin.elapsed() >= Duration::from_millis(QUICK.slow_first)
+            // A busy machine may hold up one answer as long, and hardly two in a row.
+            (0..2).all(|bmc| {
+                let begin = Instant::now();
+                http::get(sim.at(bmc), "/redfish/v1/");
+                begin.elapsed() >= Duration::from_millis(QUICK.slow_first)
+            })
         }
         Quirk::InvalidJson => {
             let answer = sim.ask(0, "GET", "/redfish/v1/Managers/BMC/EthernetInterfaces/eth0", &[], "");
@@ -164,12 +167,16 @@ fn session(sim: &Sim) -> (u16, String) {
 /// Tells whether interfaces are away in POST, and back after it.
 fn vanish(sim: &Sim) -> bool {
     let (nics, reset) = (format!("{SYSTEM}/EthernetInterfaces"), format!("{SYSTEM}/Actions/ComputerSystem.Reset"));
-    assert_eq!(sim.status(0, "POST", &reset, r#"{"ResetType":"ForceRestart"}"#), 204);
-    let during = sim.json(0, &nics);
-    let was_in_post = sim.json(0, SYSTEM)["BootProgress"]["LastState"] != "OSRunning";
-    sim.wait(0, SYSTEM, |system| system["BootProgress"]["LastState"] == "OSRunning");
-    assert!(!ids(&sim.json(0, &nics)).is_empty());
-    was_in_post && ids(&during).is_empty()
+    // On a busy machine POST may be over before anything is asked; then it begins again.
+    let during = (0..20).find_map(|_| {
+        assert_eq!(sim.status(0, "POST", &reset, r#"{"ResetType":"ForceRestart"}"#), 204);
+        let during = sim.json(0, &nics);
+        let was_in_post = sim.json(0, SYSTEM)["BootProgress"]["LastState"] != "OSRunning";
+        sim.wait(0, SYSTEM, |system| system["BootProgress"]["LastState"] == "OSRunning");
+        assert!(!ids(&sim.json(0, &nics)).is_empty());
+        was_in_post.then_some(during)
+    });
+    ids(&during.expect("one of twenty looks is in POST")).is_empty()
 }
 
 /// Sends two requests on one connection.

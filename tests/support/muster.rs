@@ -6,16 +6,17 @@ use super::http::{self, Answer};
 use serde_json::Value;
 use std::env;
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::fs::File;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread::{self, JoinHandle};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a busy machine may take until the server listens, and until it says what a test waits for.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// What a machine that is ten times slower than usual may take until the server listens or says what a test waits for.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Prepares `muster` in `dir`, with none of the caller's settings, HOME being `dir`.
 pub fn command(dir: &Path) -> Command {
@@ -32,23 +33,48 @@ pub fn run<A: AsRef<OsStr>>(dir: &Path, args: &[A]) -> Output {
 
 /// Holds a running `muster serve`; killed when dropped.
 pub struct Served {
-    child: Child,
-    log: Arc<Log>,
-    readers: Vec<JoinHandle<()>>,
+    child: Mutex<Child>,
+    log: Log,
     boot: SocketAddr,
     api: String,
 }
 
-#[derive(Default)]
+/// What a server wrote so far.
+///
+/// Both of its streams go into one unlinked file: unlike with a pipe, a line that the server has written can be read at
+/// once, so that a test which sees a change in the status finds what was logged before it.
 struct Log {
+    file: File,
     lines: Mutex<Lines>,
-    grown: Condvar,
 }
 
 #[derive(Default)]
 struct Lines {
     all: Vec<String>,
-    closed: usize,
+    /// The beginning of a line that is not yet written to its end.
+    rest: Vec<u8>,
+    /// How many bytes of the file were read.
+    read: u64,
+}
+
+impl Log {
+    /// Reads what was written since the last call, and returns all lines.
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        let mut lines = self.lines.lock().expect("no thread panics with the lock");
+        let mut part = vec![0; 64 << 10];
+        loop {
+            let length = self.file.read_at(&mut part, lines.read).expect("a log can be read");
+            if length == 0 {
+                return lines;
+            }
+            lines.read += length as u64;
+            lines.rest.extend_from_slice(&part[..length]);
+            while let Some(end) = lines.rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = lines.rest.drain(..=end).collect();
+                lines.all.push(String::from_utf8_lossy(&line[..end]).into_owned());
+            }
+        }
+    }
 }
 
 impl Served {
@@ -57,7 +83,7 @@ impl Served {
     /// `more` may name a `--listen` of its own: in a network namespace every port is free.
     ///
     /// # Panics
-    /// When it ends or says nothing of `listening` in half a minute; the message holds its log.
+    /// If it ends or does not log `listening`; the message holds its log.
     pub fn start(repo: &Path, store: &Path, more: &[&str]) -> Served {
         let dir = store.parent().expect("the store stands in a folder");
         let mut command = command(dir);
@@ -71,14 +97,12 @@ impl Served {
 
     /// Starts any command that writes muster's log lines, and waits until it listens.
     pub fn spawn(mut command: Command) -> Served {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("muster starts");
-        let log = Arc::<Log>::default();
-        let readers = vec![
-            follow(child.stdout.take().expect("it is a pipe"), Arc::clone(&log)),
-            follow(child.stderr.take().expect("it is a pipe"), Arc::clone(&log)),
-        ];
+        let file = tempfile::tempfile().expect("a file can be made");
+        let shared = || file.try_clone().expect("a file can be shared");
+        let child = command.stdout(shared()).stderr(shared()).spawn().expect("muster starts");
+        let log = Log { file, lines: Mutex::default() };
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut served = Served { child, log, readers, boot: nowhere, api: String::new() };
+        let mut served = Served { child: Mutex::new(child), log, boot: nowhere, api: String::new() };
         let line = served.wait_for("listening", |fields| fields["message"] == "listening");
         let field = |name: &str| line["fields"][name].as_str().unwrap_or_default().to_owned();
         served.boot = field("boot").parse().unwrap_or_else(|error| panic!("boot address in {line}: {error}"));
@@ -119,12 +143,12 @@ impl Served {
 
     /// Returns its process id.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.lock().expect("no thread panics with the lock").id()
     }
 
     /// Returns all that it wrote so far, line by line.
     pub fn log(&self) -> Vec<String> {
-        self.log.lines.lock().expect("no thread panics with the lock").all.clone()
+        self.log.lines().all.clone()
     }
 
     /// Waits for a JSON log line whose `fields` are as `wanted`, past or to come; returns the line.
@@ -133,9 +157,11 @@ impl Served {
     /// When it does not come; the message holds `what` and the log.
     pub fn wait_for(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
-        let mut lines = self.log.lines.lock().expect("no thread panics with the lock");
         let mut read = 0;
         loop {
+            // Asked before the log is read, so that its last words count.
+            let is_over = self.try_wait().is_some() || Instant::now() > deadline;
+            let lines = self.log.lines();
             for line in &lines.all[read..] {
                 match serde_json::from_str::<Value>(line) {
                     Ok(value) if wanted(&value["fields"]) => return value,
@@ -143,20 +169,26 @@ impl Served {
                 }
             }
             read = lines.all.len();
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || lines.closed == 2 {
+            if is_over {
                 let said = lines.all.join("\n");
                 drop(lines);
                 panic!("muster serve did not say: {what}. It said:\n{said}");
             }
-            lines = self.log.grown.wait_timeout(lines, left).expect("no thread panics with the lock").0;
+            drop(lines);
+            thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Returns how it ended, if it has.
+    fn try_wait(&self) -> Option<ExitStatus> {
+        let mut child = self.child.lock().expect("no thread panics with the lock");
+        child.try_wait().expect("our child can be waited for")
     }
 
     /// Asks it to end (SIGTERM), and waits for it; returns how it ended and its whole log.
     ///
     /// # Panics
-    /// When it goes on for half a minute.
+    /// If it goes on.
     pub fn stop(self) -> (ExitStatus, Vec<String>) {
         let asked = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().expect("kill starts");
         assert!(asked.success(), "muster serve was already gone:\n{}", self.log().join("\n"));
@@ -166,12 +198,11 @@ impl Served {
     /// Waits for it to end by itself; returns how it ended and its whole log.
     ///
     /// # Panics
-    /// When it goes on for half a minute.
-    pub fn ended(mut self) -> (ExitStatus, Vec<String>) {
+    /// If it goes on.
+    pub fn ended(self) -> (ExitStatus, Vec<String>) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child.try_wait().expect("our child can be waited for") {
-                self.readers.drain(..).for_each(|reader| reader.join().expect("a reader does not panic"));
+            if let Some(status) = self.try_wait() {
                 return (status, self.log());
             }
             assert!(Instant::now() < deadline, "muster serve does not end:\n{}", self.log().join("\n"));
@@ -180,21 +211,22 @@ impl Served {
     }
 
     /// Ends it as a power cut would (SIGKILL).
-    pub fn kill(mut self) {
+    pub fn kill(self) {
         self.end();
     }
 
     /// Does so, and returns all that it wrote until then.
-    pub fn killed(mut self) -> Vec<String> {
+    pub fn killed(self) -> Vec<String> {
         self.end();
-        self.readers.drain(..).for_each(|reader| reader.join().expect("a reader does not panic"));
         self.log()
     }
 
-    fn end(&mut self) {
-        // Both fail only where it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn end(&self) {
+        // A test that panicked with the lock has its server killed all the same.
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        // Both fail only if it has ended already.
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 
@@ -202,15 +234,4 @@ impl Drop for Served {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn follow(pipe: impl Read + Send + 'static, log: Arc<Log>) -> JoinHandle<()> {
-    thread::spawn(move || {
-        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-            log.lines.lock().expect("no thread panics").all.push(String::from_utf8_lossy(&line).into_owned());
-            log.grown.notify_all();
-        }
-        log.lines.lock().expect("no thread panics").closed += 1;
-        log.grown.notify_all();
-    })
 }

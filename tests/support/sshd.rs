@@ -11,7 +11,7 @@ use super::parts::{self, Part};
 use super::wishes::Wishes;
 
 /// Longer than a busy machine takes to start it.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Holds a running sshd; it ends when dropped.
 pub struct Sshd {

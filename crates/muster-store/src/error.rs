@@ -79,6 +79,9 @@ impl StoreError {
             Self::Open { source, .. } | Self::MoveAside { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Some("give this user the right to write there".into()),
                 io::ErrorKind::StorageFull => Some("free some space".into()),
+                io::ErrorKind::ReadOnlyFilesystem => {
+                    Some("mount its file system writable, or name another file".into())
+                }
                 io::ErrorKind::IsADirectory => Some("name a file, not a folder".into()),
                 _ => None,
             },

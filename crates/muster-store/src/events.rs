@@ -161,7 +161,7 @@ mod tests {
         store.append_events(&[boot("a")]).unwrap();
         store.record_booted(&[("a".into(), muster_core::observed::Booted::default())]).unwrap();
         std::fs::remove_file(&file).unwrap();
-        assert!(store.stay_in_place().unwrap());
+        assert_eq!(store.stay_in_place().unwrap(), Some(crate::Rewritten::Removed));
         assert_eq!(seqs(&store.append_events(&[boot("b")]).unwrap().events), [2]);
         drop(store);
         let (store, _) = Store::open_any(&file, 0).unwrap();

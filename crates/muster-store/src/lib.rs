@@ -22,6 +22,7 @@ mod open;
 mod pin;
 mod place;
 mod publish;
+mod read_only;
 mod seen;
 mod shape;
 mod surveys;
@@ -34,7 +35,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use attempt::{Attempt, Died};
 pub use claims::{MAX_REFUSED, RefusedLogin};
@@ -42,6 +44,7 @@ use database::{Inner, Opener, Retry};
 pub use error::{Holder, StoreError};
 pub use events::{Appended, MAX_EVENT_BYTES, MAX_EVENTS};
 pub use pin::Pin;
+pub use place::Rewritten;
 pub use publish::{Accepted, BootRow, Digest, LastGood, MAX_ACCEPTED, MAX_BODY_BYTES, Rendered};
 pub use seen::{MAX_FETCHES, MAX_UNKNOWN};
 pub use surveys::MAX_UNDECLARED;
@@ -96,6 +99,8 @@ pub struct Store {
     trouble: Mutex<Option<String>>,
     /// Why the open file is not the one at the path, if so.
     displaced: Mutex<Option<String>>,
+    /// Whether a copy of the file in memory is open, since the file cannot be written.
+    in_memory: Arc<AtomicBool>,
     /// The surveyed records that could not be read.
     unreadable: Mutex<BTreeMap<What, Lost>>,
 }
@@ -129,7 +134,7 @@ impl Store {
     pub fn trouble(&self) -> Option<String> {
         let disk = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let displaced = || self.displaced.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        disk.or_else(displaced).or_else(|| self.told_unreadable())
+        disk.or_else(displaced).or_else(|| self.told_in_memory()).or_else(|| self.told_unreadable())
     }
 
     fn set_trouble(&self, trouble: Option<String>) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,13 @@ use super::uses::Known;
 use super::{Identity, Opened, Store, StoreError, holder};
 
 pub(super) fn open(path: &Path, identity: Option<&Identity>, now_unix: i64) -> Result<(Store, Opened), StoreError> {
+    check_place(path)?;
+    let file = path.to_path_buf();
+    with(path, identity, now_unix, Retry::USUAL, Box::new(move |builder| builder.create(&file)))
+}
+
+/// Checks that a path names a file in a folder that is there.
+pub(super) fn check_place(path: &Path) -> Result<(), StoreError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !parent.is_dir() {
         return Err(StoreError::ParentMissing { path: path.into(), parent: parent.into() });
@@ -24,8 +31,7 @@ pub(super) fn open(path: &Path, identity: Option<&Identity>, now_unix: i64) -> R
     if path.is_dir() {
         return Err(StoreError::Open { path: path.into(), source: io::ErrorKind::IsADirectory.into() });
     }
-    let file = path.to_path_buf();
-    with(path, identity, now_unix, Retry::USUAL, Box::new(move |builder| builder.create(&file)))
+    Ok(())
 }
 
 /// Opens by any opener; [`Store::open`] gives the one that opens the file.
@@ -36,6 +42,7 @@ pub(super) fn with(
     retry: Retry,
     opener: Opener,
 ) -> Result<(Store, Opened), StoreError> {
+    let was_there = path.metadata().is_ok_and(|meta| meta.len() > 0);
     let (settled, opened) = match settle_when_free(path, &opener, identity) {
         Ok(settled) => {
             let opened = if settled.fresh { Opened::Fresh } else { Opened::Existing };
@@ -43,9 +50,15 @@ pub(super) fn with(
         }
         Err(StoreError::Corrupt { what: why, .. }) => {
             let to = move_aside(path, now_unix, &why)?;
-            (settle(path, &opener, identity)?, Opened::MovedAside { to, why })
+            let settled = settle(path, &opener, identity).inspect_err(|error| discard_unfinished(path, error))?;
+            (settled, Opened::MovedAside { to, why })
         }
-        Err(other) => return Err(other),
+        Err(other) => {
+            if !was_there {
+                discard_unfinished(path, &other);
+            }
+            return Err(other);
+        }
     };
     let store = Store {
         path: path.into(),
@@ -55,9 +68,19 @@ pub(super) fn with(
         inner: Mutex::new(Inner::new(settled, path)),
         trouble: Mutex::default(),
         displaced: Mutex::default(),
+        in_memory: Arc::default(),
         unreadable: Mutex::default(),
     };
     Ok((store, opened))
+}
+
+/// Removes a new file that could not be written to its end, as on a full disk. The next start would take it for a
+/// corrupt store, and each one after that leaves another file behind.
+fn discard_unfinished(path: &Path, error: &StoreError) {
+    if error.is_disk() {
+        // The error at hand says more than one from here would.
+        let _ = fs::remove_file(path);
+    }
 }
 
 /// How long [`settle_when_free`] waits for a lock that no process seems to hold.

@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use redb::{Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value, WriteTransaction};
 
@@ -21,20 +22,40 @@ use super::{Store, StoreError};
 /// A file by its device and inode.
 pub(super) type Place = (u64, u64);
 
+/// Why the file was written again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rewritten {
+    /// It was removed.
+    Removed,
+    /// Its file system was read-only, and is not any more.
+    Writable,
+}
+
 /// Finds which file a path names.
 pub(super) fn of(path: &Path) -> Option<Place> {
     fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 impl Store {
-    /// Looks whether the file still stands at its path, and writes it there anew where it was removed. Returns whether it
-    /// did. A file of somebody else in its place is left alone, and [`Store::trouble`] says so.
+    /// Checks that the file is still at its path, and writes all of it there again if it was removed or could not be
+    /// written before. Returns why it did. A file of somebody else in its place is left alone, and [`Store::trouble`]
+    /// says so.
     ///
     /// # Errors
-    /// The file was removed, and cannot be written anew.
-    pub fn stay_in_place(&self) -> Result<bool, StoreError> {
+    /// The file cannot be written again.
+    pub fn stay_in_place(&self) -> Result<Option<Rewritten>, StoreError> {
         let mut inner = self.lock();
-        let (Some(db), Some(opened)) = (&inner.db, inner.place) else { return Ok(false) };
+        let (Some(db), Some(opened)) = (&inner.db, inner.place) else { return Ok(None) };
+        if self.in_memory.load(Ordering::Relaxed) {
+            if !self.can_leave_memory() {
+                return Ok(None);
+            }
+            let fresh = self.write_anew(db)?;
+            inner.place = of(&self.path);
+            inner.db = Some(fresh);
+            self.in_memory.store(false, Ordering::Relaxed);
+            return Ok(Some(Rewritten::Writable));
+        }
         match of(&self.path) {
             Some(found) if found == opened => self.set_displaced(None),
             Some(_) => self.set_displaced(Some(format!(
@@ -47,7 +68,7 @@ impl Store {
                     inner.place = of(&self.path);
                     inner.db = Some(fresh);
                     self.set_displaced(None);
-                    return Ok(true);
+                    return Ok(Some(Rewritten::Removed));
                 }
                 Err(error) => {
                     self.set_displaced(Some(format!("{}: was removed, and cannot be written anew", self.path.display())));
@@ -55,7 +76,7 @@ impl Store {
                 }
             },
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Copies the open file to one of another name, which then gets its own.

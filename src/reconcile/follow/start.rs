@@ -82,7 +82,6 @@ impl Follower {
                 self.swap(None);
                 // A commit that gave nothing to serve is judged again when git has it.
                 self.judged = stored.map(|_| accepted.revision).filter(|_| !self.trust.is_required());
-                self.restore();
                 return Ok(());
             }
         };
@@ -96,7 +95,6 @@ impl Follower {
         self.accepted = is_taken.then(|| Arc::clone(&snapshot));
         self.judged = Some(accepted.revision.clone()).filter(|_| is_taken && !self.trust.is_required());
         self.swap(Some(Arc::clone(&snapshot)));
-        self.restore();
         let is_ours = stored.as_ref().is_some_and(|stored| stored.muster.as_deref() == Some(remember::MUSTER));
         if let Some(stored) = stored.as_ref().filter(|_| !is_ours) {
             self.tell_upgrade(stored, remember::changed(&stored.snapshot, &snapshot));
@@ -123,8 +121,6 @@ impl Follower {
         info!(revision = %revision, nodes, millis, has_documents, "serving the stored bytes of the last good commit");
         self.standing.serve(words::view(accepted), &snapshot, None);
         self.swap(Some(Arc::clone(&snapshot)));
-        // Nodes that were given no script are not among these; they are once the inputs are built.
-        self.bring_back();
         Some(Kept { snapshot, muster })
     }
 

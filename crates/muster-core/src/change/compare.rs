@@ -24,6 +24,21 @@ const ASKS: [&str; 3] = ["?", "x86_64", "aarch64"];
 /// Compares two Snapshots; with `only`, just the nodes of these names on either side, and nothing else.
 #[must_use]
 pub fn compare(base: &Arc<Snapshot>, head: &Arc<Snapshot>, only: Option<&BTreeSet<String>>) -> Change {
+    compare_some(base, head, only, &|| false).unwrap_or_else(|| unreachable!("it is never stopped"))
+}
+
+/// Compares two Snapshots whole; nothing once `stop` returns true, which is asked before each machine.
+#[must_use]
+pub fn compare_until(base: &Arc<Snapshot>, head: &Arc<Snapshot>, stop: &(dyn Fn() -> bool + Sync)) -> Option<Change> {
+    compare_some(base, head, None, stop)
+}
+
+fn compare_some(
+    base: &Arc<Snapshot>,
+    head: &Arc<Snapshot>,
+    only: Option<&BTreeSet<String>>,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Option<Change> {
     let inputs = Inputs::new(base, head);
     let servers = Servers::new(base, head);
     let comparing = Comparing { base, head, inputs: &inputs, servers: &servers, known: Mutex::default() };
@@ -33,7 +48,9 @@ pub fn compare(base: &Arc<Snapshot>, head: &Arc<Snapshot>, only: Option<&BTreeSe
         only.is_none_or(|only| names.iter().flatten().any(|name| only.contains(name)))
     };
     let pairs: Vec<Pair> = pairs(base, head).into_iter().filter(is_meant).collect();
-    let mut machines: Vec<MachineChange> = pairs.into_par_iter().filter_map(|pair| comparing.node(pair)).collect();
+    let compared: Option<Vec<Option<MachineChange>>> =
+        pairs.into_par_iter().map(|pair| (!stop()).then(|| comparing.node(pair))).collect();
+    let mut machines: Vec<MachineChange> = compared?.into_iter().flatten().collect();
     in_natural_order(&mut machines);
 
     if only.is_none() {
@@ -42,7 +59,7 @@ pub fn compare(base: &Arc<Snapshot>, head: &Arc<Snapshot>, only: Option<&BTreeSe
         machines.extend(bmcs);
         machines.extend(ASKS.iter().filter_map(|ask| comparing.unknown(ask)));
     }
-    Change { base: Arc::clone(base), head: Arc::clone(head), machines }
+    Some(Change { base: Arc::clone(base), head: Arc::clone(head), machines })
 }
 
 fn in_natural_order(machines: &mut [MachineChange]) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Side;
+use crate::model::text::{plural, verb};
 use crate::model::{Code, Diagnostic, Place};
 
 /// How many digests a finding tells.
@@ -120,8 +121,8 @@ impl Breach {
     #[must_use]
     pub fn told(&self) -> String {
         let count = self.count;
-        let nodes = if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") };
-        let (s, is) = if count == 1 { ("s", "is") } else { ("", "are") };
+        let nodes = plural(count, "node");
+        let (s, is) = (verb(count, "s", ""), verb(count, "is", "are"));
         match &self.rail {
             Rail::MaxNodes(most) => format!("{nodes} change{s}, and `max_nodes` is {most}"),
             Rail::MaxPercent { percent, of } => {

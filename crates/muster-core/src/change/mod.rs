@@ -29,7 +29,7 @@ use std::sync::Arc;
 use crate::snapshot::Snapshot;
 
 pub use accounts::{NewAccount, accounts};
-pub use compare::compare;
+pub use compare::{compare, compare_until};
 pub use costs::{Costs, costs};
 pub use fold::{Fold, FoldedValue, MaskedHunk, fold};
 pub use guard::{Breach, Broken, Judgement, Rail, StaleAllow};

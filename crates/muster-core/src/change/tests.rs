@@ -1,10 +1,11 @@
 //! Guard rails and costs on a small cluster.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
-use super::{Change, Judgement, Rail, Side, compare, costs, fold, judge};
+use super::{Change, Judgement, Rail, Side, compare, compare_until, costs, fold, judge};
 use crate::model::{Code, Revision, Tree};
 use crate::snapshot::{self, Snapshot};
 
@@ -432,5 +433,25 @@ proptest! {
         if alone.breaches.iter().any(|breach| matches!(breach.rail, Rail::MaxNodes(_))) {
             prop_assert!(!others.is_sound());
         }
+    }
+}
+
+#[test]
+fn a_comparison_that_is_given_up_ends_before_the_next_machine() {
+    let (base, head) = (site(""), Site { params: "debug", ..site("") });
+    let (base, head) = (base.build(), head.build());
+    let asked = AtomicUsize::new(0);
+    let never = || {
+        asked.fetch_add(1, Ordering::Relaxed);
+        false
+    };
+    let whole = compare_until(&base, &head, &never).expect("it is not stopped");
+    assert_eq!(whole.machines.len(), compare(&base, &head, None).machines.len());
+    assert_eq!(asked.load(Ordering::Relaxed), NODES.len(), "it is asked before each node");
+
+    for after in 0..NODES.len() {
+        let asked = AtomicUsize::new(0);
+        let stop = || asked.fetch_add(1, Ordering::Relaxed) >= after;
+        assert!(compare_until(&base, &head, &stop).is_none(), "stopped after {after} nodes");
     }
 }

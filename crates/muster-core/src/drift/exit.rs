@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::runs::CLOCK_SLACK;
 use super::{Class, Drift, Standing, Subject, Verdict};
 use crate::desired::{Condition, FailOn, Over};
 
@@ -69,6 +70,11 @@ fn undeclared(drift: &Drift) -> usize {
 fn stale(drift: &Drift, age: Duration) -> usize {
     let limit = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
     let observable = drift.nodes.iter().filter(|node| node.is_observable);
+    // An observation from the future was dated by a wrong clock: its age is unknown, so it counts as stale.
+    let is_stale = |seen: i64| {
+        let age = drift.at.saturating_sub(seen);
+        age > limit || age < -CLOCK_SLACK
+    };
     // What was never seen is unknown, and counts as that alone.
-    observable.filter(|node| node.seen.is_some_and(|seen| drift.at.saturating_sub(seen) > limit)).count()
+    observable.filter(|node| node.seen.is_some_and(is_stale)).count()
 }

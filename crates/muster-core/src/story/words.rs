@@ -1,5 +1,7 @@
 //! An event as one sentence, the same on a terminal and in JSON.
 
+use crate::model::text::plural;
+
 use super::{Finding, Hold, Stat, What};
 
 /// Says what happened in one sentence, without the commit, which stands beside it.
@@ -40,10 +42,7 @@ const fn hold(by: Hold) -> &'static str {
 }
 
 fn accepted(nodes: u32, signed_by: Option<&str>, stat: Option<Stat>) -> String {
-    let mut text = match nodes {
-        1 => "1 node".to_owned(),
-        nodes => format!("{nodes} nodes"),
-    };
+    let mut text = plural(nodes as usize, "node");
     match stat {
         Some(Stat { added: 0, removed: 0, scripts: 0 }) => text.push_str(": no boot script changed"),
         Some(Stat { added, removed, scripts }) => {

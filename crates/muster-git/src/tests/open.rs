@@ -211,7 +211,7 @@ fn a_watch_fires_on_push_on_commit_and_on_a_branch_in_a_new_folder() {
     let (_bare, pushed) = watch(&site.bare);
     let (_linked, committed) = watch(&linked);
     let fired = |receive: &std::sync::mpsc::Receiver<()>, what: &str| {
-        receive.recv_timeout(std::time::Duration::from_secs(10)).unwrap_or_else(|e| panic!("{what}: {e}"));
+        receive.recv_timeout(std::time::Duration::from_secs(120)).unwrap_or_else(|e| panic!("{what}: {e}"));
         while receive.recv_timeout(std::time::Duration::from_millis(200)).is_ok() {}
     };
     site.push("second");

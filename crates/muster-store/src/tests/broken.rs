@@ -155,6 +155,41 @@ fn child_fills_its_file_system() {
     holds(&store, 3, &rows(500, "v3"));
 }
 
+/// Runs on a file system of 8 MB of its own, where the system lets a test mount one.
+#[test]
+fn a_first_start_on_a_full_disk_leaves_nothing_behind() {
+    on_a_small_file_system("tests::broken::child_begins_on_a_full_disk");
+}
+
+#[test]
+#[ignore = "run by another test in a process of its own"]
+fn child_begins_on_a_full_disk() {
+    let file = told();
+    let folder = file.parent().unwrap();
+    let filler = file.with_file_name("filler");
+    let fill = || io::copy(&mut io::repeat(1), &mut std::fs::File::create(&filler).unwrap()).unwrap_err();
+    assert_eq!(fill().kind(), io::ErrorKind::StorageFull);
+    let full = filler.metadata().unwrap().len();
+    let mut refused = 0;
+    for free in (0..40).map(|pages| pages * 8192) {
+        std::fs::File::options().write(true).open(&filler).unwrap().set_len(full - free).unwrap();
+        match Store::open(&file, &ours(), NOW) {
+            Ok((store, opened)) => {
+                assert_eq!(opened, Opened::Fresh, "{free} bytes free");
+                drop(store);
+                std::fs::remove_file(&file).unwrap();
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(error.is_disk() && error.hint().is_some(), "{free} bytes free: {error:?}");
+            }
+        }
+        let left: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["filler"], "{free} bytes free");
+    }
+    assert!(refused > 1, "{refused} starts found no room");
+}
+
 #[test]
 fn what_was_reported_done_survives_being_killed() {
     let place = Place::new();

@@ -325,6 +325,17 @@ fn conditions_decide_what_a_script_is_told() {
 }
 
 #[test]
+fn what_a_wrong_clock_dated_into_the_future_is_stale() {
+    let mut drift = World::new().drift();
+    let newest = drift.nodes.iter().filter_map(|node| node.seen).max().expect("all were seen");
+    let stale = [FailOn::parse("stale>24h").unwrap()];
+    for (ahead, expected) in [(60_000, Exit::AsWished), (3_600_000, Exit::Unjudged), (i64::MAX / 2, Exit::Unjudged)] {
+        drift.at = newest - ahead;
+        assert_eq!(exit(&drift, &stale, None), expected, "{ahead} ms ahead");
+    }
+}
+
+#[test]
 fn the_same_world_twice_gives_the_same_findings() {
     let world = || {
         let mut world = World::new();

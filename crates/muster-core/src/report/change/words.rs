@@ -6,6 +6,7 @@ use crate::change::{
     self, Breach, Broken, Change, Costs, Fate, Fold, FoldedValue, MaskedHunk, Part, Rail, Reach, Side, Spot,
     StaleAllow, Subject, Value,
 };
+use crate::model::text::verb;
 use crate::report::drift::words::plural;
 
 /// How many names of removed machines are told on the last line.
@@ -145,12 +146,11 @@ fn cut_set(text: &str, count: usize) -> String {
 
 /// Says how many nodes a change reaches only at their next boot; nothing where it reaches none so.
 pub fn next_boot(costs: &Costs) -> Option<String> {
-    let nodes = match costs.next_boot {
+    let (nodes, get) = match costs.next_boot {
         0 => return None,
-        1 => "1 node gets".to_owned(),
-        nodes => format!("{nodes} nodes get"),
+        count => (plural(count, "node"), verb(count, "gets", "get")),
     };
-    Some(format!("{nodes} it at the next boot and not before: this reboots nobody"))
+    Some(format!("{nodes} {get} it at the next boot and not before: this reboots nobody"))
 }
 
 /// Says of each account of BMCs that goes where none went before how it travels, and to which.
