@@ -12,14 +12,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::http::header::{CONNECTION, TRANSFER_ENCODING};
 use axum::http::{HeaderValue, Request, Response};
-use axum::serve::{Listener, ListenerExt};
+use axum::serve::Listener;
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,7 +34,7 @@ use super::history::History;
 use super::limits::{KERNEL_READS, KERNEL_WRITES, Limits, MAX_HEAD, within_open_files};
 use super::patience::Patient;
 use super::proxied::{Peer, Proxied};
-use super::room::{Room, Seat, Work};
+use super::room::{HeadTimer, Room, Seat, Work};
 use super::serving::Serving;
 use super::socket::{self, SocketFile};
 use super::webhook::Webhook;
@@ -91,7 +91,7 @@ impl BootListener {
     /// Serves until it is told to end, and then until running requests are answered or [`Limits::grace`] is over.
     pub async fn serve(self, boot: Arc<Boot>, shutdown: CancellationToken) {
         let (handle, closed) = (drain::handle(&self.listener), CancellationToken::new());
-        let listener = Proxied { listener: self.listener.tap_io(set_nodelay), trusted: self.trusted };
+        let listener = Proxied { listener: self.listener, trusted: self.trusted };
         let drained = drain::before_closing(handle, shutdown, closed.clone());
         tokio::join!(run(listener, self.limits, boot, closed), drained);
     }
@@ -183,7 +183,7 @@ impl ApiListener {
         let api = Api::new(serving, commands, (orders, self.webhook), (self.history, shutdown.clone()));
         let api = Arc::new(if is_open_to_browsers { api.for_this_host_alone() } else { api });
         match self.bound {
-            Bound::Tcp(listener, _) => run(listener.tap_io(set_nodelay), self.limits, api, shutdown).await,
+            Bound::Tcp(listener, _) => run(listener, self.limits, api, shutdown).await,
             Bound::Unix(listener, file) => {
                 let remove = async {
                     shutdown.cancelled().await;
@@ -219,8 +219,7 @@ impl MetricsListener {
 
     /// Serves until it is told to end.
     pub async fn serve(self, serving: Arc<ArcSwap<Serving>>, shutdown: CancellationToken) {
-        run(self.listener.tap_io(set_nodelay), Limits::metrics(), Arc::new(metrics::Scrapes { serving }), shutdown)
-            .await;
+        run(self.listener, Limits::metrics(), Arc::new(metrics::Scrapes { serving }), shutdown).await;
     }
 }
 
@@ -229,7 +228,9 @@ fn bind_tcp(address: SocketAddr, stall: Duration) -> Result<(TcpListener, Socket
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // Connections of a server that ended a moment ago do not hold the port.
         socket.set_reuseaddr(true)?;
-        // What follows goes over to every connection that is accepted.
+        // What follows goes over to every connection that is accepted. Answers are one write each; waiting for more to send
+        // would cost each of them a round trip.
+        socket.set_nodelay(true)?;
         socket.set_send_buffer_size(KERNEL_WRITES)?;
         socket.set_recv_buffer_size(KERNEL_READS)?;
         #[cfg(target_os = "linux")]
@@ -245,12 +246,6 @@ fn bind_tcp(address: SocketAddr, stall: Duration) -> Result<(TcpListener, Socket
         io::ErrorKind::PermissionDenied => ListenError::Denied { address },
         _ => ListenError::Tcp { address, source },
     })
-}
-
-/// Answers are one write each; waiting for more to send would cost each of them a round trip.
-fn set_nodelay(stream: &mut TcpStream) {
-    // It fails only on a connection that has gone already.
-    let _ = stream.set_nodelay(true);
 }
 
 /// What answers the requests of a listener whose peers have addresses of type `P`.
@@ -364,7 +359,7 @@ where
     A: Answers<L::Addr>,
 {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.head);
+    http.header_read_timeout(limits.head);
     http.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
     // One that ends its side after the question still wants the answer.
     http.half_close(true);
@@ -374,37 +369,42 @@ where
     count::<A, _>(&counters, |door| &door.places, places as u64);
     let tasks = TaskTracker::new();
     let mut queued = BACKLOG;
-    loop {
-        let accepted = async {
-            let (stream, peer) = listener.accept().await;
-            count::<A, _>(&counters, |door| &door.accepted, 1);
-            let seat = room.enter(|told| count::<A, _>(&counters, |door| &door.evicted, told)).await;
-            (seat, stream, peer)
-        };
-        // What the kernel has queued is accepted before the end, however busy the machine is: a queued connection would be
-        // cut. More than the queue holds came later, which only a listener without a filter lets in.
-        let (seat, stream, peer) = tokio::select! {
-            biased;
-            accepted = accepted, if queued > 0 => accepted,
-            () = shutdown.cancelled() => break,
-        };
-        if shutdown.is_cancelled() {
-            queued -= 1;
-            // tokio lets a task accept only so often before it must yield, and reports an empty queue until then.
-            tokio::task::yield_now().await;
+    let mut ended = std::pin::pin!(shutdown.cancelled());
+    let accept = async {
+        loop {
+            let accepted = async {
+                let (stream, peer) = listener.accept().await;
+                count::<A, _>(&counters, |door| &door.accepted, 1);
+                let seat = room.enter(|told| count::<A, _>(&counters, |door| &door.evicted, told)).await;
+                (seat, stream, peer)
+            };
+            // What the kernel has queued is accepted before the end, however busy the machine is: a queued connection would
+            // be cut. More than the queue holds came later, which only a listener without a filter lets in.
+            let (seat, stream, peer) = tokio::select! {
+                biased;
+                accepted = accepted, if queued > 0 => accepted,
+                () = ended.as_mut() => break,
+            };
+            if shutdown.is_cancelled() {
+                queued -= 1;
+                // tokio lets a task accept only so often before it must yield, and reports an empty queue until then.
+                tokio::task::yield_now().await;
+            }
+            count::<A, _>(&counters, |door| &door.open, 1);
+            let mut http = http.clone();
+            http.timer(HeadTimer(Arc::clone(&seat)));
+            let (answers, room, counters) = (Arc::clone(&answers), Arc::clone(&room), Arc::clone(&counters));
+            let connection = Connection { answers, peer, room, seat, counters, gone: gone::<A, _> };
+            tasks.spawn(converse(http, Patient::new(stream, limits.stall), connection, limits));
         }
-        count::<A, _>(&counters, |door| &door.open, 1);
-        let (answers, room, counters) = (Arc::clone(&answers), Arc::clone(&room), Arc::clone(&counters));
-        let gone = |counters: &Counters| {
-            A::door(counters).inspect(|door| {
-                door.open.fetch_sub(1, Ordering::Relaxed);
-            });
-        };
-        let connection = Connection { answers, peer, room, seat, counters, gone };
-        let stream = Patient::new(stream, limits.stall);
-        tasks.spawn(converse(http.clone(), stream, connection, limits, shutdown.clone()));
+    };
+    tokio::select! {
+        biased;
+        () = accept => {}
+        () = room.watch(limits.head) => {}
     }
     drop(listener);
+    room.close();
     tasks.close();
     tasks.wait().await;
 }
@@ -415,33 +415,30 @@ fn count<A: Answers<P>, P>(counters: &Counters, what: impl Fn(&Door) -> &AtomicU
     }
 }
 
-async fn converse<S, A, P>(
-    http: http1::Builder,
-    stream: Patient<S>,
-    connection: Connection<A, P>,
-    limits: Limits,
-    shutdown: CancellationToken,
-) where
+fn gone<A: Answers<P>, P>(counters: &Counters) {
+    if let Some(door) = A::door(counters) {
+        door.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn converse<S, A, P>(http: http1::Builder, stream: Patient<S>, connection: Connection<A, P>, limits: Limits)
+where
     Patient<S>: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     A: Answers<P>,
     P: Send + Sync,
 {
-    let connection = Arc::new(connection);
     let has_asked = AtomicBool::new(false);
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(async |request: Request<Incoming>| {
         has_asked.store(true, Ordering::Relaxed);
-        let connection = Arc::clone(&connection);
-        async move {
-            let Connection { answers, peer, room, seat, counters, .. } = &*connection;
-            let work = room.asked(seat);
-            // A proxy before us may have found another end of such a body, and what follows is then another client's.
-            let is_last = request.headers().contains_key(TRANSFER_ENCODING);
-            let mut answer = answers.answer(request, peer, counters, &work).await;
-            if is_last || room.is_nearly_full() {
-                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok::<_, Infallible>(answer)
+        let Connection { answers, peer, room, seat, counters, .. } = &connection;
+        let work = room.asked(seat);
+        // A proxy before us may have found another end of such a body, and what follows is then another client's.
+        let is_last = request.headers().contains_key(TRANSFER_ENCODING);
+        let mut answer = answers.answer(request, peer, counters, &work).await;
+        if is_last || room.is_nearly_full() {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        Ok::<_, Infallible>(answer)
     });
     let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
     let ended = loop {
@@ -449,21 +446,22 @@ async fn converse<S, A, P>(
         break tokio::select! {
             biased;
             ended = serving.as_mut() => ended,
-            () = shutdown.cancelled() => {
-                // Whoever connected in time and is yet to send the first request is answered, too.
-                if !has_asked.load(Ordering::Relaxed)
-                    && let Ok(ended) = tokio::time::timeout(limits.idle.min(limits.grace), serving.as_mut()).await
-                {
-                    break ended;
-                }
-                serving.as_mut().graceful_shutdown();
-                tokio::time::timeout(limits.grace, serving).await.unwrap_or(Ok(()))
-            }
-            () = connection.seat.told_to_leave() => {
-                if connection.seat.is_working() {
+            () = connection.seat.signalled() => {
+                if connection.room.is_closing() {
+                    // Whoever connected in time and is yet to send the first request is answered, too.
+                    if !has_asked.load(Ordering::Relaxed)
+                        && let Ok(ended) = tokio::time::timeout(limits.idle.min(limits.grace), serving.as_mut()).await
+                    {
+                        break ended;
+                    }
+                    serving.as_mut().graceful_shutdown();
+                    tokio::time::timeout(limits.grace, serving).await.unwrap_or(Ok(()))
+                } else if connection.seat.take_eviction() && !connection.seat.is_working() {
+                    Ok(())
+                } else {
+                    // A head that is overdue ends what is served by itself.
                     continue;
                 }
-                Ok(())
             }
         };
     };
@@ -481,4 +479,19 @@ async fn converse<S, A, P>(
 fn is_stalled(error: &hyper::Error) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
     source.is_some_and(|source| source.kind() == io::ErrorKind::TimedOut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_listener_is_set_to_holds_for_its_connections() {
+        let (listener, address) = bind_tcp(SocketAddr::from(([127, 0, 0, 1], 0)), Duration::from_secs(7)).unwrap();
+        let (near, far) = tokio::join!(listener.accept(), tokio::net::TcpStream::connect(address));
+        let (near, _far) = (near.unwrap().0, far.unwrap());
+        assert!(near.nodelay().unwrap());
+        #[cfg(target_os = "linux")]
+        assert_eq!(rustix::net::sockopt::tcp_user_timeout(&near).unwrap(), 7000);
+    }
 }

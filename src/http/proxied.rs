@@ -39,34 +39,45 @@ impl<L: Listener<Addr = SocketAddr>> Listener for Proxied<L> {
 
     async fn accept(&mut self) -> (Self::Io, Peer) {
         let (stream, address) = self.listener.accept().await;
-        let peer = Peer::new(address.ip(), Arc::clone(&self.trusted));
-        let may_announce = forwarded::is_trusted(peer.address, &self.trusted);
-        let state = if may_announce { State::Reading(Vec::new()) } else { State::Through };
-        (Announced { stream, state, told: Arc::clone(&peer.told) }, peer)
+        let peer = Peer::new(address.ip(), &self.trusted);
+        // What is kept of a proxy costs nothing for anybody else.
+        let told = peer.proxy.as_ref().map(|proxy| Arc::clone(&proxy.told));
+        let state = if told.is_some() { State::Reading(Vec::new()) } else { State::Through };
+        (Announced { stream, state, told }, peer)
     }
 
     fn local_addr(&self) -> io::Result<Peer> {
-        self.listener.local_addr().map(|address| Peer::new(address.ip(), Arc::clone(&self.trusted)))
+        self.listener.local_addr().map(|address| Peer::new(address.ip(), &self.trusted))
     }
 }
 
 /// The other end of a connection, and whom it may speak for.
 pub struct Peer {
     address: IpAddr,
+    /// What is known of it if it is a trusted proxy.
+    proxy: Option<Proxy>,
+}
+
+/// A trusted proxy at the other end of a connection.
+struct Proxy {
     told: Arc<OnceLock<Told>>,
     trusted: Arc<[IpNet]>,
 }
 
 impl Peer {
-    fn new(address: IpAddr, trusted: Arc<[IpNet]>) -> Self {
-        Self { address: address.to_canonical(), told: Arc::default(), trusted }
+    fn new(address: IpAddr, trusted: &Arc<[IpNet]>) -> Self {
+        let address = address.to_canonical();
+        let proxy = forwarded::is_trusted(address, trusted)
+            .then(|| Proxy { told: Arc::default(), trusted: Arc::clone(trusted) });
+        Self { address, proxy }
     }
 
     /// Finds whose request it is that comes with these headers.
     pub fn client(&self, headers: &HeaderMap) -> Client {
-        match self.told.get() {
-            None => forwarded::client(self.address, headers, &self.trusted),
-            Some(Told::For(address)) => forwarded::client(*address, headers, &self.trusted),
+        let Some(Proxy { told, trusted }) = &self.proxy else { return Client::At(self.address) };
+        match told.get() {
+            None => forwarded::client(self.address, headers, trusted),
+            Some(Told::For(address)) => forwarded::client(*address, headers, trusted),
             Some(Told::Nobody) => Client::Behind(self.address),
         }
     }
@@ -147,7 +158,8 @@ fn binary(bytes: &[u8]) -> First {
 pub struct Announced<S> {
     stream: S,
     state: State,
-    told: Arc<OnceLock<Told>>,
+    /// Where a trusted proxy's header goes.
+    told: Option<Arc<OnceLock<Told>>>,
 }
 
 enum State {
@@ -179,7 +191,7 @@ impl<S: AsyncRead + Unpin> Announced<S> {
                 First::Header(length, told) => {
                     bytes.drain(..length);
                     // It is set here only, and this state is left for good.
-                    let _ = self.told.set(told);
+                    let _ = self.told.as_ref().map(|proxy| proxy.set(told));
                 }
                 First::Broken => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
             }

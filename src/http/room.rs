@@ -4,18 +4,34 @@
 //! thousand silent ones of one hostile or broken host keep no machine from booting. One that asked within
 //! [`Limits::idle`](super::limits::Limits::idle) is left alone. Who has a place is not asked for its address: machines behind one proxy or NAT are
 //! many.
+//!
+//! A machine makes a connection for each request, so what a connection costs is what a request costs. Therefore a seat has
+//! no timer and no channel of its own: its deadline is a number that one task of the listener looks at
+//! ([`Room::watch`]), and one signal says that the connection is to look at its seat, whatever for.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use hyper::rt::{Sleep, Timer};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// The mark of a connection whose answer is being made.
 const WORKING: u64 = u64::MAX;
 
+/// The deadline of a seat that waits for no head.
+const NEVER: u64 = u64::MAX;
+
 /// The share of all places that is freed at once, so that a flood does not make us look at each of them for each new one.
 const BATCH: usize = 32;
+
+/// The shortest and the longest time between two looks at the deadlines of all seats.
+const TICKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(500)];
+
+/// The part of a time limit by which a connection may outlive it.
+const LATENESS: u32 = 20;
 
 /// All places of a listener.
 pub struct Room {
@@ -26,6 +42,7 @@ pub struct Room {
     places: usize,
     idle: Duration,
     opened: Instant,
+    is_closing: AtomicBool,
 }
 
 #[derive(Default)]
@@ -39,7 +56,12 @@ pub struct Seat {
     number: usize,
     /// When the head of its last request came, or when it was accepted, in milliseconds of the room; or [`WORKING`].
     since: AtomicU64,
-    leave: Notify,
+    /// When the head that it waits for is due, in milliseconds of the room; or [`NEVER`].
+    due: AtomicU64,
+    is_overdue: AtomicBool,
+    is_evicted: AtomicBool,
+    look: Notify,
+    opened: Instant,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -53,6 +75,7 @@ impl Room {
             places,
             idle,
             opened: Instant::now(),
+            is_closing: AtomicBool::new(false),
         }
     }
 
@@ -74,8 +97,16 @@ impl Room {
     fn sit(&self, permit: OwnedSemaphorePermit) -> Arc<Seat> {
         let mut seats = self.seats();
         let number = seats.vacant.pop().unwrap_or(seats.taken.len());
-        let since = AtomicU64::new(self.now());
-        let seat = Arc::new(Seat { number, since, leave: Notify::new(), _permit: permit });
+        let seat = Arc::new(Seat {
+            number,
+            since: AtomicU64::new(self.now()),
+            due: AtomicU64::new(NEVER),
+            is_overdue: AtomicBool::new(false),
+            is_evicted: AtomicBool::new(false),
+            look: Notify::new(),
+            opened: self.opened,
+            _permit: permit,
+        });
         if number == seats.taken.len() {
             seats.taken.push(None);
         }
@@ -107,7 +138,8 @@ impl Room {
         idle.retain(|(since, _)| now.saturating_sub(*since) >= limit);
         for (_, number) in &idle {
             if let Some(seat) = &seats.taken[*number] {
-                seat.leave.notify_one();
+                seat.is_evicted.store(true, Ordering::Relaxed);
+                seat.look.notify_one();
             }
         }
         let wait = match idle.len() {
@@ -115,6 +147,33 @@ impl Room {
             _ => self.idle,
         };
         (idle.len() as u64, wait)
+    }
+
+    /// Wakes the connections whose heads are overdue, until the future is dropped; `head` is how long a head may take.
+    pub async fn watch(&self, head: Duration) {
+        let [shortest, longest] = TICKS;
+        let mut ticks = tokio::time::interval((head / LATENESS).clamp(shortest, longest));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let now = self.now();
+            for seat in self.seats().taken.iter().flatten() {
+                if seat.due.load(Ordering::Relaxed) <= now && !seat.is_overdue.swap(true, Ordering::Relaxed) {
+                    seat.look.notify_one();
+                }
+            }
+        }
+    }
+
+    /// Wakes all connections, which end once they have answered what they were asked.
+    pub fn close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
+        self.seats().taken.iter().flatten().for_each(|seat| seat.look.notify_one());
+    }
+
+    /// Tells whether the listener ends.
+    pub fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
     }
 
     /// Tells whether few places are left.
@@ -129,7 +188,7 @@ impl Room {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(WORKING - 1)
+        millis(self.opened, Instant::now())
     }
 
     /// What the lock guards is whole after every statement that can fail, so a panic elsewhere does not spoil it.
@@ -138,10 +197,20 @@ impl Room {
     }
 }
 
+/// Counts the milliseconds from one time to another.
+fn millis(from: Instant, to: Instant) -> u64 {
+    u64::try_from(to.saturating_duration_since(from).as_millis()).unwrap_or(WORKING - 1)
+}
+
 impl Seat {
-    /// Waits until the connection is told to end; it may have asked for something since.
-    pub async fn told_to_leave(&self) {
-        self.leave.notified().await;
+    /// Waits until the connection is to look at its seat and its room: it is to end, or its head is overdue.
+    pub async fn signalled(&self) {
+        self.look.notified().await;
+    }
+
+    /// Takes the order to give way to others, if there is one; the connection may have asked for something since.
+    pub fn take_eviction(&self) -> bool {
+        self.is_evicted.swap(false, Ordering::Relaxed)
     }
 
     /// Tells whether an answer is being made, for which a connection stays whatever it was told.
@@ -172,6 +241,60 @@ impl Drop for Work<'_> {
     }
 }
 
+/// Bounds how long a connection waits for a head; [`Room::watch`] wakes it once that is over.
+pub struct HeadTimer(pub Arc<Seat>);
+
+impl HeadTimer {
+    fn set(&self, deadline: Instant) {
+        self.0.due.store(millis(self.0.opened, deadline), Ordering::Relaxed);
+    }
+}
+
+impl Timer for HeadTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.sleep_until(Instant::now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        self.set(deadline);
+        Box::pin(HeadDeadline(Arc::clone(&self.0)))
+    }
+
+    fn reset(&self, _: &mut Pin<Box<dyn Sleep>>, deadline: Instant) {
+        self.set(deadline);
+    }
+}
+
+/// The wait for one head. A connection reads one head at a time, so its seat has one deadline.
+struct HeadDeadline(Arc<Seat>);
+
+impl Sleep for HeadDeadline {}
+
+impl Future for HeadDeadline {
+    type Output = ();
+
+    /// Registers nothing: the signal of the seat wakes the task, which polls all that it waits for.
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        let seat = &*self.0;
+        if !seat.is_overdue.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+
+        // The head may have come while it was found overdue, and this is the wait for the next one.
+        if millis(seat.opened, Instant::now()) >= seat.due.load(Ordering::Relaxed) {
+            return Poll::Ready(());
+        }
+        seat.is_overdue.store(false, Ordering::Relaxed);
+        Poll::Pending
+    }
+}
+
+impl Drop for HeadDeadline {
+    fn drop(&mut self) {
+        self.0.due.store(NEVER, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,9 +313,10 @@ mod tests {
         tokio::time::sleep(IDLE * 2).await;
         drop(room.asked(&young));
         assert_eq!(room.clear().0, 1);
-        tokio::time::timeout(IDLE, old.told_to_leave()).await.expect("the oldest is told");
+        tokio::time::timeout(IDLE, old.signalled()).await.expect("the oldest is told");
+        assert!(old.take_eviction() && !old.take_eviction());
         for stays in [&working, &young] {
-            assert!(tokio::time::timeout(Duration::from_millis(1), stays.told_to_leave()).await.is_err());
+            assert!(tokio::time::timeout(Duration::from_millis(1), stays.signalled()).await.is_err());
         }
         assert!(working.is_working() && !young.is_working());
         drop(work);
@@ -214,5 +338,45 @@ mod tests {
         let waiting = tokio::time::timeout(Duration::from_millis(50), room.enter(|told| assert_eq!(told, 0))).await;
         assert!(waiting.is_err());
         drop(seats);
+    }
+
+    #[tokio::test]
+    async fn a_head_that_is_overdue_is_signalled_once_and_one_that_came_is_not() {
+        const HEAD: Duration = Duration::from_millis(40);
+        const MOMENT: Duration = Duration::from_millis(1);
+        let room = Room::new(2, IDLE);
+        let (late, prompt) = (room.enter(|_| ()).await, room.enter(|_| ()).await);
+        let wait = |seat: &Arc<Seat>| HeadTimer(Arc::clone(seat)).sleep(HEAD);
+        let (overdue, came) = (wait(&late), wait(&prompt));
+        drop(came);
+        std::thread::sleep(HEAD);
+        tokio::select! {
+            () = late.signalled() => {}
+            () = room.watch(HEAD) => {}
+        }
+        overdue.await;
+        // Further looks find nothing new.
+        assert!(tokio::time::timeout(HEAD, room.watch(HEAD)).await.is_err());
+        for seat in [&late, &prompt] {
+            assert!(tokio::time::timeout(MOMENT, seat.signalled()).await.is_err());
+        }
+
+        // Found overdue just as its head came: what it waits for is the next one.
+        prompt.is_overdue.store(true, Ordering::Relaxed);
+        let next = HeadTimer(Arc::clone(&prompt)).sleep(Duration::from_secs(3600));
+        assert!(tokio::time::timeout(MOMENT, next).await.is_err());
+        assert!(!prompt.is_overdue.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn all_are_woken_when_the_listener_ends() {
+        let room = Room::new(2, IDLE);
+        let seats = [room.enter(|_| ()).await, room.enter(|_| ()).await];
+        assert!(!room.is_closing());
+        room.close();
+        for seat in &seats {
+            seat.signalled().await;
+            assert!(room.is_closing() && !seat.take_eviction());
+        }
     }
 }

@@ -71,7 +71,7 @@ fn what_is_no_header_is_a_request_or_broken() {
 }
 
 fn announced<S>(stream: S) -> Announced<S> {
-    Announced { stream, state: State::Reading(Vec::new()), told: Arc::default() }
+    Announced { stream, state: State::Reading(Vec::new()), told: Some(Arc::default()) }
 }
 
 fn read(bytes: &[u8], step: usize) -> (io::Result<Vec<u8>>, Option<Told>) {
@@ -87,7 +87,7 @@ fn read(bytes: &[u8], step: usize) -> (io::Result<Vec<u8>>, Option<Told>) {
         let received = async {
             let mut all = Vec::new();
             let ended = near.read_to_end(&mut all).await.map(|_| all);
-            (ended, near.told.get().copied())
+            (ended, near.told.as_ref().and_then(|told| told.get().copied()))
         };
         tokio::join!(received, sent).0
     })
