@@ -30,7 +30,7 @@ use super::bodies::{self, Bodies, Unread};
 use super::command::{Command, NotDone, Orders};
 use super::counters::Counters;
 use super::events;
-use super::held::Asked;
+use super::held::{Asked, HeldCommit};
 use super::history::History;
 use super::limits::PATIENCE;
 use super::lists::streamed;
@@ -38,7 +38,7 @@ use super::serving::{Confirmed, Serving};
 use super::webhook::Webhook;
 use super::{local, metrics, orders};
 use crate::desired::{self, Desired};
-use crate::model::{MacAddr, SafeText};
+use crate::model::{MacAddr, Revision, SafeText};
 use crate::observed::{BootFetch, UnknownMac};
 use crate::snapshot::{self, Snapshot};
 use crate::view::{
@@ -348,13 +348,13 @@ struct OfRevision {
     revision: Option<String>,
 }
 
-/// Finds the Snapshot that a request is about: nothing where it is the one that is served.
-fn asked(serving: &Serving, asked: &OfRevision) -> Result<Option<Arc<Snapshot>>, (StatusCode, String)> {
+/// Finds the commit that a request is about: nothing if it is the one that is served.
+fn asked(serving: &Serving, asked: &OfRevision) -> Result<Option<Arc<HeldCommit>>, (StatusCode, String)> {
     let Some(id) = asked.revision.as_deref().filter(|id| !id.is_empty()) else { return Ok(None) };
     let shown: String = id.chars().take(MAX_ID_TOLD).collect();
     let (status, detail) = match serving.ask(id) {
         Asked::Served => return Ok(None),
-        Asked::Held(snapshot) => return Ok(Some(Arc::clone(snapshot))),
+        Asked::Held(commit) => return Ok(Some(Arc::clone(commit))),
         Asked::Gone(revision) => {
             let held = format!("commit {} was taken at {}, and is not held any more", revision.short, revision.at);
             let hint = format!("in a clone: muster show NODE --rev {}", revision.short);
@@ -362,7 +362,7 @@ fn asked(serving: &Serving, asked: &OfRevision) -> Result<Option<Arc<Snapshot>>,
         }
         Asked::Several => (StatusCode::BAD_REQUEST, format!("several commits begin with {shown}: give more digits")),
         Asked::Unknown => {
-            let held: Vec<&str> = serving.held.iter().map(|snapshot| snapshot.revision().short()).collect();
+            let held: Vec<&str> = serving.held.iter().map(|commit| commit.revision().short()).collect();
             let held = if held.is_empty() { "none but the one that is served".into() } else { held.join(", ") };
             let hint = "name one by its id, whole or cut, not by a branch";
             (StatusCode::NOT_FOUND, format!("no commit {shown} is known here; held are {held}; {hint}"))
@@ -378,17 +378,15 @@ async fn nodes(State(serving): Shared, Query(of): Query<OfRevision>) -> Response
         Ok(before) => before,
         Err((status, detail)) => return answer::problem(status, &detail).map(Body::new),
     };
-    let list = |snapshot: Option<&Snapshot>| NodeList {
+    let list = |revision: Option<&Revision>| NodeList {
         api_version: API_VERSION.into(),
-        revision: snapshot.map(|snapshot| snapshot.revision().to_string()),
+        revision: revision.map(ToString::to_string),
         nodes: Vec::new(),
     };
-    if let Some(snapshot) = before {
-        let document = list(Some(&snapshot));
-        let nodes = (0..snapshot.nodes().len()).map(move |node| NodeView::declared(&snapshot, node));
-        return streamed(&document, "nodes", nodes);
+    if let Some(commit) = before {
+        return streamed(&list(Some(commit.revision())), "nodes", commit.nodes());
     }
-    let document = list(serving.snapshot.as_deref());
+    let document = list(serving.snapshot.as_ref().map(|snapshot| snapshot.revision()));
     let count = serving.snapshot.as_ref().map_or(0, |snapshot| snapshot.nodes().len());
     let nodes = (0..count).filter_map(move |node| Some(view(&serving, serving.snapshot.as_deref()?, node)));
     streamed(&document, "nodes", nodes)
@@ -445,11 +443,11 @@ async fn node(State(serving): Shared, Path(name): Path<String>, Query(of): Query
         Ok(before) => before,
         Err((status, detail)) => return answer::problem(status, &detail).map(Body::new),
     };
-    if let Some(snapshot) = before {
-        return match snapshot.by_name(&name) {
-            Some(node) => json(&NodeView::declared(&snapshot, node)),
+    if let Some(commit) = before {
+        return match commit.node(&name) {
+            Some(node) => json(&node),
             None => {
-                let detail = format!("no node is called {name} at commit {}", snapshot.revision().short());
+                let detail = format!("no node is called {name} at commit {}", commit.revision().short());
                 answer::problem(StatusCode::NOT_FOUND, &detail).map(Body::new)
             }
         };

@@ -50,7 +50,7 @@ pub use boot::Boot;
 pub use command::{Command, NotDone, Order, Orders};
 pub use counters::{CLASSES, Counters, Door, Refusal, Route};
 pub use forwarded::Client;
-pub use held::{HELD, HELD_NODES};
+pub use held::{HELD, HELD_NODES, HeldCommit};
 pub use history::{History, MAX_READERS};
 pub use limits::{IDLE_BYTES, Limits};
 pub use listen::{ApiListener, BootListener, MetricsListener};

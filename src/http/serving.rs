@@ -13,7 +13,7 @@ use axum::http::HeaderValue;
 use super::answer::fingerprint;
 use super::board::Board;
 use super::counters::Counters;
-use super::held::held;
+use super::held::{HeldCommit, held};
 use crate::model::{MacAddr, Revision};
 use crate::observed::{Boot, BootFetch, Booted, Claim, MAX_ARCH, MAX_USER_AGENT, Teller, bounded};
 use crate::roll::Roll;
@@ -37,8 +37,9 @@ pub struct Serving {
     /// Accepted commits, newest first.
     pub revisions: Arc<[RevisionView]>,
     pub counters: Arc<Counters>,
-    /// What was served before, newest first, whole and each commit once; bounded by [`HELD`](super::HELD) and [`HELD_NODES`](super::HELD_NODES).
-    pub held: Arc<[Arc<Snapshot>]>,
+    /// What was served before, newest first, each commit once; bounded by [`HELD`](super::HELD) and
+    /// [`HELD_NODES`](super::HELD_NODES).
+    pub held: Arc<[Arc<HeldCommit>]>,
     /// Which node runs what.
     pub board: Arc<Board>,
     /// The slots of nodes that the commit before had, which a request in flight may still write to.
