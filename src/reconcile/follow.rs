@@ -20,7 +20,7 @@ use super::pin::Pinned;
 use super::rhythm::Looked;
 use super::standing::Standing;
 use super::trust::{Judged, Trust};
-use super::{clock, remember, repository, words};
+use super::{clock, memory, remember, repository, words};
 use crate::git::{CommitInfo, Fetched, GitError, Mirror, RemoteFault, Source, Tip};
 use crate::http::{Order, Serving};
 use crate::model::{RepoAddress, Revision, Tree};
@@ -58,8 +58,8 @@ pub struct Follower {
     pub(super) judged: Option<Revision>,
     /// What is served and not stored yet, because the store could not write.
     pub(super) unstored: Option<(Arc<Snapshot>, Arc<Tree>, Accepted)>,
-    /// What was served before: kept until no request can hold it any more, as whoever drops it last frees 100,000 nodes,
-    /// which is no work for a thread that boots machines.
+    /// What was served before: kept until no request holds it any more, as whoever drops it last frees 100,000 nodes, which
+    /// is no work for a thread that boots machines.
     before: Option<Arc<Serving>>,
     /// Whether the boot fetches of the store are back in memory.
     restored: bool,
@@ -166,7 +166,7 @@ impl Follower {
 
     /// Runs one pass; returns whether the repository answered.
     pub fn pass(&mut self) -> Looked {
-        self.before = None;
+        self.drop_what_was_before();
         self.standing.looked(clock::rfc3339(clock::now_ms()));
         if self.trust.refresh() {
             self.judged = None;
@@ -213,7 +213,15 @@ impl Follower {
         }
         self.publish_standing();
         self.answer(due);
+        self.drop_what_was_before();
         looked
+    }
+
+    /// Drops what was served before, if no request holds it any more; else the next pass does.
+    fn drop_what_was_before(&mut self) {
+        if self.before.take_if(|before| Arc::strong_count(before) == 1).is_some() {
+            memory::give_back();
+        }
     }
 
     /// Tells how it stands.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::clock;
+use super::{clock, memory};
 use super::pen::{self, Pen};
 use super::running::Running;
 use super::unknown::Unknown;
@@ -66,6 +66,10 @@ fn post(serving: &Serving, boots: &[Dirty], was: i64, now: i64) {
             runs.follow(snapshot, &serving.roll, now);
         }
     });
+    // The commit before was held by the board until now.
+    if !is_even {
+        memory::give_back();
+    }
 }
 
 /// Who tells what boots mean for the commit that is served.

@@ -12,6 +12,7 @@ mod follow;
 mod guard;
 mod intake;
 pub mod keep;
+mod memory;
 mod notify;
 mod orders;
 mod parts;

@@ -11,8 +11,9 @@ use super::place::{self, Place};
 use super::uses::Known;
 use super::{Store, StoreError, open};
 
-/// The pages that redb keeps in memory; its own default of 1 GiB is more than all else of us together.
-const CACHE_BYTES: usize = 64 * 1024 * 1024;
+/// The pages that redb keeps in memory. Nothing that waits reads the store, and the system keeps its file in memory while
+/// there is room; redb's own default of 1 GiB is more than all else of us together.
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Opens the file or the test's stand-in for it.
 pub(super) type Opener = Box<dyn Fn(&redb::Builder) -> Result<Database, redb::DatabaseError> + Send + Sync>;
