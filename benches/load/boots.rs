@@ -67,7 +67,8 @@ pub fn measure(folder: &Path, rows: &mut Vec<Row>) {
     rows.push(Row::plain("duration, bare axum", spread(|report| report.seconds, &theirs), "s"));
 }
 
-fn run(address: &str) -> Report {
+/// Boots all nodes once.
+pub fn run(address: &str) -> Report {
     let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
     let output = command.args(["as-boots", address]).stderr(Stdio::inherit()).output().expect("the client starts");
     serde_json::from_slice(&output.stdout).expect("the client reports")

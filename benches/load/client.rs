@@ -22,15 +22,33 @@ pub struct Report {
     pub seconds: f64,
 }
 
+/// How requests come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// One after the other on a few connections.
+    KeptAlive,
+    /// Each on a connection of its own, as machines do that boot.
+    OneEach,
+}
+
+impl Manner {
+    fn word(self) -> &'static str {
+        match self {
+            Self::KeptAlive => "kept-alive",
+            Self::OneEach => "one-each",
+        }
+    }
+}
+
 /// Runs the load tool as a process of its own, on one core where `taskset` is there to pin it.
-pub fn run(address: &str, nodes: usize, time: Duration) -> Report {
+pub fn run(address: &str, nodes: usize, time: Duration, manner: Manner) -> Report {
     let own = std::env::current_exe().expect("this program has a path");
     let pinned = Command::new("taskset").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     let mut command = if pinned { Command::new("taskset") } else { Command::new(&own) };
     if pinned {
         command.args(["-c", "1"]).arg(&own);
     }
-    command.args(["as-client", address, &nodes.to_string(), &time.as_millis().to_string()]);
+    command.args(["as-client", address, &nodes.to_string(), &time.as_millis().to_string(), manner.word()]);
     let output = command.stderr(Stdio::inherit()).output().expect("the load tool starts");
     serde_json::from_slice(&output.stdout).expect("the load tool reports")
 }
@@ -47,7 +65,8 @@ pub fn once(address: &str, mac: &str) -> String {
 }
 
 /// Is the load tool.
-pub fn main(address: &str, nodes: &str, millis: &str) {
+pub fn main(address: &str, nodes: &str, millis: &str, manner: &str) {
+    let keeps = manner == Manner::KeptAlive.word();
     let nodes: usize = nodes.parse().expect("a number of nodes");
     let time = Duration::from_millis(millis.parse().expect("milliseconds"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -55,7 +74,7 @@ pub fn main(address: &str, nodes: &str, millis: &str) {
         let started = Instant::now();
         let mut tasks = tokio::task::JoinSet::new();
         for number in 0..CONNECTIONS {
-            tasks.spawn(connection(address.to_owned(), nodes, number as u64 + 1, started + time));
+            tasks.spawn(client(address.to_owned(), nodes, number as u64 + 1, started + time, keeps));
         }
         let mut all = Report::default();
         while let Some(report) = tasks.join_next().await {
@@ -70,20 +89,26 @@ pub fn main(address: &str, nodes: &str, millis: &str) {
     println!("{}", serde_json::to_string(&report).expect("a report is JSON"));
 }
 
-async fn connection(address: String, nodes: usize, seed: u64, until: Instant) -> Report {
+async fn client(address: String, nodes: usize, seed: u64, until: Instant, keeps: bool) -> Report {
     let mut report = Report::default();
-    let Ok(mut stream) = TcpStream::connect(&address).await else {
-        report.errors += 1;
-        return report;
-    };
-    let _ = stream.set_nodelay(true);
     let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut buffer = Vec::with_capacity(8192);
+    let mut open: Option<TcpStream> = None;
     while Instant::now() < until {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
         let mac = fixture::mac(random as usize % nodes + 1);
+        let stream = match open.take() {
+            Some(stream) => Some(stream),
+            None => {
+                TcpStream::connect(&address).await.and_then(|stream| stream.set_nodelay(true).map(|()| stream)).ok()
+            }
+        };
+        let Some(mut stream) = stream else {
+            report.errors += 1;
+            return report;
+        };
         match ask(&mut stream, &request(&mac), &mut buffer).await {
             Some(answer) if answer.status == 200 => {
                 report.requests += 1;
@@ -94,6 +119,7 @@ async fn connection(address: String, nodes: usize, seed: u64, until: Instant) ->
                 return report;
             }
         }
+        open = Some(stream).filter(|_| keeps);
     }
     report
 }

@@ -121,7 +121,23 @@ pub fn peak_mib(pid: u32) -> f64 {
 
 /// Returns the same of a process that may be gone.
 pub fn peak_mib_so_far(pid: u32) -> Option<f64> {
+    status_mib(pid, "VmHWM:")
+}
+
+/// Returns the memory that a process has resident now, in MiB.
+pub fn resident_mib(pid: u32) -> f64 {
+    status_mib(pid, "VmRSS:").expect("the process lives")
+}
+
+fn status_mib(pid: u32, field: &str) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     Some(line.trim().trim_end_matches(" kB").trim().parse::<f64>().expect("a number") / 1024.0)
+}
+
+/// Lists the processes that a process started and that have not ended.
+pub fn children(pid: u32) -> Vec<u32> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let lists = threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>()).collect()
 }

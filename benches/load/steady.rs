@@ -23,6 +23,9 @@ const CONNECTIONS: usize = 64;
 /// BMCs that are surveyed over and over.
 const BMCS: usize = 1_000;
 
+/// How long one slice lasts.
+pub const TIME: Duration = SLICE;
+
 /// How many slices are measured of each.
 const PAIRS: usize = 5;
 
@@ -67,7 +70,8 @@ pub fn measure(folder: &Path, rows: &mut Vec<Row>) {
     rows.push(Row::plain("cores that server and simulator kept busy", Spread::of(busy), ""));
 }
 
-fn run(address: &str) -> Report {
+/// Asks a server for as long as [`TIME`].
+pub fn run(address: &str) -> Report {
     let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
     command.args(["as-steady", address]).stderr(Stdio::inherit());
     let output = command.output().expect("the client starts");
