@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{clock, memory};
 use super::pen::{self, Pen};
 use super::running::Running;
 use super::unknown::Unknown;
 use super::words::chain;
+use super::{clock, memory};
 use crate::drift::runs::{CLOCK_SLACK, Runs};
 use crate::http::{Dirty, Serving};
 use crate::observed::UnknownMac;
@@ -30,14 +30,9 @@ pub const UNKNOWN_WAITING: usize = 4096;
 const UNKNOWN_TOLD: usize = 10;
 
 /// Writes all of both or says why not; what was written twice is written alike.
-fn write(store: &Store, boots: Vec<Dirty>, machines: &[UnknownMac]) -> Result<(), StoreError> {
-    let (mut fetches, mut booted) = (Vec::with_capacity(boots.len()), Vec::with_capacity(boots.len()));
-    for dirty in boots {
-        fetches.extend(dirty.fetch);
-        booted.push((dirty.node, dirty.booted));
-    }
-    store.record_fetches(&fetches)?;
-    store.record_booted(&booted)?;
+fn write(store: &Store, boots: &BTreeMap<Box<str>, Dirty>, machines: &[UnknownMac]) -> Result<(), StoreError> {
+    store.record_fetches(boots.values().filter_map(|dirty| dirty.fetch.as_ref()))?;
+    store.record_booted(boots.iter().map(|(node, dirty)| (&**node, &dirty.booted)))?;
     store.record_unknown(machines)
 }
 
@@ -96,6 +91,21 @@ impl Teller {
     }
 }
 
+/// The boots that are not written yet.
+#[derive(Default)]
+struct Unwritten {
+    /// Those of this second, until what they mean is told: a fault in that loses none.
+    recent: Vec<Dirty>,
+    /// By the node's name: bounded by how many nodes there are.
+    all: BTreeMap<Box<str>, Dirty>,
+}
+
+impl Unwritten {
+    fn keep_recent(&mut self) {
+        self.all.extend(self.recent.drain(..).map(|dirty| (dirty.node.clone(), dirty)));
+    }
+}
+
 /// Writes what is seen each second until nobody can ask any more, and once more then. What could not be written is kept and
 /// written later.
 pub async fn run(
@@ -106,8 +116,7 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     let mut failing = false;
-    // The boots of each node that are not written yet: bounded by how many nodes there are.
-    let mut unwritten: BTreeMap<Box<str>, Dirty> = BTreeMap::new();
+    let unwritten = Arc::new(Mutex::new(Unwritten::default()));
     let mut was = clock::now_ms();
     recall(&shared, &store).await;
     let teller = Arc::new(Mutex::new(Teller { running: Running::default(), pen }));
@@ -122,30 +131,33 @@ pub async fn run(
             unknown.see(seen);
         }
         shared.load().board.note_unknown(unknown.newest(UNKNOWN_TOLD));
-        let boots = shared.load().take_dirty();
-        // Loaded after them, so that none is of a later commit.
-        let serving = shared.load_full();
-        unwritten.extend(boots.iter().map(|dirty| (dirty.node.clone(), dirty.clone())));
         unknown.publish_count();
-        let (writer, mut batch, seen) =
-            (Arc::clone(&store), unwritten.values().cloned().collect::<Vec<_>>(), unknown.unwritten());
-        let (now, telling) = (clock::now_ms(), Arc::clone(&teller));
+        let (now, seen) = (clock::now_ms(), unknown.unwritten());
+        let (shared_too, store, telling, unwritten) =
+            (Arc::clone(&shared), Arc::clone(&store), Arc::clone(&teller), Arc::clone(&unwritten));
         let written = tokio::task::spawn_blocking(move || {
+            let mut unwritten = unwritten.lock().unwrap_or_else(PoisonError::into_inner);
             let mut teller = telling.lock().unwrap_or_else(PoisonError::into_inner);
+            unwritten.keep_recent();
+            unwritten.recent = shared_too.load().take_dirty();
+            // Loaded after them, so that none is of a later commit.
+            let serving = shared_too.load_full();
             // Who boots by a commit in the second in which it comes was behind as it came.
             post(&serving, &[], was, now);
             teller.tell(&serving, &[]);
-            post(&serving, &boots, now, now);
-            teller.tell(&serving, &boots);
+            post(&serving, &unwritten.recent, now, now);
+            teller.tell(&serving, &unwritten.recent);
             drop(teller);
+
+            unwritten.keep_recent();
             serving.board.read(|runs| {
-                for dirty in &mut batch {
-                    if let Some(known) = runs.booted(&dirty.node) {
+                for (node, dirty) in &mut unwritten.all {
+                    if let Some(known) = runs.booted(node) {
                         dirty.booted.clone_from(known);
                     }
                 }
             });
-            write(&writer, batch, &seen)
+            write(&store, &unwritten.all, &seen).inspect(|()| unwritten.all.clear())
         });
         was = now;
         let written = written.await;
@@ -154,7 +166,6 @@ pub async fn run(
         }
         match written {
             Ok(Ok(())) => {
-                unwritten.clear();
                 unknown.written();
                 if failing {
                     info!("what machines fetch is stored again");

@@ -159,7 +159,7 @@ mod tests {
         let file = folder.path().join("muster.redb");
         let (store, _) = Store::open_any(&file, 0).unwrap();
         store.append_events(&[boot("a")]).unwrap();
-        store.record_booted(&[("a".into(), muster_core::observed::Booted::default())]).unwrap();
+        store.record_booted([("a", &muster_core::observed::Booted::default())]).unwrap();
         std::fs::remove_file(&file).unwrap();
         assert_eq!(store.stay_in_place().unwrap(), Some(crate::Rewritten::Removed));
         assert_eq!(seqs(&store.append_events(&[boot("b")]).unwrap().events), [2]);

@@ -21,11 +21,12 @@ impl Store {
     ///
     /// # Errors
     /// The disk refused, or it is too early to try again. Nothing was changed.
-    pub fn record_fetches(&self, fetches: &[BootFetch]) -> Result<(), StoreError> {
-        if fetches.is_empty() {
-            return Ok(());
-        }
-        let now = fetches.iter().map(|fetch| fetch.at).max().unwrap_or_default();
+    pub fn record_fetches<'f>(
+        &self,
+        fetches: impl IntoIterator<Item = &'f BootFetch, IntoIter: Clone>,
+    ) -> Result<(), StoreError> {
+        let fetches = fetches.into_iter();
+        let Some(now) = fetches.clone().map(|fetch| fetch.at).max() else { return Ok(()) };
         self.write("record boot fetches", |txn, _| {
             let mut table = txn.open_table(FETCHES)?;
             for fetch in fetches {
@@ -57,15 +58,16 @@ impl Store {
     ///
     /// # Errors
     /// The disk refused, or it is too early to try again. Nothing was changed.
-    pub fn record_booted(&self, nodes: &[(Box<str>, Booted)]) -> Result<(), StoreError> {
-        if nodes.is_empty() {
-            return Ok(());
-        }
-        let now = nodes.iter().map(|(_, booted)| newest(booted)).max().unwrap_or_default();
+    pub fn record_booted<'b>(
+        &self,
+        nodes: impl IntoIterator<Item = (&'b str, &'b Booted), IntoIter: Clone>,
+    ) -> Result<(), StoreError> {
+        let nodes = nodes.into_iter();
+        let Some(now) = nodes.clone().map(|(_, booted)| newest(booted)).max() else { return Ok(()) };
         self.write("record what nodes booted", |txn, _| {
             let mut table = txn.open_table(BOOTED)?;
             for (node, booted) in nodes {
-                table.insert(&**node, &*codec::encode_booted(booted)?)?;
+                table.insert(node, &*codec::encode_booted(booted)?)?;
             }
             if table.len()? > MAX_FETCHES as u64 {
                 let mut all = Vec::new();

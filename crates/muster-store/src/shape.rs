@@ -213,7 +213,7 @@ pub(super) struct FetchRecord {
 impl From<&BootFetch> for FetchRecord {
     fn from(from: &BootFetch) -> Self {
         let BootFetch { node: _, at, address, user_agent, revision, digest, mac, arch } = from.clone();
-        let (revision, mac) = (revision.to_string(), mac.map(|mac| mac.0));
+        let (revision, mac) = (revision.as_str().to_owned(), mac.map(|mac| mac.0));
         Self { at, address, user_agent, revision, digest, mac, arch }
     }
 }

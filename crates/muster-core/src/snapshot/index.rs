@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 
 use uuid::Uuid;
@@ -17,6 +18,10 @@ pub struct Index {
     xnames: HashMap<Box<str>, u32>,
     /// Indices of all nodes, sorted by name.
     names: Vec<u32>,
+    /// Indices by the hash of a name: of the few that share one, one is here. Every boot is looked up by name when it is
+    /// recorded, and each step of a search is a cache miss.
+    hashes: HashMap<u64, u32>,
+    hasher: RandomState,
     /// Indices of the nodes whose UUID no other has in either byte order, sorted by it; 4 bytes each.
     uuids: Box<[u32]>,
     /// Indices of the nodes whose serial number no other has, sorted by it.
@@ -32,7 +37,9 @@ impl Index {
         let mut xnames = HashMap::with_capacity(nodes.len());
         let mut names: Vec<u32> = (0..nodes.len() as u32).collect();
         names.sort_unstable_by(|a, b| nodes[*a as usize].name.cmp(&nodes[*b as usize].name));
+        let (mut hashes, hasher) = (HashMap::with_capacity(nodes.len()), RandomState::new());
         for (node, at) in nodes.iter().zip(0..) {
+            hashes.insert(hasher.hash_one(&*node.name), at);
             nids.extend(node.nid.map(|nid| (nid.value, at)));
             xnames.extend(node.xname.as_ref().map(|xname| (xname.value.as_str().into(), at)));
             for nic in &node.nics {
@@ -47,7 +54,7 @@ impl Index {
         let has_serial = |node: &Node| serial_of(node).is_some_and(|serial| !is_placeholder(serial));
         let uuids = sole(nodes, has_uuid, |a, b| uuid_of(a).cmp(&uuid_of(b)));
         let serials = sole(nodes, has_serial, |a, b| by_serial(serial_of(a), serial_of(b)));
-        Self { macs, nids, ips, xnames, names, uuids, serials }
+        Self { macs, nids, ips, xnames, names, hashes, hasher, uuids, serials }
     }
 
     pub fn by_mac(&self, mac: MacAddr) -> Option<usize> {
@@ -63,8 +70,12 @@ impl Index {
     }
 
     pub fn by_name(&self, nodes: &[Node], name: &str) -> Option<usize> {
-        let found = self.names.binary_search_by(|at| (*nodes[*at as usize].name).cmp(name));
-        let own = found.ok().map(|at| self.names[at] as usize);
+        let hashed = self.hashes.get(&self.hasher.hash_one(name)).map(|at| *at as usize);
+        let sorted = || {
+            let found = self.names.binary_search_by(|at| (*nodes[*at as usize].name).cmp(name));
+            found.ok().map(|at| self.names[at] as usize)
+        };
+        let own = hashed.filter(|at| *nodes[*at].name == *name).or_else(|| hashed.and_then(|_| sorted()));
         own.or_else(|| self.xnames.get(name).map(|at| *at as usize))
     }
 

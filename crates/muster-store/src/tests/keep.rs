@@ -237,7 +237,7 @@ fn what_nodes_booted_is_kept_beside_their_fetches() {
     assert!(told.len() == 2 && told["n1"].last.is_none() && told["n1"].uncounted.as_ref().unwrap().at == 10);
     let mut booted = told["n1"].clone();
     booted.last = booted.uncounted.take();
-    store.record_booted(&[("n1".into(), booted.clone())]).unwrap();
+    store.record_booted([("n1", &booted)]).unwrap();
     drop(store);
     let (store, _) = place.open();
     assert_eq!(store.booted().unwrap()["n1"], booted);
