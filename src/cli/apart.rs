@@ -1,53 +1,116 @@
 //! Commands that build commits run in a process of their own, started by this one with the same arguments: whatever a
 //! commit does to it, a person or a git server reads a sentence and gets an exit code.
 
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, ExitStatus};
+use std::sync::OnceLock;
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Failure;
 
-/// Says to the second process that it is one.
+/// Says to the second process that it is one, and by which of its files it says what it builds.
 const MARK: &str = "_MUSTER_APART";
 
-/// The most memory of a command, in bytes: what comparing two commits of 100,000 nodes takes, four times. On a small
-/// machine it is half of what there is.
-const MAX_BYTES: u64 = 8 << 30;
-
-/// The least that it is bounded to, however small the machine.
+/// The least memory that a command is bounded to, however small the machine.
 const MIN_BYTES: u64 = 1 << 30;
 
-/// The most processor time of a command on one core, in seconds: a hundred times what comparing 100,000 nodes takes.
-const MAX_SECONDS: u64 = 900;
+/// How much of what the second process says of its work is read: the names of two commits.
+const MAX_WORDS: usize = 4096;
+
+/// What the builds of a command may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The time of one build, or of two side by side.
+    pub timeout: Duration,
+    /// The memory of one commit, in bytes.
+    pub max_bytes: u64,
+    /// How many commits are in memory at once.
+    pub commits: u64,
+}
+
+/// Where the second process says what it builds.
+static WORDS: OnceLock<File> = OnceLock::new();
 
 /// Runs this program once more, and returns how that ended; nothing in the process that is to do the work.
-pub fn run() -> Option<ExitCode> {
-    if std::env::var_os(MARK).is_some() {
-        bind();
+pub fn run(bounds: &Bounds) -> Option<ExitCode> {
+    if let Some(mark) = std::env::var_os(MARK) {
+        bind(bounds);
+        let words =
+            mark.to_str().and_then(|fd| OpenOptions::new().write(true).open(format!("/proc/self/fd/{fd}")).ok());
+        words.map(|words| WORDS.set(words));
         return None;
     }
     let program = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe().ok()? };
-    let mut again = Command::new(program);
+    let words = shared_file().or_else(|| File::open("/dev/null").ok())?;
+    let mark = words.as_raw_fd().to_string();
     // Where no second process can be started, this one does the work, unbounded.
-    let status = again.arg0("muster").args(std::env::args_os().skip(1)).env(MARK, "1").status().ok()?;
-    Some(code(status))
+    let mut again = Command::new(program);
+    let status = again.arg0("muster").args(std::env::args_os().skip(1)).env(MARK, mark).status().ok()?;
+    Some(code(status, &words_in(&words), bounds))
+}
+
+/// Makes a file without a name that comes through exec, so that the second process can open it by its number.
+#[cfg(target_os = "linux")]
+fn shared_file() -> Option<File> {
+    rustix::fs::memfd_create("muster", rustix::fs::MemfdFlags::empty()).ok().map(File::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn shared_file() -> Option<File> {
+    None
+}
+
+/// Says what is built from here on, should this process die of it.
+pub fn begin(what: &str) {
+    if let Some(words) = WORDS.get() {
+        say(words, what);
+    }
+}
+
+/// Says that it is built.
+pub fn end() {
+    begin("");
+}
+
+fn say(words: &File, what: &str) {
+    // Without them, a death is reported without what it was of.
+    let _ = words.set_len(0).and_then(|()| words.write_all_at(what.as_bytes(), 0));
+}
+
+fn words_in(words: &File) -> String {
+    let mut part = vec![0; MAX_WORDS];
+    let length = words.read_at(&mut part, 0).unwrap_or(0);
+    String::from_utf8_lossy(&part[..length]).into_owned()
 }
 
 /// Takes bounds upon this process.
-fn bind() {
+fn bind(bounds: &Bounds) {
     let lower = |resource: Resource, most: u64| {
         let hard = getrlimit(resource).maximum.map_or(most, |hard| hard.min(most));
         let _ = setrlimit(resource, Rlimit { current: Some(hard), maximum: Some(hard) });
     };
-    let half = memory().map_or(MAX_BYTES, |all| all / 2);
-    lower(Resource::Data, half.clamp(MIN_BYTES, MAX_BYTES));
+    lower(Resource::Data, memory_of(bounds));
+    // A build that does not notice its own deadline.
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-    lower(Resource::Cpu, MAX_SECONDS.saturating_mul(cores));
+    let seconds = (bounds.timeout + Duration::from_secs(2)).as_secs().saturating_mul(bounds.commits);
+    lower(Resource::Cpu, seconds.saturating_mul(cores));
     lower(Resource::Core, 0);
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+}
+
+/// Returns how much memory the command may take: on a small machine half of what there is.
+fn memory_of(bounds: &Bounds) -> u64 {
+    let most = bounds.max_bytes.saturating_mul(bounds.commits);
+    let half = memory().map_or(most, |all| all / 2).max(MIN_BYTES);
+    // A person or a service manager can have set a lower one.
+    getrlimit(Resource::Data).maximum.map_or(u64::MAX, |hard| hard).min(most).min(half)
 }
 
 /// Returns how much memory the machine has, in bytes, where it says so.
@@ -57,19 +120,51 @@ fn memory() -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-fn code(status: ExitStatus) -> ExitCode {
+fn code(status: ExitStatus, built: &str, bounds: &Bounds) -> ExitCode {
     if let Some(code) = status.code() {
         return ExitCode::from(u8::try_from(code).unwrap_or(2));
     }
-    let signal = status.signal().unwrap_or_default();
+    death(status.signal().unwrap_or_default(), built, bounds).report(true)
+}
+
+/// Says why the second process died of a signal, and of what.
+fn death(signal: i32, built: &str, bounds: &Bounds) -> Failure {
+    let mib = memory_of(bounds) >> 20;
+    let of = if built.is_empty() { String::new() } else { format!(" of {built}") };
     let why = match signal {
-        6 => "it overflowed its stack, or took more memory than it may",
-        9 => "it was killed, as the system does if memory runs out",
-        24 => "it took more processor time than it may",
-        _ => "it died",
+        6 => format!("the build{of} overflowed its stack, or needs more than {mib} MiB of memory (`--build-max-mib`)"),
+        9 => format!("the build{of} was killed, as the system does if memory runs out"),
+        24 => format!("the build{of} took more processor time than `--build-timeout` allows"),
+        _ => format!("the build{of} died"),
     };
     let hint = "something in the commit is too large, too deep or without an end; `muster serve` refuses such a commit";
-    Failure::new(format!("this command came to no result: {why} (signal {signal})"))
-        .hint(Some(hint.into()))
-        .report(true)
+    Failure::new(format!("this command came to no result: {why} (signal {signal})")).hint(Some(hint.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_death_names_what_was_built_and_its_bound() {
+        let bounds = Bounds { timeout: Duration::from_secs(1), max_bytes: 64 << 20, commits: 2 };
+        let said = |signal: i32, built: &str| format!("{:?}", death(signal, built, &bounds));
+        assert!(
+            said(6, "commit 0123")
+                .contains("the build of commit 0123 overflowed its stack, or needs more than 128 MiB")
+        );
+        assert!(
+            said(24, "./wishes/").contains("the build of ./wishes/ took more processor time than `--build-timeout`")
+        );
+        assert!(said(9, "").contains("the build was killed"));
+    }
+
+    #[test]
+    fn the_last_words_are_what_was_built_when_it_ended() {
+        let words = tempfile::tempfile().expect("a file");
+        for what in ["the files in ./", "commit 0123", ""] {
+            say(&words, what);
+            assert_eq!(words_in(&words), what);
+        }
+    }
 }

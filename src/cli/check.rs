@@ -9,9 +9,10 @@ use jiff::tz::TimeZone;
 
 use super::sides::{self, Head, Side};
 use super::source::{Source, Wishes};
-use super::{Failure, Outcome, output};
+use super::{Failure, Outcome, output, watch};
 use crate::model::text::plural;
 use crate::model::{Diagnostic, Severity, Tree};
+use crate::settings::GivenBuild;
 use crate::snapshot::Snapshot;
 use crate::view::FindingList;
 use crate::{change, desired, report, snapshot};
@@ -39,6 +40,8 @@ pub struct Check {
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    pub(super) limits: GivenBuild,
 }
 
 /// How findings are printed.
@@ -50,6 +53,11 @@ enum Format {
 }
 
 impl Check {
+    /// Returns how many commits are in memory at once.
+    pub(super) fn commits(&self) -> u64 {
+        if self.base.is_some() { 2 } else { 1 }
+    }
+
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
         let mut wishes = self.source.read(self.dir.as_deref())?;
@@ -83,7 +91,9 @@ impl Check {
         let head = self.source.revision().map_or(Head::AsItStands, Head::Merged);
         let (base, head) = sides::read(&folder, sub, Some(base), head)?;
         let build = |side: &Side| snapshot::build(&side.tree, side.revision.clone());
-        let ((old, before), (new, mut findings)) = rayon::join(|| build(&base), || build(&head));
+        let both = || rayon::join(|| build(&base), || build(&head));
+        let what = format!("{} and {}", base.label, head.label);
+        let ((old, before), (new, mut findings)) = watch::building(&what, both);
         match (old, new) {
             (Some(old), Some(new)) => {
                 findings.extend(overdue(&new));

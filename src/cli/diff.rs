@@ -9,6 +9,7 @@ use super::sides::{self, Head, Side};
 use super::{Failure, Outcome, node_set, output};
 use crate::change::{self, Change};
 use crate::report::ChangeReport;
+use crate::settings::GivenBuild;
 use crate::snapshot::Snapshot;
 
 /// Show the effect of a change on machines: boot scripts, cloud-init and desired state
@@ -44,6 +45,8 @@ pub struct Diff {
     /// annotations of GitHub Actions
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    pub(super) limits: GivenBuild,
 }
 
 /// How a change is printed.

@@ -38,6 +38,7 @@ mod sides;
 mod simulate;
 mod source;
 mod status;
+mod watch;
 mod why;
 
 use std::process::ExitCode;
@@ -46,6 +47,8 @@ use clap::builder::Resettable;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use failure::Failure;
+
+use crate::settings::{BuildSettings, SettingsError};
 
 /// Boot a cluster from its git repository, and find the machines that differ from it
 #[derive(Debug, Parser)]
@@ -83,11 +86,15 @@ enum Command {
 }
 
 impl Command {
-    /// Tells whether a command builds commits and does nothing else, so that it runs apart.
-    fn builds(&self) -> bool {
-        match self {
-            Self::Check(_) | Self::Show(_) | Self::Diff(_) | Self::Log(_) | Self::Why(_) => true,
-            Self::Hook(hook) => hook.builds(),
+    /// Returns the bounds of a command that builds commits and does nothing else, so that it runs apart.
+    fn bounds(&self) -> Result<Option<apart::Bounds>, SettingsError> {
+        let (limits, commits) = match self {
+            Self::Check(check) => (&check.limits, check.commits()),
+            Self::Show(show) => (&show.limits, 1),
+            Self::Diff(diff) => (&diff.limits, 2),
+            Self::Log(log) => (&log.limits, 2),
+            Self::Why(why) => (&why.limits, 1),
+            Self::Hook(hook) => return hook.bounds(),
             Self::Discover(_)
             | Self::Drift(_)
             | Self::Boots(_)
@@ -102,10 +109,12 @@ impl Command {
             | Self::Adopt(_)
             | Self::Schema(_)
             | Self::Completions(_)
-            | Self::Man(_) => false,
+            | Self::Man(_) => return Ok(None),
             #[cfg(feature = "simulate")]
-            Self::Simulate(_) => false,
-        }
+            Self::Simulate(_) => return Ok(None),
+        };
+        let BuildSettings { timeout, max_bytes } = limits.clone().complete()?;
+        Ok(Some(apart::Bounds { timeout, max_bytes, commits }))
     }
 
     /// Tells whether the exit code says what was found, and not only whether the command could be run.
@@ -171,10 +180,15 @@ pub fn main() -> ExitCode {
         }
     };
     let is_verdict = muster.command.is_verdict();
-    if muster.command.builds()
-        && let Some(code) = apart::run()
-    {
-        return code;
+    match muster.command.bounds() {
+        Ok(Some(bounds)) => {
+            if let Some(code) = apart::run(&bounds) {
+                return code;
+            }
+            watch::limit(bounds.timeout);
+        }
+        Ok(None) => {}
+        Err(error) => return Failure::from_error(&error).report(is_verdict),
     }
     let result = match muster.command {
         Command::Check(command) => command.run(),

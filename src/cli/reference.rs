@@ -80,7 +80,12 @@ fn write_command(text: &mut String, name: &str, command: &Command, serve: &[&str
     if !rows.is_empty() {
         let _ = write!(text, "\n| argument | meaning |\n|---|---|\n{}", rows.concat());
     }
-    if command.get_arguments().any(is_setting) {
+    let mut settings =
+        command.get_arguments().filter(|arg| is_setting(arg)).map(|arg| arg.get_id().as_str()).peekable();
+    if settings.peek().is_some() && settings.all(|id| id.starts_with("build.")) {
+        let names = "`--build-timeout` and `--build-max-mib`";
+        let _ = writeln!(text, "\n{names} of the [settings of a host](settings.md) are options of this command too.");
+    } else if command.get_arguments().any(is_setting) {
         let _ = writeln!(text, "\nThe [settings of a host](settings.md) are options of this command too.");
     }
 }

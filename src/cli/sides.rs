@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Failure, output};
+use super::{Failure, output, watch};
 use crate::git::{self, Repo, Trust};
 use crate::model::{Revision, SafeText, Tree};
 use crate::report;
@@ -75,7 +75,8 @@ pub fn read(folder: &Path, sub: &str, base: Option<&str>, head: Head<'_>) -> Res
 
 /// Builds both sides; where one does not check, tells its findings on stderr, the base's first.
 pub fn build(base: &Side, head: &Side) -> Result<(Arc<Snapshot>, Arc<Snapshot>), Failure> {
-    match rayon::join(|| one(base), || one(head)) {
+    let what = format!("{} and {}", base.label, head.label);
+    match watch::building(&what, || rayon::join(|| one(base), || one(head))) {
         (Ok(old), Ok(new)) => Ok((Arc::new(old), Arc::new(new))),
         (old, new) => Err(told([(base, old.err()), (head, new.err())])),
     }

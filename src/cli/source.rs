@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Failure, output};
+use super::{Failure, output, watch};
 use crate::git::{self, Repo, Trust};
 use crate::model::{Diagnostic, RepoAddress, Revision, Tree};
 use crate::report;
@@ -119,7 +119,11 @@ fn from_root(dir: &Path, sub: &str) -> String {
 impl Wishes {
     /// Builds the Snapshot, and returns it with all findings.
     pub fn build(&self) -> (Option<Snapshot>, Vec<Diagnostic>) {
-        snapshot::build(&self.tree, self.revision.clone())
+        let what = match &self.folder {
+            Some(folder) => format!("the files in {}", folder.display()),
+            None => format!("commit {}", self.revision.short()),
+        };
+        watch::building(&what, || snapshot::build(&self.tree, self.revision.clone()))
     }
 
     /// Builds the Snapshot for a command that needs one: findings go to stderr, and errors end the command.

@@ -13,6 +13,7 @@ use crate::cloudinit::Document;
 use crate::desired::did_you_mean;
 use crate::model::{File, Tree};
 use crate::resolve::Overridden;
+use crate::settings::GivenBuild;
 use crate::snapshot::Snapshot;
 
 /// Show the source of a value of a node, and the values that it overrides
@@ -31,6 +32,8 @@ pub struct Why {
     param: String,
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    pub(super) limits: GivenBuild,
 }
 
 impl Why {

@@ -5,7 +5,7 @@ use tracing::{error, warn};
 use super::clock;
 use super::standing::Refused;
 use crate::change::{Breach, Judgement};
-use crate::model::{Diagnostic, Severity, Tree};
+use crate::model::{Diagnostic, Positions, Severity, Tree};
 use crate::report;
 use crate::store::Accepted;
 use crate::story::{self, Finding, What};
@@ -36,10 +36,11 @@ pub fn view(accepted: &Accepted) -> RevisionView {
 /// Describes a refused commit with its worst findings.
 pub fn refused(accepted: &Accepted, findings: &[Diagnostic], tree: &Tree) -> Refused {
     let first = worst_first(findings).take(FINDINGS_SHOWN);
+    let mut positions = Positions::new(tree);
     Refused {
         revision: view(accepted),
         reason: why(findings),
-        diagnostics: first.map(|finding| DiagnosticView::of(finding, tree)).collect(),
+        diagnostics: first.map(|finding| DiagnosticView::at(finding, &mut positions)).collect(),
         errors: count(findings, Severity::Error),
         warnings: count(findings, Severity::Warning),
     }

@@ -191,6 +191,55 @@ fn a_branch_that_takes_minutes_to_build_can_be_mended_and_its_comparison_is_skip
     assert!(is_taken && said.contains("SKIPPED") && said.contains("guard rails"), "{said}");
 }
 
+/// Runs `muster check` in the clone.
+fn check(wishes: &Wishes, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_muster"));
+    let output = command.arg("check").args(arguments).current_dir(wishes.clone_dir()).output().expect("muster runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_check_that_passes_the_bounds_of_a_build_names_them_and_the_commit() {
+    let wishes = example();
+    let slow = "#cloud-config\nn: {% for i in range(9000) %}{% if i + 1 == 0 %}{{ name }}{% endif %}{% endfor %}1\n";
+    wishes.write("cloud-init/slow.yaml.j2", slow);
+    wishes.write("nodes/slow.toml", "[[node]]\nname = \"s[1-40000]\"\ncloud_init = { user_data = \"slow.yaml.j2\" }\n");
+    wishes.commit("slow");
+    let (code, _, said) = check(&wishes, &["--build-timeout", "1s"]);
+    assert_eq!(code, Some(2), "{said}");
+    let expected = "error: building the files in ./ takes longer than 1s, as `--build-timeout` allows";
+    assert!(said.contains(expected) && said.contains("hint: "), "{said}");
+    let (code, _, said) = check(&wishes, &["--build-timeout", "1s", "--rev", "HEAD"]);
+    assert!(code == Some(2) && said.contains("error: building commit "), "{said}");
+    let (code, _, said) = check(&wishes, &["--build-timeout", "soon"]);
+    assert!(code == Some(2) && said.contains("build.timeout"), "{said}");
+
+    wishes.git(&["revert", "--no-edit", "HEAD"]);
+    let numbers = format!("vars = {{ a = [{}] }}\n", "1,".repeat(3_900_000));
+    wishes.write("nodes/big.toml", format!("[[node]]\nname = \"big\"\n{numbers}"));
+    let (code, _, said) = check(&wishes, &["--build-max-mib", "200"]);
+    assert_eq!(code, Some(2), "{said}");
+    let expected = "the build of the files in ./ overflowed its stack, or needs more than 200 MiB";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[test]
+fn a_mistake_that_repeats_is_counted_and_listed_as_json() {
+    let wishes = example();
+    let keys: String = (0..3_000).map(|at| format!("k{at} = 1\n")).collect();
+    wishes.write("nodes/wrong.toml", format!("[[node]]\nname = \"w\"\n{keys}"));
+    let (code, text, _) = check(&wishes, &[]);
+    assert_eq!(code, Some(1), "{text:.2000}");
+    assert_eq!(text.matches("error[unknown-key]").count(), 50, "{text:.2000}");
+    let last: Vec<&str> = text.lines().rev().take(4).collect();
+    assert_eq!(last[0], "3000 errors, 0 warnings");
+    assert_eq!(last[3], "… and 2950 more `unknown-key` in nodes/wrong.toml");
+    let (code, json, _) = check(&wishes, &["--format", "json"]);
+    let findings: Vec<serde_json::Value> = serde_json::from_str(&json).expect("it is JSON");
+    assert_eq!((code, findings.len()), (Some(1), 3_000));
+}
+
 #[test]
 fn a_check_that_takes_all_memory_says_so_in_words() {
     let wishes = example();

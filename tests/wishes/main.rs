@@ -15,6 +15,7 @@ mod cloud_init;
 mod corpora;
 mod example;
 mod groups;
+mod growth;
 mod laws;
 mod merging;
 mod network;

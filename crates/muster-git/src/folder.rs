@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::{GitError, Limit, similar};
 use super::locate::io_error;
-use super::{MAX_CLOUD_INIT_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_PATH_BYTES, MAX_TOTAL_BYTES};
-use muster_core::model::{File, MAX_TOML_BYTES, Tree};
+use super::{MAX_DEPTH, MAX_ENTRIES, MAX_PATH_BYTES, MAX_TOTAL_BYTES};
+use muster_core::model::{File, Tree};
 
 /// Reads the files of a folder as they stand, committed or not, under `sub` ("" is the folder itself).
 ///
@@ -66,7 +66,7 @@ impl Budget {
 
 /// Returns the largest size at which a wish is read.
 pub(super) fn most_bytes(path: &str) -> u64 {
-    if path.starts_with("cloud-init/") { MAX_CLOUD_INIT_BYTES } else { MAX_TOML_BYTES }
+    Tree::max_bytes(path)
 }
 
 /// Splits `--path` into its parts; `.` and empty parts fall away.

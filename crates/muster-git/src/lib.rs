@@ -58,6 +58,3 @@ pub const MAX_TOTAL_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// The longest subject and the longest name of an author that are read, in characters; what is cut ends in `…`.
 pub const MAX_SUBJECT: usize = 500;
-
-/// The largest file under `cloud-init/`. Clients refuse user-data far smaller than this.
-pub const MAX_CLOUD_INIT_BYTES: u64 = 1024 * 1024;

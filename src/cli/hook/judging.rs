@@ -21,9 +21,9 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Returns how long it still lasts.
+    /// Returns how long judging may still take. A tenth of the time is kept for saying what it came to.
     pub fn left(&self) -> Duration {
-        self.within.saturating_sub(self.since.elapsed())
+        (self.within - self.within / 10).saturating_sub(self.since.elapsed())
     }
 }
 

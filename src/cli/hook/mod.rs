@@ -6,7 +6,9 @@ mod receive;
 
 use clap::{Args, Subcommand};
 
+use super::apart::Bounds;
 use super::{Failure, Outcome};
+use crate::settings::SettingsError;
 
 /// Check pushes on a git server, and refuse those that fail or violate a guard rail
 #[derive(Debug, Args)]
@@ -23,9 +25,15 @@ enum Of {
 }
 
 impl Hook {
-    /// Tells whether commits are built.
-    pub fn builds(&self) -> bool {
-        matches!(self.of, Of::PreReceive(_))
+    /// Returns what the builds may take, if there are any.
+    ///
+    /// # Errors
+    /// A setting is outside what its key takes.
+    pub fn bounds(&self) -> Result<Option<Bounds>, SettingsError> {
+        match &self.of {
+            Of::PreReceive(command) => command.bounds().map(Some),
+            Of::Install(_) | Of::Uninstall(_) => Ok(None),
+        }
     }
 
     /// Runs the command.

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::super::{Failure, Outcome, output};
+use super::super::apart::Bounds;
+use super::super::{Failure, Outcome, output, watch};
 use super::judging::{self, Judged, Patience, Pushed};
 use crate::git::{GitError, Repo, Update, Wanted};
 use crate::model::text::plural;
 use crate::model::{Diagnostic, Revision, SafeText, Severity, Tree, parse_duration};
 use crate::report;
+use crate::settings::{BuildSettings, GivenBuild, SettingsError};
 
 /// The most bytes of lines that git hands over: 600,000 references.
 const MAX_LINES_BYTES: u64 = 64 * 1024 * 1024;
@@ -37,11 +39,25 @@ pub struct PreReceive {
     /// The time limit
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     within: Duration,
+    /// The memory limit for building one commit, in MiB; a commit that exceeds it is refused [default: 4096]
+    #[arg(long, value_name = "MIB", env = "MUSTER_BUILD_MAX_MIB")]
+    build_max_mib: Option<u32>,
 }
 
 impl PreReceive {
+    /// Returns what the builds may take: the commit that is pushed, and the one before it.
+    pub fn bounds(&self) -> Result<Bounds, SettingsError> {
+        let given = GivenBuild { timeout: None, max_mib: self.build_max_mib };
+        let BuildSettings { max_bytes, .. } = given.complete()?;
+        Ok(Bounds { timeout: self.within, max_bytes, commits: 2 })
+    }
+
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
+        watch::within(self.within, too_long(self.within), || self.judge())
+    }
+
+    fn judge(&self) -> Result<Outcome, Failure> {
         let patience = Patience { since: Instant::now(), within: self.within };
         let updates = updates(io::stdin().lock())?;
         let repo = Repo::pushed()?;
@@ -97,12 +113,7 @@ impl Push<'_> {
         self.tell_left_out(patience);
         let pushed = Pushed { tree, revision: self.new.clone(), base };
         match judging::judge(pushed, &self.branch, patience) {
-            Judged::TooLong => {
-                let hint = "something in it takes long; `muster check` in your clone says what, if it ends. If the repository is \
-                            large, raise --within of the hook";
-                let message = format!("the commit is not checked within {:?}, so nothing is taken", patience.within);
-                Err(Failure::new(message).hint(Some(hint.into())))
-            }
+            Judged::TooLong => Err(too_long(patience.within)),
             Judged::Nothing => {
                 let hint =
                     "a fault of muster's own, whose words stand above; `muster diff` in your clone should show it too";
@@ -167,6 +178,13 @@ impl Push<'_> {
     fn prefix(&self) -> String {
         if self.sub.is_empty() { String::new() } else { format!("{}/", self.sub) }
     }
+}
+
+/// Says that the time is over.
+fn too_long(within: Duration) -> Failure {
+    let hint = "something in it takes long; `muster check` in your clone says what, if it ends. If the repository is large, \
+                raise --within of the hook";
+    Failure::new(format!("the commit is not checked within {within:?}, so nothing is taken")).hint(Some(hint.into()))
 }
 
 /// Tells the pusher, whom git shows what the hook writes; one who has gone away is refused or taken all the same.

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashSet};
 use std::sync::Arc;
 
+use super::super::watch;
 use super::part::{Part, Parts};
 use crate::change::{self, Change, Fate};
 use crate::git::{CommitInfo, GitError, Repo};
@@ -165,7 +166,10 @@ impl<'r> History<'r> {
             return Ok(known.clone());
         }
         let built = match self.repo.tree(revision, &self.sub) {
-            Ok(tree) => snapshot::build(&tree, revision.clone()).0.map(Arc::new),
+            Ok(tree) => {
+                let what = format!("commit {}", revision.short());
+                watch::building(&what, || snapshot::build(&tree, revision.clone())).0.map(Arc::new)
+            }
             // Before the cluster's folder was made.
             Err(GitError::NoSuchFolder { .. }) => None,
             Err(error) => return Err(error),

@@ -6,9 +6,10 @@ mod part;
 use clap::Args;
 
 use super::source::Source;
-use super::{Failure, Format, Outcome, output};
+use super::{Failure, Format, Outcome, output, watch};
 use crate::model::text::plural;
 use crate::report::LogEntry;
+use crate::settings::GivenBuild;
 use crate::snapshot;
 use crate::view::{API_VERSION, LogView};
 use history::History;
@@ -37,6 +38,8 @@ pub struct Log {
     /// The output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    pub(super) limits: GivenBuild,
 }
 
 impl Log {
@@ -45,7 +48,8 @@ impl Log {
         let (repo, inside) = self.source.repository()?;
         let tip = repo.resolve(self.source.rev().unwrap_or("HEAD"))?;
         let tree = repo.tree(&tip, &inside)?;
-        let (snapshot, _) = snapshot::build(&tree, tip.clone());
+        let what = format!("commit {}", tip.short());
+        let (snapshot, _) = watch::building(&what, || snapshot::build(&tree, tip.clone()));
         let node = snapshot
             .as_ref()
             .and_then(|snapshot| snapshot.by_name(&self.node).map(|at| snapshot.nodes()[at].name.to_string()));

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::super::watch;
 use crate::desired::{Mentions, is_of_machines, mentions};
 use crate::git::{FolderId, GitError, Listed, Unread, Walk};
-use crate::model::{Diagnostic, File, Revision, Tree};
+use crate::model::{File, Revision, Tree};
 use crate::snapshot::{self, Snapshot};
 use crate::view::DiagnosticView;
 
@@ -104,7 +105,7 @@ impl<'r> Parts<'r> {
             } else if !said.faults.is_empty() {
                 let mut tree = Tree::default();
                 tree.insert(path.clone(), self.walk.file(path, listed, revision)?);
-                faults.extend(views(&said.faults, &tree));
+                faults.extend(DiagnosticView::all(&said.faults, &tree));
             }
         }
         let key = (sources, Box::from(node));
@@ -132,8 +133,10 @@ impl<'r> Parts<'r> {
         for (path, listed) in sources {
             tree.insert(path.clone(), self.walk.file(path, listed, revision)?);
         }
-        let (snapshot, found) = snapshot::build_part(&tree, revision.clone(), node);
-        faults.extend(views(&found, &tree));
+        let what = format!("what commit {} says of {node}", revision.short());
+        let build = || snapshot::build_part(&tree, revision.clone(), node);
+        let (snapshot, found) = watch::building(&what, build);
+        faults.extend(DiagnosticView::all(&found, &tree));
         let snapshot = snapshot.map_or_else(|| Arc::clone(&self.nothing.snapshot), Arc::new);
         Ok(Part { snapshot, faults })
     }
@@ -166,8 +169,4 @@ fn said<'k>(
 ) -> Vec<&'k Mentions> {
     let known = &known[names];
     files.iter().map(|(path, listed)| &known[&key(path, listed)]).collect()
-}
-
-fn views(findings: &[Diagnostic], tree: &Tree) -> Vec<DiagnosticView> {
-    findings.iter().map(|finding| DiagnosticView::of(finding, tree)).collect()
 }

@@ -17,6 +17,7 @@ use crate::cloudinit::Document;
 use crate::desired::template::SERVER_MARK;
 use crate::model::text::plural;
 use crate::roll;
+use crate::settings::GivenBuild;
 use crate::snapshot::{Answer, Snapshot};
 use blame::Blame;
 
@@ -48,6 +49,8 @@ pub struct Show {
     /// The output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    pub(super) limits: GivenBuild,
 }
 
 impl Show {

@@ -8,7 +8,7 @@ use super::files::TableSource;
 use super::identity::{address, stated_twice};
 use super::nodes::TablePlan;
 use super::sources::{Findings, Here};
-use super::suggest::did_you_mean;
+use super::suggest::did_you_mean_sorted;
 use super::values;
 use super::{Bmc, Network};
 use crate::model::{Code, Diagnostic, MacAddr, Origin, Place, Span, Stated, Xname, XnameKind};
@@ -17,7 +17,8 @@ use crate::model::{Code, Diagnostic, MacAddr, Origin, Place, Span, Stated, Xname
 #[derive(Debug)]
 pub struct Ground<'a> {
     pub networks: &'a [Network],
-    pub credentials: &'a [Box<str>],
+    /// The names of accounts, sorted.
+    credentials: Vec<&'a str>,
     defaults: Common,
 }
 
@@ -40,9 +41,11 @@ impl<'a> Ground<'a> {
             tls: Tls::Verify,
             origin: here.origin(Span { start: 0, end: 0 }),
         };
-        let nothing = Ground { networks, credentials, defaults: base };
-        let defaults = Common::of(here, &table, &nothing, findings);
-        Ground { networks, credentials, defaults }
+        let mut credentials: Vec<&str> = credentials.iter().map(|name| &**name).collect();
+        credentials.sort_unstable();
+        let mut ground = Ground { networks, credentials, defaults: base };
+        ground.defaults = Common::of(here, &table, &ground, findings);
+        ground
     }
 }
 
@@ -153,7 +156,7 @@ impl Common {
         let network = table.network.as_ref();
         let network = network.and_then(|name| super::networks::find(here, name, ground.networks, findings));
         let credentials = table.credentials.as_ref();
-        let credentials = credentials.and_then(|name| credential(here, name, ground.credentials, findings));
+        let credentials = credentials.and_then(|name| credential(here, name, &ground.credentials, findings));
         Self {
             network: network.map(|network| network.value).or(weaker.network),
             kind: table.kind.as_ref().map_or(weaker.kind, |kind| kind.value),
@@ -183,16 +186,11 @@ impl Common {
 }
 
 /// Finds a credential name in the list of cluster.toml.
-fn credential(
-    here: &Here<'_>,
-    name: &At<String>,
-    known: &[Box<str>],
-    findings: &mut Findings,
-) -> Option<Stated<Box<str>>> {
-    if known.iter().any(|other| **other == *name.value) {
+fn credential(here: &Here<'_>, name: &At<String>, known: &[&str], findings: &mut Findings) -> Option<Stated<Box<str>>> {
+    if known.binary_search(&name.value.as_str()).is_ok() {
         return Some(Stated::new(name.value.as_str().into(), here.origin(name.span)));
     }
-    let hint = did_you_mean(&name.value, known.iter().map(|name| &**name))
+    let hint = did_you_mean_sorted(&name.value, known, |name| name)
         .unwrap_or_else(|| "list it under `credentials` in cluster.toml".into());
     let message = format!("there is no credential name `{}`", name.value);
     findings.push(Diagnostic::new(Code::NoSuchCredential, here.place(name.span), message).hint(hint));

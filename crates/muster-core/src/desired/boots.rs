@@ -3,11 +3,18 @@
 use super::at::At;
 use super::file::{BootArch, BootFile, BootKind};
 use super::sources::{Findings, Here};
-use super::{BootConfiguration, BootImage};
+use super::{BootConfiguration, BootImage, limits};
 use crate::model::{Code, Diagnostic, FileId, Place};
 
 /// Checks one boot file.
-pub fn lower(here: &Here<'_>, name: &str, file: BootFile, findings: &mut Findings) -> BootConfiguration {
+pub fn lower(here: &Here<'_>, name: &str, mut file: BootFile, findings: &mut Findings) -> BootConfiguration {
+    let mut arches = file.arch.take().map(|arch| arch.value).unwrap_or_default();
+    let by_arch = [&mut arches.x86_64, &mut arches.aarch64].into_iter().flatten();
+    let lists = by_arch.map(|arch| (&mut arch.value.initrd, &mut arch.value.params));
+    for (initrd, params) in lists.chain([(&mut file.initrd, &mut file.params)]) {
+        initrd.iter_mut().for_each(|list| limits::initrd(here, list, findings));
+        params.iter_mut().for_each(|list| limits::params(here, list, findings));
+    }
     let whole = || Place::file(here.path);
     let kind = match &file.kind {
         Some(kind) => kind.value,
@@ -31,7 +38,6 @@ pub fn lower(here: &Here<'_>, name: &str, file: BootFile, findings: &mut Finding
         initrd: file.initrd.map(|items| items.0),
         params: file.params.unwrap_or_default(),
     };
-    let arches = file.arch.map(|arch| arch.value).unwrap_or_default();
     let by_arch = [arches.x86_64, arches.aarch64].map(|arch| arch.map(image));
     match kind {
         BootKind::Live | BootKind::Install => {

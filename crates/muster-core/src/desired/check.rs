@@ -1,5 +1,6 @@
 //! Rules that hold across files: what must fit together, what nobody uses.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::at::At;
@@ -7,18 +8,15 @@ use super::facts::Facts;
 use super::file::{CloudInitTable, Protocol, Tls};
 use super::files::Unread;
 use super::sources::Findings;
-use super::suggest::did_you_mean;
+use super::suggest::{did_you_mean, did_you_mean_key, did_you_mean_sorted};
 use super::{
     Desired, LayerTable, Node, Source, Unknown, endpoints, interfaces, machines, no_such_boot, reserved, secrets,
     texts, unique,
 };
-use crate::model::{Code, Diagnostic, File, MAX_TOML_BYTES, Place, Severity, Span, Tree};
+use crate::model::{Code, Diagnostic, File, Place, Severity, Span, Tree};
 
 /// How many findings of one code are told at one place; a pattern of 10,000 bad addresses is one mistake.
 const TOLD_AT_ONE_PLACE: usize = 3;
-
-/// How many names a suggestion is searched among, so that many unknown names cost no minutes.
-const NAMES_COMPARED: usize = 2_000;
 
 /// The folders of the wishes, for suggestions.
 const FOLDERS: [&str; 6] = ["nodes", "groups", "boot", "networks", "cloud-init", "exceptions"];
@@ -74,8 +72,12 @@ fn not_read(path: &str) -> Option<Diagnostic> {
 
 /// Tells of a file that is too large to parse.
 pub fn too_large(path: &str, bytes: u64) -> Diagnostic {
-    let message = format!("this file has {bytes} bytes; at most {MAX_TOML_BYTES} are read");
-    Diagnostic::new(Code::FileTooLarge, Place::file(path), message).hint("split it: one file for each rack or row")
+    let message = format!("this file has {bytes} bytes; at most {} are read", Tree::max_bytes(path));
+    let hint = match path.split('/').next() {
+        Some("cloud-init") => "a document has at most 1 MiB; let nodes fetch what is larger by its URL",
+        _ => "split it: one file for each rack or row",
+    };
+    Diagnostic::new(Code::FileTooLarge, Place::file(path), message).hint(hint)
 }
 
 /// How a pointer of Git LFS begins (<https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>).
@@ -101,15 +103,19 @@ pub fn facts_names(desired: &Desired, facts: &Facts<'_>, findings: &mut Findings
         desired.nodes.iter().map(|node| &*node.name).chain(desired.bmcs.iter().map(|bmc| &*bmc.name)).collect();
     // A node that has a row of its own is not the one that this row was written for.
     let with_rows: HashSet<&str> = facts.names().map(|(name, _)| name).collect();
+    let without = OnceCell::new();
     let names = || {
-        let without = desired.nodes.iter().map(|node| &*node.name).filter(|name| !with_rows.contains(name));
-        without.take(NAMES_COMPARED)
+        let mut names: Vec<&str> =
+            desired.nodes.iter().map(|node| &*node.name).filter(|name| !with_rows.contains(name)).collect();
+        names.sort_unstable();
+        names
     };
     for (name, place) in facts.names() {
         if !known.contains(name) {
             let message = format!("no node and no BMC is called `{name}`");
             let finding = Diagnostic::new(Code::FactsUnknownName, place, message);
-            findings.push(finding.maybe_hint(did_you_mean(name, names())));
+            let hint = did_you_mean_sorted(name, without.get_or_init(names), |name| name);
+            findings.push(finding.maybe_hint(hint));
         }
     }
 }
@@ -229,7 +235,7 @@ fn references(desired: &Desired, findings: &mut Findings) {
         let files = cloud_init.iter().flat_map(|told| cloud_init_files(&told.value)).flatten();
         for name in files.filter(|name| !desired.templates.contains_key(name.value.as_str())) {
             let message = format!("there is no file `cloud-init/{}`", name.value);
-            let hint = did_you_mean(&name.value, desired.templates.keys().map(|name| &**name));
+            let hint = did_you_mean_key(&name.value, &desired.templates);
             findings.push(Diagnostic::new(Code::NoSuchTemplate, place(name.span), message).maybe_hint(hint));
         }
     }
@@ -278,8 +284,9 @@ fn unused(desired: &Desired, tree: &Tree, findings: &mut Findings) {
         let message = format!("nothing boots `{}`", boot.name);
         findings.push(Diagnostic::new(Code::UnusedBoot, place, message));
     }
-    let referenced = |name: &str| templates.contains(name);
-    for name in desired.templates.keys().filter(|name| !referenced(name) && !included(desired, name)) {
+    let included = included(desired);
+    let is_used = |name: &str| templates.contains(name) || included.contains(name);
+    for name in desired.templates.keys().filter(|name| !is_used(name)) {
         if tree.get(&format!("cloud-init/{name}")).is_some() {
             let place = Place::file(format!("cloud-init/{name}"));
             findings.push(Diagnostic::new(Code::UnusedTemplate, place, "no layer names this file"));
@@ -287,10 +294,18 @@ fn unused(desired: &Desired, tree: &Tree, findings: &mut Findings) {
     }
 }
 
-/// Tells whether a cloud-init template pulls the file in by name.
-fn included(desired: &Desired, name: &str) -> bool {
-    let quoted = [format!("\"{name}\""), format!("'{name}'")];
-    desired.templates.values().any(|file| file.is_template && quoted.iter().any(|quoted| file.text.contains(quoted)))
+/// Lists what stands in quotes in the cloud-init templates, among it the names of the files that they include.
+fn included(desired: &Desired) -> HashSet<&str> {
+    let templates = desired.templates.values().filter(|file| file.is_template);
+    templates.flat_map(|file| ['"', '\''].map(|quote| quoted(&file.text, quote))).flatten().collect()
+}
+
+/// Lists the pieces of a text between one quote and the next.
+fn quoted(text: &str, quote: char) -> Vec<&str> {
+    let mut pieces: Vec<&str> = text.split(quote).skip(1).collect();
+    // After the last quote nothing is quoted.
+    pieces.pop();
+    pieces
 }
 
 /// Takes away what only repeats another finding: what refers to what could not be read, and what nobody uses while
@@ -321,7 +336,7 @@ pub fn tidy(findings: &mut Findings) {
             kept.push(finding);
         } else if let Some(last) = kept.last_mut() {
             let more = here - TOLD_AT_ONE_PLACE + 1;
-            let base = last.message.split(" (and ").next().unwrap_or_default().to_owned();
+            let base = last.message.split(" (and ").next().unwrap_or_default();
             last.message = format!("{base} (and {more} more here)");
         }
     }

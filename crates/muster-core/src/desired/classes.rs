@@ -1,7 +1,7 @@
 //! Sorting nodes into classes, those whose table, groups and sets are the same, and expanding each node.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
@@ -59,7 +59,8 @@ impl Classing<'_> {
             }
         }
         let bmc_index: HashMap<Box<str>, u32> = bmcs.iter().zip(0..).map(|(bmc, at)| (bmc.name.clone(), at)).collect();
-        let ground = nodes::Ground { facts, engine: &engine, bmcs: &bmc_index };
+        let sorted = OnceLock::new();
+        let ground = nodes::Ground { facts, engine: &engine, bmcs: &bmc_index, sorted: &sorted };
         let expanded: Vec<_> = plan_of
             .par_iter()
             .map(|(table, item, class)| {

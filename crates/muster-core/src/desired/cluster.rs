@@ -4,7 +4,7 @@ use semver::{Version, VersionReq};
 
 use super::file::{ClusterFile, UnknownAction};
 use super::sources::{Findings, Here};
-use super::suggest::did_you_mean;
+use super::suggest::did_you_mean_sorted;
 use super::values;
 use super::{BootConfiguration, Cluster, Unknown};
 use crate::model::{Code, Diagnostic, Place, Stated};
@@ -111,7 +111,7 @@ fn unknown(here: &Here<'_>, file: &ClusterFile, boots: &[BootConfiguration], fin
 
 /// Tells of a boot configuration that is not there.
 pub fn no_such_boot(place: Place, name: &str, boots: &[BootConfiguration]) -> Diagnostic {
-    let hint = did_you_mean(name, boots.iter().map(|boot| &*boot.name));
+    let hint = did_you_mean_sorted(name, boots, |boot| &*boot.name);
     Diagnostic::new(Code::NoSuchBoot, place, format!("there is no boot configuration `{name}`"))
         .hint(hint.unwrap_or_else(|| format!("a boot configuration is a file: boot/{name}.toml")))
 }

@@ -18,27 +18,52 @@ pub fn lower(
     desired: &Desired,
     findings: &mut Findings,
 ) -> Vec<Exception> {
-    let index: HashMap<&str, u32> = desired.nodes.iter().zip(0..).map(|(node, at)| (&*node.name, at)).collect();
-    let everybody = OnceCell::new();
+    let mut known = Known {
+        index: desired.nodes.iter().zip(0..).map(|(node, at)| (&*node.name, at)).collect(),
+        sorted: OnceCell::new(),
+        everybody: OnceCell::new(),
+        groups: HashMap::new(),
+    };
     let mut all = Vec::with_capacity(tables.len());
+    let mut left = MAX_EXCEPTED;
     for (here, table) in tables {
-        all.extend(Lowering { here, desired, index: &index, everybody: &everybody, findings }.exception(table));
+        let place = here.place(table.span);
+        let exception = Lowering { here, desired, known: &mut known, findings }.exception(table);
+        let Some(rest) = left.checked_sub(exception.as_ref().map_or(0, |exception| exception.nodes.len())) else {
+            let message = format!("all [[exception]] tables together select over {MAX_EXCEPTED} nodes");
+            findings.push(Diagnostic::new(Code::TooMany, place, message));
+            break;
+        };
+        left = rest;
+        all.extend(exception);
     }
     repeats(desired, &all, findings);
     all
 }
 
+/// The most nodes that all `[[exception]]` tables together select.
+const MAX_EXCEPTED: usize = 4_000_000;
+
+/// The nodes and groups that tables can name, each looked up once for all of them.
+struct Known<'d> {
+    index: HashMap<&'d str, u32>,
+    /// The names of all nodes, sorted.
+    sorted: OnceCell<Vec<&'d str>>,
+    /// The names of all nodes as a set.
+    everybody: OnceCell<NodeSet>,
+    /// The members of the groups that were named so far.
+    groups: HashMap<String, NodeSet>,
+}
+
 /// The way of one table.
-struct Lowering<'a> {
+struct Lowering<'a, 'd> {
     here: Here<'a>,
-    desired: &'a Desired,
-    index: &'a HashMap<&'a str, u32>,
-    /// The names of all nodes, once a table needs them.
-    everybody: &'a OnceCell<NodeSet>,
+    desired: &'d Desired,
+    known: &'a mut Known<'d>,
     findings: &'a mut Findings,
 }
 
-impl Lowering<'_> {
+impl Lowering<'_, '_> {
     fn exception(&mut self, At { value: table, span }: At<ExceptionTable>) -> Option<Exception> {
         let ExceptionTable { nodes, attribute, seen, missing, owner, reason, expires } = table;
         let nodes = self.required(nodes, "nodes", span);
@@ -102,11 +127,14 @@ impl Lowering<'_> {
     }
 
     fn nodes(&mut self, set: &At<String>) -> Option<Vec<u32>> {
-        let mut known: HashMap<String, NodeSet> = HashMap::new();
+        let known = &mut self.known.groups;
         let names = |nodes: &[u32]| NodeSet::from_names(nodes.iter().map(|at| &*self.desired.nodes[*at as usize].name));
         let parsed = NodeSet::groups_of(&set.value).and_then(|groups| {
             let mut missing = None;
             for group in groups {
+                if known.contains_key(&group.name) {
+                    continue;
+                }
                 if group.name == "*" {
                     known.insert(group.name, NodeSet::from_names(self.desired.nodes.iter().map(|node| &*node.name)));
                 } else if let Some(found) = self.desired.group(&group.name) {
@@ -123,8 +151,9 @@ impl Lowering<'_> {
         let selected = match parsed {
             Ok(Ok(selected)) => selected,
             Ok(Err(group)) => {
-                let groups = self.desired.groups.iter().map(|group| &*group.name);
-                self.findings.push(no_such_group(self.here.place(set.within(group.at)), &group.name, groups));
+                let place = self.here.place(set.within(group.at));
+                let finding = no_such_group(place, &group.name, &self.desired.groups, |group| &group.name);
+                self.findings.push(finding);
                 return None;
             }
             Err(error) => {
@@ -132,12 +161,17 @@ impl Lowering<'_> {
                 return None;
             }
         };
-        let mut nodes: Vec<u32> = selected.iter().filter_map(|name| self.index.get(name.as_str()).copied()).collect();
+        let mut nodes: Vec<u32> =
+            selected.iter().filter_map(|name| self.known.index.get(name.as_str()).copied()).collect();
         let everybody =
-            self.everybody.get_or_init(|| NodeSet::from_names(self.desired.nodes.iter().map(|node| &*node.name)));
+            self.known.everybody.get_or_init(|| NodeSet::from_names(self.desired.nodes.iter().map(|node| &*node.name)));
         // The set is worked out, so it is within the bounds.
         for unknown in NodeSet::unknown_names(&set.value, everybody).unwrap_or_default() {
-            let names = self.desired.nodes.iter().map(|node| &*node.name);
+            let names = self.known.sorted.get_or_init(|| {
+                let mut names: Vec<&str> = self.known.index.keys().copied().collect();
+                names.sort_unstable();
+                names
+            });
             self.findings.push(no_node(self.here.place(set.within(unknown.at)), &unknown.names, names));
         }
         nodes.sort_unstable();

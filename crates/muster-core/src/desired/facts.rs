@@ -3,6 +3,8 @@
 //! The grammar is the plainest CSV: no quotes, blanks around cells do not count, `#` begins a comment line, an empty cell
 //! states nothing. The first line names the columns, and the first column is `name`.
 
+use std::collections::BTreeSet;
+
 use super::depth::MAX_DEPTH;
 use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
@@ -257,6 +259,7 @@ fn split(start: usize, line: &str) -> impl Iterator<Item = Cell> {
 
 fn header_columns(here: &Here<'_>, start: usize, header: &str, findings: &mut Findings) -> Option<Vec<Fact>> {
     let mut columns: Vec<Fact> = Vec::new();
+    let mut stated = StatedColumns::default();
     let mut good = true;
     for (number, cell) in split(start, header).enumerate() {
         let span = Span { start: cell.start as usize, end: cell.end as usize };
@@ -276,7 +279,7 @@ fn header_columns(here: &Here<'_>, start: usize, header: &str, findings: &mut Fi
             continue;
         }
         match column(word) {
-            Some(fact) if columns.iter().any(|other| overlap(other, &fact)) => {
+            Some(fact) if !stated.insert(word, &fact) => {
                 let message = format!("the column `{word}` stands twice");
                 findings.push(Diagnostic::new(Code::FactsDuplicate, here.place(span), message));
                 good = false;
@@ -326,12 +329,24 @@ fn column(word: &str) -> Option<Fact> {
     (!nic.is_empty()).then(|| Fact::Nic(nic.into(), fact))
 }
 
-/// Tells whether two columns state one value; a variable also states those below it.
-fn overlap(one: &Fact, other: &Fact) -> bool {
-    let below = |path: &str, above: &str| path.strip_prefix(above).is_some_and(|rest| rest.starts_with('.'));
-    match (one, other) {
-        (Fact::Var(one), Fact::Var(other)) => one == other || below(one, other) || below(other, one),
-        (one, other) => one == other,
+/// The columns of a header so far, by their words.
+#[derive(Default)]
+struct StatedColumns<'h>(BTreeSet<&'h str>);
+
+impl<'h> StatedColumns<'h> {
+    /// Adds a column; false if one before it states the same value. A variable also states those below it.
+    fn insert(&mut self, word: &'h str, fact: &Fact) -> bool {
+        let is_stated = matches!(fact, Fact::Var(_)) && (self.is_below(word) || self.has_below(word));
+        !is_stated && self.0.insert(word)
+    }
+
+    fn is_below(&self, word: &str) -> bool {
+        word.match_indices('.').any(|(end, _)| self.0.contains(&word[..end]))
+    }
+
+    fn has_below(&self, word: &str) -> bool {
+        let start = format!("{word}.");
+        self.0.range(start.as_str()..).next().is_some_and(|other| other.starts_with(&start))
     }
 }
 

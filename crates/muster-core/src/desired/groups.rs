@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use super::at::At;
 use super::file::{ClusterFile, GroupFile};
 use super::sources::{Findings, Here};
-use super::suggest::did_you_mean;
+use super::suggest::did_you_mean_sorted;
 use super::values;
-use super::{Group, LayerTable, Source};
+use super::{Group, LayerTable, Source, limits};
 use crate::model::{Code, Diagnostic, Layer, NodeSet, Place};
 
 /// How many missing names one finding lists.
@@ -32,7 +32,8 @@ pub fn lower(
     let mut drafts = Vec::with_capacity(files.len());
     for (name, here, mut file) in files {
         let nodes = file.nodes.take();
-        let table = LayerTable { state: file.state.take(), ..file.take_layer() };
+        let mut table = LayerTable { state: file.state.take(), ..file.take_layer() };
+        limits::layer(&here, &mut table, findings);
         let rank = order.get(name.as_str()).copied();
         if rank.is_none() && !table.is_empty() {
             let message = format!("group `{name}` sets something, and `layers` in cluster.toml does not list it");
@@ -58,10 +59,12 @@ fn order<'c>(
     findings: &mut Findings,
 ) -> HashMap<&'c str, u16> {
     let mut order = HashMap::new();
+    let mut names: Vec<&str> = files.iter().map(|(name, ..)| name.as_str()).collect();
+    names.sort_unstable();
     for (rank, layer) in cluster.layers.iter().enumerate() {
         let name = layer.value.as_str();
-        if !files.iter().any(|(other, _, _)| other == name) {
-            let hint = did_you_mean(name, files.iter().map(|(other, _, _)| other.as_str()))
+        if names.binary_search(&name).is_err() {
+            let hint = did_you_mean_sorted(name, &names, |name| name)
                 .unwrap_or_else(|| format!("a group is a file: groups/{name}.toml"));
             let message = format!("`layers` lists the group `{name}`, which is not defined");
             findings.push(Diagnostic::new(Code::NoSuchGroup, here.place(layer.span), message).hint(hint));
@@ -91,24 +94,20 @@ pub fn named(here: &Here<'_>, names: &[At<String>], drafts: &[Draft], findings: 
 pub fn find(here: &Here<'_>, name: &At<String>, drafts: &[Draft], findings: &mut Findings) -> Option<u16> {
     let found = drafts.binary_search_by(|draft| (*draft.group.name).cmp(&name.value));
     if found.is_err() {
-        findings.push(no_such_group(here.place(name.span), &name.value, names_of(drafts)));
+        findings.push(no_such_group(here.place(name.span), &name.value, drafts, |draft| &draft.group.name));
     }
     found.ok().map(|at| at as u16)
 }
 
-fn names_of(drafts: &[Draft]) -> impl Iterator<Item = &str> {
-    drafts.iter().map(|draft| &*draft.group.name)
-}
-
-/// Tells of a group that is not defined.
-pub fn no_such_group<'n>(place: Place, name: &str, known: impl Iterator<Item = &'n str>) -> Diagnostic {
-    let hint = did_you_mean(name, known).unwrap_or_else(|| format!("a group is a file: groups/{name}.toml"));
+/// Tells of a group that is not defined; those that are known are sorted by name.
+pub fn no_such_group<'n, T>(place: Place, name: &str, known: &'n [T], of: impl Fn(&'n T) -> &'n str) -> Diagnostic {
+    let hint = did_you_mean_sorted(name, known, of).unwrap_or_else(|| format!("a group is a file: groups/{name}.toml"));
     Diagnostic::new(Code::NoSuchGroup, place, format!("there is no group `{name}`")).hint(hint)
 }
 
-/// Reports names that a node set states and no node has; at least one.
-pub fn no_node<'n>(place: Place, unknown: &NodeSet, known: impl Iterator<Item = &'n str>) -> Diagnostic {
-    let hint = unknown.iter().next().and_then(|name| did_you_mean(&name, known));
+/// Reports names that a node set states and no node has; at least one. The names that nodes have are sorted.
+pub fn no_node(place: Place, unknown: &NodeSet, known: &[&str]) -> Diagnostic {
+    let hint = unknown.iter().next().and_then(|name| did_you_mean_sorted(&name, known, |name| name));
     Diagnostic::new(Code::NoSuchNode, place, no_node_words(unknown)).maybe_hint(hint)
 }
 

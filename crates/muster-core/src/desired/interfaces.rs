@@ -1,10 +1,10 @@
 //! Rules for interfaces that go together: what is made of what, who has the default route, which addresses can be.
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
 
 use super::file::{BondMode, DhcpChoice, NicKind};
 use super::sources::Findings;
-use super::{Class, Desired, Network, Nic, NicSpec, Node};
+use super::{Desired, Network, Nic, NicSpec, Node};
 use crate::model::{Code, Diagnostic, Origin, Place, Stated};
 
 /// The longest name of an interface that Linux takes (IFNAMSIZ, with the byte that ends it).
@@ -12,15 +12,45 @@ const MAX_NAME: usize = 15;
 
 /// Tells everything that does not fit together among the interfaces of a node.
 pub fn interfaces(desired: &Desired, findings: &mut Findings) {
-    for class in &desired.classes {
-        let mut check = Check { desired, nics: &class.nics, findings };
-        check.of_class(class);
+    let parts: Vec<Parts<'_>> = desired.classes.iter().map(|class| Parts::new(&class.nics)).collect();
+    for (class, parts) in desired.classes.iter().zip(&parts) {
+        let mut check = Check { desired, nics: &class.nics, parts, findings };
+        check.of_class();
     }
     for node in &desired.nodes {
-        let nics = &desired.class(node).nics;
-        let mut check = Check { desired, nics, findings };
+        let (nics, parts) = (&desired.class(node).nics, &parts[node.class as usize]);
+        let mut check = Check { desired, nics, parts, findings };
         for (spec, nic) in desired.nics(node) {
             check.of_node(node, spec, nic);
+        }
+    }
+}
+
+/// Which interfaces of a class are made of which.
+struct Parts<'a> {
+    index: HashMap<&'a str, usize>,
+    /// The bonds and bridges that each interface is a member of, in the order of interfaces.
+    wholes: HashMap<&'a str, Vec<&'a NicSpec>>,
+    /// The interfaces that vlans lie on.
+    links: HashSet<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(nics: &'a [NicSpec]) -> Self {
+        let mut wholes: HashMap<&str, Vec<&NicSpec>> = HashMap::new();
+        for whole in nics {
+            for member in &whole.members {
+                let of_member = wholes.entry(member).or_default();
+                // A member that is stated twice is in one whole all the same.
+                if of_member.last().is_none_or(|last| !std::ptr::eq(*last, whole)) {
+                    of_member.push(whole);
+                }
+            }
+        }
+        Self {
+            index: nics.iter().zip(0..).map(|(spec, at)| (&*spec.name, at)).collect(),
+            wholes,
+            links: nics.iter().filter_map(|spec| spec.link.as_deref()).collect(),
         }
     }
 }
@@ -28,11 +58,12 @@ pub fn interfaces(desired: &Desired, findings: &mut Findings) {
 struct Check<'a> {
     desired: &'a Desired,
     nics: &'a [NicSpec],
+    parts: &'a Parts<'a>,
     findings: &'a mut Findings,
 }
 
 impl<'a> Check<'a> {
-    fn of_class(&mut self, class: &Class) {
+    fn of_class(&mut self) {
         let nics = self.nics;
         for spec in nics {
             self.name(spec);
@@ -43,7 +74,7 @@ impl<'a> Check<'a> {
             self.bond(spec);
             self.routes(spec);
         }
-        self.circles(class);
+        self.circle();
         let chosen = nics.iter().filter(|spec| spec.settings.default_route.is_some_and(|stated| stated.value));
         for second in chosen.skip(1) {
             let message = format!("`{}` is a second interface with `default_route = true`", second.name);
@@ -64,7 +95,7 @@ impl<'a> Check<'a> {
 
     /// Returns the bond or bridge that an interface is a part of.
     fn whole(&self, spec: &NicSpec) -> Option<&'a NicSpec> {
-        self.nics.iter().find(|whole| whole.members.contains(&spec.name))
+        self.parts.wholes.get(&*spec.name).and_then(|wholes| wholes.first()).copied()
     }
 
     fn name(&mut self, spec: &NicSpec) {
@@ -93,15 +124,15 @@ impl<'a> Check<'a> {
 
     /// Tells of parts that cannot be parts, and of what a part says and the whole ought to.
     fn parts(&mut self, spec: &NicSpec) {
-        let users: Vec<&NicSpec> = self.nics.iter().filter(|whole| whole.members.contains(&spec.name)).collect();
-        if let [first, second, ..] = users.as_slice() {
+        let users = self.parts.wholes.get(&*spec.name).map(Vec::as_slice).unwrap_or_default();
+        if let [first, second, ..] = users {
             let message = format!("`{}` is a member of `{}` and of `{}`", spec.name, first.name, second.name);
             self.tell(second.origin, message, "an interface is a part of one bond or bridge");
         }
         if let Some(whole) = users.first() {
             self.part(spec, whole);
         }
-        let carries = self.nics.iter().any(|vlan| vlan.link.as_ref() == Some(&spec.name));
+        let carries = self.parts.links.contains(&*spec.name);
         if !spec.settings.is_managed() && (carries || !users.is_empty()) {
             let at = spec.settings.manage.map_or(spec.origin, |stated| stated.origin);
             let message = format!("`{}` is left to the kernel, and another interface is made on it", spec.name);
@@ -232,22 +263,40 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Tells of interfaces that are made on each other.
-    fn circles(&mut self, class: &Class) {
-        for spec in class.nics.iter() {
-            let mut seen: BTreeSet<&str> = BTreeSet::new();
-            let mut open: Vec<&str> = vec![&spec.name];
-            while let Some(name) = open.pop() {
-                let Some(below) = class.nics.iter().find(|other| &*other.name == name) else { continue };
-                for part in below.members.iter().chain(&below.link) {
-                    if **part == *spec.name {
-                        let message = format!("`{}` is made on itself, by way of `{name}`", spec.name);
-                        self.tell(spec.origin, message, "");
-                        return;
-                    }
-                    if seen.insert(part) {
-                        open.push(part);
-                    }
+    /// Finds an interface that is made on itself, by way of others or directly.
+    ///
+    /// The walk keeps its own stack, and looks at each interface once.
+    fn circle(&mut self) {
+        let (nics, index) = (self.nics, &self.parts.index);
+        let parts = |at: usize| {
+            let NicSpec { members, link, .. } = &nics[at];
+            let names = members.iter().chain(link);
+            names.filter_map(|name| index.get(&**name).copied()).collect::<Vec<usize>>()
+        };
+        let mut is_open = vec![false; nics.len()];
+        let mut is_done = vec![false; nics.len()];
+        for start in 0..nics.len() {
+            if is_done[start] {
+                continue;
+            }
+            is_open[start] = true;
+            let mut stack = vec![(start, parts(start))];
+            while let Some((at, rest)) = stack.last_mut() {
+                let at = *at;
+                let Some(part) = rest.pop() else {
+                    (is_open[at], is_done[at]) = (false, true);
+                    stack.pop();
+                    continue;
+                };
+                if is_open[part] {
+                    let (spec, by) = (&nics[part], &nics[at].name);
+                    let message = format!("`{}` is made on itself, by way of `{by}`", spec.name);
+                    self.tell(spec.origin, message, "");
+                    return;
+                }
+                if !is_done[part] {
+                    is_open[part] = true;
+                    stack.push((part, parts(part)));
                 }
             }
         }

@@ -12,7 +12,7 @@ use super::nodes::TablePlan;
 use super::sources::{Findings, Here, Sources};
 use super::{
     Bmc, BootConfiguration, CloudInitFile, Desired, LayerTable, Network, Source, bmcs, boots, check, cluster,
-    exceptions, groups, membership, networks, policy, sets,
+    exceptions, groups, limits, membership, networks, policy, sets,
 };
 use crate::model::{Code, Diagnostic, Layer, Place, Tree};
 
@@ -87,7 +87,8 @@ impl<'t> Lowering<'_, 't> {
         let mut bmcs = self.bmcs(&here, &defaults, &networks, &cluster.credentials, &names.plans);
         let facts = Facts::new(std::mem::take(&mut self.files.facts));
         let sources = std::mem::take(&mut self.sources);
-        let defaults = Source { file: here.file, layer: Layer::Defaults, table: defaults.take_layer() };
+        let mut defaults = Source { file: here.file, layer: Layer::Defaults, table: defaults.take_layer() };
+        limits::layer(&here, &mut defaults.table, self.findings);
         let mut classing =
             Classing { defaults: &defaults, groups: &groups, sets: &sets, networks: &networks, sources: &sources };
         let (classes, nodes) = classing.expand(&names, &facts, &mut bmcs, self.findings);
@@ -166,6 +167,7 @@ impl<'t> Lowering<'_, 't> {
                 return None;
             }
             let mut layer = LayerTable { state: table.value.state.take(), ..table.value.take_layer() };
+            limits::layer(&here, &mut layer, self.findings);
             plan.take_vars(&mut layer, self.findings);
             names.plans.push(plan);
             names.tables.push(Source { file: here.file, layer: Layer::Node, table: layer });

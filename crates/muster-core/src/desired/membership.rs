@@ -42,6 +42,7 @@ pub fn join(
         names,
         index,
         everybody: OnceCell::new(),
+        sorted: OnceCell::new(),
         touching: HashMap::new(),
         is_sound: vec![false; drafts.len() + sets.len()],
         nodes,
@@ -83,6 +84,8 @@ struct Membership<'a> {
     index: &'a HashMap<&'a str, u32>,
     /// The set behind `@*`.
     everybody: OnceCell<NodeSet>,
+    /// The names of all nodes, sorted.
+    sorted: OnceCell<Vec<&'a str>>,
     /// The sets that put nodes into a group or take them out, by the group; in their order.
     touching: HashMap<u16, Vec<usize>>,
     /// Whether the expression of each can be resolved.
@@ -137,8 +140,7 @@ impl<'a> Membership<'a> {
             match self.find(&name) {
                 Some(to) => all.push(Edge { to, place }),
                 None => {
-                    let known = self.drafts.iter().map(|draft| &*draft.group.name);
-                    self.findings.push(no_such_group(place, &name, known));
+                    self.findings.push(no_such_group(place, &name, self.drafts, |draft| &draft.group.name));
                     return Vec::new();
                 }
             }
@@ -156,11 +158,13 @@ impl<'a> Membership<'a> {
     fn order(&mut self, edges: &[Vec<Edge>]) -> Vec<usize> {
         let mut order = Vec::with_capacity(edges.len());
         let mut visits = vec![Visit::New; edges.len()];
+        // Where on the stack each is that is open.
+        let mut heights = vec![0; edges.len()];
         for start in 0..edges.len() {
             if visits[start] != Visit::New {
                 continue;
             }
-            visits[start] = Visit::Open;
+            (visits[start], heights[start]) = (Visit::Open, 0);
             let mut stack = vec![(start, 0)];
             while let Some((at, next)) = stack.last_mut() {
                 let at = *at;
@@ -173,11 +177,11 @@ impl<'a> Membership<'a> {
                 *next += 1;
                 match visits[*to] {
                     Visit::New => {
-                        visits[*to] = Visit::Open;
+                        (visits[*to], heights[*to]) = (Visit::Open, stack.len());
                         stack.push((*to, 0));
                     }
                     Visit::Open => {
-                        self.cycle(&stack, *to, place.clone());
+                        self.cycle(&stack[heights[*to]..], place.clone());
                         self.is_sound[at] = false;
                     }
                     Visit::Done => {}
@@ -224,7 +228,8 @@ impl<'a> Membership<'a> {
         // The expression is worked out, so it is within the bounds.
         for unknown in NodeSet::unknown_names(&expression.value, everybody).unwrap_or_default() {
             let place = Place::at(path, expression.within(unknown.at));
-            self.findings.push(no_node(place, &unknown.names, self.names.iter().map(|name| &**name)));
+            let names = self.sorted.get_or_init(|| sorted(self.names));
+            self.findings.push(no_node(place, &unknown.names, names));
         }
     }
 
@@ -236,18 +241,18 @@ impl<'a> Membership<'a> {
                 members.extend_from_slice(&self.nodes[self.drafts.len() + at]);
             }
         }
+        let mut left: HashSet<u32> = members.iter().copied().collect();
         for at in touching {
             let set = &self.sets[*at];
             let Some((_, span)) = set.leaves.iter().find(|(other, _)| *other == group) else { continue };
-            let leaving: HashSet<u32> = self.nodes[self.drafts.len() + at].iter().copied().collect();
-            let before = members.len();
-            members.retain(|node| !leaving.contains(node));
-            if members.len() == before {
+            let taken = self.nodes[self.drafts.len() + at].iter().filter(|node| left.remove(*node)).count();
+            if taken == 0 {
                 let name = &self.drafts[usize::from(group)].group.name;
                 let message = format!("none of these nodes is in the group `{name}`");
                 self.findings.push(Diagnostic::new(Code::UnsetNothing, set.here.place(*span), message));
             }
         }
+        members.retain(|node| left.contains(node));
     }
 
     /// Drops the nodes of sets beyond the most that all of them together may select.
@@ -271,12 +276,18 @@ impl<'a> Membership<'a> {
         self.findings.push(finding.maybe_hint(error.hint()));
     }
 
-    /// Reports that what is on top of the stack rests on something that is open.
-    fn cycle(&mut self, stack: &[(usize, usize)], to: usize, place: Place) {
-        let start = stack.iter().position(|(open, _)| *open == to).unwrap_or_default();
-        let round = stack[start..].iter().map(|(open, _)| *open).chain([to]);
-        let names: Vec<String> = round.map(|open| self.label(open)).collect();
-        let message = format!("groups select each other in a circle: {}", shortened(&names).join(" -> "));
+    /// Reports that the last of some groups and sets rests on the first, each on the next.
+    fn cycle(&mut self, circle: &[(usize, usize)], place: Place) {
+        let mut round: Vec<Option<usize>> = circle.iter().take(GROUPS_LISTED).map(|(open, _)| Some(*open)).collect();
+        if circle.len() >= GROUPS_LISTED {
+            round.truncate(GROUPS_LISTED / 2);
+            round.push(None);
+            round.extend(circle[circle.len() - GROUPS_LISTED / 2 + 1..].iter().map(|(open, _)| Some(*open)));
+        }
+        round.push(circle.first().map(|(open, _)| *open));
+        let name = |open: Option<usize>| open.map_or_else(|| "...".to_owned(), |open| self.label(open));
+        let names: Vec<String> = round.into_iter().map(name).collect();
+        let message = format!("groups select each other in a circle: {}", names.join(" -> "));
         self.findings.push(Diagnostic::new(Code::GroupCycle, place, message));
     }
 
@@ -288,15 +299,11 @@ impl<'a> Membership<'a> {
     }
 }
 
+fn sorted(names: &[Box<str>]) -> Vec<&str> {
+    let mut names: Vec<&str> = names.iter().map(|name| &**name).collect();
+    names.sort_unstable();
+    names
+}
+
 /// How many groups of a circle a message lists; a circle can be as long as there are groups.
 const GROUPS_LISTED: usize = 12;
-
-/// Cuts the middle out of a long list of names.
-fn shortened(names: &[String]) -> Vec<&str> {
-    let half = GROUPS_LISTED / 2;
-    if names.len() <= GROUPS_LISTED {
-        return names.iter().map(String::as_str).collect();
-    }
-    let (first, last) = (&names[..half], &names[names.len() - half..]);
-    first.iter().map(String::as_str).chain(["..."]).chain(last.iter().map(String::as_str)).collect()
-}

@@ -24,6 +24,7 @@ mod guard;
 mod identity;
 mod interfaces;
 mod keys;
+mod limits;
 mod load;
 mod machines;
 mod membership;

@@ -8,12 +8,15 @@ use super::Network;
 use super::at::{At, OneOrMany};
 use super::file::NetworkFile;
 use super::sources::{Findings, Here};
-use super::suggest::did_you_mean;
-use super::values;
+use super::suggest::did_you_mean_sorted;
+use super::{limits, values};
 use crate::model::{Code, Diagnostic, Place, Span, Stated};
 
 /// Checks one network file.
-pub fn lower(here: &Here<'_>, name: &str, file: NetworkFile, findings: &mut Findings) -> Network {
+pub fn lower(here: &Here<'_>, name: &str, mut file: NetworkFile, findings: &mut Findings) -> Network {
+    for (list, key) in [(&mut file.cidr, "cidr"), (&mut file.gateway, "gateway"), (&mut file.dns, "dns")] {
+        limits::of_network(here, list, key, findings);
+    }
     if file.cidr.is_none() {
         findings.push(Diagnostic::new(Code::MissingKey, Place::file(here.path), "a network needs `cidr`"));
     }
@@ -82,7 +85,7 @@ pub fn find(here: &Here<'_>, name: &At<String>, networks: &[Network], findings: 
     match networks.binary_search_by(|network| (*network.name).cmp(&name.value)) {
         Ok(at) => Some(Stated::new(at as u16, here.origin(name.span))),
         Err(_) => {
-            let hint = did_you_mean(&name.value, networks.iter().map(|network| &*network.name))
+            let hint = did_you_mean_sorted(&name.value, networks, |network| &*network.name)
                 .unwrap_or_else(|| format!("a network is a file: networks/{}.toml", name.value));
             let message = format!("there is no network `{}`", name.value);
             findings.push(Diagnostic::new(Code::NoSuchNetwork, here.place(name.span), message).hint(hint));

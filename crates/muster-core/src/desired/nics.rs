@@ -1,14 +1,14 @@
 //! The interfaces of a class: what defaults, groups and the `[[node]]` table say of each, merged by name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::at::At;
 use super::file::{NicKind, NicTable};
 use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
-use super::values;
 use super::{LayerTable, Network, NicSettings, NicSpec};
+use super::{limits, values};
 use crate::model::{Code, Diagnostic, Layer, Origin, Place};
 
 /// A text that differs by node: a pattern in a `[[node]]` table, elsewhere a plain text; or a template.
@@ -50,7 +50,7 @@ impl MergedNics {
         for path in &layer.unset {
             self.unset(here, path);
         }
-        let mut seen: Vec<&str> = Vec::new();
+        let mut seen: HashSet<&str> = HashSet::new();
         for table in &layer.nics {
             let Some(name) = &table.value.name else {
                 findings.push(Diagnostic::new(Code::MissingKey, here.place(table.span), "an interface needs `name`"));
@@ -59,13 +59,17 @@ impl MergedNics {
             if !values::check_name(|| here.place(name.span), &name.value, findings) {
                 continue;
             }
-            if seen.contains(&name.value.as_str()) {
+            if !seen.insert(&name.value) {
                 let message = format!("the interface `{}` stands twice in one list", name.value);
                 findings.push(Diagnostic::new(Code::DuplicateEntry, here.place(name.span), message));
                 continue;
             }
-            seen.push(&name.value);
-            self.lay_one(here, &name.value, table, networks, findings);
+            let known = self.nics.iter().position(|nic| *nic.spec.name == *name.value);
+            if known.is_none() && self.nics.len() == limits::MAX_NICS {
+                findings.push(limits::too_many_nics(here, table.span));
+                break;
+            }
+            self.lay_one(here, &name.value, known, table, networks, findings);
         }
     }
 
@@ -124,11 +128,12 @@ impl MergedNics {
         &mut self,
         here: &Here<'_>,
         name: &str,
+        known: Option<usize>,
         table: &At<NicTable>,
         networks: &[Network],
         findings: &mut Findings,
     ) {
-        let at = self.nics.iter().position(|nic| &*nic.spec.name == name).unwrap_or_else(|| {
+        let at = known.unwrap_or_else(|| {
             self.nics.push(MergedNic::new(name, here.origin(table.span)));
             self.nics.len() - 1
         });
@@ -169,36 +174,39 @@ impl MergedNics {
             let finding = Diagnostic::new(Code::BadValue, place(second.spec.origin), message);
             findings.push(finding.hint("a node boots from one interface; say `boot = false` for the other"));
         }
+        let mut names: Vec<&str> = self.nics.iter().map(|nic| &*nic.spec.name).collect();
+        names.sort_unstable();
         for nic in &self.nics {
-            self.check_parts(&nic.spec, place, findings);
+            check_parts(&nic.spec, &names, place, findings);
         }
         self.nics.iter().map(|nic| nic.spec.clone()).collect()
     }
+}
 
-    fn check_parts(&self, spec: &NicSpec, place: &dyn Fn(Origin) -> Place, findings: &mut Findings) {
-        let fault = match spec.kind {
-            NicKind::Bond if spec.members.is_empty() => Some("a bond needs `members`"),
-            NicKind::Bridge if spec.members.is_empty() => Some("a bridge needs `members`"),
-            NicKind::Vlan if spec.link.is_none() => Some("a vlan needs `link`, the interface that it lies on"),
-            NicKind::Vlan if spec.network.is_none() => Some("a vlan needs `network`, which knows its number"),
-            NicKind::Ethernet | NicKind::Infiniband | NicKind::Vlan if !spec.members.is_empty() => {
-                Some("only a bond or a bridge has `members`")
-            }
-            NicKind::Ethernet | NicKind::Infiniband | NicKind::Bond | NicKind::Bridge if spec.link.is_some() => {
-                Some("only a vlan has `link`")
-            }
-            NicKind::Ethernet | NicKind::Infiniband | NicKind::Bond | NicKind::Vlan | NicKind::Bridge => None,
-        };
-        if let Some(fault) = fault {
-            findings.push(Diagnostic::new(Code::BadValue, place(spec.origin), fault));
+/// Checks that an interface says what its kind needs, and is made of others that are there; `names` are those of all, sorted.
+fn check_parts(spec: &NicSpec, names: &[&str], place: &dyn Fn(Origin) -> Place, findings: &mut Findings) {
+    let fault = match spec.kind {
+        NicKind::Bond if spec.members.is_empty() => Some("a bond needs `members`"),
+        NicKind::Bridge if spec.members.is_empty() => Some("a bridge needs `members`"),
+        NicKind::Vlan if spec.link.is_none() => Some("a vlan needs `link`, the interface that it lies on"),
+        NicKind::Vlan if spec.network.is_none() => Some("a vlan needs `network`, which knows its number"),
+        NicKind::Ethernet | NicKind::Infiniband | NicKind::Vlan if !spec.members.is_empty() => {
+            Some("only a bond or a bridge has `members`")
         }
-        for part in spec.members.iter().chain(&spec.link) {
-            let others = || self.nics.iter().map(|nic| &*nic.spec.name).filter(|name| *name != &*spec.name);
-            if !others().any(|name| name == &**part) {
-                let message = format!("`{}` is made on `{part}`, which is no other interface here", spec.name);
-                let finding = Diagnostic::new(Code::NoSuchNic, place(spec.origin), message);
-                findings.push(finding.maybe_hint(did_you_mean(part, others())));
-            }
+        NicKind::Ethernet | NicKind::Infiniband | NicKind::Bond | NicKind::Bridge if spec.link.is_some() => {
+            Some("only a vlan has `link`")
+        }
+        NicKind::Ethernet | NicKind::Infiniband | NicKind::Bond | NicKind::Vlan | NicKind::Bridge => None,
+    };
+    if let Some(fault) = fault {
+        findings.push(Diagnostic::new(Code::BadValue, place(spec.origin), fault));
+    }
+    for part in spec.members.iter().chain(&spec.link) {
+        if part == &spec.name || names.binary_search(&&**part).is_err() {
+            let others = names.iter().copied().filter(|name| *name != &*spec.name);
+            let message = format!("`{}` is made on `{part}`, which is no other interface here", spec.name);
+            let finding = Diagnostic::new(Code::NoSuchNic, place(spec.origin), message);
+            findings.push(finding.maybe_hint(did_you_mean(part, others)));
         }
     }
 }

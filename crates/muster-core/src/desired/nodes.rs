@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use minijinja::{Environment, Value};
 
@@ -12,7 +13,7 @@ use super::file::{NodeBmc, NodeState, NodeTable};
 use super::identity::{address, nid, stated_twice, uuid, xname};
 use super::nics::{Identity, MergedNics};
 use super::sources::{Findings, Here};
-use super::suggest::did_you_mean;
+use super::suggest::{did_you_mean, did_you_mean_sorted};
 use super::var_columns::VarColumns;
 use super::{LayerTable, Nic, Node, OwnLayer, own_facts, template, values};
 use crate::model::{Code, Diagnostic, Guid, Layer, MacAddr, Origin, Pattern, Place, Span, Stated};
@@ -200,6 +201,8 @@ pub struct Ground<'a, 't> {
     pub engine: &'a Environment<'static>,
     /// The index of each `[[bmc]]` and inline BMC by its name.
     pub bmcs: &'a HashMap<Box<str>, u32>,
+    /// The names of all BMCs, sorted, once one is looked for that is not there.
+    pub sorted: &'a OnceLock<Vec<&'a str>>,
 }
 
 /// What a node's class says, as far as expanding the node asks for it.
@@ -299,10 +302,13 @@ fn bmc(
     if let Some(index) = ground.bmcs.get(wanted.as_str()) {
         return Some(Stated::new(*index, origin));
     }
-    let mut known: Vec<&str> = Vec::new();
-    known.extend(ground.bmcs.keys().map(|name| &**name));
-    known.sort_unstable();
-    let hint = did_you_mean(&wanted, known).unwrap_or_else(|| "declare it in a [[bmc]] table".into());
+    let known = ground.sorted.get_or_init(|| {
+        let mut known: Vec<&str> = ground.bmcs.keys().map(|name| &**name).collect();
+        known.sort_unstable();
+        known
+    });
+    let hint =
+        did_you_mean_sorted(&wanted, known, |name| name).unwrap_or_else(|| "declare it in a [[bmc]] table".into());
     let message = format!("there is no BMC `{wanted}`");
     findings.push(Diagnostic::new(Code::NoSuchBmc, plan.here.place(bmc.span), message).hint(hint));
     None

@@ -61,11 +61,17 @@ pub fn table<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
     let (mut is_spoilt, mut unknown_are_told) = (false, false);
     // Tables in the table that lack a key that they must have.
     let mut spoilt: Vec<Vec<String>> = Vec::new();
-    for path in lists_for_tables(value.get_ref()) {
-        let list = span_of(&value, &path).unwrap_or_else(|| span.clone().into());
+    let lists = lists_for_tables(value.get_ref());
+    for path in lists.iter().rev().take(MISTAKES_PER_TABLE) {
+        let list = span_of(&value, path).unwrap_or_else(|| span.clone().into());
         findings.push(Diagnostic::new(Code::WrongType, here.place(list), "this is a list, and a table is wanted"));
-        remove(value.get_mut(), &path);
     }
+    if lists.len() > MISTAKES_PER_TABLE {
+        return Read { value: T::default(), is_spoilt: true };
+    }
+    lists.iter().for_each(|path| {
+        remove(value.get_mut(), path);
+    });
     for _ in 0..MISTAKES_PER_TABLE {
         let mut unknown = Vec::new();
         let attempt = {

@@ -52,6 +52,9 @@ fn kept(cidr: &IpNet, ip: IpAddr) -> Option<&'static str> {
     }
 }
 
+/// How many BMCs with the address of one node are reported: all nodes and all BMCs can have one address.
+const MAX_SHARING: usize = 2;
+
 /// Finds an address of a node and of a BMC of which one names no network. In one network, any two machines are compared.
 pub fn shared_with_bmcs(desired: &Desired, findings: &mut Findings) {
     let mut of_bmcs: HashMap<IpAddr, Vec<(&Bmc, Origin)>> = HashMap::new();
@@ -65,10 +68,8 @@ pub fn shared_with_bmcs(desired: &Desired, findings: &mut Findings) {
             for ip in &nic.ips {
                 let of_bmcs = of_bmcs.get(&ip.value).into_iter().flatten();
                 let network = spec.network.map(|network| network.value);
-                for (bmc, origin) in of_bmcs.filter(|(bmc, _)| bmc.network.is_none() || network.is_none()) {
-                    if bmc.network == network {
-                        continue;
-                    }
+                let is_unsure = |bmc: &Bmc| bmc.network.is_none() != network.is_none();
+                for (bmc, origin) in of_bmcs.filter(|(bmc, _)| is_unsure(bmc)).take(MAX_SHARING) {
                     let message =
                         format!("`{}` and BMC `{}` have one and the same address {}", node.name, bmc.name, ip.value);
                     let finding = Diagnostic::new(Code::DuplicateIp, desired.sources.place(ip.origin), message);

@@ -6,7 +6,7 @@ use super::at::At;
 use super::file::SetTable;
 use super::files::TableSource;
 use super::sources::{Findings, Here};
-use super::{AppliedSet, Desired, LayerTable, Source, groups, values};
+use super::{AppliedSet, Desired, LayerTable, Source, groups, limits, values};
 use crate::model::{Code, Diagnostic, Layer, Origin, Span, Stated};
 
 /// The most `[[set]]` tables of one commit; [`Layer::Set`] has 16 bits.
@@ -57,6 +57,7 @@ fn draft<'t>(
         return None;
     };
     let mut layer = LayerTable { state: table.state.take(), ..table.take_layer() };
+    limits::layer(&here, &mut layer, findings);
 
     let joins = find_groups(&here, &table.groups, drafts, findings);
     let (left, unset): (Vec<_>, Vec<_>) =

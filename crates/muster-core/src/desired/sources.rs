@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::model::{Diagnostic, FileId, Layer, Origin, Place, Span};
+use crate::model::{Diagnostic, FileId, Layer, LineIndex, Origin, Place, Span};
 
 /// One text file of the wishes.
 #[derive(Debug, Clone)]
 pub struct Source {
     pub path: Box<str>,
-    /// The byte at which each line begins.
-    line_starts: Box<[u32]>,
+    lines: LineIndex,
     text: Arc<[u8]>,
 }
 
@@ -24,9 +23,7 @@ impl Sources {
     ///
     /// The caller bounds the number of files below 65,536 and the size of each below 4 GiB.
     pub fn add(&mut self, path: &str, text: &Arc<[u8]>) -> FileId {
-        let newlines = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-        let line_starts = std::iter::once(0).chain(newlines.map(|(at, _)| at as u32 + 1)).collect();
-        self.files.push(Source { path: path.into(), line_starts, text: Arc::clone(text) });
+        self.files.push(Source { path: path.into(), lines: LineIndex::new(text), text: Arc::clone(text) });
         FileId((self.files.len() - 1) as u16)
     }
 
@@ -39,17 +36,14 @@ impl Sources {
     /// Returns the line of a byte, counted from 1.
     #[must_use]
     pub fn line(&self, file: FileId, at: u32) -> u32 {
-        self.files[usize::from(file.0)].line_starts.partition_point(|start| *start <= at) as u32
+        self.files[usize::from(file.0)].lines.line(at as usize) as u32
     }
 
     /// Returns the character of its line that a byte is in, counted from 1.
     #[must_use]
     pub fn column(&self, file: FileId, at: u32) -> u32 {
         let source = &self.files[usize::from(file.0)];
-        let line = source.line_starts.partition_point(|start| *start <= at);
-        let start = line.checked_sub(1).map_or(0, |line| source.line_starts[line]);
-        let before = source.text.get(start as usize..at as usize).unwrap_or_default();
-        String::from_utf8_lossy(before).chars().count() as u32 + 1
+        source.lines.column(&source.text, at as usize) as u32
     }
 
     /// Returns `path:line` of an origin.
@@ -67,26 +61,28 @@ impl Sources {
     }
 }
 
-/// Returns the bytes of the value that a text begins with: a quoted string, or up to what ends a bare one.
+/// Returns the bytes of the value that a text begins with: a quoted string, or up to what ends a bare one. It reads no
+/// further than that: a file can be one line that holds all its values.
 fn value_length(text: &[u8]) -> usize {
-    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let is_quote = |byte: u8| byte == b'"' || byte == b'\'';
-    match line.first() {
+    match text.first() {
         Some(quote) if is_quote(*quote) => {
-            let end = (1..line.len()).find(|at| line[*at] == *quote && line[at - 1] != b'\\');
-            end.map_or(line.len(), |end| end + 1)
+            let is_end = |at: &usize| text[*at] == b'\n' || text[*at] == *quote && text[*at - 1] != b'\\';
+            let end = (1..text.len()).find(is_end);
+            end.map_or(text.len(), |end| if text[end] == b'\n' { end } else { end + 1 })
         }
-        Some(b'[' | b'{') => bracketed_length(line),
-        _ => line.iter().position(|byte| b",]}# \r".contains(byte)).unwrap_or(line.len()),
+        Some(b'[' | b'{') => bracketed_length(text),
+        _ => text.iter().position(|byte| b",]}# \r\n".contains(byte)).unwrap_or(text.len()),
     }
 }
 
-/// Returns the bytes of a list or table that a line begins with; the whole line where it goes on below.
-fn bracketed_length(line: &[u8]) -> usize {
+/// Returns the bytes of the list or table that a text begins with; all up to the line break if it goes on below.
+fn bracketed_length(text: &[u8]) -> usize {
     let (mut depth, mut quote) = (0usize, None);
-    for (at, byte) in line.iter().enumerate() {
+    for (at, byte) in text.iter().enumerate() {
         match (quote, byte) {
-            (Some(open), _) if open == *byte && line[at - 1] != b'\\' => quote = None,
+            (_, b'\n') => return at,
+            (Some(open), _) if open == *byte && text[at - 1] != b'\\' => quote = None,
             (Some(_), _) => {}
             (None, b'"' | b'\'') => quote = Some(*byte),
             (None, b'[' | b'{') => depth += 1,
@@ -97,7 +93,7 @@ fn bracketed_length(line: &[u8]) -> usize {
             return at + 1;
         }
     }
-    line.len()
+    text.len()
 }
 
 /// One file being read: where its findings and origins point.

@@ -123,16 +123,36 @@ const SECRET_REFUSED: &str = "secret: ";
 /// Returns the name of the secret that an expansion asked for, if that is why it failed.
 #[must_use]
 pub fn refused_secret(error: &Error) -> Option<&str> {
-    error.detail().and_then(|detail| detail.strip_prefix(SECRET_REFUSED))
+    causes(error).into_iter().find_map(|cause| cause.detail()?.strip_prefix(SECRET_REFUSED))
+}
+
+/// Returns the failure in which others have their cause, those of the files that include each other: the outermost first.
+#[must_use]
+pub fn causes(error: &Error) -> Vec<&Error> {
+    let mut all = vec![error];
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        all.extend(cause.downcast_ref::<Error>());
+        next = cause.source();
+    }
+    all
 }
 
 /// Returns what went wrong, in a sentence without a full stop.
 #[must_use]
 pub fn reason(error: &Error) -> String {
+    let causes = causes(error);
+    let error = causes.last().copied().unwrap_or(error);
     if matches!(error.kind(), ErrorKind::OutOfFuel) {
         return "the template takes more steps than one expansion may".into();
     }
     let reason = match error.detail() {
+        Some(PARSER_LIMIT) => {
+            "brackets, signs or tags nest too deep here; give parts of the expression names with `set`".into()
+        }
+        Some(RUN_LIMIT) => {
+            format!("files that include each other, or macros that call each other, nest deeper than {DEPTH}")
+        }
         Some(detail) if matches!(error.kind(), ErrorKind::UndefinedError) => undefined(detail),
         Some(detail) if matches!(error.kind(), ErrorKind::InvalidOperation | ErrorKind::SyntaxError) => detail.into(),
         Some(detail) => format!("{}: {detail}", error.kind()),
@@ -144,6 +164,10 @@ pub fn reason(error: &Error) -> String {
         None => reason,
     }
 }
+
+/// How the engine says that a text nests deeper than its parser follows, and that a template calls deeper than [`DEPTH`].
+const PARSER_LIMIT: &str = "template exceeds maximum recursion limits";
+const RUN_LIMIT: &str = "recursion limit exceeded";
 
 /// What the reason of a name that nobody states ends in.
 pub const IS_UNDEFINED: &str = "` is undefined";
@@ -172,7 +196,7 @@ fn net(networks: &[Network], name: &str) -> Result<Value, Error> {
     match networks.binary_search_by(|network| (*network.name).cmp(name)) {
         Ok(at) => Ok(Value::from_object(NetworkObject(networks[at].clone()))),
         Err(_) => {
-            let hint = super::did_you_mean(name, networks.iter().map(|network| &*network.name));
+            let hint = super::suggest::did_you_mean_sorted(name, networks, |network| &*network.name);
             let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
             Err(Error::new(ErrorKind::InvalidOperation, format!("there is no network `{name}`{hint}")))
         }

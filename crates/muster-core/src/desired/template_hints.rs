@@ -4,7 +4,7 @@ use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
 use super::suggest::nearest;
-use super::template::NAMES;
+use super::template::{self, NAMES};
 
 /// How many keys of a table a hint lists.
 const KEYS_LISTED: usize = 12;
@@ -12,6 +12,8 @@ const KEYS_LISTED: usize = 12;
 /// Returns what exists in the place of the name that an expansion did not find; `scope` is what it was expanded with.
 #[must_use]
 pub fn undefined_hint(error: &Error, scope: &Value) -> Option<String> {
+    let causes = template::causes(error);
+    let error = causes.last()?;
     let detail = error.detail().filter(|_| matches!(error.kind(), ErrorKind::UndefinedError))?;
     let path = detail.split('`').nth(1)?;
     let mut known = String::new();

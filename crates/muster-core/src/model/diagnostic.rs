@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::text::bounded;
+
 /// Whether a finding refuses the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -62,27 +64,27 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// Makes a finding without hint or related places.
     pub fn new(code: Code, place: Place, message: impl Into<String>) -> Self {
-        Self { code, place, message: message.into(), hint: None, related: Vec::new() }
+        Self { code, place, message: bounded(message.into()), hint: None, related: Vec::new() }
     }
 
     /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(bounded(hint.into()));
         self
     }
 
     /// Adds what to do next, where there is something to say.
     #[must_use]
     pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
-        self.hint = hint.or(self.hint);
+        self.hint = hint.map(bounded).or(self.hint);
         self
     }
 
     /// Adds another place that belongs to the finding.
     #[must_use]
     pub fn related(mut self, place: Place, why: impl Into<String>) -> Self {
-        self.related.push((place, why.into()));
+        self.related.push((place, bounded(why.into())));
         self
     }
 

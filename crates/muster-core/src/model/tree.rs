@@ -7,6 +7,9 @@ use std::sync::Arc;
 /// toml 1.2: 25 MB peaked at 815 MB), so 8 MB bounds one file at about 270 MB.
 pub const MAX_TOML_BYTES: u64 = 8 * 1024 * 1024;
 
+/// The largest file under `cloud-init/` that is read: as much as one document may have.
+pub const MAX_CLOUD_INIT_BYTES: u64 = 1024 * 1024;
+
 /// What stands at one path of a [`Tree`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum File {
@@ -14,7 +17,7 @@ pub enum File {
     Bytes(Arc<[u8]>),
     /// A file that is none of the wishes' kinds; its bytes were not fetched.
     Unread,
-    /// A file of the wishes over [`MAX_TOML_BYTES`]; its bytes were not fetched.
+    /// A file of the wishes over [`Tree::max_bytes`]; its bytes were not fetched.
     TooLarge { bytes: u64 },
     /// A symbolic link. Links are never followed: what they name may lie outside the commit.
     Symlink,
@@ -45,6 +48,12 @@ impl Tree {
             Some(("cloud-init", _)) => true,
             Some(_) => false,
         }
+    }
+
+    /// Returns how many bytes a file of the wishes has at most.
+    #[must_use]
+    pub fn max_bytes(path: &str) -> u64 {
+        if path.starts_with("cloud-init/") { MAX_CLOUD_INIT_BYTES } else { MAX_TOML_BYTES }
     }
 
     /// Adds a file, replacing what stood at its path.

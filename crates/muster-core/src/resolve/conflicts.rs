@@ -3,7 +3,7 @@
 //! Sets are laid in the order of files and places, which is no order that anybody chooses. So what two of them say of a key
 //! has to be the same.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::expect;
 use super::params;
@@ -22,6 +22,10 @@ pub fn conflicts(desired: &Desired, judged: &BTreeSet<u32>) -> Findings {
     let mut findings = Findings::new();
     let mut reported = HashSet::new();
     let mut of_sets: BTreeMap<u16, Keys> = BTreeMap::new();
+    let mut first_nodes: HashMap<u32, &str> = HashMap::new();
+    for node in &desired.nodes {
+        first_nodes.entry(node.class).or_insert(&node.name);
+    }
     let is_judged = |(at, class): &(usize, &Class)| class.sets.len() > 1 && judged.contains(&(*at as u32));
     for (at, class) in desired.classes.iter().enumerate().filter(is_judged) {
         let mut known = Keys::new();
@@ -30,7 +34,8 @@ pub fn conflicts(desired: &Desired, judged: &BTreeSet<u32>) -> Findings {
             for (key, stated) in keys.iter() {
                 let other = disagreeing(&known, key, stated);
                 if let Some((_, other)) = other.filter(|(_, other)| reported.insert((other.origin, stated.origin))) {
-                    findings.push(conflict(desired, at, key, other, stated));
+                    let node = first_nodes.get(&(at as u32)).copied().unwrap_or_default();
+                    findings.push(conflict(desired, node, key, other, stated));
                 }
             }
             known.extend(keys.iter().map(|(key, stated)| (key.clone(), stated.clone())));
@@ -53,9 +58,7 @@ fn disagreeing<'k>(known: &'k Keys, key: &str, stated: &Stated<String>) -> Optio
     above.chain(below).find(|(_, other)| is_table(other) && other.value != stated.value)
 }
 
-fn conflict(desired: &Desired, class: usize, key: &str, other: &Stated<String>, stated: &Stated<String>) -> Diagnostic {
-    let node = desired.nodes.iter().find(|node| node.class as usize == class);
-    let name = node.map(|node| &*node.name).unwrap_or_default();
+fn conflict(desired: &Desired, name: &str, key: &str, other: &Stated<String>, stated: &Stated<String>) -> Diagnostic {
     let message = format!("two [[set]] tables disagree on `{key}` of `{name}`: {} and {}", other.value, stated.value);
     let sources = &desired.sources;
     Diagnostic::new(Code::SetConflict, sources.place(stated.origin), message)

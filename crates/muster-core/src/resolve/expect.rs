@@ -105,7 +105,11 @@ pub fn unset(all: &mut BTreeMap<String, Stated<Free>>, path: Option<&str>) {
         return;
     };
     let below = format!("{path}.");
-    all.retain(|key, _| key != path && !key.starts_with(&below));
+    let is_below = |(key, _): &(&String, _)| key.starts_with(&below);
+    let gone: Vec<String> = all.range(below.clone()..).take_while(is_below).map(|(key, _)| key.clone()).collect();
+    for key in gone.iter().map(String::as_str).chain([path]) {
+        all.remove(key);
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The merge of a class's layers, weakest first: the boot configuration, defaults, groups, the node's table, sets.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use minijinja::Environment;
@@ -14,9 +14,7 @@ use super::unset::{Taken, no_such_key};
 use super::vars::Vars;
 use super::{Class, MAX_PARAMS, expect};
 use crate::desired::file::ArchName;
-use crate::desired::{
-    self, At, BootImage, Desired, Findings, Free, LayerTable, MacSource, Node, NodeState, Source, template,
-};
+use crate::desired::{self, At, BootImage, Desired, Findings, Free, MacSource, Node, NodeState, Source, template};
 use crate::model::{Arch, Code, Diagnostic, FileId, Layer, Origin, Place, Span, Stated};
 
 /// Where a value comes from that nobody states.
@@ -122,8 +120,10 @@ pub fn unknown(desired: &Desired, boot: Stated<u16>, arch: Arch) -> (Merged<'_>,
 /// The merge up to some layer.
 pub struct Merge<'d> {
     desired: &'d Desired,
-    /// The `[[set]]` tables that are laid.
-    sets: Vec<&'d Source>,
+    /// What the `[[set]]` tables take back that are laid.
+    unset_by_sets: HashSet<&'d str>,
+    /// The parts of vendor-data that they state.
+    parts_of_sets: HashSet<&'d str>,
     pub merged: Merged<'d>,
     findings: Findings,
 }
@@ -149,7 +149,13 @@ impl<'d> Merge<'d> {
             sought: BTreeSet::new(),
             found: BTreeSet::new(),
         };
-        Self { desired, sets: Vec::new(), merged, findings: Findings::new() }
+        Self {
+            desired,
+            unset_by_sets: HashSet::new(),
+            parts_of_sets: HashSet::new(),
+            merged,
+            findings: Findings::new(),
+        }
     }
 
     /// Lays what one layer says of variables, and nothing else of it.
@@ -168,7 +174,7 @@ impl<'d> Merge<'d> {
     pub fn lay(&mut self, source: &'d Source) {
         let origin = |span: Span| Origin { file: source.file, at: span.start as u32, layer: source.layer };
         // What two sets of a node both take back is gone after the first.
-        let is_new = |path: &&At<String>| !states(&self.sets, |set| &set.unset, &path.value);
+        let is_new = |path: &&At<String>| !self.unset_by_sets.contains(path.value.as_str());
         let paths: Vec<&At<String>> = source.table.unset.iter().filter(is_new).collect();
         for path in paths {
             let at = origin(path.span);
@@ -213,8 +219,8 @@ impl<'d> Merge<'d> {
                 merged.user_data = Some(Stated::new(&name.value, origin(name.span)));
             }
             if let Some(name) = &told.vendor_data {
-                let is_repeat = is_set && merged.vendor_data.iter().any(|known| is_same_part(*known, &name.value));
-                if !is_repeat {
+                // What two sets of a node both state is one part.
+                if !is_set || self.parts_of_sets.insert(&name.value) {
                     merged.vendor_data.push(Stated::new(&name.value, origin(name.span)));
                 }
             }
@@ -229,7 +235,7 @@ impl<'d> Merge<'d> {
             }
         }
         if is_set {
-            self.sets.push(source);
+            self.unset_by_sets.extend(table.unset.iter().map(|path| path.value.as_str()));
         }
     }
 
@@ -247,6 +253,9 @@ impl<'d> Merge<'d> {
         if self.merged.states(taken) {
             self.merged.found.insert(origin);
             self.merged.remove(taken);
+            if matches!(taken, Taken::VendorData) {
+                self.parts_of_sets.clear();
+            }
         }
     }
 
@@ -270,6 +279,9 @@ impl<'d> Merge<'d> {
         let mut params = Params::default();
         for list in self.param_lists(layers) {
             self.lay_list(&mut params, &list);
+            if params.count() > MAX_PARAMS {
+                break;
+            }
         }
         self.merged.params = params.finish();
         if self.merged.params.len() > MAX_PARAMS {
@@ -291,10 +303,11 @@ impl<'d> Merge<'d> {
             layer,
             unset: None,
         });
+        let mut of_sets: HashSet<&str> = HashSet::new();
         let of_layers = layers.iter().filter(|_| !configuration.sealed).map(|source| {
             let unset = source.table.unset.iter().find(|path| path.value == "params");
             let at = |path: &At<String>| Origin { file: source.file, at: path.span.start as u32, layer: source.layer };
-            let elements = elements(layers, source);
+            let elements = elements(&mut of_sets, source);
             ParamList { elements, file: source.file, layer: source.layer, unset: unset.map(at) }
         });
         of_images.chain(of_layers).collect()
@@ -317,31 +330,18 @@ impl<'d> Merge<'d> {
     }
 }
 
-/// Returns the parameters of a layer; of a set without those that an earlier set of the node states, too.
-fn elements<'d>(layers: &[&'d Source], source: &'d Source) -> Cow<'d, [At<String>]> {
+/// Returns the parameters of a layer; of a set without those that an earlier set of the node states, too, which `of_sets`
+/// holds.
+fn elements<'d>(of_sets: &mut HashSet<&'d str>, source: &'d Source) -> Cow<'d, [At<String>]> {
     let all = &source.table.params;
-    let earlier: Vec<&Source> = layers.iter().copied().filter(|other| is_earlier_set(other, source)).collect();
-    if earlier.is_empty() {
+    if !matches!(source.layer, Layer::Set(_)) {
         return Cow::Borrowed(all);
     }
-    all.iter().filter(|element| !states(&earlier, |set| &set.params, &element.value)).cloned().collect()
-}
 
-fn is_earlier_set(other: &Source, source: &Source) -> bool {
-    match (other.layer, source.layer) {
-        (Layer::Set(other), Layer::Set(own)) => other < own,
-        _ => false,
-    }
-}
-
-/// Tells whether a list of one of these sets has a text.
-fn states(sets: &[&Source], list: fn(&LayerTable) -> &Vec<At<String>>, text: &str) -> bool {
-    sets.iter().any(|set| list(&set.table).iter().any(|known| known.value == text))
-}
-
-/// Tells whether a part of the vendor-data is this file, as another set states it.
-fn is_same_part(known: Stated<&str>, name: &str) -> bool {
-    matches!(known.origin.layer, Layer::Set(_)) && known.value == name
+    let is_new = |element: &&At<String>| !of_sets.contains(element.value.as_str());
+    let new: Vec<At<String>> = all.iter().filter(is_new).cloned().collect();
+    of_sets.extend(all.iter().map(|element| element.value.as_str()));
+    Cow::Owned(new)
 }
 
 /// Lists what a boot configuration says of an image, weakest first.
@@ -400,6 +400,12 @@ pub fn text_finding(place: Place, error: &minijinja::Error, scope: &Value) -> Di
         return finding
             .hint("scripts are served to anybody who asks; secrets belong in cloud-init, once nodes have tokens");
     }
-    let finding = Diagnostic::new(Code::Template, place, template::reason(error));
+    // A value can include a file under `cloud-init/`, and the fault can lie there.
+    let included = template::causes(error).into_iter().skip(1).last().and_then(|cause| {
+        let line = cause.line().map(|line| format!(":{line}")).unwrap_or_default();
+        cause.name().map(|name| format!("cloud-init/{name}{line}: "))
+    });
+    let message = format!("{}{}", included.unwrap_or_default(), template::reason(error));
+    let finding = Diagnostic::new(Code::Template, place, message);
     finding.maybe_hint(desired::undefined_hint(error, scope))
 }

@@ -181,16 +181,28 @@ fn add_templates(desired: &Desired, engine: &mut Environment<'static>, findings:
 /// Tells of a failure in a file under `cloud-init/`.
 #[must_use]
 pub fn template_finding(desired: &Desired, name: &str, error: &minijinja::Error) -> Diagnostic {
-    let name = error.name().unwrap_or(name);
-    let path = format!("cloud-init/{name}");
-    let range = desired.templates.get(name).and_then(|file| template::place_of(&file.text, error));
-    let place = range.map_or_else(|| Place::file(path.clone()), |range| Place::at(path.clone(), range));
+    // The engine reports the failure of each file that includes the one with the fault, and that one's last.
+    let causes = template::causes(error);
+    let place = place_in_templates(desired, name, causes.last().copied().unwrap_or(error));
+    let included = |finding: Diagnostic| match causes.len() {
+        0 | 1 => finding,
+        _ => finding.related(place_in_templates(desired, name, error), "it is included from here"),
+    };
     if let Some(secret) = template::refused_secret(error) {
         let message = format!("the secret `{secret}` cannot be given to nodes yet");
         let finding = Diagnostic::new(Code::SecretHole, place, message);
-        return finding.hint("secrets wait for per-node tokens: anybody on the network can ask for a node's documents");
+        let hint = "secrets wait for per-node tokens: anybody on the network can ask for a node's documents";
+        return included(finding.hint(hint));
     }
-    Diagnostic::new(Code::Template, place, template::reason(error))
+    included(Diagnostic::new(Code::Template, place, template::reason(error)))
+}
+
+/// Returns where in the files under `cloud-init/` one failure of the engine is.
+fn place_in_templates(desired: &Desired, name: &str, error: &minijinja::Error) -> Place {
+    let name = error.name().unwrap_or(name);
+    let path = format!("cloud-init/{name}");
+    let range = desired.templates.get(name).and_then(|file| template::place_of(&file.text, error));
+    range.map_or_else(|| Place::file(path.clone()), |range| Place::at(path.clone(), range))
 }
 
 fn unknown(desired: &Desired, engine: &mut Environment<'static>, findings: &mut Findings) -> Vec<(Arch, Class)> {

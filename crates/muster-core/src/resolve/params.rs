@@ -70,6 +70,9 @@ pub struct Laying<'a> {
     pub found: &'a mut BTreeSet<Origin>,
 }
 
+/// How many of the entries that a parameter could replace a finding shows.
+const MAX_RELATED: usize = 8;
+
 impl Params {
     /// Lays the list of one layer over what weaker layers stated.
     pub fn lay(
@@ -95,6 +98,11 @@ impl Params {
                 }
             }
         }
+    }
+
+    /// Returns how many parameters there are.
+    pub fn count(&self) -> usize {
+        self.all.len()
     }
 
     /// Returns the parameters in their order.
@@ -136,7 +144,7 @@ impl Params {
                 let hint =
                     format!("`={param}` replaces all, `+{param}` adds one, `-{name}=VALUE` before it removes one");
                 let mut finding = Diagnostic::new(Code::AmbiguousParam, (laying.place)(origin), message).hint(hint);
-                for at in several {
+                for at in several.iter().take(MAX_RELATED) {
                     finding = finding.related((laying.place)(self.all[*at].draft.origin), "stated here");
                 }
                 findings.push(finding);

@@ -12,6 +12,7 @@ use crate::cloudinit;
 use crate::desired::template::{self, SERVER_MARK};
 use crate::desired::{self, Desired, Findings, NodeState};
 use crate::ipxe;
+use crate::model::text::plural;
 use crate::model::{Arch, Code, Diagnostic, File, Place, Revision, Severity, Tree};
 use crate::resolve::{self, Resolved};
 
@@ -214,8 +215,22 @@ fn render(resolved: &Resolved, node: usize) -> RenderedNode {
     };
     let written = cloudinit::all_documents(resolved, node);
     findings.extend(written.findings);
+    bound(&mut findings);
     let documents = written.texts.map(|text| text.map(|text| TextDigest::new(&text)));
     RenderedNode { answer, documents, findings }
+}
+
+/// How many findings one node gives: what is wrong with one is mostly wrong with thousands.
+const MAX_OF_NODE: usize = 64;
+
+/// Leaves out what one node has too much of, warnings first, and counts it.
+fn bound(findings: &mut Findings) {
+    let Some(more) = findings.len().checked_sub(MAX_OF_NODE).filter(|more| *more > 0) else { return };
+    findings.sort_by_key(Diagnostic::severity);
+    findings.truncate(MAX_OF_NODE);
+    if let Some(last) = findings.last_mut() {
+        last.message.push_str(&format!("; {}", plural(more, "more finding")));
+    }
 }
 
 fn script(resolved: &Resolved, node: usize) -> Result<Answer, Findings> {

@@ -35,7 +35,7 @@ pub use observed::{
 };
 pub use pin::{Ordered, PinOrder, PinView, RewindOrder, UnpinOrder};
 
-use crate::model::{Diagnostic, File, Revision, Severity, Tree};
+use crate::model::{Diagnostic, Positions, Revision, Severity, Tree};
 use crate::story::Hold;
 
 /// The version of everything in this room.
@@ -198,7 +198,7 @@ impl FindingList {
     /// Describes findings; paths begin with `prefix`.
     #[must_use]
     pub fn of(findings: &[Diagnostic], tree: &Tree, prefix: &str) -> Self {
-        let mut all: Vec<DiagnosticView> = findings.iter().map(|finding| DiagnosticView::of(finding, tree)).collect();
+        let mut all = DiagnosticView::all(findings, tree);
         all.iter_mut().for_each(|finding| finding.path.insert_str(0, prefix));
         Self(all)
     }
@@ -290,11 +290,20 @@ impl DiagnosticView {
     /// Describes a finding about the files of a tree.
     #[must_use]
     pub fn of(diagnostic: &Diagnostic, tree: &Tree) -> Self {
-        let text: &[u8] = match tree.get(&diagnostic.place.file) {
-            Some(File::Bytes(bytes)) => bytes,
-            Some(File::Unread | File::TooLarge { .. } | File::Symlink | File::Submodule | File::BadName) | None => &[],
-        };
-        let position = diagnostic.place.span.map(|span| position(text, span.start));
+        Self::at(diagnostic, &mut Positions::new(tree))
+    }
+
+    /// Describes findings about the files of a tree, each file of which is read once.
+    #[must_use]
+    pub fn all(findings: &[Diagnostic], tree: &Tree) -> Vec<Self> {
+        let mut positions = Positions::new(tree);
+        findings.iter().map(|finding| Self::at(finding, &mut positions)).collect()
+    }
+
+    /// Describes one of several findings.
+    #[must_use]
+    pub fn at(diagnostic: &Diagnostic, positions: &mut Positions<'_>) -> Self {
+        let position = positions.of(&diagnostic.place);
         Self {
             code: diagnostic.code.as_str().into(),
             severity: diagnostic.severity().into(),
@@ -305,17 +314,6 @@ impl DiagnosticView {
             hint: diagnostic.hint.clone(),
         }
     }
-}
-
-/// Returns the line, and the character in it, of a byte of a text, both counted from 1.
-fn position(text: &[u8], at: usize) -> (u32, u32) {
-    // What ends with the file is told of its last line, not of the one after it.
-    let end = text.strip_suffix(b"\n").unwrap_or(text).len();
-    let before = &text[..at.min(end)];
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-    let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
-    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
 }
 
 impl Status {

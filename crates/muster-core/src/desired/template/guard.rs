@@ -17,6 +17,9 @@ use super::value::{BOUNDED, MAX_TEXT_BYTES, STORED};
 /// for each, and threads have 2 MB.
 pub const MAX_CHAIN: usize = 250;
 
+/// How deep the brackets of an expression nest. The engine's parser follows 150 levels, and counts several for some.
+pub const MAX_BRACKETS: usize = 48;
+
 /// How deep tags nest, an `elif` counted as one that nests in its `if`, as it does for the engine.
 pub const MAX_TAGS: usize = 100;
 
@@ -191,6 +194,11 @@ impl<'s> Tag<'s> {
             }
         }
 
+        // The outside of all brackets counts as one.
+        if self.chains.len() > MAX_BRACKETS + 1 {
+            let message = format!("the brackets of this expression nest deeper than {MAX_BRACKETS}");
+            return Err(TooDeep { message, range: word.range });
+        }
         if self.depth > MAX_CHAIN {
             let message = format!(
                 "this expression chains or nests more than {MAX_CHAIN} words and signs; give parts of it names with `set`"

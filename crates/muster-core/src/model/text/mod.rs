@@ -10,6 +10,7 @@
 //! | one line of a terminal or of a text log | [`line`](fn@line) |
 //! | a document of several lines | [`SafeText::document`] |
 //! | the subject of a commit | [`subject`] |
+//! | a sentence of a finding, which quotes what the finding is about | [`bounded`] |
 //! | JSON, SARIF | [`SafeText::json`], [`harden_json`]: escapes of JSON, so that the data stays exact |
 //! | TOML | [`toml_string`]: escapes of TOML |
 //! | a cell of CSV | [`is_formula`]: it is refused, as CSV has no escapes |
@@ -20,11 +21,13 @@
 //! stay as they are, byte for byte; only a terminal gets them escaped.
 
 mod plural;
+mod quoted;
 mod safe;
 
 use std::borrow::Cow;
 
 pub use plural::{plural, verb};
+pub use quoted::bounded;
 pub use safe::SafeText;
 
 /// The characters of a commit's subject that are kept: git advises 50, and 72 are common.

@@ -3,7 +3,7 @@
 
 use super::count;
 use crate::model::text::{line, plural};
-use crate::model::{Diagnostic, SafeText, Severity, Tree};
+use crate::model::{Diagnostic, Positions, SafeText, Severity, Tree};
 use crate::report::workflow::{Kind, MOST, Spot, command, last};
 use crate::view::DiagnosticView;
 
@@ -14,9 +14,10 @@ use crate::view::DiagnosticView;
 pub fn github(findings: &[Diagnostic], tree: &Tree, prefix: &str, nodes: Option<usize>) -> SafeText {
     let mut out = String::new();
     let mut told = 0;
+    let mut positions = Positions::new(tree);
     for (severity, kind) in [(Severity::Error, Kind::Error), (Severity::Warning, Kind::Warning)] {
         for finding in findings.iter().filter(|finding| finding.severity() == severity).take(MOST) {
-            out.push_str(&annotation(finding, tree, prefix, kind));
+            out.push_str(&annotation(finding, &mut positions, prefix, kind));
             told += 1;
         }
     }
@@ -31,15 +32,14 @@ pub fn github(findings: &[Diagnostic], tree: &Tree, prefix: &str, nodes: Option<
     SafeText::commands(&out)
 }
 
-fn annotation(finding: &Diagnostic, tree: &Tree, prefix: &str, kind: Kind) -> String {
-    let view = DiagnosticView::of(finding, tree);
+fn annotation(finding: &Diagnostic, positions: &mut Positions<'_>, prefix: &str, kind: Kind) -> String {
+    let view = DiagnosticView::at(finding, positions);
     let path = format!("{prefix}{}", view.path);
     // Where a finding is about the file as a whole, GitHub shows it at the head.
     let spot = Spot { path: &path, line: view.line.unwrap_or(1), column: view.column };
     let mut lines = vec![line(&view.message).into_owned()];
     for (place, why) in &finding.related {
-        let related = Diagnostic::new(finding.code, place.clone(), "");
-        let number = DiagnosticView::of(&related, tree).line.map(|number| format!(":{number}")).unwrap_or_default();
+        let number = positions.of(place).map(|(line, _)| format!(":{line}")).unwrap_or_default();
         lines.push(line(&format!("{prefix}{}{number}: {why}", place.file)).into_owned());
     }
     if let Some(hint) = view.hint {

@@ -1,5 +1,6 @@
 //! Diagnostics as compilers print them (path, line, caret, message, hint), and as annotations of GitHub.
 
+mod choice;
 mod github;
 
 pub use github::github;
@@ -7,19 +8,38 @@ pub use github::github;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::model::text::{line, plural, push};
-use crate::model::{Diagnostic, File, Place, SafeText, Severity, Tree};
+use crate::model::{Diagnostic, Place, Positions, SafeText, Severity, Tree};
 use crate::report::page::Page;
+
+use choice::Choice;
 
 /// The longest line that is shown; of a longer one only its place is told.
 const MAX_LINE: usize = 400;
 
 /// Writes findings, one block each, with the lines that they are about.
+///
+/// Of very many only some are shown, errors before warnings, and the last lines count the rest.
 #[must_use]
 pub fn text(findings: &[Diagnostic], tree: &Tree, prefix: &str, colour: bool) -> SafeText {
+    text_of("muster check", findings, tree, prefix, colour)
+}
+
+/// Writes the findings of a command whose `--format json` lists all of them.
+pub fn text_of(command: &str, findings: &[Diagnostic], tree: &Tree, prefix: &str, colour: bool) -> SafeText {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut page = Page::new(colour);
-    for finding in findings {
-        page.push_rendered(&renderer.render(&[Block { tree, prefix }.of(finding)]));
+    let mut positions = Positions::new(tree);
+    let choice = Choice::new(findings);
+    for finding in &choice.shown {
+        let mut block = Block { positions: &mut positions, prefix };
+        page.push_rendered(&renderer.render(&[block.of(finding)]));
+        page.line(0, "");
+    }
+
+    let left_out = choice.left_out(prefix);
+    if !left_out.is_empty() {
+        left_out.iter().for_each(|text| page.line(0, text));
+        page.line(0, &format!("  hint: `{command} --format json` lists every finding"));
         page.line(0, "");
     }
     page.finish()
@@ -34,13 +54,13 @@ pub fn count(findings: &[Diagnostic]) -> String {
 
 /// What the block of a finding is made with. The renderer takes paths, labels and hints as they are, so all of them are
 /// made safe before.
-struct Block<'a> {
-    tree: &'a Tree,
+struct Block<'p, 'a> {
+    positions: &'p mut Positions<'a>,
     prefix: &'a str,
 }
 
-impl<'a> Block<'a> {
-    fn of(&self, finding: &'a Diagnostic) -> Group<'a> {
+impl<'a> Block<'_, 'a> {
+    fn of(&mut self, finding: &'a Diagnostic) -> Group<'a> {
         let level = match finding.severity() {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -60,21 +80,12 @@ impl<'a> Block<'a> {
     }
 
     /// Adds the line of a place with its caret, or only the place if there is no line to show.
-    fn shown(&self, group: Group<'a>, place: &'a Place, kind: AnnotationKind, label: Option<&'a str>) -> Group<'a> {
-        let (Some(source), Some(span)) = (source(&place.file, self.tree), place.span) else {
+    fn shown(&mut self, group: Group<'a>, place: &'a Place, kind: AnnotationKind, label: Option<&'a str>) -> Group<'a> {
+        let Some(window) = self.window(place).filter(|window| window.text.len() <= MAX_LINE) else {
             return self.placed(group, place);
         };
-        let window = window(source, span.start);
-        let text = &source[window.start..window.end];
-        let text = text.strip_suffix('\r').unwrap_or(text);
-        if text.len() > MAX_LINE {
-            return self.placed(group, place);
-        }
 
-        let from = (window.at - window.start).min(text.len());
-        let to = (span.end.clamp(window.at, window.end) - window.start).clamp(from, text.len());
-        let to = (to..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
-        let escaped = escaped(text, [from, to]);
+        let escaped = escaped(window.text, window.marked);
         let [from, to] = escaped.at;
         let path = line(&format!("{}{}", self.prefix, place.file)).into_owned();
         let snippet = Snippet::source(escaped.text).path(path).line_start(window.line);
@@ -82,15 +93,33 @@ impl<'a> Block<'a> {
     }
 
     /// Adds a place by its line and column alone.
-    fn placed(&self, group: Group<'a>, place: &'a Place) -> Group<'a> {
+    fn placed(&mut self, group: Group<'a>, place: &'a Place) -> Group<'a> {
         let origin = Origin::path(line(&format!("{}{}", self.prefix, place.file)).into_owned());
-        let (Some(source), Some(span)) = (source(&place.file, self.tree), place.span) else {
-            return group.element(origin);
-        };
-        let window = window(source, span.start);
-        let column = source.get(window.start..window.at).map_or(0, |text| text.chars().count()) + 1;
-        group.element(origin.line(window.line).char_column(column))
+        match self.positions.of(place) {
+            Some((line, column)) => group.element(origin.line(line as usize).char_column(column as usize)),
+            None => group.element(origin),
+        }
     }
+
+    /// Returns the line of a place; nothing if the place is a file as a whole, or one that is not text.
+    fn window(&mut self, place: &Place) -> Option<Window<'a>> {
+        let span = place.span?;
+        let (line, _) = self.positions.of(place)?;
+        let file = self.positions.file(&place.file)?;
+        let range = file.lines.range(file.text, line as usize);
+        let text = std::str::from_utf8(&file.text[range.clone()]).ok()?;
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        let from = text.floor_char_boundary(span.start.saturating_sub(range.start));
+        let to = text.ceil_char_boundary(span.end.saturating_sub(range.start).clamp(from, text.len()));
+        Some(Window { text, line: line as usize, marked: [from, to] })
+    }
+}
+
+/// The line of a place, and the bytes of it that the place is.
+struct Window<'a> {
+    text: &'a str,
+    line: usize,
+    marked: [usize; 2],
 }
 
 /// A line of a file as it is shown, and where two places in it are then.
@@ -114,32 +143,4 @@ fn escaped(source: &str, places: [usize; 2]) -> Escaped {
     }
     let end = text.len();
     Escaped { text, at: at.map(|at| at.unwrap_or(end)) }
-}
-
-fn source<'t>(path: &str, tree: &'t Tree) -> Option<&'t str> {
-    match tree.get(path)? {
-        File::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
-        File::Unread | File::TooLarge { .. } | File::Symlink | File::Submodule | File::BadName => None,
-    }
-}
-
-/// The line that holds a byte.
-struct Window {
-    start: usize,
-    end: usize,
-    /// The byte, moved to the start of its character and into the line.
-    at: usize,
-    line: usize,
-}
-
-fn window(source: &str, byte: usize) -> Window {
-    // What ends with the file is shown on its last line, not on the one after it.
-    let mut at = byte.min(source.strip_suffix('\n').unwrap_or(source).len());
-    while !source.is_char_boundary(at) {
-        at -= 1;
-    }
-    let start = source[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = source[at..].find('\n').map_or(source.len(), |length| at + length);
-    let line = source[..start].bytes().filter(|byte| *byte == b'\n').count() + 1;
-    Window { start, end, at, line }
 }

@@ -39,14 +39,14 @@ pub fn view(report: &DriftReport<'_>) -> DriftView {
         },
         nodes: nodes(report, &of),
         findings: folds.iter().map(|fold| finding(report, fold)).collect(),
-        warnings: drift.warnings.iter().map(|warning| located(report, warning)).collect(),
+        warnings: warnings(report),
     }
 }
 
-fn located(report: &DriftReport<'_>, warning: &crate::model::Diagnostic) -> DiagnosticView {
-    let mut view = DiagnosticView::of(warning, report.tree);
-    view.path.insert_str(0, report.prefix);
-    view
+fn warnings(report: &DriftReport<'_>) -> Vec<DiagnosticView> {
+    let mut all = DiagnosticView::all(&report.drift.warnings, report.tree);
+    all.iter_mut().for_each(|view| view.path.insert_str(0, report.prefix));
+    all
 }
 
 fn nodes(report: &DriftReport<'_>, of: &[u32]) -> Vec<NodeDriftView> {

@@ -142,8 +142,7 @@ fn warnings(report: &DriftReport<'_>) -> String {
         return String::new();
     }
     let mut out = "\n### Warnings\n\n".to_owned();
-    for warning in warnings.iter().take(MAX_ENTRIES) {
-        let view = DiagnosticView::of(warning, report.tree);
+    for view in DiagnosticView::all(&warnings[..warnings.len().min(MAX_ENTRIES)], report.tree) {
         let line = view.line.map(|line| format!(":{line}")).unwrap_or_default();
         let place = code(&format!("{}{}{line}", report.prefix, view.path), MAX_SENTENCE);
         out.push_str(&format!("- {place}: {}\n", code(&view.message, MAX_SENTENCE)));

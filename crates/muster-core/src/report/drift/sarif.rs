@@ -189,8 +189,7 @@ fn notifications(report: &DriftReport<'_>, folds: usize) -> Vec<Notification> {
         all.push(note(format!("{more} not in this file; muster drift --format json tells all"), "warning"));
     }
     let warnings = &report.drift.warnings;
-    for warning in warnings.iter().take(MAX_WARNINGS) {
-        let view = DiagnosticView::of(warning, report.tree);
+    for view in DiagnosticView::all(&warnings[..warnings.len().min(MAX_WARNINGS)], report.tree) {
         let columns = view.column.map(|column| (column, column));
         let spot = Spot { path: format!("{}{}", report.prefix, view.path), line: view.line.unwrap_or(1), columns };
         let text = words::cut(&words::shown(&view.message), 500);

@@ -140,7 +140,7 @@ fn excepted(folds: &[Fold<'_>], page: &mut Page) {
 
 fn tail(report: &DriftReport<'_>, page: &mut Page) {
     let drift = report.drift;
-    page.push(&diagnostics::text(&drift.warnings, report.tree, report.prefix, page.colour));
+    page.push(&diagnostics::text_of("muster drift", &drift.warnings, report.tree, report.prefix, page.colour));
     page.wrapped(0, &words::coverage(&drift.coverage));
     page.line(0, &words::count(drift));
 }
