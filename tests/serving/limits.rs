@@ -1,11 +1,14 @@
 //! What one client, or all of them, may take of a listener; and how it ends.
 
 use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use muster::http::Limits;
+use arc_swap::ArcSwap;
+use muster::http::{Boot, Client, Limits, Serving};
 
-use super::{COMMIT, Server, read_one, snapshot, talk};
+use super::{COMMIT, Server, read_one, snapshot, status, talk};
 
 const READY: &[u8] = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -181,4 +184,31 @@ fn a_request_that_never_ends_does_not_keep_the_server() {
     let mut running = phone_home(&server);
     server.stop();
     assert_eq!(to_end(&mut running), "");
+}
+
+#[test]
+fn one_who_asks_in_vain_gives_way_after_each_answer() {
+    const ASKED: usize = 100;
+    let shared = Arc::new(ArcSwap::from_pointee(Serving::starting(status())));
+    let (unknown, _kept) = tokio::sync::mpsc::channel(1);
+    let boot = Boot::new(shared, "http://10.0.0.1:8270", unknown);
+    let client = Client::At([127, 0, 0, 1].into());
+    let turns = Arc::new(AtomicUsize::new(0));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let counted = Arc::clone(&turns);
+        let other = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        });
+        for _ in 0..ASKED {
+            let request = axum::http::Request::get("/nothing").body(http_body_util::Empty::<bytes::Bytes>::new());
+            assert_eq!(boot.answer(request.unwrap(), client).await.status(), 404);
+        }
+        other.abort();
+    });
+    let turns = turns.load(Ordering::Relaxed);
+    assert!(turns >= ASKED, "another had {turns} turns beside {ASKED} answers");
 }
