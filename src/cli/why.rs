@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::show::blame::Blame;
 use super::show::facts::{self, Fact};
+use super::show::hidden::HiddenSecrets;
 use super::show::lines::{self, Line};
 use super::source::Source;
 use super::{Failure, Outcome, output};
@@ -45,7 +46,8 @@ impl Why {
             let near = did_you_mean(&self.node, snapshot.nodes().iter().map(|node| &*node.name));
             return Err(Failure::new(format!("no node is called `{}`", self.node)).hint(near));
         };
-        let (facts, blame) = (facts::of(&snapshot, node), Blame::of(&snapshot, node));
+        let secrets = HiddenSecrets::of(&snapshot, node);
+        let (facts, blame) = (facts::of(&snapshot, node, &secrets), Blame::of(&snapshot, node, &secrets));
         let mut out = output::stdout();
         let found = found(&facts, &self.param);
         for fact in &found {
@@ -56,7 +58,8 @@ impl Why {
             let how = format!("muster why {} param:{}", self.node, self.param);
             writeln!(output::stderr(), "note: the kernel parameter `{}` is another value: {how}", param.value)?;
         }
-        let of_documents = if found.is_empty() { of_documents(&snapshot, node, &self.param) } else { Vec::new() };
+        let documents = || of_documents(&snapshot, node, &self.param, &secrets);
+        let of_documents = if found.is_empty() { documents() } else { Vec::new() };
         for (document, line) in &of_documents {
             writeln!(out, "{}: {}", line.text.trim_end_matches(':'), documents_place(*document, line))?;
         }
@@ -145,13 +148,13 @@ fn is_meant(path: &str, word: &str) -> bool {
 }
 
 /// Finds the lines of a node's documents that begin with a key.
-fn of_documents(snapshot: &Snapshot, node: usize, key: &str) -> Vec<(Document, Line)> {
+fn of_documents(snapshot: &Snapshot, node: usize, key: &str, hidden: &HiddenSecrets) -> Vec<(Document, Line)> {
     let is_it = |line: &Line| {
         let rest = line.text.strip_prefix(key).or_else(|| line.text.strip_prefix(&format!("\"{key}\"")));
         rest.is_some_and(|rest| rest.starts_with(':'))
     };
     let of = |document| {
-        lines::of(snapshot, node, document).unwrap_or_default().into_iter().map(move |line| (document, line))
+        lines::of(snapshot, node, document, hidden).unwrap_or_default().into_iter().map(move |line| (document, line))
     };
     Document::ALL.into_iter().flat_map(of).filter(|(_, line)| is_it(line)).collect()
 }

@@ -14,5 +14,6 @@ mod hostile;
 mod laws;
 mod outputs;
 mod scene;
+mod secrets;
 mod sizes;
 mod validators;

@@ -123,15 +123,16 @@ fn hostile_mistakes(wishes: &Wishes) -> String {
     wishes.publish(&format!("bad {}", HOSTILE.replace('\n', " ")))
 }
 
-struct Site {
-    wishes: Wishes,
-    served: Served,
-    bad: String,
+/// A served repository with a node `n1`, a tag `empty` and a commit that does not check.
+pub struct Site {
+    pub wishes: Wishes,
+    pub served: Served,
+    pub bad: String,
 }
 
 impl Site {
     /// Lists the cases of a command, each a list of arguments.
-    fn cases(&self, name: &str) -> Vec<Vec<String>> {
+    pub fn cases(&self, name: &str) -> Vec<Vec<String>> {
         let bare = self.wishes.bare().display().to_string();
         let formats = |args: &str, all: &[&str]| -> Vec<Vec<String>> {
             let split = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
@@ -185,7 +186,7 @@ impl Site {
     }
 }
 
-fn commands(dir: &Path) -> BTreeSet<String> {
+pub fn commands(dir: &Path) -> BTreeSet<String> {
     let help = String::from_utf8(run(dir, &["--help"]).stdout).expect("help is text");
     let below = help.split("Commands:\n").nth(1).expect("help lists commands").split("\n\n").next().unwrap_or_default();
     let names = below.lines().filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));

@@ -398,3 +398,66 @@ fn without_its_program_nothing_is_taken() {
     let (is_taken, said) = push(&wishes, &["origin", "main"]);
     assert!(!is_taken && said.contains("muster is not where it was, so nothing is taken"), "{said}");
 }
+
+/// A crypt hash, and the middle of it.
+const SECRET: (&str, &str) = (
+    "$6$saltsalt$Zq4711Xk0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567",
+    "Zq4711Xk",
+);
+
+fn add_secret(wishes: &Wishes) -> String {
+    wishes.write("cloud-init/secret.yaml", format!("#cloud-config\nusers:\n  - hashed_passwd: {}\n", SECRET.0));
+    wishes.commit("a hash")
+}
+
+fn take_out_secret(wishes: &Wishes) {
+    wishes.write("cloud-init/secret.yaml", "#cloud-config\nusers: []\n");
+    wishes.commit("no hash");
+}
+
+#[test]
+fn a_secret_that_goes_again_within_a_push_is_named_with_its_commit() {
+    for more in [&[][..], &["--strict"]] {
+        let wishes = hooked(more);
+        let before = tip(&wishes, "main");
+        let bad = add_secret(&wishes);
+        take_out_secret(&wishes);
+        // What a later commit repeats is told once.
+        wishes.write("README.md", "x");
+        wishes.commit("something else");
+        let (is_taken, said) = push(&wishes, &["origin", "main"]);
+        assert_eq!(is_taken, more.is_empty(), "{said}");
+        assert_eq!(tip(&wishes, "main") == before, !is_taken);
+        let place = format!("remote:   commit {}: cloud-init/secret.yaml:3: a crypt hash", &bad[..12]);
+        assert_eq!(said.matches(&place).count(), 1, "{said}");
+        assert!(said.contains("1 secret in 1 commit of this push") && !said.contains(SECRET.1), "{said}");
+    }
+}
+
+#[test]
+fn a_push_with_no_secret_says_nothing_of_its_history_and_an_old_secret_is_no_news() {
+    let wishes = example();
+    add_secret(&wishes);
+    let (is_taken, said) = push(&wishes, &["origin", "main"]);
+    assert!(is_taken, "{said}");
+    install(&wishes, &[]);
+    take_out_secret(&wishes);
+    wishes.edit("groups/compute.toml", "\"selinux=1\"", "\"selinux=0\"");
+    wishes.commit("no SELinux");
+    let (is_taken, said) = push(&wishes, &["origin", "main"]);
+    assert!(is_taken && !said.contains("commit ") && !said.contains("secret"), "{said}");
+}
+
+#[test]
+fn a_push_that_a_rail_refuses_shows_its_secrets_too() {
+    let wishes = example();
+    wishes.edit("policy.toml", "[guard]", "[guard]\nmax_nodes = 1");
+    wishes.publish("a rail");
+    install(&wishes, &[]);
+    wishes.edit("groups/compute.toml", "\"selinux=1\"", "\"selinux=0\"");
+    add_secret(&wishes);
+    let (is_taken, said) = push(&wishes, &["origin", "main"]);
+    assert!(!is_taken && said.contains("error[guard-rail]"), "{said}");
+    assert!(said.contains("warning[clear-secret]") && said.contains("secret.yaml:3:22"), "{said}");
+    assert!(!said.contains(SECRET.1), "{said}");
+}

@@ -80,6 +80,29 @@ impl Repo {
         Ok(left)
     }
 
+    /// Lists the commits that `new` has and `old` has not, newest first, at most so many; `new` itself is the first.
+    ///
+    /// # Errors
+    /// Either is not here, or what is before it.
+    pub fn pushed_commits(
+        &self,
+        old: Option<&Revision>,
+        new: &Revision,
+        most: usize,
+    ) -> Result<Vec<Revision>, GitError> {
+        let new = self.commit(new)?.id();
+        let old = old.map(|old| self.commit(old)).transpose()?.map(|old| old.id());
+        let walk = || {
+            let mut walk = self.inner.revwalk()?;
+            walk.set_sorting(git2::Sort::TOPOLOGICAL)?;
+            walk.push(new)?;
+            old.map_or(Ok(()), |old| walk.hide(old))?;
+            walk.take(most).collect::<Result<Vec<_>, _>>()
+        };
+        let all = walk().map_err(|source| self.error("list the commits of a push", source))?;
+        Ok(all.into_iter().map(|id| Revision::commit(&id.to_string())).collect())
+    }
+
     /// Returns the folder of the hooks that git runs here, and whether it is this repository's own.
     ///
     /// `core.hooksPath` names it from the repository's git folder, where git runs the hooks of a push.

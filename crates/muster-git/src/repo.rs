@@ -8,6 +8,7 @@ use git2::{ErrorCode, ObjectType, Odb, Oid, ReferenceType, Repository};
 use super::error::{GitError, similar};
 use super::locate::{self, Dirs, git_error};
 use super::{MAX_SUBJECT, sound};
+use muster_core::model::clear_secret::cover_forms;
 use muster_core::model::{Revision, Tree};
 
 /// Whose word makes a repository trustworthy.
@@ -217,7 +218,8 @@ impl Repo {
     /// The commit is not in the repository, or damaged.
     pub fn commit_info(&self, revision: &Revision) -> Result<CommitInfo, GitError> {
         let commit = self.commit(revision)?;
-        let subject = short(commit.summary_bytes().unwrap_or_default());
+        // Whatever shows a commit shows its subject: a terminal, a log, an event.
+        let subject = cover_forms(&short(commit.summary_bytes().unwrap_or_default())).into_owned();
         let author = short(commit.author().name_bytes());
         Ok(CommitInfo { revision: revision.clone(), subject, author, time: commit.time().seconds() })
     }

@@ -26,6 +26,9 @@ pub struct Install {
     /// The folder of the cluster inside the repository
     #[arg(long, value_name = "DIR", default_value = "")]
     path: String,
+    /// Refuse pushes with warnings too, also of secrets in any of their commits
+    #[arg(long)]
+    strict: bool,
     /// Write into a hook folder that is shared with other repositories (core.hooksPath)
     #[arg(long)]
     shared: bool,
@@ -79,6 +82,9 @@ impl Install {
         }
         if !self.path.is_empty() {
             line.push_str(&format!(" --path {}", quoted(&self.path)));
+        }
+        if self.strict {
+            line.push_str(" --strict");
         }
         Ok(line)
     }

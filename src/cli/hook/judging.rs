@@ -38,7 +38,7 @@ pub struct Pushed {
 pub enum Judged {
     /// It does not check.
     Unsound { findings: Vec<Diagnostic>, tree: Tree },
-    /// It breaks guard rails; the findings are of the rails.
+    /// It breaks guard rails; the findings are of the rails, and the warnings of the check.
     Breaches { findings: Vec<Diagnostic>, stat: SafeText, tree: Tree },
     /// It may be taken; the findings are warnings.
     Sound { told: SafeText, findings: Vec<Diagnostic>, tree: Tree },
@@ -93,7 +93,8 @@ pub fn judge(pushed: Pushed, branch: &str, patience: &Patience) -> Judged {
     let _ = give.send(snapshot);
     match answered.recv_timeout(patience.left()) {
         Ok(Compared::Told { stat, findings: of_rails, is_sound: false }) => {
-            Judged::Breaches { findings: of_rails, stat, tree }
+            findings.extend(of_rails);
+            Judged::Breaches { findings, stat, tree }
         }
         Ok(Compared::Told { stat, findings: of_rails, is_sound: true }) => {
             findings.extend(of_rails);

@@ -1,5 +1,6 @@
 //! `muster hook`: what a git server runs at a push, and how it comes to run it.
 
+mod history;
 mod install;
 mod judging;
 mod receive;

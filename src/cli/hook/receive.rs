@@ -7,10 +7,11 @@ use clap::Args;
 
 use super::super::apart::Bounds;
 use super::super::{Failure, Outcome, output, watch};
+use super::history::PushedHistory;
 use super::judging::{self, Judged, Patience, Pushed};
 use crate::git::{GitError, Repo, Update, Wanted};
 use crate::model::text::plural;
-use crate::model::{Diagnostic, Revision, SafeText, Severity, Tree, parse_duration};
+use crate::model::{Code, Diagnostic, Revision, SafeText, Severity, Tree, parse_duration};
 use crate::report;
 use crate::settings::{BuildSettings, GivenBuild, SettingsError};
 
@@ -20,12 +21,16 @@ const MAX_LINES_BYTES: u64 = 64 * 1024 * 1024;
 /// How many findings a pusher is shown.
 const MAX_FINDINGS: usize = 20;
 
+/// How many of them are secrets, whatever else is wrong.
+const MAX_SECRETS: usize = 5;
+
 /// Check a push as git's pre-receive hook; git runs this with the references on standard input
 ///
 /// Only the served branch is checked; everything else passes. A commit that fails its checks or violates a guard rail
 /// of policy.toml is refused with the reason, and with it the whole push. For a good one the pusher sees the effect.
 /// Everything ends within --within: a commit that is not checked by then is refused, and a comparison that is not
-/// finished by then is skipped with a warning.
+/// finished by then is skipped with a warning. Only the newest commit is checked, because only it is served; the commits
+/// below it are searched for secrets in clear, which git would keep.
 ///
 /// Exit codes: 0 accepted, 1 refused, 2 refused because it could not be judged.
 #[derive(Debug, Args)]
@@ -42,6 +47,9 @@ pub struct PreReceive {
     /// The memory limit for building one commit, in MiB; a commit that exceeds it is refused [default: 4096]
     #[arg(long, value_name = "MIB", env = "MUSTER_BUILD_MAX_MIB")]
     build_max_mib: Option<u32>,
+    /// Refuse a push with warnings too, also of secrets in any of its commits
+    #[arg(long)]
+    strict: bool,
 }
 
 impl PreReceive {
@@ -74,7 +82,8 @@ impl PreReceive {
             ]));
             return Ok(Outcome::Findings);
         };
-        let push = Push { repo: &repo, branch, sub: self.path.trim_matches('/').to_owned(), old, new };
+        let sub = self.path.trim_matches('/').to_owned();
+        let push = Push { repo: &repo, branch, sub, old, new, is_strict: self.strict };
         push.judge(&patience)
     }
 }
@@ -104,6 +113,7 @@ struct Push<'r> {
     sub: String,
     old: Option<Revision>,
     new: Revision,
+    is_strict: bool,
 }
 
 impl Push<'_> {
@@ -119,16 +129,42 @@ impl Push<'_> {
                     "a fault of muster's own, whose words stand above; `muster diff` in your clone should show it too";
                 Err(Failure::new("comparing failed, so nothing is taken").hint(Some(hint.into())))
             }
-            Judged::Unsound { findings, tree } => Ok(self.refuse(&findings, &tree, "mend them, and push again")),
+            Judged::Unsound { findings, tree } => {
+                self.history(patience)?;
+                Ok(self.refuse(&findings, &tree, "mend them, and push again"))
+            }
             Judged::Breaches { findings, stat, tree } => {
                 say(&stat);
+                self.history(patience)?;
                 let next = "if it is wished, allow it as told above, and push again; `muster diff` tells all";
                 Ok(self.refuse(&findings, &tree, next))
             }
             Judged::Sound { told, findings, tree } => {
+                let is_clean = self.history(patience)?;
+                if self.is_strict && (!is_clean || !findings.is_empty()) {
+                    return Ok(self.refuse(&findings, &tree, "the hook is strict: mend the warnings, and push again"));
+                }
                 say(&report::text(&findings, &tree, &self.prefix(), false));
                 say(&told);
                 Ok(Outcome::AsWished)
+            }
+        }
+    }
+
+    /// Says which secrets the push leaves in the history, and returns whether there are none.
+    ///
+    /// A history that cannot be searched is said to be one; only a strict hook refuses it.
+    fn history(&self, patience: &Patience) -> Result<bool, Failure> {
+        let history = PushedHistory { repo: self.repo, sub: &self.sub, old: self.old.as_ref(), new: &self.new };
+        match history.secrets(patience) {
+            Ok(found) => {
+                say(&found.text());
+                Ok(found.is_empty() && found.unsearched.is_none())
+            }
+            Err(error) if self.is_strict => Err(error.into()),
+            Err(error) => {
+                say(&SafeText::lines([format!("note: the commits of the push are not searched for secrets: {error}")]));
+                Ok(true)
             }
         }
     }
@@ -158,10 +194,7 @@ impl Push<'_> {
     }
 
     fn refuse(&self, findings: &[Diagnostic], tree: &Tree, next: &str) -> Outcome {
-        let mut gravest: Vec<Diagnostic> = findings.to_vec();
-        gravest.sort_by_key(|finding| finding.severity() != Severity::Error);
-        let more = gravest.len().saturating_sub(MAX_FINDINGS);
-        gravest.truncate(MAX_FINDINGS);
+        let (gravest, more) = gravest(findings);
         say(&report::text(&gravest, tree, &self.prefix(), false));
         let mut last = SafeText::default();
         if more > 0 {
@@ -185,6 +218,20 @@ fn too_long(within: Duration) -> Failure {
     let hint = "something in it takes long; `muster check` in your clone says what, if it ends. If the repository is large, \
                 raise --within of the hook";
     Failure::new(format!("the commit is not checked within {within:?}, so nothing is taken")).hint(Some(hint.into()))
+}
+
+/// Picks the findings that a pusher is shown, and counts the others: errors first, but always some secrets, which git keeps
+/// if they are pushed again with all else mended.
+fn gravest(findings: &[Diagnostic]) -> (Vec<Diagnostic>, usize) {
+    let is_secret = |finding: &Diagnostic| finding.code == Code::ClearSecret;
+    let (mut secrets, mut shown): (Vec<Diagnostic>, Vec<Diagnostic>) =
+        findings.iter().cloned().partition(|finding| is_secret(finding));
+    shown.sort_by_key(|finding| finding.severity() != Severity::Error);
+    secrets.truncate(MAX_SECRETS.max(MAX_FINDINGS.saturating_sub(shown.len())));
+    shown.truncate(MAX_FINDINGS.saturating_sub(secrets.len()));
+    shown.append(&mut secrets);
+    let more = findings.len() - shown.len();
+    (shown, more)
 }
 
 /// Tells the pusher, whom git shows what the hook writes; one who has gone away is refused or taken all the same.

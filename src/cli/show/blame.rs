@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::facts::Fact;
+use super::hidden::HiddenSecrets;
 use crate::desired::template::SERVER_MARK;
 use crate::model::text::line;
 use crate::model::{Layer, Origin, SafeText};
@@ -25,9 +26,14 @@ pub struct Blame<'s> {
 }
 
 impl<'s> Blame<'s> {
-    /// Gathers what the layers of a node override.
-    pub fn of(snapshot: &'s Snapshot, node: usize) -> Self {
-        Self { snapshot, all: resolve::overridden(snapshot.desired(), &snapshot.nodes()[node]) }
+    /// Gathers what the layers of a node override, with its secrets hidden.
+    pub fn of(snapshot: &'s Snapshot, node: usize, hidden: &HiddenSecrets) -> Self {
+        let mut all = resolve::overridden(snapshot.desired(), &snapshot.nodes()[node]);
+        for gone in &mut all {
+            gone.text = hidden.value(&gone.key, gone.text.to_string()).into();
+            gone.key = hidden.text(gone.key.to_string()).into();
+        }
+        Self { snapshot, all }
     }
 
     /// Lists what the value that stands at a place stands over, the strongest first.

@@ -1,5 +1,6 @@
 //! What is known of a node, value by value, each with the place that states it.
 
+use super::hidden::HiddenSecrets;
 use crate::desired::AppliedSet;
 use crate::desired::template::SERVER_MARK;
 use crate::model::{Layer, Origin};
@@ -15,14 +16,15 @@ pub struct Fact {
     pub origin: Option<Origin>,
 }
 
-/// Lists what a node is and boots, in the order in which it is shown.
-pub fn of(snapshot: &Snapshot, node: usize) -> Vec<Fact> {
+/// Lists what a node is and boots, in the order in which it is shown, with its secrets hidden.
+pub fn of(snapshot: &Snapshot, node: usize, hidden: &HiddenSecrets) -> Vec<Fact> {
     let desired = snapshot.desired();
     let own = &desired.nodes[node];
     let class = snapshot.resolved().class(node);
     let mut all = Vec::new();
     let mut put = |key: &str, path: &str, value: String, origin: Option<Origin>| {
-        all.push(Fact { key: key.into(), path: path.into(), value, origin });
+        let (value, path) = (hidden.value(path, value), hidden.text(path.into()));
+        all.push(Fact { key: key.into(), path, value, origin });
     };
     put("name", "name", own.name.to_string(), Some(own.origin));
     put("state", "state", own.state.value.as_str().into(), Some(own.state.origin));

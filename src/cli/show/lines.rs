@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::hidden::HiddenSecrets;
 use crate::cloudinit::{self, Document, LineSource};
 use crate::desired::template::SERVER_MARK;
 use crate::model::SafeText;
@@ -18,14 +19,18 @@ pub struct Line {
     pub place: Option<(String, Option<u32>)>,
 }
 
-/// Lists the lines of one of a node's documents; nothing where it has none of that kind.
-pub fn of(snapshot: &Snapshot, node: usize, document: Document) -> Option<Vec<Line>> {
+/// Lists the lines of one of a node's documents, with secrets hidden; nothing where it has none of that kind.
+pub fn of(snapshot: &Snapshot, node: usize, document: Document, hidden: &HiddenSecrets) -> Option<Vec<Line>> {
     if snapshot.is_retired(node) {
         return None;
     }
     let sources = &snapshot.desired().sources;
     let lines = cloudinit::blamed(snapshot.resolved(), node, document)?;
-    let line = |line: cloudinit::BlamedLine| {
+    // A line may be a secret by what stands above it, so all of them are one text.
+    let whole = |line: &cloudinit::BlamedLine| format!("{}\n", line.text.trim_end_matches('\n'));
+    let whole: String = lines.iter().map(whole).collect();
+    let covered = hidden.text(whole);
+    let line = |(line, text): (cloudinit::BlamedLine, &str)| {
         let place = match line.source {
             LineSource::File(file, number) => Some((format!("cloud-init/{file}"), number)),
             LineSource::Value(origin) => {
@@ -33,9 +38,9 @@ pub fn of(snapshot: &Snapshot, node: usize, document: Document) -> Option<Vec<Li
             }
             LineSource::Muster => None,
         };
-        Line { text: line.text.trim_end_matches('\n').replace(SERVER_MARK, "<server>"), place }
+        Line { text: text.replace(SERVER_MARK, "<server>"), place }
     };
-    Some(lines.into_iter().map(line).collect())
+    Some(lines.into_iter().zip(covered.split('\n')).map(line).collect())
 }
 
 /// Writes lines for people, the places in a column before them.

@@ -3,6 +3,7 @@
 pub mod blame;
 mod bmc;
 pub mod facts;
+pub mod hidden;
 pub mod lines;
 
 use clap::Args;
@@ -20,10 +21,12 @@ use crate::roll;
 use crate::settings::GivenBuild;
 use crate::snapshot::{Answer, Snapshot};
 use blame::Blame;
+use hidden::HiddenSecrets;
 
 /// Show resolved nodes: facts, parameters, script and cloud-init, as `muster serve` would send them
 ///
-/// Values that only a request or the host knows are shown as holes: `<server>`, `<who>`, `<again>`.
+/// Values that only a request or the host knows are shown as holes: `<server>`, `<who>`, `<again>`. Values that look like
+/// secrets are shown as `<secret1>`; --reveal prints the exact bytes.
 #[derive(Debug, Args)]
 pub struct Show {
     /// The nodes: a name, or a node set such as 'nid[0001-0008]', '@compute' or '@gpu!nid0003'
@@ -46,6 +49,9 @@ pub struct Show {
     /// Print the cloud-init documents
     #[arg(long)]
     cloud_init: bool,
+    /// Print secrets in clear, as they are in git and as machines receive them
+    #[arg(long, conflicts_with = "bmc")]
+    reveal: bool,
     /// The output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -63,16 +69,21 @@ impl Show {
         let snapshot = wishes.built()?;
         let selection = node_set::select(&snapshot, &self.nodes)?;
         let mut out = output::stdout();
-        match self.format {
-            Format::Text => {
-                for node in &selection.nodes {
-                    self.text(&snapshot, *node, &mut out)?;
-                }
+        let mut is_hidden = false;
+        let mut all: Vec<Value> = Vec::new();
+        for node in &selection.nodes {
+            let hidden = if self.reveal { HiddenSecrets::reveal() } else { HiddenSecrets::of(&snapshot, *node) };
+            match self.format {
+                Format::Text => self.text(&snapshot, *node, &hidden, &mut out)?,
+                Format::Json => all.push(self.json(&snapshot, *node, &hidden)),
             }
-            Format::Json => {
-                let all: Vec<Value> = selection.nodes.iter().map(|node| self.json(&snapshot, *node)).collect();
-                out.json(&all)?;
-            }
+            is_hidden |= hidden.is_used();
+        }
+        if self.format == Format::Json {
+            out.json(&all)?;
+        }
+        if is_hidden {
+            writeln!(output::stderr(), "note: secrets are hidden; --reveal prints them")?;
         }
         if let Some(failure) = node_set::no_such_node(&snapshot, &self.nodes, &selection) {
             return Err(failure);
@@ -98,10 +109,16 @@ impl Show {
         Err(Failure::new(format!("nothing was seen of a BMC `{first}`")).hint(near))
     }
 
-    fn text(&self, snapshot: &Snapshot, node: usize, out: &mut OutputWriter) -> Result<(), Failure> {
+    fn text(
+        &self,
+        snapshot: &Snapshot,
+        node: usize,
+        hidden: &HiddenSecrets,
+        out: &mut OutputWriter,
+    ) -> Result<(), Failure> {
         if !self.script && !self.cloud_init {
-            let blame = self.blame.then(|| Blame::of(snapshot, node));
-            for fact in facts::of(snapshot, node) {
+            let blame = self.blame.then(|| Blame::of(snapshot, node, hidden));
+            for fact in facts::of(snapshot, node, hidden) {
                 match &blame {
                     Some(blame) => out.safe(&blame.text(&fact))?,
                     None => writeln!(out, "{:<12} {}", fact.key, fact.value)?,
@@ -115,23 +132,25 @@ impl Show {
         let name = &snapshot.nodes()[node].name;
         if self.script {
             writeln!(out, "# {name}: script")?;
-            out.document(&(script(snapshot, node).unwrap_or_else(|why| format!("# {why}")) + "\n"))?;
+            out.document(&(script(snapshot, node, hidden).unwrap_or_else(|why| format!("# {why}")) + "\n"))?;
         }
         for document in Document::ALL.into_iter().filter(|_| self.cloud_init) {
             writeln!(out, "# {name}: {}", document.as_str())?;
-            match lines::of(snapshot, node, document).filter(|_| self.blame) {
+            match lines::of(snapshot, node, document, hidden).filter(|_| self.blame) {
                 Some(lines) => out.safe(&lines::text(&lines))?,
-                None => out.document(&(shown(snapshot, node, document).unwrap_or_else(|| "# none".into()) + "\n"))?,
+                None => {
+                    out.document(&(shown(snapshot, node, document, hidden).unwrap_or_else(|| "# none".into()) + "\n"))?
+                }
             }
         }
         Ok(())
     }
 
-    fn json(&self, snapshot: &Snapshot, node: usize) -> Value {
+    fn json(&self, snapshot: &Snapshot, node: usize, hidden: &HiddenSecrets) -> Value {
         let mut object = Map::new();
         object.insert("name".into(), (*snapshot.nodes()[node].name).into());
-        let blame = self.blame.then(|| Blame::of(snapshot, node));
-        let values = facts::of(snapshot, node).into_iter().map(|fact| match &blame {
+        let blame = self.blame.then(|| Blame::of(snapshot, node, hidden));
+        let values = facts::of(snapshot, node, hidden).into_iter().map(|fact| match &blame {
             Some(blame) => blame.json(&fact),
             None => json!({ "key": fact.key.trim(), "value": fact.value }),
         });
@@ -140,16 +159,16 @@ impl Show {
             object.insert("taken_back".into(), blame.taken_back_json());
         }
         if self.script {
-            object.insert("script".into(), script(snapshot, node).ok().into());
+            object.insert("script".into(), script(snapshot, node, hidden).ok().into());
         }
         if self.cloud_init {
             let documents = Document::ALL
                 .iter()
-                .map(|document| (document.as_str().to_owned(), shown(snapshot, node, *document).into()));
+                .map(|document| (document.as_str().to_owned(), shown(snapshot, node, *document, hidden).into()));
             object.insert("cloud_init".into(), Value::Object(documents.collect()));
         }
         if self.cloud_init && self.blame {
-            let lines = |document| lines::of(snapshot, node, document).map(|lines| lines::json(&lines));
+            let lines = |document| lines::of(snapshot, node, document, hidden).map(|lines| lines::json(&lines));
             let documents = Document::ALL.map(|document| (document.as_str().to_owned(), lines(document).into()));
             object.insert("cloud_init_lines".into(), Value::Object(documents.into_iter().collect()));
         }
@@ -157,15 +176,15 @@ impl Show {
     }
 }
 
-fn script(snapshot: &Snapshot, node: usize) -> Result<String, &'static str> {
+fn script(snapshot: &Snapshot, node: usize, hidden: &HiddenSecrets) -> Result<String, &'static str> {
     match snapshot.answer(node) {
-        Answer::Script(prepared) => Ok(prepared.script.shown()),
+        Answer::Script(prepared) => Ok(hidden.text(prepared.script.shown())),
         Answer::Retired => Err("retired: refused at boot"),
         Answer::Nothing => Err("no layer names a boot configuration"),
     }
 }
 
-fn shown(snapshot: &Snapshot, node: usize, document: Document) -> Option<String> {
+fn shown(snapshot: &Snapshot, node: usize, document: Document, hidden: &HiddenSecrets) -> Option<String> {
     let text = snapshot.document(node, document).ok().flatten()?;
-    Some(text.replace(SERVER_MARK, "<server>"))
+    Some(hidden.text(text.replace(SERVER_MARK, "<server>")))
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Change;
 use crate::desired::{Bmc, Protocol, Tls};
 use crate::model::NodeSet;
+use crate::model::clear_secret::cover_forms;
 use crate::snapshot::Snapshot;
 
 /// An account that BMCs are sent, as no BMC of the base is.
@@ -66,6 +67,7 @@ pub fn accounts(change: &Change) -> Vec<NewAccount> {
             places.iter().filter_map(|at| Some(bmcs[*at].url.as_ref()?.value.clone())).collect();
         let mut known = BTreeSet::new();
         urls.retain(|url| known.insert(url.clone()));
+        urls.iter_mut().for_each(|url| *url = cover_forms(url).into());
         NewAccount { credential: credential.map(Into::into), protection, bmcs: places, set, urls }
     };
     new.into_iter().map(one).collect()

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 use super::lines::{self, Part};
 use super::mask::{self, Identity, Mask, Width};
 use super::naming::Naming;
-use super::{Change, Fate, MachineChange, Reach, Side, Subject, Value, ValueChange};
+use super::shown::Shown;
+use super::{Change, Fate, MachineChange, Reach, Subject, Value, ValueChange};
 use crate::desired::DIGEST_DIGITS;
 use crate::model::NodeSet;
 use crate::snapshot::Snapshot;
@@ -66,8 +67,6 @@ struct Masked {
     width: Width,
     old: Mask,
     new: Mask,
-    /// Without the lines around.
-    content: Content,
     key: [u8; 32],
     /// Its own values that are not the same on both sides, where its lines change, and by which keys it is found.
     own: Vec<u8>,
@@ -141,22 +140,26 @@ const fn rank(fate: &Fate) -> u8 {
 
 fn one<'c>(change: &'c Change, masked: &[Masked], places: &[usize]) -> Fold<'c> {
     let machines: Vec<&MachineChange> = places.iter().map(|at| &change.machines[*at]).collect();
-    let first = machines[0];
     let set = NodeSet::from_names(machines.iter().map(|machine| &*machine.name)).to_string();
     let mut digest = Sha256::new_with_prefix(masked[places[0]].key);
     digest.update(&set);
     places.iter().for_each(|at| digest.update(&masked[*at].own));
     let digest = digest.finalize().iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    let shown = Shown::new(change, machines[0]);
+    let first = &*shown.machine;
     // One machine has nothing to be equal to.
-    let content = if machines.len() == 1 { Content::exact(first) } else { masked[places[0]].content.clone() };
+    let covers = (machines.len() > 1).then(|| &masked[places[0]]);
+    let content = match covers {
+        None => Content::exact(first),
+        Some(masked) => Content::covered(first, &masked.old, &masked.new),
+    };
     let values = content.values.into_iter().enumerate();
     let values = values.map(|(at, change)| FoldedValue { more_places: more_places(&machines, at), change });
-    let covers = (machines.len() > 1).then(|| &masked[places[0]]);
     let patches = content.patches.into_iter();
-    let patches = patches.map(|(part, hunks)| (part, around(change, first, part, hunks, covers))).collect();
+    let patches = patches.map(|(part, hunks)| (part, around(&shown, part, hunks, covers))).collect();
     let (values, width) = (Vec::from_iter(values), masked[places[0]].width);
     let mut fold = Fold { machines, set, digest, values, patches, width, naming: Naming::default() };
-    fold.name_holes((fold.machines.len() > 1).then(|| &masked[places[0]]));
+    fold.name_holes(covers);
     fold
 }
 
@@ -171,16 +174,10 @@ fn more_places(machines: &[&MachineChange], at: usize) -> usize {
 }
 
 /// Adds the lines around each hunk, from the old text of the first machine.
-fn around(
-    change: &Change,
-    machine: &MachineChange,
-    part: Part,
-    hunks: Vec<Sides>,
-    covers: Option<&Masked>,
-) -> Vec<MaskedHunk> {
-    let text = change.text(machine, part, Side::Base);
+fn around(shown: &Shown<'_>, part: Part, hunks: Vec<Sides>, covers: Option<&Masked>) -> Vec<MaskedHunk> {
+    let text = shown.old_text(part);
     let old = lines::lines(part, &text);
-    let exact = &machine.patch(part).expect("the fold is made of it").hunks;
+    let exact = &shown.machine.patch(part).expect("the fold is made of it").hunks;
     let cover = |line: &&str| covers.map_or_else(|| (*line).to_owned(), |masked| masked.old.cover(line));
     let mut all = Vec::with_capacity(hunks.len());
     for (at, (removed, added)) in hunks.into_iter().enumerate() {
@@ -287,7 +284,7 @@ impl Masked {
         content.feed(&mut digest);
         let mut own = own(&base, &head);
         own.extend(places(change, machine));
-        Self { width, around: around_digest(machine, &old), content, key: digest.finalize().into(), own, old, new }
+        Self { width, around: around_digest(machine, &old), key: digest.finalize().into(), own, old, new }
     }
 }
 

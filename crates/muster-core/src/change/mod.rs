@@ -19,6 +19,7 @@ mod mask;
 mod naming;
 mod pairs;
 mod servers;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod texts;

@@ -13,6 +13,7 @@ use super::{
     Desired, LayerTable, Node, Source, Unknown, endpoints, interfaces, machines, no_such_boot, reserved, secrets,
     texts, unique,
 };
+use crate::model::clear_secret::SecretMask;
 use crate::model::{Code, Diagnostic, File, Place, Severity, Span, Tree};
 
 /// How many findings of one code are told at one place; a pattern of 10,000 bad addresses is one mistake.
@@ -120,8 +121,8 @@ pub fn facts_names(desired: &Desired, facts: &Facts<'_>, findings: &mut Findings
     }
 }
 
-/// Tells everything that does not fit together across files.
-pub fn desired(desired: &Desired, tree: &Tree, findings: &mut Findings) {
+/// Tells everything that does not fit together across files, and returns what must not be shown of it.
+pub fn desired(desired: &Desired, tree: &Tree, findings: &mut Findings) -> SecretMask {
     unique::unique(desired, findings);
     machines::unidentified(desired, findings);
     ips_in_networks(desired, findings);
@@ -134,7 +135,7 @@ pub fn desired(desired: &Desired, tree: &Tree, findings: &mut Findings) {
     references(desired, findings);
     texts::texts(desired, findings);
     unused(desired, tree, findings);
-    secrets::secrets(tree, findings);
+    secrets::secrets(tree, findings)
 }
 
 fn ips_in_networks(desired: &Desired, findings: &mut Findings) {

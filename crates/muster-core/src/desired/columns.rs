@@ -65,7 +65,7 @@ impl Column {
         }
         let message = format!("this pattern has {} items, and the table's name has {count}", column.len());
         let finding = Diagnostic::new(Code::PatternLength, Place::at(path, text.span), message);
-        findings.push(finding.hint("a pattern has one item for each machine of its table, repeats written out"));
+        findings.push(finding.hint(repeats(&text.value, column.len(), count)));
         None
     }
 
@@ -93,6 +93,18 @@ impl Column {
     /// Returns the item of a machine, by its place in the table.
     pub fn get(&self, item: usize) -> String {
         self.pattern.get(if self.pattern.is_plain() { 0 } else { item })
+    }
+}
+
+/// Says how a pattern comes to have one item for each machine.
+fn repeats(text: &str, items: usize, count: usize) -> String {
+    let rule = "a pattern has one item for each machine of its table";
+    let inside =
+        text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).filter(|text| !text.contains(['[', ':']));
+    match inside {
+        // The whole list again, as often as it takes; a longer text shows the way as well.
+        Some(inside) if items > 0 && count == 2 * items => format!("{rule}: repeat the list, \"[{inside},{inside}]\""),
+        Some(_) | None => format!("{rule}, repeats written out: \"[1-2,1-2]\", \"[1,1,2,2]\""),
     }
 }
 

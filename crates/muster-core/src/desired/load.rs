@@ -12,8 +12,9 @@ use super::nodes::TablePlan;
 use super::sources::{Findings, Here, Sources};
 use super::{
     Bmc, BootConfiguration, CloudInitFile, Desired, LayerTable, Network, Source, bmcs, boots, check, cluster,
-    exceptions, groups, limits, membership, networks, policy, sets,
+    exceptions, groups, limits, membership, networks, policy, secrets, sets,
 };
+use crate::model::clear_secret::SecretMask;
 use crate::model::{Code, Diagnostic, Layer, Place, Tree};
 
 /// The most machines in one commit: the bound of a pattern, and ten times the largest system there is.
@@ -39,8 +40,22 @@ pub fn load(tree: &Tree) -> (Option<Desired>, Findings) {
     let desired = lowering.lower(tree);
     let unread = lowering.unread;
     check::without_echoes(&mut findings, &unread);
+    match &desired {
+        Some(desired) => hide_secrets(&desired.secrets, &mut findings),
+        None => {
+            let mask = secrets::secrets(tree, &mut findings);
+            hide_secrets(&mask, &mut findings);
+        }
+    }
     check::tidy(&mut findings);
     (desired, findings)
+}
+
+/// Takes secrets out of the words of findings, which may quote a value.
+pub fn hide_secrets(mask: &SecretMask, findings: &mut Findings) {
+    if !mask.is_empty() {
+        findings.iter_mut().for_each(|finding| finding.cover(mask));
+    }
 }
 
 fn no_cluster(tree: &Tree) -> Diagnostic {
@@ -116,10 +131,11 @@ impl<'t> Lowering<'_, 't> {
             sets,
             policy,
             exceptions: Vec::new(),
+            secrets: SecretMask::default(),
         };
         desired.exceptions = exceptions::lower(std::mem::take(&mut self.files.exceptions), &desired, self.findings);
         check::facts_names(&desired, &facts, self.findings);
-        check::desired(&desired, tree, self.findings);
+        desired.secrets = check::desired(&desired, tree, self.findings);
         Some(desired)
     }
 

@@ -67,16 +67,18 @@ pub use fail_on::{Condition, FailOn, Over};
 pub use file::{BmcKind, BootKind, LayerTable, MacSource, NicKind, NodeState, Protocol, Tls};
 pub use guard::DIGEST_DIGITS;
 pub use interfaces::{DhcpFamilies, dhcp_families};
-pub use load::load;
+pub use load::{hide_secrets, load};
 pub use mentions::{Mentions, is_of_machines, mentions, reaches_machines};
 pub use nic_settings::{BondSettings, BridgeSettings, NicSettings, Route};
 pub use policy::MAX_CONFIRM;
+pub use secrets::{secret_findings, tree_secrets};
 pub use sets::{OverdueSet, overdue};
 pub use sources::{Findings, Sources};
 pub use suggest::{did_you_mean, nearest};
 pub use template_hints::undefined_hint;
 pub use values::{MAX_ADVERTISE, advertise_fault, boot_url_fault};
 
+use crate::model::clear_secret::SecretMask;
 use crate::model::{Arch, FileId, Guid, Layer, MacAddr, Origin, Span, Stated, Xname};
 
 /// Everything that one commit wishes, checked: every reference resolves, every identity is unique.
@@ -105,6 +107,8 @@ pub struct Desired {
     pub policy: Policy,
     /// In the order of files and tables.
     pub exceptions: Vec<Exception>,
+    /// What must not be shown to people.
+    pub secrets: SecretMask,
 }
 
 /// What cluster.toml says of the cluster as a whole.

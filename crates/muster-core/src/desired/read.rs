@@ -201,7 +201,7 @@ fn wrong_type(
         let list = expected.join("`, `");
         let key = path.last().map_or("this key", String::as_str);
         return Diagnostic::new(Code::BadValue, here.place(span), format!("`{key}` is one of `{list}`, not `{found}`"))
-            .maybe_hint(did_you_mean(found, expected.iter().copied()));
+            .maybe_hint(did_you_mean(found, expected.iter().copied()).or_else(|| meant(found, &expected)));
     }
     let (message, hint) = in_words_of_toml(&message);
     Diagnostic::new(Code::WrongType, here.place(span), message).maybe_hint(hint)
@@ -250,8 +250,26 @@ fn unknown_key<T: JsonSchema + 'static>(here: &Here<'_>, root: &Spanned<DeValue<
     };
     let known = known_beside::<T>(path);
     let listed = || format!("keys here are {}", known.join(", "));
-    Diagnostic::new(Code::UnknownKey, here.place(span), message)
-        .hint(did_you_mean(key, known.iter().map(String::as_str)).unwrap_or_else(listed))
+    // Accounts of BMCs look as if they belonged here.
+    let is_account = known.iter().any(|known| known == "credentials") && ACCOUNT_KEYS.contains(&key);
+    let hint = if is_account {
+        "accounts are settings of the host that runs muster; `credentials` is the name of one".into()
+    } else {
+        did_you_mean(key, known.iter().map(String::as_str)).unwrap_or_else(listed)
+    };
+    Diagnostic::new(Code::UnknownKey, here.place(span), message).hint(hint)
+}
+
+/// What other tools call the account of a BMC.
+const ACCOUNT_KEYS: [&str; 6] = ["username", "user", "login", "password", "passwd", "pass"];
+
+/// Names the state that people of other tools mean by a word.
+fn meant(found: &str, expected: &[&str]) -> Option<String> {
+    const OUT_OF_SERVICE: [&str; 8] = ["drain", "drained", "down", "offline", "disabled", "broken", "out", "fail"];
+    let is_state = expected.contains(&"maintenance");
+    (is_state && OUT_OF_SERVICE.contains(&found)).then(|| {
+        "a node that is out of service for a while is in `maintenance`, one that does not come back is `retired`".into()
+    })
 }
 
 fn step<'v, 't>(value: &'v DeValue<'t>, part: &str) -> Option<&'v Spanned<DeValue<'t>>> {

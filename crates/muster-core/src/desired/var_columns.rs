@@ -108,13 +108,16 @@ impl Reader<'_> {
         let before = self.findings.len();
         let column = Column::fitting(self.path, &at, self.count, self.findings);
         for finding in &mut self.findings[before..] {
-            finding.hint = Some(LITERAL.to_owned());
+            let rule = finding.hint.take().unwrap_or_else(|| RULE.to_owned());
+            finding.hint = Some(format!("{rule}; {LITERAL}"));
         }
         let column = column?;
         Some(if column.is_plain() { same() } else { VarColumn::Each(column) })
     }
 }
 
+/// What brackets are, for texts that are no pattern at all.
+const RULE: &str = "in a [[node]] table, brackets are a pattern with one item for each node";
+
 /// The way out for texts that have brackets and are not patterns.
-const LITERAL: &str = "in a [[node]] table, brackets are a pattern with one item for each node; a text that has brackets of its \
-                       own can be stated in a group or a [[set]]";
+const LITERAL: &str = "a text that has brackets of its own can be stated in a group or a [[set]]";

@@ -7,7 +7,8 @@ use super::exceptions::Exceptions;
 use super::identity::{self, Roster, Whereabouts};
 use super::node::{self, Judged, World};
 use super::runs::Records;
-use super::{Drift, presence};
+use super::{Drift, Excused, Finding, Verdict, presence};
+use crate::model::clear_secret::{SecretMask, SecretNumbers};
 use crate::observed::Observed;
 use crate::roll::Roll;
 use crate::snapshot::Snapshot;
@@ -54,8 +55,32 @@ pub fn compare(snapshot: &Snapshot, observed: &Observed, now: i64, options: &Opt
     if options.nodes.is_none() {
         findings.extend(presence::findings(&world));
     }
+    findings.iter_mut().for_each(|finding| hide(&desired.secrets, finding));
     let judged: std::collections::BTreeSet<usize> = order.into_iter().collect();
-    let warnings = exceptions.unused(|node| judged.contains(&(node as usize)));
+    let mut warnings = exceptions.unused(|node| judged.contains(&(node as usize)));
+    warnings.iter_mut().for_each(|warning| warning.cover(&desired.secrets));
     let (cluster, revision) = (desired.cluster.name.clone(), snapshot.revision().clone());
     Drift { at: now, cluster, revision, nodes, findings, coverage, warnings }
+}
+
+/// Hides the secrets of a finding, such as a password that is expected of a BIOS. That of a value and that which was found
+/// in its place have different numbers.
+fn hide(mask: &SecretMask, finding: &mut Finding) {
+    if mask.is_empty() {
+        return;
+    }
+    let mut numbers = SecretNumbers::default();
+    for value in [&mut finding.wished, &mut finding.seen].into_iter().flatten() {
+        *value = mask.cover_value(&finding.attribute, value, &mut numbers).into();
+    }
+    let words = match &mut finding.verdict {
+        Verdict::Excepted(Excused::Exception { owner, reason, .. }) => [Some(owner), reason.as_mut()],
+        Verdict::Unknown { why, .. } => [Some(why), None],
+        Verdict::Excepted(Excused::Maintenance) | Verdict::Drifted { .. } | Verdict::Pending | Verdict::Settling(_) => {
+            [None, None]
+        }
+    };
+    for text in words.into_iter().flatten().chain(&mut finding.note) {
+        *text = mask.cover_numbered(text, &mut numbers).into();
+    }
 }

@@ -1,8 +1,10 @@
 //! What is wrong with the wishes: a stable code, a place, a message and a hint, as values.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+use super::clear_secret::SecretMask;
 use super::text::bounded;
 
 /// Whether a finding refuses the commit.
@@ -86,6 +88,19 @@ impl Diagnostic {
     pub fn related(mut self, place: Place, why: impl Into<String>) -> Self {
         self.related.push((place, bounded(why.into())));
         self
+    }
+
+    /// Takes secrets out of the words, which may quote a value. Those about a secret name only its kind.
+    pub fn cover(&mut self, mask: &SecretMask) {
+        if self.code == Code::ClearSecret || mask.is_empty() {
+            return;
+        }
+        let words = [&mut self.message].into_iter().chain(&mut self.hint);
+        for text in words.chain(self.related.iter_mut().map(|(_, why)| why)) {
+            if let Cow::Owned(covered) = mask.cover(text) {
+                *text = covered;
+            }
+        }
     }
 
     /// Returns whether the finding refuses the commit.

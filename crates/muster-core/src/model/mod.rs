@@ -9,6 +9,7 @@ mod address;
 mod api_address;
 mod arch;
 mod boot_target;
+pub mod clear_secret;
 mod diagnostic;
 mod duration;
 mod identity;

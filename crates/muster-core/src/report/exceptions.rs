@@ -8,17 +8,20 @@ use jiff::civil::Date;
 use crate::desired::attribute_fault;
 use crate::drift::{Drift, Subject, Verdict};
 use crate::model::NodeSet;
+use crate::model::clear_secret::is_secret_name;
 use crate::model::text::toml_string;
 
 /// Writes exceptions for all drift of nodes that can be excepted, and counts them.
 ///
-/// What is no node's, and presence, cannot be excepted: it is left out.
+/// What is no node's, presence and secrets cannot be excepted: they are left out.
 #[must_use]
 pub fn exceptions(drift: &Drift, owner: &str, expires: Date, reason: Option<&str>) -> (String, usize) {
     let mut groups: BTreeMap<(&str, Option<&str>), Vec<&str>> = BTreeMap::new();
     for finding in &drift.findings {
         let (Subject::Node(node), Verdict::Drifted { .. }) = (&finding.subject, &finding.verdict) else { continue };
-        if attribute_fault(&finding.attribute).is_none() {
+        // An exception states the value in git, where a secret has no place.
+        let is_secret = is_secret_name(finding.attribute.rsplit('.').next().unwrap_or_default());
+        if attribute_fault(&finding.attribute).is_none() && !is_secret {
             groups.entry((&finding.attribute, finding.seen.as_deref())).or_default().push(node);
         }
     }

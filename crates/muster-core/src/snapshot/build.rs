@@ -79,6 +79,7 @@ pub fn build_part(tree: &Tree, revision: Revision, node: &str) -> (Option<Snapsh
     let (desired, mut findings) = desired::load(tree);
     let snapshot = desired.map(|desired| {
         let at = desired.nodes.iter().position(|own| *own.name == *node);
+        let mask = desired.secrets.clone();
         let (resolved, later) = resolve::resolve_one(Arc::new(desired), at);
         findings.extend(later);
         let mut rendered = Rendered::nothing(resolved.desired.nodes.len());
@@ -89,6 +90,7 @@ pub fn build_part(tree: &Tree, revision: Revision, node: &str) -> (Option<Snapsh
             rendered.documents[at] = one.documents;
             findings.extend(one.findings);
         }
+        desired::hide_secrets(&mask, &mut findings);
         assemble(revision, resolved, index, rendered)
     });
     findings.retain(|finding| finding.severity() == Severity::Error && !OF_THE_WHOLE.contains(&finding.code));
@@ -120,6 +122,7 @@ fn on_characters(tree: &Tree, finding: &mut Diagnostic) {
 fn build_any(tree: &Tree, revision: Revision, resolved_well: &dyn Fn()) -> (Option<Snapshot>, Findings) {
     let (desired, mut findings) = desired::load(tree);
     let Some(desired) = desired else { return (None, findings) };
+    let mask = desired.secrets.clone();
     let is_whole = !refused(&findings);
     let (resolved, mut later) = resolve::resolve(Arc::new(desired));
     if is_whole && !refused(&later) {
@@ -132,6 +135,7 @@ fn build_any(tree: &Tree, revision: Revision, resolved_well: &dyn Fn()) -> (Opti
     later.extend(found);
     // What is missing because it was refused is no further mistake.
     later.retain(|finding| is_whole || !is_of_missing(finding));
+    desired::hide_secrets(&mask, &mut later);
     findings.extend(later);
     desired::tidy(&mut findings);
     if refused(&findings) {

@@ -19,6 +19,7 @@ use crate::desired::{
     Sources, Unknown,
 };
 use crate::ipxe::{self, Script};
+use crate::model::clear_secret::SecretMask;
 use crate::model::{FileId, Layer, MacAddr, Origin, Revision, Stated, Xname};
 use crate::resolve;
 
@@ -163,6 +164,7 @@ fn desired(classes: Vec<Class>, nodes: Vec<Node>, reach: Reach) -> Desired {
         sets: Vec::new(),
         policy: Policy::default(),
         exceptions: Vec::new(),
+        secrets: SecretMask::default(),
     }
 }
 

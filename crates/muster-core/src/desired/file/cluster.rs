@@ -53,16 +53,16 @@ layered! {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct BmcDefaults {
-    /// The name of the credential for the login to the BMC.
+    /// The name of the credential for the login to the BMC, one of `credentials`. By default the settings of the host decide.
     #[serde(default)]
     pub credentials: Option<At<String>>,
-    /// How the certificate of the BMC is verified.
+    /// How the certificate of the BMC is verified; `verify` by default.
     #[serde(default)]
     pub tls: Option<At<Tls>>,
-    /// The network of the BMCs.
+    /// The network of the BMCs: the file `networks/NAME.toml`. If nothing is stated, no range is checked.
     #[serde(default)]
     pub network: Option<At<String>>,
-    /// The protocol of the BMCs.
+    /// The protocol of the BMCs; `redfish` by default. `none` is not observable, which is not unknown.
     #[serde(default)]
     pub protocol: Option<At<Protocol>>,
 }

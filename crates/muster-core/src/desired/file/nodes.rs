@@ -103,13 +103,13 @@ pub struct BmcTable {
     /// The xname; by default the name, if it is one.
     #[serde(default)]
     pub xname: Option<At<String>>,
-    /// The URL of the BMC.
+    /// The URL of the BMC, such as `https://10.1.0.[1-8]`. A BMC without one is not surveyed.
     #[serde(default)]
     pub url: Option<At<String>>,
-    /// The network of its address.
+    /// The network of its address: the file `networks/NAME.toml`. If nothing is stated, that of `[defaults.bmc]`.
     #[serde(default)]
     pub network: Option<At<String>>,
-    /// Its MAC address.
+    /// Its MAC address, a pattern.
     #[serde(default)]
     pub mac: Option<At<String>>,
     /// Its IP address, if the URL has a host name.
@@ -118,13 +118,14 @@ pub struct BmcTable {
     /// The kind of device that it controls; `node` by default.
     #[serde(default)]
     pub kind: Option<At<BmcKind>>,
-    /// The protocol; `none` is not observable, which is not unknown.
+    /// The protocol; by default that of `[defaults.bmc]`, else `redfish`. `none` is not observable, which is not
+    /// unknown.
     #[serde(default)]
     pub protocol: Option<At<Protocol>>,
-    /// The name of the credential for the login.
+    /// The name of the credential for the login; by default that of `[defaults.bmc]`.
     #[serde(default)]
     pub credentials: Option<At<String>>,
-    /// How its certificate is verified.
+    /// How its certificate is verified; by default as `[defaults.bmc]` says, else `verify`.
     #[serde(default)]
     pub tls: Option<At<Tls>>,
     /// The SHA-256 fingerprint of its certificate, for `tls = "pin"`.
@@ -165,22 +166,23 @@ impl<'de> Deserialize<'de> for NodeBmc {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct InlineBmc {
-    /// The URL of the BMC.
+    /// The URL of the BMC, such as `https://10.1.0.[1-8]`. A BMC without one is not surveyed.
     #[serde(default)]
     pub url: Option<At<String>>,
-    /// The network of its address.
+    /// The network of its address: the file `networks/NAME.toml`. If nothing is stated, that of `[defaults.bmc]`.
     #[serde(default)]
     pub network: Option<At<String>>,
-    /// Its MAC address.
+    /// Its MAC address, a pattern.
     #[serde(default)]
     pub mac: Option<At<String>>,
-    /// The protocol; `none` is not observable, which is not unknown.
+    /// The protocol; by default that of `[defaults.bmc]`, else `redfish`. `none` is not observable, which is not
+    /// unknown.
     #[serde(default)]
     pub protocol: Option<At<Protocol>>,
-    /// The name of the credential for the login.
+    /// The name of the credential for the login; by default that of `[defaults.bmc]`.
     #[serde(default)]
     pub credentials: Option<At<String>>,
-    /// How its certificate is verified.
+    /// How its certificate is verified; by default as `[defaults.bmc]` says, else `verify`.
     #[serde(default)]
     pub tls: Option<At<Tls>>,
     /// The SHA-256 fingerprint of its certificate, for `tls = "pin"`.

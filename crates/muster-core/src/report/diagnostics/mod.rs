@@ -5,15 +5,21 @@ mod github;
 
 pub use github::github;
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use crate::desired::tree_secrets;
+use crate::model::clear_secret::{SecretMask, find_in_file};
 use crate::model::text::{line, plural, push};
 use crate::model::{Diagnostic, Place, Positions, SafeText, Severity, Tree};
 use crate::report::page::Page;
 
 use choice::Choice;
 
-/// The longest line that is shown; of a longer one only its place is told.
+/// The longest line that is shown; of a longer one, and of one that holds a secret, only its place is.
 const MAX_LINE: usize = 400;
 
 /// Writes findings, one block each, with the lines that they are about.
@@ -30,8 +36,9 @@ pub fn text_of(command: &str, findings: &[Diagnostic], tree: &Tree, prefix: &str
     let mut page = Page::new(colour);
     let mut positions = Positions::new(tree);
     let choice = Choice::new(findings);
+    let hidden = HiddenLines::new(&choice.shown, tree);
     for finding in &choice.shown {
-        let mut block = Block { positions: &mut positions, prefix };
+        let mut block = Block { positions: &mut positions, prefix, hidden: &hidden };
         page.push_rendered(&renderer.render(&[block.of(finding)]));
         page.line(0, "");
     }
@@ -57,6 +64,39 @@ pub fn count(findings: &[Diagnostic]) -> String {
 struct Block<'p, 'a> {
     positions: &'p mut Positions<'a>,
     prefix: &'a str,
+    hidden: &'a HiddenLines<'a>,
+}
+
+/// What decides whether a line is shown: one that holds a secret is not.
+struct HiddenLines<'a> {
+    mask: SecretMask,
+    /// The secrets of the files that findings are about.
+    spans: BTreeMap<&'a str, Vec<Range<usize>>>,
+}
+
+impl<'a> HiddenLines<'a> {
+    fn new(findings: &[&'a Diagnostic], tree: &Tree) -> Self {
+        let places = findings.iter().flat_map(|finding| {
+            let own = finding.code.shows_line().then_some(&finding.place);
+            own.into_iter().chain(finding.related.iter().map(|(place, _)| place))
+        });
+        let files: BTreeSet<&str> = places.map(|place| &*place.file).collect();
+        let mask = if files.is_empty() { SecretMask::default() } else { tree_secrets(tree) };
+        let files = files.into_iter().filter(|_| !mask.is_empty());
+        let spans = files.filter_map(|path| {
+            let found = find_in_file(path, source(path, tree)?);
+            Some((path, joined(found.into_iter().flat_map(|found| found.secrets).collect())))
+        });
+        Self { spans: spans.collect(), mask }
+    }
+
+    fn holds(&self, path: &str, window: &Window) -> bool {
+        let is_secret = self.spans.get(path).is_some_and(|spans| {
+            let first = spans.partition_point(|secret| secret.end <= window.bytes.start);
+            spans.get(first).is_some_and(|secret| secret.start < window.bytes.end)
+        });
+        is_secret || (!self.mask.is_empty() && matches!(self.mask.cover(window.text), Cow::Owned(_)))
+    }
 }
 
 impl<'a> Block<'_, 'a> {
@@ -81,7 +121,8 @@ impl<'a> Block<'_, 'a> {
 
     /// Adds the line of a place with its caret, or only the place if there is no line to show.
     fn shown(&mut self, group: Group<'a>, place: &'a Place, kind: AnnotationKind, label: Option<&'a str>) -> Group<'a> {
-        let Some(window) = self.window(place).filter(|window| window.text.len() <= MAX_LINE) else {
+        let is_shown = |window: &Window| window.text.len() <= MAX_LINE && !self.hidden.holds(&place.file, window);
+        let Some(window) = self.window(place).filter(is_shown) else {
             return self.placed(group, place);
         };
 
@@ -111,15 +152,30 @@ impl<'a> Block<'_, 'a> {
         let text = text.strip_suffix('\r').unwrap_or(text);
         let from = text.floor_char_boundary(span.start.saturating_sub(range.start));
         let to = text.ceil_char_boundary(span.end.saturating_sub(range.start).clamp(from, text.len()));
-        Some(Window { text, line: line as usize, marked: [from, to] })
+        Some(Window { text, bytes: range, line: line as usize, marked: [from, to] })
     }
 }
 
 /// The line of a place, and the bytes of it that the place is.
 struct Window<'a> {
     text: &'a str,
+    /// Its bytes in the file.
+    bytes: Range<usize>,
     line: usize,
     marked: [usize; 2],
+}
+
+/// Joins places that overlap, in their order.
+fn joined(mut places: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    places.sort_by_key(|place| place.start);
+    let mut all: Vec<Range<usize>> = Vec::with_capacity(places.len());
+    for place in places {
+        match all.last_mut() {
+            Some(last) if place.start <= last.end => last.end = last.end.max(place.end),
+            Some(_) | None => all.push(place),
+        }
+    }
+    all
 }
 
 /// A line of a file as it is shown, and where two places in it are then.

@@ -1,53 +1,42 @@
 //! Secrets in clear: whatever the cluster repository holds is served to anybody who asks, or read by all who can read it.
 //!
-//! Two questions are asked of each text, once, as it is written and before templates are expanded: does it hold something
-//! of a form that only secrets have ([`forms`]), and is a value kept under a name that only secrets have ([`names`])? The
-//! work is linear in the text. A finding names the place and the kind, never the secret.
-
-mod forms;
-mod names;
-
-use std::ops::Range;
+//! Each file is searched once, as it is written and before templates are expanded. A finding names the place and the kind,
+//! never the secret.
 
 use rayon::prelude::*;
 
 use super::sources::Findings;
+use crate::model::clear_secret::{SecretMask, SecretSpan, find_in_file};
 use crate::model::{Code, Diagnostic, Place, Tree};
 
 /// How many findings one file gives; past that it is a file of secrets.
 const MOST_IN_ONE_FILE: usize = 50;
 
-/// Something in a text that looks like a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct SecretSpan {
-    span: Range<usize>,
-    /// What it is, such as "a private key".
-    what: String,
-}
-
-/// Finds what looks like a secret in every text of a commit.
-pub fn secrets(tree: &Tree, findings: &mut Findings) {
+/// Finds what looks like a secret in every text of a commit, and returns what hides it.
+pub fn secrets(tree: &Tree, findings: &mut Findings) -> SecretMask {
     let texts: Vec<(&str, &str)> =
         tree.blobs().filter_map(|(path, bytes)| Some((path, std::str::from_utf8(bytes).ok()?))).collect();
-    let found: Vec<Findings> = texts.par_iter().map(|(path, text)| of_file(path, text)).collect();
-    findings.extend(found.into_iter().flatten());
+    let found: Vec<Vec<SecretSpan>> = texts.par_iter().map(|(path, text)| find_in_file(path, text)).collect();
+    let mut mask = SecretMask::default();
+    for ((path, text), found) in texts.into_iter().zip(found) {
+        mask.learn(text, &found);
+        findings.extend(secret_findings(path, text, found));
+    }
+    mask
 }
 
-fn of_file(path: &str, text: &str) -> Findings {
-    let mut all = forms::find(text);
-    // A table of facts has no names beside its values.
-    if !path.ends_with(".csv") {
-        let known: Vec<Range<usize>> = all.iter().map(|found| found.span.clone()).collect();
-        let is_new = |found: &SecretSpan| {
-            let after = known.partition_point(|span| span.end <= found.span.start);
-            known.get(after).is_none_or(|span| span.start >= found.span.end)
-        };
-        all.extend(names::find(text).into_iter().filter(is_new));
-    }
-    all.sort_by_key(|found| found.span.start);
+/// Returns what hides the secrets of a commit, whether or not it checks.
+#[must_use]
+pub fn tree_secrets(tree: &Tree) -> SecretMask {
+    secrets(tree, &mut Findings::new())
+}
+
+/// Describes what was found in a file.
+#[must_use]
+pub fn secret_findings(path: &str, text: &str, found: Vec<SecretSpan>) -> Findings {
     let finding = |found: SecretSpan| {
         // The first sign alone: what marks a place for a reader may copy the marked text.
-        let end = text.ceil_char_boundary(found.span.start + 1);
+        let end = text.ceil_char_boundary((found.span.start + 1).min(text.len()));
         let message = format!("{} in clear", found.what);
         let finding = Diagnostic::new(Code::ClearSecret, Place::at(path, found.span.start..end), message);
         finding.hint(
@@ -55,12 +44,16 @@ fn of_file(path: &str, text: &str) -> Findings {
              and change this one, for git remembers it",
         )
     };
-    all.into_iter().take(MOST_IN_ONE_FILE).map(finding).collect()
+    found.into_iter().take(MOST_IN_ONE_FILE).map(finding).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of_file(path: &str, text: &str) -> Findings {
+        secret_findings(path, text, find_in_file(path, text))
+    }
 
     fn whats(text: &str) -> Vec<(usize, String)> {
         let found = of_file("cloud-init/a.yaml", text);
@@ -74,6 +67,8 @@ mod tests {
         assert_eq!(whats("passwd: hunter2\n"), [(8, "the value of `passwd` in clear".to_owned())]);
         let many = "password: hunter2\n".repeat(1000);
         assert_eq!(whats(&many).len(), MOST_IN_ONE_FILE);
+        let facts = of_file("nodes/a.facts.csv", "name,vars.munge_key\nn1,abc\n");
+        assert_eq!(facts.len(), 1, "{facts:?}");
     }
 
     #[test]

@@ -10,6 +10,12 @@ use super::SecretSpan;
 /// The longest secret that is followed; what is longer is one all the same.
 const LONGEST: usize = 4096;
 
+/// The longest private key that is followed: four times what RSA with 16,384 bits takes in base64.
+const LONGEST_KEY: usize = 64 * 1024;
+
+/// The shortest line that belongs to a text in base64 above it; shorter ones may be words.
+const SHORTEST_LINE: usize = 16;
+
 /// The longest crypt hash: its settings, salt and digest come to some 200 signs.
 const LONGEST_HASH: usize = 256;
 
@@ -83,9 +89,11 @@ pub fn find(text: &str) -> Vec<SecretSpan> {
         let is_start = at == 0 || !is_word(bytes[at]) || !is_word(bytes[at - 1]) && bytes[at - 1] != b'-';
         let found = if is_start { at_place(text, at) } else { None };
         match found {
-            Some((span, what)) => {
+            Some(Form { length, secret, what }) => {
+                let span = at..at + length;
+                let secret = at + secret.start..at + secret.end;
                 at = span.end.max(at + 1);
-                all.push(SecretSpan { span, what: what.into() });
+                all.push(SecretSpan { span, secrets: vec![secret], what: what.into() });
             }
             None => at += 1,
         }
@@ -93,42 +101,112 @@ pub fn find(text: &str) -> Vec<SecretSpan> {
     all
 }
 
+/// A secret at the head of a text.
+struct Form {
+    length: usize,
+    /// The part that must not be shown.
+    secret: Range<usize>,
+    what: &'static str,
+}
+
+impl Form {
+    fn whole(length: usize, what: &'static str) -> Self {
+        Self { length, secret: 0..length, what }
+    }
+}
+
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Tells what secret begins at a place that begins a word.
-fn at_place(text: &str, at: usize) -> Option<(Range<usize>, &'static str)> {
+/// Finds the secret that begins at a place that begins a word.
+fn at_place(text: &str, at: usize) -> Option<Form> {
     // Bytes of longer characters begin none of the forms.
     let rest = text.get(at..)?;
-    let (length, what) = match rest.as_bytes()[0] {
-        b'-' => pem(rest)?,
-        b'$' => crypt(rest)?,
-        b':' => password_in_url(rest)?,
-        b'e' => jwt(rest)?,
-        b'L' if rest.starts_with(PEM_IN_BASE64) => pem_in_base64(rest)?,
-        b'P' if rest.starts_with("PuTTY-User-Key-File-") => (20, "a private key (PuTTY)"),
-        b'h' if rest.starts_with("https://hooks.slack.com/services/T") => (34, "a webhook of Slack"),
-        _ => token(rest)?,
-    };
-    Some((at..at + length, what))
+    let whole = |(length, what)| Form::whole(length, what);
+    match rest.as_bytes()[0] {
+        b'-' => pem(rest),
+        b'$' => crypt(rest).map(whole),
+        b':' => password_in_url(rest),
+        b'e' => jwt(rest).map(whole),
+        b'L' if rest.starts_with(PEM_IN_BASE64) => pem_in_base64(rest).map(whole),
+        b'P' if rest.starts_with("PuTTY-User-Key-File-") => Some(putty(rest)),
+        b'h' if rest.starts_with("https://hooks.slack.com/services/T") => {
+            let is_sign = |byte: u8| is_word(byte) || matches!(byte, b'/' | b':' | b'.');
+            Some(Form::whole(run(rest.as_bytes(), LONGEST, is_sign), "a webhook of Slack"))
+        }
+        _ => token(rest).map(whole),
+    }
 }
 
-/// `-----BEGIN OPENSSH PRIVATE KEY-----` and its kin (RFC 7468), OpenPGP's too.
-fn pem(rest: &str) -> Option<(usize, &'static str)> {
+/// `-----BEGIN OPENSSH PRIVATE KEY-----` and its kin (RFC 7468), OpenPGP's too; the secret is what stands below.
+fn pem(rest: &str) -> Option<Form> {
     let label = rest.strip_prefix("-----BEGIN ")?;
     let end =
         label.bytes().take(64).position(|byte| !byte.is_ascii_uppercase() && !byte.is_ascii_digit() && byte != b' ')?;
     let is_private = label[..end].ends_with("PRIVATE KEY") || label[..end].ends_with("PRIVATE KEY BLOCK");
-    (is_private && label[end..].starts_with("-----")).then_some((end + 16, "a private key (PEM)"))
+    if !is_private || !label[end..].starts_with("-----") {
+        return None;
+    }
+
+    let head = end + 16;
+    let body = &rest[head..];
+    let body = &body[..body.floor_char_boundary(LONGEST_KEY.min(body.len()))];
+    // The last line of a block, or the first of the next one.
+    let length = body.find("-----").unwrap_or_else(|| lines_of_base64(body));
+    Some(Form { length: head + length, secret: head..head + length, what: "a private key (PEM)" })
+}
+
+/// Counts the bytes of the lines at the head of a text that may be base64, wherever they are indented.
+fn lines_of_base64(text: &str) -> usize {
+    let mut lines = text.split_inclusive('\n');
+    let first = lines.next().map_or(0, str::len);
+    let is_code = |line: &&str| {
+        let line = line.trim();
+        line.len() >= SHORTEST_LINE && line.bytes().all(is_base64)
+    };
+    let mut length = first;
+    for line in lines.by_ref().take_while(|line| is_code(line)) {
+        length += line.len();
+    }
+    // The last line is as short as it comes.
+    let last = text[length..].split_inclusive('\n').next().filter(|line| {
+        let line = line.trim();
+        length > first && !line.is_empty() && line.bytes().all(is_base64)
+    });
+    length + last.map_or(0, str::len)
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }
 
 fn pem_in_base64(rest: &str) -> Option<(usize, &'static str)> {
     let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let head = run(rest.as_bytes(), DECODED, is_sign) / 4 * 4;
     let decoded = STANDARD.decode(&rest[..head]).ok()?;
-    let is_private = decoded.windows(11).any(|part| part == b"PRIVATE KEY");
-    is_private.then(|| (run(rest.as_bytes(), LONGEST, is_sign), "a private key (PEM in base64)"))
+    if !decoded.windows(11).any(|part| part == b"PRIVATE KEY") {
+        return None;
+    }
+
+    let line = run(rest.as_bytes(), LONGEST_KEY, is_base64);
+    let is_broken = rest[line..].starts_with(['\r', '\n']);
+    let bounded = &rest[..rest.floor_char_boundary(LONGEST_KEY.min(rest.len()))];
+    Some((if is_broken { lines_of_base64(bounded) } else { line }, "a private key (PEM in base64)"))
+}
+
+/// A file of PuTTY: the secret is the lines below `Private-Lines`.
+fn putty(rest: &str) -> Form {
+    const START: &str = "PuTTY-User-Key-File-";
+    let bounded = &rest[..rest.floor_char_boundary(LONGEST_KEY.min(rest.len()))];
+    // Another file may begin before this one's secret does.
+    let own = bounded[START.len()..].find(START).map_or(bounded, |next| &bounded[..START.len() + next]);
+    let secret = own.find("Private-Lines:").map(|at| {
+        let start = own[at..].find('\n').map_or(own.len(), |line| at + line);
+        start..start + lines_of_base64(&own[start..])
+    });
+    let secret = secret.unwrap_or(START.len()..START.len());
+    Form { length: own.len().min(secret.end.max(START.len())), secret, what: "a private key (PuTTY)" }
 }
 
 /// `$ID$...$DIGEST`; the positional parameters of a shell script (`$1$2`) have no digest.
@@ -143,15 +221,16 @@ fn crypt(rest: &str) -> Option<(usize, &'static str)> {
 }
 
 /// `://user:password@host`, but for a password that a template writes.
-fn password_in_url(rest: &str) -> Option<(usize, &'static str)> {
+fn password_in_url(rest: &str) -> Option<Form> {
     let authority = rest.strip_prefix("://")?;
     let end =
         authority.bytes().take(256).position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b' ' | b'\n'));
     let authority = &authority[..authority.floor_char_boundary(end.unwrap_or(authority.len().min(256)))];
     let (account, _) = authority.rsplit_once('@')?;
-    let (_, password) = account.split_once(':')?;
+    let (user, password) = account.split_once(':')?;
     let is_plain = !password.is_empty() && !password.starts_with(['$', '{', '<']);
-    is_plain.then_some((3 + account.len(), "a password in a URL"))
+    let length = 3 + account.len();
+    is_plain.then_some(Form { length, secret: 3 + user.len() + 1..length, what: "a password in a URL" })
 }
 
 /// Three parts in base64url of which the first two are JSON objects (RFC 7519).
@@ -197,7 +276,7 @@ mod tests {
     use super::*;
 
     fn whats(text: &str) -> Vec<(&str, String)> {
-        find(text).into_iter().map(|found| (&text[found.span], found.what)).collect()
+        find(text).into_iter().map(|found| (&text[found.secrets[0].clone()], found.what)).collect()
     }
 
     #[test]
@@ -231,7 +310,32 @@ mod tests {
             assert_eq!(whats(&format!("content: {}\n", STANDARD.encode(&pem))).len(), 1, "{pem}");
         }
         assert_eq!(whats("-----BEGIN PGP PRIVATE KEY BLOCK-----").len(), 1);
-        assert_eq!(whats("root=live:http://boot:hunter2@images.example/x").len(), 1);
+        assert_eq!(whats("root=live:http://boot:hunter2@images.example/x")[0].0, "hunter2");
+    }
+
+    #[test]
+    fn a_key_is_covered_to_its_last_line() {
+        let lines = format!("{0}\n  {0}\n  QUJD", "QUJD".repeat(12));
+        let block =
+            format!("  -----BEGIN RSA PRIVATE KEY-----\n  {lines}\n  -----END RSA PRIVATE KEY-----\nruncmd: []\n");
+        assert_eq!(whats(&block)[0].0.trim(), lines);
+        let without_end = format!("-----BEGIN PRIVATE KEY-----\n  {lines}\nruncmd: []\n");
+        assert_eq!(whats(&without_end)[0].0.trim(), lines);
+        let on_one_line = "key = \"-----BEGIN PRIVATE KEY-----\\nQUJD\\n-----END PRIVATE KEY-----\"";
+        assert_eq!(whats(on_one_line)[0].0, "\\nQUJD\\n");
+
+        let code = STANDARD.encode(&block.trim_start());
+        let wrapped: Vec<&str> = code.as_bytes().chunks(60).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        let wrapped = wrapped.join("\n    ");
+        assert_eq!(whats(&format!("content: |\n    {wrapped}\n  path: /x\n"))[0].0.trim(), wrapped);
+        let long = STANDARD.encode(format!("-----BEGIN PRIVATE KEY-----\n{}", "QUJD".repeat(4000)));
+        assert_eq!(whats(&format!("content: {long}\n"))[0].0, long);
+
+        let putty = format!(
+            "PuTTY-User-Key-File-3: ssh-rsa\nPublic-Lines: 1\nAAAA\nPrivate-Lines: 2\n{0}\n{0}\nPrivate-MAC: ab\n",
+            "QUJD".repeat(12)
+        );
+        assert!(whats(&putty)[0].0.trim().lines().all(|line| line == "QUJD".repeat(12)), "{putty}");
     }
 
     #[test]
@@ -254,9 +358,19 @@ mod tests {
 
     #[test]
     fn a_text_of_beginnings_costs_no_more_than_its_length() {
-        for start in
-            ["$6$", "eyJ.", "eyJ-", "-----BEGIN ", "://a:", "ghp_", "glpat-", "LS0tLS1CRUdJTi", "LS0tLS1CRUdJTi+"]
-        {
+        for start in [
+            "$6$",
+            "eyJ.",
+            "eyJ-",
+            "-----BEGIN ",
+            "://a:",
+            "ghp_",
+            "glpat-",
+            "LS0tLS1CRUdJTi",
+            "LS0tLS1CRUdJTi+",
+            "-----BEGIN PRIVATE KEY-----",
+            "PuTTY-User-Key-File-3 ",
+        ] {
             find(&start.repeat(200_000));
         }
     }

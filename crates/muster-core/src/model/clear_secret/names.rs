@@ -1,6 +1,8 @@
 //! Values that stand under a name that only secrets have: `password`, `client_secret`, `munge_key`.
 
-use super::SecretSpan;
+use std::ops::Range;
+
+use super::{SecretSpan, munge, value};
 
 /// The words that such a name ends with, in lower case and with `_` for other marks.
 const WORDS: &[&str] = &[
@@ -29,43 +31,48 @@ const LONGEST_NAME: usize = 64;
 /// What is no secret, whatever its name says: nothing, a switch, or a locked account.
 const EMPTY: &[&str] = &["", "true", "false", "yes", "no", "null", "none", "~", "*", "!", "!!", "x"];
 
+/// How many names of secrets are looked at in one line; a line of names whose values are none would cost its square.
+const MOST_IN_LINE: usize = 64;
+
 /// Finds the values under such names, in the order of the text.
 pub fn find(text: &str) -> Vec<SecretSpan> {
-    let mut all = Vec::new();
-    let mut start = 0;
-    let mut lines = text.split_inclusive('\n').peekable();
-    while let Some(line) = lines.next() {
-        let next = lines.peek().copied().unwrap_or_default();
-        // Prose about secrets has their names, too.
-        if !line.trim_start().starts_with('#') || line.starts_with("#!") {
-            all.extend(
-                of_line(line, next)
-                    .into_iter()
-                    .map(|(at, what)| SecretSpan { span: start + at..start + line.len(), what }),
-            );
+    let mut all: Vec<SecretSpan> = Vec::new();
+    let (mut start, mut keys) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        let end = start + line.len();
+        // Prose about secrets has their names, too; and what a value spans is read already.
+        let is_prose = line.trim_start().starts_with('#') && !line.starts_with("#!");
+        let is_read = all.last().is_some_and(|last| last.span.end > start);
+        if !is_prose && !is_read {
+            if let Some(at) = munge::key(line) {
+                keys += 1;
+                let secrets = if keys <= munge::MOST_KEYS { munge::contents(text, start..end) } else { Vec::new() };
+                all.push(SecretSpan { span: start + at..end, secrets, what: "the key of munge".into() });
+            } else if let Some((value, name)) = of_line(text, start..end) {
+                let what = format!("the value of `{name}`");
+                all.push(SecretSpan { span: value.start..value.end.max(end), secrets: vec![value], what });
+            }
         }
-        start += line.len();
+        start = end;
     }
     all
 }
 
-/// Finds at most one value in a line, and where it begins.
-fn of_line(line: &str, next: &str) -> Option<(usize, String)> {
-    if let Some(at) = munge_key(line) {
-        return Some((at, "the key of munge".into()));
-    }
+/// Finds at most one value in a line, and its name.
+fn of_line(text: &str, line: Range<usize>) -> Option<(Range<usize>, &str)> {
+    let (start, line) = (line.start, &text[line]);
     let marks = line.bytes().enumerate().filter(|(_, byte)| matches!(byte, b'=' | b':')).map(|(at, _)| at);
-    for mark in marks {
-        let Some(value) = value_after(line, mark) else { continue };
-        let name = name_before(&line[..mark]);
-        if !is_secret_name(name) {
-            continue;
-        }
-        // The text of a block stands in the lines below.
-        let is_block = line[value..].starts_with(['|', '>']);
-        let text = if is_block { next.trim() } else { word(&line[value..]) };
-        if is_in_clear(text) {
-            return Some((value, format!("the value of `{name}`")));
+    let places = marks.filter_map(|mark| Some((mark, value_after(line, mark)?)));
+    let named = places.filter(|(mark, _)| is_secret_name(name_before(&line[..*mark])));
+    for (mark, at) in named.take(MOST_IN_LINE) {
+        let value = value::extent(text, start + mark, start + at);
+        let written = &text[value.clone()];
+        // A word decides for a value without quotes: what follows it may be anything.
+        let is_quoted = line[at..].starts_with(['"', '\'']);
+        let is_block = line[at..].starts_with(['|', '>']);
+        let decides = if is_quoted || is_block { written.trim() } else { word(&line[at..]) };
+        if is_in_clear(decides) {
+            return Some((value, name_before(&line[..mark])));
         }
     }
     None
@@ -81,7 +88,7 @@ fn value_after(line: &str, mark: usize) -> Option<usize> {
         _ => !after.starts_with(['=', '~']) && !line[..mark].ends_with(['=', '!', '<', '>', ':', '+']),
     };
     let blanks = after.len() - after.trim_start_matches([' ', '\t']).len();
-    (is_mark && !after.trim().is_empty()).then_some(mark + 1 + blanks)
+    (is_mark && !after.trim_start().is_empty()).then_some(mark + 1 + blanks)
 }
 
 fn name_before(text: &str) -> &str {
@@ -93,7 +100,7 @@ fn name_before(text: &str) -> &str {
     &text[text.len() - length..]
 }
 
-fn is_secret_name(name: &str) -> bool {
+pub fn is_secret_name(name: &str) -> bool {
     let plain = name.to_ascii_lowercase().replace(['-', '.'], "_");
     if NONE.contains(&plain.as_str()) {
         return false;
@@ -106,18 +113,17 @@ fn is_secret_name(name: &str) -> bool {
     })
 }
 
-/// Takes the value as it is written: what stands in quotes, or the first word.
+/// Takes the first word of a value without quotes.
 fn word(value: &str) -> &str {
     let value = value.trim_end();
     match value.chars().next() {
-        Some(quote @ ('"' | '\'')) => value[1..].split(quote).next().unwrap_or_default(),
         // A template is one word, whatever blanks it holds.
         Some('{') if value.starts_with("{{") => value,
         Some(_) | None => value.split([' ', '\t', ',', '}', ']', '"', '\'']).next().unwrap_or_default(),
     }
 }
 
-fn is_in_clear(value: &str) -> bool {
+pub fn is_in_clear(value: &str) -> bool {
     let value = value.trim();
     if EMPTY.contains(&value.to_ascii_lowercase().as_str()) {
         return false;
@@ -131,17 +137,6 @@ fn is_in_clear(value: &str) -> bool {
         || value.starts_with("https://")
         || value.contains('(') && !value.starts_with("{{");
     !is_secret_template && !is_elsewhere
-}
-
-/// Finds a file for munge's key that a document brings along, or that a script writes out of itself.
-fn munge_key(line: &str) -> Option<usize> {
-    let at = line.find("munge.key")?;
-    // Block style, flow style (`{path: /etc/munge/munge.key, ...}`) and JSON name the file alike.
-    let key = line[..at].rsplit_once(':').map_or("", |(key, _)| key.trim_end());
-    let is_path = key.trim_end_matches(['"', '\'']).ends_with("path");
-    let writes = ["echo ", "printf ", "base64 ", "<<"].iter().any(|word| line.contains(word));
-    let is_redirected = line[..at].contains('>') || line[..at].contains("tee ");
-    (is_path || writes && is_redirected).then_some(at)
 }
 
 #[cfg(test)]
@@ -172,8 +167,36 @@ mod tests {
             "- { content: QUJD, 'path' : \"/etc/munge/munge.key\" }",
             "{\"write_files\": [{\"path\":\"/etc/munge/munge.key\"}]}",
             "echo abc | base64 -d > /etc/munge/munge.key",
+            "munge_key = \"\"\"\nabc\n\"\"\"",
         ] {
             assert_eq!(found(text), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_covered_whole() {
+        for (text, want) in [
+            ("password: hunter2", "hunter2"),
+            ("password: correct horse # battery\nuser: a", "correct horse"),
+            ("  - password: 'it''s'\n", "it''s"),
+            ("x = { token = \"a\\\"b c\", y = 1 }", "a\\\"b c"),
+            ("x: {token: a b, y: 1}", "a b"),
+            ("PASSWORD=abc run it", "abc"),
+            ("munge_key = \"\"\"\nabc\ndef\"\"\"\nnext = 1", "\nabc\ndef"),
+            ("munge_key = '''abc'''", "abc"),
+            ("- password: |\n    one\n\n    two\n  user: a\n", "    one\n\n    two\n"),
+            ("password: >-\n  one\nuser: a\n", "  one\n"),
+            ("- path: /etc/munge/munge.key\n  encoding: b64\n  content: QUJD\n- path: /x\n  content: D", "QUJD"),
+            ("- content: |\n    QUJD\n    REVG\n  path: /etc/munge/munge.key\n", "    QUJD\n    REVG\n"),
+            ("- {path: /etc/munge/munge.key, content: QUJD, encoding: b64}", "QUJD"),
+            ("{\"path\": \"/etc/munge/munge.key\",\n \"content\": \"QUJD\"}", "QUJD"),
+            ("echo 'QUJD' | base64 -d > /etc/munge/munge.key\n", "QUJD"),
+            ("base64 -d > /etc/munge/munge.key <<EOF\nQUJD\nREVG\nEOF\nls\n", "QUJD\nREVG\n"),
+        ] {
+            let all = find(text);
+            assert_eq!(all.len(), 1, "{text}");
+            let secrets: Vec<&str> = all[0].secrets.iter().map(|secret| &text[secret.clone()]).collect();
+            assert_eq!(secrets, [want], "{text}");
         }
     }
 
@@ -213,5 +236,17 @@ mod tests {
             found(text);
         }
         assert_eq!(found(&format!("{}token=a", "x".repeat(100_000))), 0);
+        for bomb in [
+            "token=|",
+            "token: $ ",
+            "token: {{ ",
+            "token=\"\" ",
+            "token: |\n",
+            "munge.key: path: munge.key\n",
+            "token: a, ",
+        ] {
+            found(&bomb.repeat(500_000));
+        }
+        found(&format!("{}{}", "=".repeat(500_000), " ".repeat(500_000)));
     }
 }
