@@ -63,7 +63,7 @@ fn the_table_of_limits_says_what_the_constants_say() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     let page = read("docs/repository.md");
-    let table = page.split("| what | at most |\n|---|---|\n").nth(1).expect("docs/repository.md has the table");
+    let table = page.split("| limit | at most |\n|---|---|\n").nth(1).expect("docs/repository.md has the table");
     let rows = table.lines().map_while(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "));
     let rows: Vec<(&str, &str)> = rows.collect();
     for (what, path, name) in LIMITS {

@@ -59,7 +59,7 @@ pub struct BmcDefaults {
     /// How the certificate of the BMC is verified; `verify` by default.
     #[serde(default)]
     pub tls: Option<At<Tls>>,
-    /// The network of the BMCs: the file `networks/NAME.toml`. If nothing is stated, no range is checked.
+    /// The network of the BMCs: the file `networks/NAME.toml`. If not set, no range is checked.
     #[serde(default)]
     pub network: Option<At<String>>,
     /// The protocol of the BMCs; `redfish` by default. `none` is not observable, which is not unknown.

@@ -16,10 +16,10 @@ pub struct NetworkFile {
     /// network must be in it.
     #[schemars(required)]
     pub cidr: Option<OneOrMany>,
-    /// The router's address, or one of each family. If nothing is stated, the network brings no default route.
+    /// The router's address, or one of each family. If not set, the network brings no default route.
     #[serde(default)]
     pub gateway: Option<OneOrMany>,
-    /// The addresses of name servers, which the network-config names. If nothing is stated, there are none.
+    /// The addresses of name servers, which the network-config names. If not set, there are none.
     #[serde(default)]
     pub dns: Option<OneOrMany>,
     /// The DNS domain of the nodes: the part of `{{ fqdn }}` after the name, for nodes that boot in this network.
@@ -29,11 +29,11 @@ pub struct NetworkFile {
     #[serde(default)]
     #[schemars(range(min = 1, max = 4094))]
     pub vlan: Option<At<u16>>,
-    /// The largest packet in bytes, for interfaces that state none. If nothing is stated, the system's own, mostly 1500.
+    /// The largest packet in bytes, for interfaces that state none. If not set, the system's own, mostly 1500.
     #[serde(default)]
     #[schemars(range(min = 68, max = 65535))]
     pub mtu: Option<At<u32>>,
-    /// The URL by which nodes that boot in this network reach muster. If nothing is stated, that of cluster.toml, else the one
+    /// The URL by which nodes that boot in this network reach muster. If not set, that of cluster.toml, else the one
     /// that the host of `muster serve` has.
     #[serde(default)]
     pub advertise: Option<At<String>>,

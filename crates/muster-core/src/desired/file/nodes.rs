@@ -106,7 +106,7 @@ pub struct BmcTable {
     /// The URL of the BMC, such as `https://10.1.0.[1-8]`. A BMC without one is not surveyed.
     #[serde(default)]
     pub url: Option<At<String>>,
-    /// The network of its address: the file `networks/NAME.toml`. If nothing is stated, that of `[defaults.bmc]`.
+    /// The network of its address: the file `networks/NAME.toml`. If not set, that of `[defaults.bmc]`.
     #[serde(default)]
     pub network: Option<At<String>>,
     /// Its MAC address, a pattern.
@@ -169,7 +169,7 @@ pub struct InlineBmc {
     /// The URL of the BMC, such as `https://10.1.0.[1-8]`. A BMC without one is not surveyed.
     #[serde(default)]
     pub url: Option<At<String>>,
-    /// The network of its address: the file `networks/NAME.toml`. If nothing is stated, that of `[defaults.bmc]`.
+    /// The network of its address: the file `networks/NAME.toml`. If not set, that of `[defaults.bmc]`.
     #[serde(default)]
     pub network: Option<At<String>>,
     /// Its MAC address, a pattern.
