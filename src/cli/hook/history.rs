@@ -115,7 +115,7 @@ impl HistorySecrets {
         if self.count > 0 {
             let (secrets, commits) = (plural(self.count, "secret"), plural(self.commits, "commit"));
             text.push_line(&format!(
-                "warning[clear-secret]: {secrets} in {commits} of this push that the newest commit has no more:"
+                "warning[clear-secret]: {secrets} in {commits} of this push, which its newest commit no longer has:"
             ));
             self.lines.iter().for_each(|line| text.push_line(line));
             if self.count > self.lines.len() {

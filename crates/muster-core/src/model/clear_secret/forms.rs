@@ -329,7 +329,7 @@ mod tests {
         let wrapped = wrapped.join("\n    ");
         assert_eq!(whats(&format!("content: |\n    {wrapped}\n  path: /x\n"))[0].0.trim(), wrapped);
         let long = STANDARD.encode(format!("-----BEGIN PRIVATE KEY-----\n{}", "QUJD".repeat(4000)));
-        assert_eq!(whats(&format!("content: {long}\n"))[0].0, long);
+        assert_eq!(whats(&format!("content: {long}\n"))[0].0.trim(), long);
 
         let putty = format!(
             "PuTTY-User-Key-File-3: ssh-rsa\nPublic-Lines: 1\nAAAA\nPrivate-Lines: 2\n{0}\n{0}\nPrivate-MAC: ab\n",

@@ -106,7 +106,11 @@ impl SecretMask {
         if !is_whole_secret(key, text) {
             return self.cover_numbered(text, numbers);
         }
-        Cow::Owned(numbers.name(text))
+        // A text value is written in quotes, which are no part of it.
+        match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            Some(inner) => Cow::Owned(format!("\"{}\"", numbers.name(inner))),
+            None => Cow::Owned(numbers.name(text)),
+        }
     }
 
     /// Finds the secrets of a text, in no order.
@@ -266,6 +270,7 @@ mod tests {
         assert_eq!(mask.cover_numbered("token: QUJD", &mut numbers), "token: <secret1>");
         assert_eq!(mask.cover_numbered("say <secret1>", &mut numbers), "say <secret3>1>");
         assert_eq!(mask.cover_value("vars.root_password", "a b", &mut numbers), "<secret4>");
+        assert_eq!(mask.cover_value("vars.munge_key", "\"QUJD\"", &mut numbers), "\"<secret1>\"");
         assert_eq!(mask.cover_value("params.rd.token", "rd.token=abc", &mut numbers), "rd.token=<secret5>");
         assert_eq!(mask.cover_value("vars.image", "a b", &mut numbers), "a b");
     }
