@@ -48,9 +48,9 @@ pub fn find(text: &str) -> Vec<SecretSpan> {
                 keys += 1;
                 let secrets = if keys <= munge::MOST_KEYS { munge::contents(text, start..end) } else { Vec::new() };
                 all.push(SecretSpan { span: start + at..end, secrets, what: "the key of munge".into() });
-            } else if let Some((value, name)) = of_line(text, start..end) {
+            } else if let Some(NamedValue { at, value, name }) = of_line(text, start..end) {
                 let what = format!("the value of `{name}`");
-                all.push(SecretSpan { span: value.start..value.end.max(end), secrets: vec![value], what });
+                all.push(SecretSpan { span: at..value.end.max(end), secrets: vec![value], what });
             }
         }
         start = end;
@@ -58,8 +58,17 @@ pub fn find(text: &str) -> Vec<SecretSpan> {
     all
 }
 
-/// Finds at most one value in a line, and its name.
-fn of_line(text: &str, line: Range<usize>) -> Option<(Range<usize>, &str)> {
+/// A value under the name of a secret.
+struct NamedValue<'t> {
+    /// Its first sign, which may be a quote.
+    at: usize,
+    /// Without its quotes.
+    value: Range<usize>,
+    name: &'t str,
+}
+
+/// Finds at most one value in a line.
+fn of_line(text: &str, line: Range<usize>) -> Option<NamedValue<'_>> {
     let (start, line) = (line.start, &text[line]);
     let marks = line.bytes().enumerate().filter(|(_, byte)| matches!(byte, b'=' | b':')).map(|(at, _)| at);
     let places = marks.filter_map(|mark| Some((mark, value_after(line, mark)?)));
@@ -72,7 +81,7 @@ fn of_line(text: &str, line: Range<usize>) -> Option<(Range<usize>, &str)> {
         let is_block = line[at..].starts_with(['|', '>']);
         let decides = if is_quoted || is_block { written.trim() } else { word(&line[at..]) };
         if is_in_clear(decides) {
-            return Some((value, name_before(&line[..mark])));
+            return Some(NamedValue { at: start + at, value, name: name_before(&line[..mark]) });
         }
     }
     None
