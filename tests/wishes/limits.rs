@@ -36,6 +36,7 @@ const LIMITS: &[(&str, &str, &str)] = &[
     ("items of a value in a template", "crates/muster-core/src/desired/template/value.rs", "MAX_ITEMS"),
     ("levels of a value in a template", "crates/muster-core/src/desired/template/value.rs", "MAX_DEPTH"),
     ("the text of a value in a template", "crates/muster-core/src/desired/template/value.rs", "MAX_BYTES"),
+    ("one string of a template with a name: a variable, `set`, an argument", "crates/muster-core/src/desired/template/value.rs", "MAX_TEXT_BYTES"),
     ("a document of cloud-init, as a node gets it", "crates/muster-core/src/cloudinit/mod.rs", "MAX_BYTES"),
     ("surveys that `confirm` can ask for", "crates/muster-core/src/desired/policy.rs", "MAX_CONFIRM"),
     ("secrets that are looked for in other files", "crates/muster-core/src/model/clear_secret/mask.rs", "MAX_SECRETS"),
