@@ -64,10 +64,9 @@ fn order<'c>(
     for (rank, layer) in cluster.layers.iter().enumerate() {
         let name = layer.value.as_str();
         if names.binary_search(&name).is_err() {
-            let hint = did_you_mean_sorted(name, &names, |name| name)
-                .unwrap_or_else(|| {
-                    format!("make groups/{name}.toml, which may be empty, or take the name out of `layers`")
-                });
+            let hint = did_you_mean_sorted(name, &names, |name| name).unwrap_or_else(|| {
+                format!("make groups/{name}.toml, which may be empty, or take the name out of `layers`")
+            });
             let message = format!("`layers` lists the group `{name}`, which is not defined");
             findings.push(Diagnostic::new(Code::NoSuchGroup, here.place(layer.span), message).hint(hint));
         }

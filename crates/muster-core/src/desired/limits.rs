@@ -1,6 +1,6 @@
 //! How long lists may be whose elements are compared with each other, or written for every node.
 //!
-//! Each bound is far beyond what any site needs; `docs/wishes.md` lists them. A list that is longer is an error, and only
+//! Each bound is far beyond what any site needs; `docs/repository.md` lists them. A list that is longer is an error, and only
 //! its beginning is read further.
 
 use super::LayerTable;

@@ -14,7 +14,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use crate::desired::tree_secrets;
 use crate::model::clear_secret::{SecretMask, find_in_file};
 use crate::model::text::{line, plural, push};
-use crate::model::{Diagnostic, Place, Positions, SafeText, Severity, Tree};
+use crate::model::{Diagnostic, File, Place, Positions, SafeText, Severity, Tree};
 use crate::report::page::Page;
 
 use choice::Choice;
@@ -84,7 +84,8 @@ impl<'a> HiddenLines<'a> {
         let mask = if files.is_empty() { SecretMask::default() } else { tree_secrets(tree) };
         let files = files.into_iter().filter(|_| !mask.is_empty());
         let spans = files.filter_map(|path| {
-            let found = find_in_file(path, source(path, tree)?);
+            let File::Bytes(bytes) = tree.get(path)? else { return None };
+            let found = find_in_file(path, std::str::from_utf8(bytes).ok()?);
             Some((path, joined(found.into_iter().flat_map(|found| found.secrets).collect())))
         });
         Self { spans: spans.collect(), mask }
