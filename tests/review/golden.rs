@@ -101,8 +101,8 @@ fn machines_come_go_and_are_renamed() {
 #[test]
 fn what_a_rail_stops() {
     let node = "[[node]]\nname = \"nid0132\"\nxname = \"x3000c0s15b3n0\"\nnid = 132\nbmc = \"x3000c0s15b3\"\n\
-                groups = [\"compute\", \"arm\"]\nstate = \"retired\" # worn out: should it ask, it is refused, and not taken for a \
-                new machine\n";
+                groups = [\"compute\", \"arm\"]\nstate = \"retired\" # worn out: it is refused at boot, and not \
+                treated as a new machine\n";
     let fact = "nid0132,02:1a:30:01:00:20,,02:1a:30:02:00:20,,,0002c90365243e8f,AXCD5F681,7d9b76b9-88bd-5bed-be27-0d137311634c\n";
     let edits = [
         ("nodes/x3000.toml", node, ""),

@@ -35,7 +35,7 @@ fn edited(wishes: &Wishes) {
     wishes.git(&["checkout", "-q", "-b", "work"]);
     wishes.edit(
         "policy.toml",
-        "# max_nodes = 100, max_percent = 10: how many nodes one commit may touch",
+        "# max_nodes = 100, max_percent = 10: the number of nodes that one commit may change",
         "max_nodes = 20",
     );
     wishes.edit("groups/compute.toml", "\"selinux=1\"", "\"selinux=0\"");
