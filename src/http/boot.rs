@@ -1,6 +1,7 @@
 //! What the boot listener answers, by path. Everything but the paths here is not found.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -25,6 +26,7 @@ pub struct Boot {
     pub(super) advertise: Box<str>,
     pub(super) unknown: mpsc::Sender<UnknownMac>,
     pub(super) vain: VainRequests,
+    opened: Instant,
     rendering: Rendering,
 }
 
@@ -49,7 +51,14 @@ impl Boot {
     #[must_use]
     pub fn new(serving: Arc<ArcSwap<Serving>>, advertise: &str, unknown: mpsc::Sender<UnknownMac>) -> Self {
         let advertise = advertise.trim_end_matches('/').into();
-        Self { serving, advertise, unknown, vain: VainRequests::default(), rendering: Rendering::default() }
+        Self {
+            serving,
+            advertise,
+            unknown,
+            vain: VainRequests::default(),
+            opened: Instant::now(),
+            rendering: Rendering::default(),
+        }
     }
 
     /// Answers one request; later than others if its client asks in vain without an end.
@@ -60,11 +69,14 @@ impl Boot {
     {
         let answer = self.answer_at_once(request, client).await;
         let is_in_vain = answer.status().is_client_error() || answer.extensions().get::<InVain>().is_some();
-        if is_in_vain && self.vain.count(client.nearest(), now()) {
-            // A connection may send many requests ahead; every other one gets a turn between two of them.
-            tokio::task::yield_now().await;
-        } else if is_in_vain {
-            tokio::time::sleep(PAUSE).await;
+        if is_in_vain {
+            let wait = self.vain.wait(self.opened.elapsed());
+            match self.vain.count(client.nearest(), now()) {
+                // A connection may send many requests ahead; every other one gets a turn between two of them.
+                true if wait.is_zero() => tokio::task::yield_now().await,
+                true => tokio::time::sleep(wait).await,
+                false => tokio::time::sleep(PAUSE.max(wait)).await,
+            }
         }
         answer
     }

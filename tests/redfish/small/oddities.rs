@@ -445,3 +445,22 @@ async fn a_service_of_endless_links_is_bounded() {
     let Outcome::Failed(failure) = &observation.outcome else { panic!("nothing is left to read the rest with") };
     assert_eq!(failure.kind, FailureKind::TooLarge);
 }
+
+/// A list of links to nothing costs a bounded number of requests, and what it hides is unknown.
+#[tokio::test]
+async fn a_service_whose_links_lead_nowhere_is_left() {
+    let links: Vec<_> = (0..3_000).map(|at| json!({ "@odata.id": format!("/redfish/v1/Systems/{at:05}") })).collect();
+    let list = json!({
+        "@odata.id": "/redfish/v1/Systems", "@odata.type": "#C.ComputerSystemCollection", "Name": "x",
+        "Members@odata.count": links.len(), "Members": links,
+    });
+    let harm = [("/redfish/v1/Systems".to_owned(), Harm::Body(list.to_string()))];
+    let replay = Tree::whole().serve(harm).await;
+
+    let observation = look(&replay, Depth::Deep).await;
+
+    let asked = replay.requests().len();
+    assert!((256..600).contains(&asked), "{asked} requests");
+    let found = standings(&drift(&built(WISHES), &observation));
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), [entry("n1 ", Standing::Unknown)]);
+}

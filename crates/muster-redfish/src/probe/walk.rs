@@ -1,7 +1,7 @@
 //! A walk through one BMC's resources: each read once, what failed and what was odd noted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -16,6 +16,10 @@ use muster_core::observed::{Failure, FailureKind, Reading, Service, Unread};
 /// How many resources one survey reads. The largest machines that are known (8 GPUs, 32 modules, 134 PCIe devices) have
 /// under 1,000 that concern it; a service whose links never end is not followed further.
 const MAX_RESOURCES: usize = 4096;
+
+/// How many resources may fail, if they are most of all that were asked for. A machine with a broken part fails on some
+/// dozens; a service that lists thousands of links to nothing would take its survey minutes.
+const MAX_FAILED: usize = 256;
 
 /// How many pages of one collection are followed.
 const MAX_PAGES: usize = 64;
@@ -59,6 +63,8 @@ type Answer = Result<Arc<Value>, Failure>;
 pub struct Walk<'c> {
     pub(super) client: &'c Client,
     known: Mutex<BTreeMap<Box<str>, Arc<OnceCell<Answer>>>>,
+    /// How many of those could not be read.
+    failed: AtomicUsize,
     notes: Mutex<Notes>,
     pub(super) expands: AtomicBool,
 }
@@ -115,7 +121,13 @@ impl<'c> Walk<'c> {
         let offered = at(root, "ProtocolFeaturesSupported/ExpandQuery");
         let evidence = Evidence { root: root.clone(), ..Evidence::default() };
         let expands = flag(offered, "NoLinks") == Some(true) && !expand_drops_fields(&evidence);
-        Self { client, known: Mutex::default(), notes: Mutex::default(), expands: expands.into() }
+        Self {
+            client,
+            known: Mutex::default(),
+            failed: AtomicUsize::new(0),
+            notes: Mutex::default(),
+            expands: expands.into(),
+        }
     }
 
     pub(super) fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -183,13 +195,32 @@ impl<'c> Walk<'c> {
         tokio::task::consume_budget().await;
         let cell = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.len() >= MAX_RESOURCES && !known.contains_key(uri.trim_end_matches('/')) {
-                let why = format!("the service links to more than {MAX_RESOURCES} resources");
+            if !known.contains_key(uri.trim_end_matches('/'))
+                && let Some(why) = self.limit(known.len())
+            {
                 return Err(Failure::new(FailureKind::TooLarge, why));
             }
             Arc::clone(known.entry(uri.trim_end_matches('/').into()).or_default())
         };
-        cell.get_or_init(|| self.fetch(uri)).await.clone()
+        cell.get_or_init(|| self.fetch_counted(uri)).await.clone()
+    }
+
+    /// Returns why no further resource is asked for after so many, if none is.
+    fn limit(&self, asked: usize) -> Option<String> {
+        let failed = self.failed.load(Ordering::Relaxed);
+        if asked >= MAX_RESOURCES {
+            return Some(format!("the service links to more than {MAX_RESOURCES} resources"));
+        }
+        (failed >= MAX_FAILED && failed > asked / 2)
+            .then(|| format!("{failed} resources of the service cannot be read, most of those it links to"))
+    }
+
+    async fn fetch_counted(&self, uri: &str) -> Answer {
+        let answer = self.fetch(uri).await;
+        if answer.is_err() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
     }
 
     async fn fetch(&self, uri: &str) -> Answer {
