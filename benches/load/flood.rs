@@ -43,7 +43,9 @@ pub fn measure(folder: &Path, rows: &mut Vec<Row>) {
     let muster = Muster::start(&repository, &folder.join("flood.redb"));
     let reference = Child::start("as-reference", &[&client::once(&muster.boot, &fixture::mac(1))]);
     // What is remembered of unknown machines has reached its bound after this.
-    beside_flood(&muster.boot, || drop(steady::run(&muster.boot)));
+    beside_flood(&muster.boot, || {
+        steady::run(&muster.boot);
+    });
     let (mut calm, mut flooded, mut ratio, mut theirs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut rate, mut grown, mut busy, mut errors) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for _ in 0..PAIRS {

@@ -80,7 +80,7 @@ fn plant(wishes: &Wishes, commit: char, bmc: &str) {
              users:\n  - name: a\n    hashed_passwd: $6$saltsalt${}\nruncmd:\n  - join {{{{ vars.join_secret }}}} {{{{ vars.munge_key }}}}\n",
             line(14),
             core(15),
-            format!("{}{}", core(16), "a".repeat(80))
+            core(16) + &"a".repeat(80)
         ),
     );
     wishes.write(

@@ -6,7 +6,7 @@ use std::path::Path;
 /// What a row is about, and the constant that bounds it.
 const LIMITS: &[(&str, &str, &str)] = &[
     ("a file, other than under `cloud-init/`", "crates/muster-core/src/model/tree.rs", "MAX_TOML_BYTES"),
-    ("a file under `cloud-init/`", "crates/muster-git/src/lib.rs", "MAX_CLOUD_INIT_BYTES"),
+    ("a file under `cloud-init/`", "crates/muster-core/src/model/tree.rs", "MAX_CLOUD_INIT_BYTES"),
     ("all files of a commit together", "crates/muster-git/src/lib.rs", "MAX_TOTAL_BYTES"),
     ("files and folders of a commit", "crates/muster-git/src/lib.rs", "MAX_ENTRIES"),
     ("folders in folders", "crates/muster-git/src/lib.rs", "MAX_DEPTH"),

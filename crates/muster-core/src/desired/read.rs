@@ -201,7 +201,7 @@ fn wrong_type(
         let list = expected.join("`, `");
         let key = path.last().map_or("this key", String::as_str);
         return Diagnostic::new(Code::BadValue, here.place(span), format!("`{key}` is one of `{list}`, not `{found}`"))
-            .maybe_hint(did_you_mean(found, expected.iter().copied()).or_else(|| meant(found, &expected)));
+            .maybe_hint(did_you_mean(found, expected.iter().copied()).or_else(|| meant(found, expected)));
     }
     let (message, hint) = in_words_of_toml(&message);
     Diagnostic::new(Code::WrongType, here.place(span), message).maybe_hint(hint)

@@ -324,7 +324,7 @@ mod tests {
         let on_one_line = "key = \"-----BEGIN PRIVATE KEY-----\\nQUJD\\n-----END PRIVATE KEY-----\"";
         assert_eq!(whats(on_one_line)[0].0, "\\nQUJD\\n");
 
-        let code = STANDARD.encode(&block.trim_start());
+        let code = STANDARD.encode(block.trim_start());
         let wrapped: Vec<&str> = code.as_bytes().chunks(60).map(|line| std::str::from_utf8(line).unwrap()).collect();
         let wrapped = wrapped.join("\n    ");
         assert_eq!(whats(&format!("content: |\n    {wrapped}\n  path: /x\n"))[0].0.trim(), wrapped);

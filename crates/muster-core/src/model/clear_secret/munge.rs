@@ -107,7 +107,7 @@ fn script(text: &str, line: Range<usize>) -> Vec<Range<usize>> {
             }
             end += below.len();
         }
-        return vec![line.end..end];
+        return std::iter::once(line.end..end).collect();
     }
 
     let mut all = Vec::new();
