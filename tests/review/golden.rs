@@ -107,6 +107,7 @@ fn what_a_rail_stops() {
     let edits = [
         ("nodes/x3000.toml", node, ""),
         ("nodes/x3000.facts.csv", fact, ""),
+        ("groups/batch.toml", "nid[0079-0080,0132]", "nid[0079-0080]"),
         ("groups/gpu.toml", "memory_gib = 1024", "memory_gib = 2048"),
         ("policy.toml", "allow = []", "max_nodes = 10\nallow = [\"0123456789abcdef\"]"),
     ];
