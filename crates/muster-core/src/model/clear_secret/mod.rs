@@ -1,7 +1,7 @@
 //! Secrets in clear: what looks like one in a text of the cluster repository, and what hides it where people read.
 //!
-//! Three questions are asked of a text: does it hold something of a form that only secrets have ([`forms`]), is a value
-//! kept under a name that only secrets have ([`names`]), and does a table have a column of such a name ([`columns`])? The
+//! Three questions are asked of a text: does it hold something of a form that only secrets have (`forms`), is a value
+//! kept under a name that only secrets have (`names`), and does a table have a column of such a name (`columns`)? The
 //! work is linear in the text.
 
 mod columns;

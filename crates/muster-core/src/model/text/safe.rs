@@ -9,7 +9,7 @@ use super::{harden_json, is_plain, line};
 
 /// Text in which nothing from outside acts on what shows it or reads it.
 ///
-/// Commands print nothing else ([`crate::cli`] has one writer, which takes this type, or single lines that it makes safe).
+/// Commands print nothing else (the room `cli` has one writer, which takes this type, or single lines that it makes safe).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SafeText(String);
 
