@@ -1,19 +1,25 @@
 //! Asking a running server, over its unix socket or on loopback.
 
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
+use hyper::header::{EXPECT, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use super::Failure;
+use super::{Failure, output};
 use crate::model::ApiAddress;
 
 /// How long a server may take to answer a person who waits.
@@ -25,10 +31,28 @@ const MAX_BYTES: usize = 256 * 1024 * 1024;
 /// How long an order may take: it waits for a fetch that runs, and a large commit is built.
 const PATIENCE_WITH_ORDERS: Duration = Duration::from_secs(900);
 
+/// How long an order is silent before the command says what it waits for.
+const NOTICE_AFTER: Duration = Duration::from_secs(3);
+
 /// Gives an order to a running server, and waits for what becomes of it.
+///
+/// The order itself is sent only after the server has asked for it (`100 Continue`): one that is given up because the
+/// server does not react is not carried out later.
 pub fn order<T: DeserializeOwned>(api: &ApiAddress, path: &str, told: &impl Serialize) -> Result<T, Failure> {
     let body = serde_json::to_vec(told).map_err(|error| Failure::from_error(&error))?;
-    send(api, Method::POST, path, body.into(), PATIENCE_WITH_ORDERS)
+    let (accept, accepted) = watch::channel(false);
+    let body = OrderBody { bytes: Some(body.into()), accepted: Box::pin(until_accepted(accepted.clone())) };
+    let mut request = request(api, Method::POST, path, body)?;
+    request.headers_mut().insert(EXPECT, HeaderValue::from_static("100-continue"));
+    hyper::ext::on_informational(&mut request, move |reply| {
+        if reply.status() == StatusCode::CONTINUE {
+            accept.send_replace(true);
+        }
+    });
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let bytes = runtime.block_on(wait_for_order(api, fetch(api, request), accepted))?;
+    read(api, &bytes)
 }
 
 /// Fetches one JSON document from a running server.
@@ -120,37 +144,127 @@ fn send<T: DeserializeOwned>(
     body: Bytes,
     patience: Duration,
 ) -> Result<T, Failure> {
+    let request = request(api, method, path, Full::new(body))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let asked = runtime.block_on(async { tokio::time::timeout(patience, fetch(api, method, path, body)).await });
+    let asked = runtime.block_on(async { tokio::time::timeout(patience, fetch(api, request)).await });
     let bytes = match asked {
         Ok(answer) => answer?,
         Err(_) => return Err(Failure::new(format!("{api}: the server does not answer within {patience:?}"))),
     };
-    serde_json::from_slice(&bytes)
+    read(api, &bytes)
+}
+
+fn read<T: DeserializeOwned>(api: &ApiAddress, bytes: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(bytes)
         .map_err(|error| Failure::new(format!("{api}: the answer is not what this muster reads: {error}")))
 }
 
-async fn fetch(api: &ApiAddress, method: Method, path: &str, body: Bytes) -> Result<Bytes, Failure> {
-    match api {
-        ApiAddress::Unix(socket) => {
-            ask(api, UnixStream::connect(socket).await.map_err(away(api))?, method, path, body).await
-        }
-        ApiAddress::Tcp(address) => {
-            ask(api, TcpStream::connect(address).await.map_err(away(api))?, method, path, body).await
+fn request<B>(api: &ApiAddress, method: Method, path: &str, body: B) -> Result<Request<B>, Failure> {
+    let request = Request::builder().method(method).uri(path).header("host", host(api));
+    let request = request.header("content-type", "application/json").body(body);
+    request.map_err(|error| Failure::from_error(&error))
+}
+
+/// Waits for the reply to an order: briefly until the server accepts it, and long after that. A person learns early what
+/// the wait is for.
+async fn wait_for_order(
+    api: &ApiAddress,
+    reply: impl Future<Output = Result<Bytes, Failure>>,
+    accepted: watch::Receiver<bool>,
+) -> Result<Bytes, Failure> {
+    let begin = Instant::now();
+    let mut reply = pin!(reply);
+    let mut acceptance = pin!(until_accepted(accepted));
+    let mut notice = pin!(tokio::time::sleep_until(begin + NOTICE_AFTER));
+    let mut limit = pin!(tokio::time::sleep_until(begin + PATIENCE));
+    let (mut is_accepted, mut is_noticed) = (false, false);
+    loop {
+        tokio::select! {
+            reply = &mut reply => return reply,
+            () = &mut acceptance, if !is_accepted => {
+                is_accepted = true;
+                limit.as_mut().reset(begin + PATIENCE_WITH_ORDERS);
+            }
+            () = &mut notice, if !is_noticed => {
+                is_noticed = true;
+                let text = if is_accepted {
+                    "the server accepted the order and has not replied yet: it waits for a fetch or reads the commit; \
+                     `muster status` shows the progress"
+                } else {
+                    "the server has not accepted the order yet; `muster status` shows whether it answers"
+                };
+                // The order matters more than the notice.
+                let _ = writeln!(output::stderr(), "note: {api}: {text}");
+            }
+            () = &mut limit => return Err(given_up(api, is_accepted)),
         }
     }
 }
 
-async fn ask<S>(api: &ApiAddress, stream: S, method: Method, path: &str, body: Bytes) -> Result<Bytes, Failure>
+fn given_up(api: &ApiAddress, is_accepted: bool) -> Failure {
+    if is_accepted {
+        let hint = "the order may still be carried out: `muster status` shows what is served";
+        let message = format!("{api}: the server did not reply to the order within {PATIENCE_WITH_ORDERS:?}");
+        return Failure::new(message).hint(Some(hint.into()));
+    }
+    let hint = "nothing was changed: check that the server runs and is not stopped or overloaded, then repeat the order";
+    Failure::new(format!("{api}: the server did not accept the order within {PATIENCE:?}")).hint(Some(hint.into()))
+}
+
+/// Waits until the server accepts an order. It does not end if the connection ends before that.
+async fn until_accepted(mut accepted: watch::Receiver<bool>) {
+    if accepted.wait_for(|accepted| *accepted).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The body of an order, which is sent once the server accepts it.
+struct OrderBody {
+    bytes: Option<Bytes>,
+    accepted: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Body for OrderBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.bytes.is_some() {
+            ready!(self.accepted.as_mut().poll(cx));
+        }
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, Bytes::len) as u64)
+    }
+}
+
+async fn fetch<B>(api: &ApiAddress, request: Request<B>) -> Result<Bytes, Failure>
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
+    match api {
+        ApiAddress::Unix(socket) => {
+            ask(api, UnixStream::connect(socket).await.map_err(away(api))?, request).await
+        }
+        ApiAddress::Tcp(address) => {
+            ask(api, TcpStream::connect(address).await.map_err(away(api))?, request).await
+        }
+    }
+}
+
+async fn ask<S, B>(api: &ApiAddress, stream: S, request: Request<B>) -> Result<Bytes, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
     let broken = |error: &dyn std::error::Error| Failure::new(format!("{api}: the server broke off: {error}"));
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
-    let request = Request::builder().method(method).uri(path).header("host", host(api));
-    let request = request.header("content-type", "application/json").body(Full::new(body));
-    let request = request.map_err(|error| broken(&error))?;
-    // The connection ends when its sender is gone.
     let answer = async move {
         let answer = sender.send_request(request).await.map_err(|error| broken(&error))?;
         let status = answer.status();
@@ -165,7 +279,11 @@ where
             other => Err(Failure::new(format!("{api}: {other}: {}", String::from_utf8_lossy(&body).trim()))),
         }
     };
-    let (answer, _) = tokio::join!(answer, connection);
+
+    // A server that refuses an order replies before it has the body, which the connection would wait to send.
+    let connection = tokio::spawn(connection);
+    let answer = answer.await;
+    connection.abort();
     answer
 }
 

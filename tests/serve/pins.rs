@@ -4,7 +4,11 @@ use super::*;
 use std::fs;
 
 fn order(wishes: &Wishes, args: &[&str]) -> (Option<i32>, String) {
-    let output = ends(wishes.root(), &[args, &["--store", "muster.redb"]].concat(), &[("USER", "ada")]);
+    order_in(wishes.root(), args)
+}
+
+fn order_in(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let output = ends(dir, &[args, &["--store", "muster.redb"]].concat(), &[("USER", "ada")]);
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
@@ -118,6 +122,37 @@ fn orders_are_taken_over_a_unix_socket_alone() {
         let answer = http::request(address, "POST", path, &json, br#"{"rev":"HEAD"}"#).expect("it answers");
         assert!(matches!(answer.status, 403 | 422), "{path}: {}", answer.status);
     }
+    assert!(status(&served)["pinned"].is_null());
+}
+
+#[test]
+fn an_order_to_a_server_that_does_not_react_is_given_up_and_never_carried_out() {
+    let wishes = cluster();
+    let first = wishes.git(&["rev-parse", "HEAD"]);
+    let served = serve(&wishes, &[]);
+    until_serving(&served, &first);
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill").args([name, &served.pid().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    };
+    signal("-STOP");
+    let orders: [&[&str]; 3] = [&["pin", "HEAD"], &["unpin"], &["allow-rewind", "HEAD"]];
+    // Together, as each waits for the same stopped server.
+    let dir = wishes.root();
+    let replies: Vec<_> = thread::scope(|scope| {
+        let waits: Vec<_> = orders.iter().map(|args| scope.spawn(|| order_in(dir, args))).collect();
+        waits.into_iter().map(|wait| wait.join().expect("it ends")).collect()
+    });
+    signal("-CONT");
+    for (code, said) in &replies {
+        assert_eq!(*code, Some(2), "{said}");
+        assert!(said.contains("has not accepted the order yet; `muster status` shows"), "{said}");
+        assert!(said.contains("did not accept the order within 10s") && said.contains("nothing was changed"), "{said}");
+    }
+
+    // A later order is carried out, and the one that was given up is not.
+    let (code, said) = order(&wishes, &["unpin"]);
+    assert!(code == Some(2) && said.contains("nothing is pinned"), "{said}");
     assert!(status(&served)["pinned"].is_null());
 }
 
