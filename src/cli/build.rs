@@ -28,7 +28,8 @@ pub fn run() -> Option<ExitCode> {
     let Build { timeout_ms, max_bytes } = match Build::try_parse_from(arguments) {
         Ok(build) => build,
         Err(error) => {
-            output::command_line(&error);
+            // The exit code says enough if stderr is gone.
+            let _ = output::command_line(&error);
             return Some(ExitCode::from(2));
         }
     };

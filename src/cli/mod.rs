@@ -175,8 +175,12 @@ pub fn main() -> ExitCode {
     let muster = match parse() {
         Ok(muster) => muster,
         Err(error) => {
-            output::command_line(&error);
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            let written = output::command_line(&error);
+            return match written {
+                _ if error.use_stderr() => ExitCode::from(2),
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => Failure::from(error).report(false),
+            };
         }
     };
     let is_verdict = muster.command.is_verdict();
@@ -215,6 +219,10 @@ pub fn main() -> ExitCode {
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
     };
+    let result = result.and_then(|outcome| {
+        output::flush()?;
+        Ok(outcome)
+    });
     match result {
         Ok(Outcome::AsWished) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),

@@ -105,15 +105,28 @@ impl Drop for OutputWriter {
 }
 
 /// Prints why a command line is none that muster takes, or the help that it asks for.
-pub fn command_line(error: &clap::Error) {
+///
+/// # Errors
+/// If it cannot be written.
+pub fn command_line(error: &clap::Error) -> io::Result<()> {
     let plain = error.render().to_string();
     let safe = SafeText::lines(plain.lines());
     // An argument may come from elsewhere; it is safe if nothing in the text had to be escaped.
     if safe.trim_end() == plain.trim_end() {
-        let _ = error.print();
+        error.print()?;
+        flush()
     } else {
-        let _ = stderr().safe(&safe);
+        stderr().safe(&safe)
     }
+}
+
+/// Writes what the standard library still holds of the results: a last line without an end, whose failure would be
+/// ignored when the process ends.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn flush() -> io::Result<()> {
+    io::stdout().flush()
 }
 
 /// Makes the message of a panic safe, which may hold a value from outside.

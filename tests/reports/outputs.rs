@@ -30,6 +30,34 @@ fn judge(what: &str, text: &str) {
     }
 }
 
+/// A command whose result cannot be written has not done its work.
+#[test]
+fn no_command_succeeds_on_a_full_disk() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster-example");
+    let all: &[&[&str]] = &[
+        &["--help"],
+        &["--version"],
+        &["help"],
+        &["help", "serve"],
+        &["check", "--help"],
+        &["schema"],
+        &["schema", "cluster"],
+        &["completions", "bash"],
+        &["man"],
+        &["man", "serve"],
+        &["settings"],
+        &["show", "nid0001"],
+        &["show", "nid0001", "--script"],
+        &["show", "nid0001", "--cloud-init"],
+        &["why", "nid0001", "boot"],
+    ];
+    for args in all {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+        let output = command(&example).args(*args).stdout(full).output().expect("muster starts");
+        assert!(!output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 /// A BMC that says hostile things in every field.
 fn bmc(path: &str) -> Option<Value> {
     const S: &str = "/redfish/v1/Systems";
