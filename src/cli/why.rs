@@ -20,7 +20,7 @@ use crate::snapshot::Snapshot;
 /// Show the source of a value of a node, and the values that it overrides
 ///
 /// The value is `kernel`, `initrd`, `boot`, `mac`, `ip`, `bmc` or any other key that `muster show NODE` lists, one of
-/// an interface (`nics.eth0.ip`), a variable (`vars.image`), an expectation (`expect.memory_gib`), a kernel parameter
+/// an interface (`nics.eth0.ip`, `nics.eth0.network`), a variable (`vars.image`), an expectation (`expect.memory_gib`), a kernel parameter
 /// (`console`, or `param:ip` if a key has the same name), or a key of a cloud-init document (`runcmd`). The variables
 /// of a template are included. A value that occurs several times has one line for each.
 ///
@@ -47,7 +47,8 @@ impl Why {
             return Err(Failure::new(format!("no node is called `{}`", self.node)).hint(near));
         };
         let secrets = HiddenSecrets::of(&snapshot, node);
-        let (facts, blame) = (facts::of(&snapshot, node, &secrets), Blame::of(&snapshot, node, &secrets));
+        let (mut facts, blame) = (facts::of(&snapshot, node, &secrets), Blame::of(&snapshot, node, &secrets));
+        facts.extend(facts::networks(&snapshot, node, &secrets));
         let mut out = output::stdout();
         let found = found(&facts, &self.param);
         for fact in &found {
@@ -73,7 +74,8 @@ impl Why {
             writeln!(out, "{name} has no {}: {} at {stated} is taken back at {by}", self.param, gone.text)?;
         }
         if gone.is_empty() {
-            writeln!(out, "{name} has no {}{}", self.param, near(&facts, &self.param))?;
+            let hint = of_network(&facts, &self.param).unwrap_or_else(|| near(&facts, &self.param));
+            writeln!(out, "{name} has no {}{hint}", self.param)?;
         }
         Ok(Outcome::Findings)
     }
@@ -165,6 +167,26 @@ fn documents_place(document: Document, line: &Line) -> String {
         Some((file, None)) => format!("{file} ({})", document.as_str()),
         None => format!("written by muster ({})", document.as_str()),
     }
+}
+
+/// The keys of a network that people look for in its nodes.
+const NETWORK_KEYS: [&str; 7] = ["advertise", "cidr", "dns", "domain", "gateway", "mtu", "vlan"];
+
+/// Says which file has a key that belongs to the networks of a node, and how to ask for the networks.
+fn of_network(facts: &[Fact], word: &str) -> Option<String> {
+    let (nic, key) = match word.strip_prefix("nics.").unwrap_or(word).rsplit_once('.') {
+        Some((nic, key)) => (Some(nic), key),
+        None => (None, word),
+    };
+    if !NETWORK_KEYS.contains(&key) {
+        return None;
+    }
+    let of_nic = facts.iter().filter_map(|fact| Some((fact.path.strip_suffix(".network")?, fact)));
+    let (nic, fact) = of_nic.filter(|(name, _)| nic.is_none_or(|nic| nic == *name)).next()?;
+    Some(format!(
+        "; `{key}` is a key of a network: see networks/{}.toml (`nics.{nic}.network`), or `ip` for the addresses",
+        fact.value
+    ))
 }
 
 /// Says which names are most like one that nothing has.

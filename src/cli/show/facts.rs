@@ -1,9 +1,9 @@
 //! What is known of a node, value by value, each with the place that states it.
 
 use super::hidden::HiddenSecrets;
-use crate::desired::AppliedSet;
+use crate::desired::{AppliedSet, NicSpec};
 use crate::desired::template::SERVER_MARK;
-use crate::model::{Layer, Origin};
+use crate::model::{Layer, Origin, Stated};
 use crate::snapshot::Snapshot;
 
 /// One line of what is known of a node.
@@ -98,6 +98,19 @@ pub fn of(snapshot: &Snapshot, node: usize, hidden: &HiddenSecrets) -> Vec<Fact>
         );
     }
     all
+}
+
+/// Lists the network of each interface; in the list of all facts it is a part of the interface's line.
+pub fn networks(snapshot: &Snapshot, node: usize, hidden: &HiddenSecrets) -> Vec<Fact> {
+    let desired = snapshot.desired();
+    let nics = desired.nics(&desired.nodes[node]);
+    let fact = |spec: &NicSpec| {
+        let Stated { value, origin } = spec.network?;
+        let path = hidden.text(format!("{}.network", spec.name));
+        let value = hidden.value(&path, desired.networks[usize::from(value)].name.to_string());
+        Some(Fact { key: "  network".into(), path, value, origin: Some(origin) })
+    };
+    nics.filter_map(|(spec, _)| fact(spec)).collect()
 }
 
 /// Says which nodes a `[[set]]` is for, why, and until when.
