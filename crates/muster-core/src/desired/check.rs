@@ -159,8 +159,11 @@ fn ips_in_networks(desired: &Desired, findings: &mut Findings) {
 
 fn shared_bmcs(desired: &Desired, findings: &mut Findings) {
     let mut users: BTreeMap<u32, Vec<&Node>> = BTreeMap::new();
+    let mut names = HashSet::with_capacity(desired.nodes.len());
     for node in &desired.nodes {
-        if let Some(bmc) = node.bmc {
+        // A node that is declared twice has one name and one BMC, and is reported by its name.
+        let is_first = names.insert(&*node.name);
+        if let Some(bmc) = node.bmc.filter(|_| is_first) {
             users.entry(bmc.value).or_default().push(node);
         }
     }

@@ -1,18 +1,51 @@
 //! What must be unique across files: names, xnames, nids, hardware addresses, and addresses in each network.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::IpAddr;
 
 use super::sources::Findings;
-use super::{Desired, Node, reserved};
+use super::{Bmc, Desired, Node, reserved};
 use crate::model::{Code, Diagnostic, Origin};
 
 /// Tells of everything that stands twice.
 pub fn unique(desired: &Desired, findings: &mut Findings) {
-    unique_names(desired, findings);
-    unique_identities(desired, findings);
-    unique_ips(desired, findings);
+    let repeats = Repeats::new(desired);
+    unique_names(desired, &repeats, findings);
+    unique_identities(desired, &repeats, findings);
+    unique_ips(desired, &repeats, findings);
+}
+
+/// Nodes whose name an earlier node has, and the BMCs that are declared in their tables.
+///
+/// A node that is declared twice repeats its addresses and its BMC too. That is one mistake, reported by the node's name.
+struct Repeats<'d> {
+    names: HashSet<&'d str>,
+    /// Whether each node is one of them.
+    nodes: Vec<bool>,
+    bmcs: HashSet<(&'d str, Origin)>,
+    /// All BMCs that are declared in the tables of nodes.
+    inline: HashSet<(&'d str, Origin)>,
+}
+
+impl<'d> Repeats<'d> {
+    fn new(desired: &'d Desired) -> Self {
+        let mut known = HashSet::with_capacity(desired.nodes.len());
+        let nodes: Vec<bool> = desired.nodes.iter().map(|node| !known.insert(&*node.name)).collect();
+        // An inline BMC has the name of its node and the place of the node's `bmc`.
+        let bmc_of = |node: &'d Node| node.bmc.map(|stated| (&*node.name, stated.origin));
+        let repeated = || desired.nodes.iter().zip(&nodes).filter(|(_, is_repeat)| **is_repeat).map(|(node, _)| node);
+        let (names, bmcs) = (repeated().map(|node| &*node.name).collect(), repeated().filter_map(bmc_of).collect());
+        Self { names, bmcs, inline: desired.nodes.iter().filter_map(bmc_of).collect(), nodes }
+    }
+
+    fn first_nodes(&self, desired: &'d Desired) -> impl Iterator<Item = &'d Node> {
+        desired.nodes.iter().zip(&self.nodes).filter(|(_, is_repeat)| !**is_repeat).map(|(node, _)| node)
+    }
+
+    fn first_bmcs(&self, desired: &'d Desired) -> impl Iterator<Item = &'d Bmc> {
+        desired.bmcs.iter().filter(|bmc| !self.bmcs.contains(&(&*bmc.name, bmc.origin)))
+    }
 }
 
 /// Remembers who stated each key first and where, and tells of the second.
@@ -67,7 +100,7 @@ impl<'d> Names<'d> {
     }
 }
 
-fn unique_names(desired: &Desired, findings: &mut Findings) {
+fn unique_names<'d>(desired: &'d Desired, repeats: &Repeats<'d>, findings: &mut Findings) {
     let mut once = Names::default();
     let mut owners: HashMap<&str, &Node> = HashMap::with_capacity(desired.nodes.len());
     for node in &desired.nodes {
@@ -84,9 +117,12 @@ fn unique_names(desired: &Desired, findings: &mut Findings) {
     }
     let mut bmcs = Names::default();
     for bmc in &desired.bmcs {
+        let is_inline = repeats.inline.contains(&(&*bmc.name, bmc.origin));
+        if is_inline && repeats.names.contains(&*bmc.name) {
+            continue;
+        }
         bmcs.see(desired, "BMCs", &bmc.name, bmc.origin, findings);
         let Some(node) = owners.get(&*bmc.name) else { continue };
-        let is_inline = node.bmc.is_some_and(|stated| stated.origin == bmc.origin);
         if !is_inline {
             let message = format!("a node and a BMC are both called `{}`", bmc.name);
             let finding = Diagnostic::new(Code::DuplicateName, desired.sources.place(bmc.origin), message);
@@ -95,12 +131,12 @@ fn unique_names(desired: &Desired, findings: &mut Findings) {
     }
 }
 
-fn unique_identities(desired: &Desired, findings: &mut Findings) {
+fn unique_identities<'d>(desired: &'d Desired, repeats: &Repeats<'d>, findings: &mut Findings) {
     let mut xnames = Once::new(desired);
     let mut nids = Once::new(desired);
     let mut macs = Once::new(desired);
     let mut guids = Once::new(desired);
-    for node in &desired.nodes {
+    for node in repeats.first_nodes(desired) {
         if let Some(xname) = &node.xname {
             let what = || format!("xname {}", xname.value);
             xnames.see(xname.value.as_str(), (&*node.name, xname.origin), Code::DuplicateXname, what, findings);
@@ -120,7 +156,7 @@ fn unique_identities(desired: &Desired, findings: &mut Findings) {
             }
         }
     }
-    for bmc in &desired.bmcs {
+    for bmc in repeats.first_bmcs(desired) {
         if let Some(xname) = &bmc.xname {
             let what = || format!("xname {xname}");
             xnames.see(xname.as_str(), (&*bmc.name, bmc.origin), Code::DuplicateXname, what, findings);
@@ -133,10 +169,10 @@ fn unique_identities(desired: &Desired, findings: &mut Findings) {
 }
 
 /// Tells of one address on two interfaces of one network; interfaces without a network share one.
-fn unique_ips(desired: &Desired, findings: &mut Findings) {
-    let mut once: Once<'_, (Option<u16>, IpAddr)> = Once::new(desired);
+fn unique_ips<'d>(desired: &'d Desired, repeats: &Repeats<'d>, findings: &mut Findings) {
+    let mut once: Once<'d, (Option<u16>, IpAddr)> = Once::new(desired);
     let what = |ip: IpAddr| format!("address {ip} in one network");
-    for node in &desired.nodes {
+    for node in repeats.first_nodes(desired) {
         for (spec, nic) in desired.nics(node) {
             for ip in &nic.ips {
                 let key = (spec.network.map(|network| network.value), ip.value);
@@ -144,7 +180,7 @@ fn unique_ips(desired: &Desired, findings: &mut Findings) {
             }
         }
     }
-    for bmc in &desired.bmcs {
+    for bmc in repeats.first_bmcs(desired) {
         for ip in reserved::addresses(bmc) {
             once.see((bmc.network, ip.value), (&*bmc.name, ip.origin), Code::DuplicateIp, || what(ip.value), findings);
         }
