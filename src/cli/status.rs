@@ -5,7 +5,7 @@ use clap::Args;
 use super::hosted::Hosted;
 use super::output::{self, OutputWriter};
 use super::{Failure, Format, Outcome, api};
-use crate::model::text::{plural, subject};
+use crate::model::text::{bounded, plural, subject};
 use crate::story::Hold;
 use crate::view::{SeverityView, State, Status as StatusView, StoreState};
 
@@ -77,7 +77,7 @@ fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
                 (Some(line), Some(column)) => format!(":{line}:{column}"),
                 _ => String::new(),
             };
-            writeln!(out, "            {}{at}: {} [{}]", finding.path, finding.message, finding.code)?;
+            writeln!(out, "            {}{at}: {} [{}]", bounded(finding.path.clone()), finding.message, finding.code)?;
             if let Some(hint) = &finding.hint {
                 writeln!(out, "              hint: {hint}")?;
             }

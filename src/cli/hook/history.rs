@@ -9,7 +9,7 @@ use super::judging::Patience;
 use crate::desired::secret_findings;
 use crate::git::{GitError, Listed, Repo, Walk};
 use crate::model::clear_secret::find_in_file;
-use crate::model::text::plural;
+use crate::model::text::{bounded, plural};
 use crate::model::{Diagnostic, File, Revision, SafeText, Tree};
 use crate::view::DiagnosticView;
 
@@ -99,7 +99,8 @@ impl HistorySecrets {
                 let line = view.line.map(|line| format!(":{line}")).unwrap_or_default();
                 let folder = if sub.is_empty() { String::new() } else { format!("{sub}/") };
                 let commit = revision.short();
-                self.lines.push(format!("  commit {commit}: {folder}{}{line}: {}", view.path, view.message));
+                let path = bounded(format!("{folder}{}", view.path));
+                self.lines.push(format!("  commit {commit}: {path}{line}: {}", view.message));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::page::{Page, WIDTH};
 use crate::model::SafeText;
-use crate::model::text::{cut, plural, shown, subject};
+use crate::model::text::{bounded, cut, plural, shown, subject};
 use crate::story::{Finding, What};
 use crate::view::EventView;
 
@@ -49,7 +49,7 @@ pub fn event(event: &EventView) -> SafeText {
 
 fn one(page: &mut Page, finding: &Finding) {
     let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
-    let (path, message) = (shown(&finding.path), shown(&finding.message));
+    let (path, message) = (shown(&bounded(finding.path.to_string())), shown(&finding.message));
     page.wrapped(4, &format!("{path}{line}: {message} [{}]", finding.code));
 }
 

@@ -35,6 +35,7 @@ pub use observed::{
 };
 pub use pin::{Ordered, PinOrder, PinView, RewindOrder, UnpinOrder};
 
+use crate::model::text::bounded_path;
 use crate::model::{Diagnostic, Positions, Revision, Severity, Tree};
 use crate::story::Hold;
 
@@ -307,7 +308,7 @@ impl DiagnosticView {
         Self {
             code: diagnostic.code.as_str().into(),
             severity: diagnostic.severity().into(),
-            path: diagnostic.place.file.to_string(),
+            path: bounded_path(&diagnostic.place.file),
             line: position.map(|(line, _)| line),
             column: position.map(|(_, column)| column),
             message: diagnostic.message.clone(),

@@ -11,6 +11,7 @@
 //! | a document of several lines | [`SafeText::document`] |
 //! | the subject of a commit | [`subject`] |
 //! | a sentence of a finding, which quotes what the finding is about | [`bounded`] |
+//! | the path of a finding | [`bounded`] for people, [`bounded_path`] for tools |
 //! | JSON, SARIF | [`SafeText::json`], [`harden_json`]: escapes of JSON, so that the data stays exact |
 //! | TOML | [`toml_string`]: escapes of TOML |
 //! | a cell of CSV | [`is_formula`]: it is refused, as CSV has no escapes |
@@ -27,7 +28,7 @@ mod safe;
 use std::borrow::Cow;
 
 pub use plural::{plural, verb};
-pub use quoted::bounded;
+pub use quoted::{bounded, bounded_path};
 pub use safe::SafeText;
 
 /// The characters of a commit's subject that are kept: git advises 50, and 72 are common.

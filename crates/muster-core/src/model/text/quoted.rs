@@ -30,6 +30,18 @@ pub fn bounded(sentence: String) -> String {
     short
 }
 
+/// The longest path that tools get whole, in bytes: Linux opens no longer one (`PATH_MAX`).
+const MAX_PATH: usize = 4_096;
+
+/// Bounds a path for tools, which open it: only one that no checkout can hold loses its middle. People get it through
+/// [`bounded`].
+#[must_use]
+pub fn bounded_path(path: &str) -> String {
+    let mut out = String::with_capacity(path.len().min(MAX_PATH));
+    push_without_middle(&mut out, path, MAX_PATH);
+    out
+}
+
 /// Appends a text; if it is longer than `most` bytes, only its beginning and its end.
 fn push_without_middle(out: &mut String, text: &str, most: usize) {
     if text.len() <= most {
@@ -64,6 +76,14 @@ mod tests {
         assert!(text.contains('…') && text.len() < 300, "{}", text.len());
         let text = bounded("a b ".repeat(500_000));
         assert!(text.len() <= MAX_SENTENCE && text.contains('…'), "{}", text.len());
+    }
+
+    #[test]
+    fn a_path_that_can_be_opened_stays_whole_for_tools() {
+        let path = format!("groups/{}.toml", "a/".repeat(2_000));
+        assert_eq!(bounded_path(&path), path);
+        let path = bounded_path(&format!("groups/{}.toml", "é".repeat(1 << 19)));
+        assert!(path.len() <= MAX_PATH && path.starts_with("groups/é") && path.ends_with("é.toml"), "{}", path.len());
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::text::plural;
+use crate::model::text::{bounded, plural};
 use crate::model::{Code, Diagnostic, Severity};
 
 /// The most findings that are shown.
@@ -51,7 +51,7 @@ impl<'f> Choice<'f> {
         all.sort_by_key(|(kind, count)| (std::cmp::Reverse(**count), *kind));
         let line = |(kind, count): &(&(&str, Code), &usize)| {
             let (path, code) = kind;
-            format!("… and {count} more `{}` in {prefix}{path}", code.as_str())
+            format!("… and {count} more `{}` in {}", code.as_str(), bounded(format!("{prefix}{path}")))
         };
         let mut lines: Vec<String> = all.iter().take(MAX_COUNTS).map(line).collect();
         let rest: usize = all.iter().skip(MAX_COUNTS).map(|(_, count)| **count).sum();

@@ -2,7 +2,7 @@
 //! that counts all of them.
 
 use super::count;
-use crate::model::text::{line, plural};
+use crate::model::text::{bounded, line, plural};
 use crate::model::{Diagnostic, Positions, SafeText, Severity, Tree};
 use crate::report::workflow::{Kind, MOST, Spot, command, last};
 use crate::view::DiagnosticView;
@@ -40,7 +40,8 @@ fn annotation(finding: &Diagnostic, positions: &mut Positions<'_>, prefix: &str,
     let mut lines = vec![line(&view.message).into_owned()];
     for (place, why) in &finding.related {
         let number = positions.of(place).map(|(line, _)| format!(":{line}")).unwrap_or_default();
-        lines.push(line(&format!("{prefix}{}{number}: {why}", place.file)).into_owned());
+        let path = bounded(format!("{prefix}{}", place.file));
+        lines.push(line(&format!("{path}{number}: {why}")).into_owned());
     }
     if let Some(hint) = view.hint {
         lines.push(line(&format!("help: {hint}")).into_owned());

@@ -13,7 +13,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 use crate::desired::tree_secrets;
 use crate::model::clear_secret::{SecretMask, find_in_file};
-use crate::model::text::{line, plural, push};
+use crate::model::text::{bounded, line, plural, push};
 use crate::model::{Diagnostic, File, Place, Positions, SafeText, Severity, Tree};
 use crate::report::page::Page;
 
@@ -129,14 +129,18 @@ impl<'a> Block<'_, 'a> {
 
         let escaped = escaped(window.text, window.marked);
         let [from, to] = escaped.at;
-        let path = line(&format!("{}{}", self.prefix, place.file)).into_owned();
+        let path = self.path(place);
         let snippet = Snippet::source(escaped.text).path(path).line_start(window.line);
         group.element(snippet.annotation(kind.span(from..to).label(label.map(line))))
     }
 
+    fn path(&self, place: &Place) -> String {
+        line(&bounded(format!("{}{}", self.prefix, place.file))).into_owned()
+    }
+
     /// Adds a place by its line and column alone.
     fn placed(&mut self, group: Group<'a>, place: &'a Place) -> Group<'a> {
-        let origin = Origin::path(line(&format!("{}{}", self.prefix, place.file)).into_owned());
+        let origin = Origin::path(self.path(place));
         match self.positions.of(place) {
             Some((line, column)) => group.element(origin.line(line as usize).char_column(column as usize)),
             None => group.element(origin),

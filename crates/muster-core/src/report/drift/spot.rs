@@ -2,6 +2,7 @@
 
 use super::DriftReport;
 use super::fold::Fold;
+use crate::model::text::bounded_path;
 use crate::model::{File, Origin, Span};
 
 /// The line of a file.
@@ -21,7 +22,7 @@ impl DriftReport<'_> {
         let sources = &self.snapshot.desired().sources;
         let place = sources.place(origin);
         Spot {
-            path: format!("{}{}", self.prefix, place.file),
+            path: format!("{}{}", self.prefix, bounded_path(&place.file)),
             line: sources.line(origin.file, origin.at).max(1),
             columns: place.span.and_then(|span| self.columns(&place.file, span)),
         }
