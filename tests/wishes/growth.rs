@@ -160,7 +160,7 @@ fn no_finding_repeats_a_megabyte() {
         one(&format!("boot/{long}.toml"), "kind = \"local\"\n".into()),
         one(&format!("nodes/{long}.toml"), "[[node]]\nname = \"n1\"\n".into()),
         one(&format!("cloud-init/{long}.j2"), "#cloud-config\n".into()),
-        one(&format!("nothing/{long}.toml"), String::new()),
+        one(&format!("node/{long}.toml"), String::new()),
     ];
     for files in all {
         let (path, text) = files.last().map(|(path, text)| (path.clone(), text.clone())).expect("a file");
