@@ -207,7 +207,8 @@ fn given_up(api: &ApiAddress, is_accepted: bool) -> Failure {
         let message = format!("{api}: the server did not reply to the order within {PATIENCE_WITH_ORDERS:?}");
         return Failure::new(message).hint(Some(hint.into()));
     }
-    let hint = "nothing was changed: check that the server runs and is not stopped or overloaded, then repeat the order";
+    let hint =
+        "nothing was changed: check that the server runs and is not stopped or overloaded, then repeat the order";
     Failure::new(format!("{api}: the server did not accept the order within {PATIENCE:?}")).hint(Some(hint.into()))
 }
 
@@ -249,12 +250,8 @@ where
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
     match api {
-        ApiAddress::Unix(socket) => {
-            ask(api, UnixStream::connect(socket).await.map_err(away(api))?, request).await
-        }
-        ApiAddress::Tcp(address) => {
-            ask(api, TcpStream::connect(address).await.map_err(away(api))?, request).await
-        }
+        ApiAddress::Unix(socket) => ask(api, UnixStream::connect(socket).await.map_err(away(api))?, request).await,
+        ApiAddress::Tcp(address) => ask(api, TcpStream::connect(address).await.map_err(away(api))?, request).await,
     }
 }
 

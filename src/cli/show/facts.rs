@@ -1,8 +1,8 @@
 //! What is known of a node, value by value, each with the place that states it.
 
 use super::hidden::HiddenSecrets;
-use crate::desired::{AppliedSet, NicSpec};
 use crate::desired::template::SERVER_MARK;
+use crate::desired::{AppliedSet, NicSpec};
 use crate::model::{Layer, Origin, Stated};
 use crate::snapshot::Snapshot;
 
