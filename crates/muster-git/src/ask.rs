@@ -1,4 +1,5 @@
-//! How `git` is called for a remote repository: which of this host's settings reach it, and which of ours win.
+//! The `git` command for a remote repository: which settings of this host it keeps, and which of
+//! muster's override them.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -6,8 +7,8 @@ use std::process::Command;
 
 use muster_core::model::{RemoteUrl, Transport};
 
-/// The variables of git that a site may set for muster's git. All others, `GIT_DIR` and the traces among them, are taken
-/// away, and so is what says that certificates are not verified.
+/// The variables of git that a site may set for muster's git. All others, including `GIT_DIR` and
+/// the trace variables, are removed, as are those that turn certificate verification off.
 const KEPT: &[&str] = &[
     "GIT_CONFIG_GLOBAL",
     "GIT_CONFIG_NOSYSTEM",
@@ -25,15 +26,16 @@ const KEPT: &[&str] = &[
     "GIT_SSL_KEY",
 ];
 
-/// What holds whatever the site's configuration says.
+/// Settings that hold whatever the site's configuration says.
 const SETTINGS: &[(&str, &str)] = &[
-    // No program of the site runs because a reference of ours moved.
+    // Hooks of the site must not run because a reference of the mirror moved.
     ("core.hooksPath", "/dev/null"),
-    // Larger blobs are hashed as they flow, not held in memory; no wish is as large (MAX_TOML_BYTES).
+    // Larger blobs are hashed as a stream, not held in memory; no file that muster reads is as
+    // large (MAX_TOML_BYTES).
     ("core.bigFileThreshold", "8m"),
-    // What is malformed or harmful is not kept.
+    // Malformed or harmful objects are rejected.
     ("fetch.fsckObjects", "true"),
-    // One pack for each fetch, as compaction counts them.
+    // One pack for each fetch, because compaction counts packs.
     ("fetch.unpackLimit", "1"),
     ("fetch.recurseSubmodules", "false"),
     ("fetch.writeCommitGraph", "false"),
@@ -41,25 +43,29 @@ const SETTINGS: &[(&str, &str)] = &[
     ("fetch.pruneTags", "false"),
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
-    // A host that redirects is followed by us, and never to another origin: a header that the site configured would go along.
+    // Muster follows redirects itself, and never to another origin: git would send along a header
+    // that the site configured.
     ("http.followRedirects", "false"),
     ("http.sslVerify", "true"),
-    // A connection on which nothing comes for a minute is dead.
+    // A connection without data for a minute is dead.
     ("http.lowSpeedLimit", "1"),
     ("http.lowSpeedTime", "60"),
-    // The cores are for those who boot.
+    // The cores are for booting machines.
     ("pack.threads", "1"),
     ("transfer.bundleURI", "false"),
 ];
 
-/// The most that git may take at once for one object, or for the result of one delta: harm comes in small packs too.
+/// The most memory that git may allocate at once, for one object or the result of one delta: a
+/// small pack can expand too.
 const MAX_ALLOCATION: &str = "512m";
 
-/// How ssh is called where the site does not say: it asks nothing, keeps no connection for others, and notices a dead peer.
+/// The ssh command if the site configures none: it never prompts, does not become a connection
+/// master, and notices a dead peer.
 const SSH: &str =
     "ssh -o BatchMode=yes -o ControlMaster=no -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4";
 
-/// Names the account of an address in variables, which the shell's own printf writes; no command line holds it.
+/// A credential helper that prints the account of the URL from variables with the shell's own
+/// printf, so that no command line holds it.
 const HELPER: &str = r#"!f() { test "$1" != get || printf 'username=%s\npassword=%s\n' "$MUSTER_REMOTE_USERNAME" "$MUSTER_REMOTE_PASSWORD"; }; f"#;
 
 /// Prepares `git` in the mirror at `dir`.
@@ -68,19 +74,22 @@ pub(super) fn git(dir: &Path, url: &RemoteUrl) -> Command {
     clean(&mut command);
     command.arg("--git-dir").arg(dir).current_dir(dir);
     command.env("LC_ALL", "C").env("LANGUAGE", "C");
-    // Nobody is there to answer.
+
+    // There is no terminal to answer a prompt.
     command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ASKPASS", "").env("SSH_ASKPASS_REQUIRE", "never");
     command.env("GCM_INTERACTIVE", "never");
     command.env("GIT_ALLOW_PROTOCOL", if url.transport() == Transport::Http { "http:https:ssh" } else { "https:ssh" });
     command.env("GIT_ALLOC_LIMIT", MAX_ALLOCATION);
     let mut settings: Vec<(String, String)> =
         SETTINGS.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+
     account(&mut command, &mut settings, url);
     configure(&mut command, &settings);
     command
 }
 
-/// Takes away what is not git's business: its own variables but the kept ones, and ours, which may hold BMCs' passwords.
+/// Removes git's variables except the kept ones, and muster's own, which may hold passwords of
+/// BMCs.
 fn clean(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -95,7 +104,8 @@ fn clean(command: &mut Command) {
     }
 }
 
-/// Gives git the account that the address holds, for this host alone and before what the site's helpers know.
+/// Passes the account of the URL to git, for this host only and ahead of the site's credential
+/// helpers.
 fn account(command: &mut Command, settings: &mut Vec<(String, String)>, url: &RemoteUrl) {
     let key = |name: &str| format!("credential.{}.{name}", url.origin());
     match (url.username(), url.password()) {
@@ -110,7 +120,8 @@ fn account(command: &mut Command, settings: &mut Vec<(String, String)>, url: &Re
     }
 }
 
-/// Adds settings by variables, after those that the site gives in the same way, so that ours win.
+/// Adds settings as variables, after those that the site sets in the same way, so that muster's
+/// win.
 fn configure(command: &mut Command, settings: &[(String, String)]) {
     let theirs: usize = std::env::var("GIT_CONFIG_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(0);
     for (at, (key, value)) in settings.iter().enumerate() {
@@ -120,7 +131,8 @@ fn configure(command: &mut Command, settings: &[(String, String)]) {
     command.env("GIT_CONFIG_COUNT", (theirs + settings.len()).to_string());
 }
 
-/// Returns the ssh command for a site that names none of its own by variable; `configured` is its `core.sshCommand`.
+/// Returns the ssh command if the site sets none by variable or configuration; `configured` says
+/// that it has a `core.sshCommand`.
 pub(super) fn ssh(configured: bool) -> Option<OsString> {
     let said =
         ["GIT_SSH_COMMAND", "GIT_SSH"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));

@@ -1,4 +1,5 @@
-//! One run of the machine's own `git`, in a process group of its own, with a bound for everything that it may take.
+//! Runs the machine's own `git` in a process group of its own, with bounds on time, output and disk
+//! space.
 
 use std::fs;
 use std::io::{self, Read};
@@ -12,63 +13,67 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// The most that git may print: 100,000 branches are 10 MB.
+/// The most bytes that git may print to stdout: 100,000 branches are 10 MB.
 pub(super) const MAX_OUT: usize = 32 << 20;
 
-/// How much of what git complains is kept: its last words.
+/// The bytes of stderr that are kept, from its end.
 const MAX_ERR: usize = 64 << 10;
 
-/// How often the bounds are looked at while git says nothing.
+/// The interval at which the bounds are checked while git prints nothing.
 const TICK: Duration = Duration::from_millis(50);
 
-/// How a run came to its end.
+/// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     Exited(ExitStatus),
     TimedOut,
     Stopped,
-    /// A folder grew past its bound.
+    /// The folder grew past its bound.
     Grown,
-    /// It printed more than [`MAX_OUT`].
+    /// The command printed more than [`MAX_OUT`].
     Talked,
 }
 
-/// What a run gave.
+/// The result of a run.
 pub(super) struct Ran {
     pub end: End,
     pub out: Vec<u8>,
     pub err: String,
 }
 
-/// What a run may take.
+/// The bounds of a run.
 pub(super) struct Bounds<'a> {
     pub deadline: Instant,
     pub stop: &'a dyn Fn() -> bool,
-    /// A folder, and the bytes that it may come to hold.
+    /// A folder, and the bytes that it may grow to.
     pub folder: Option<(&'a Path, u64)>,
 }
 
-/// Runs a command until it ends or passes a bound; then nothing of its group is left.
+/// Runs a command until it ends or passes a bound, and then kills what is left of its process
+/// group.
 ///
 /// # Errors
-/// It cannot be started.
+/// The command cannot be started, or its pipes cannot be read.
 pub(super) fn run(command: &mut Command, bounds: &Bounds<'_>) -> io::Result<Ran> {
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     bound_files(&child, bounds);
     let watched = watch(&mut child, bounds);
+
     // The group may outlive its first process: ssh, a helper, index-pack.
     end_group(&child);
     let reaped = child.wait();
     let (end, out, err) = watched?;
     reaped?;
+
     let end = match end {
         End::Exited(status) if !status.success() && is_grown(bounds) => {
-            // The kernel was faster than we.
+            // The kernel's file size limit struck before the next check.
             End::Grown
         }
         end => end,
     };
+
     Ok(Ran { end, out, err: String::from_utf8_lossy(&err).into_owned() })
 }
 
@@ -76,8 +81,9 @@ fn watch(child: &mut Child, bounds: &Bounds<'_>) -> io::Result<(End, Vec<u8>, Ve
     let mut out = Pipe::new(child.stdout.take())?;
     let mut err = Pipe::new(child.stderr.take())?;
     let mut next_look = Instant::now();
+
     loop {
-        // Asked before the pipes are read, so that what it said last is read too.
+        // Check for the exit before reading the pipes, so that the last output is read too.
         let ended = child.try_wait()?;
         out.read(MAX_OUT + 1)?;
         err.read(usize::MAX)?;
@@ -100,16 +106,18 @@ fn watch(child: &mut Child, bounds: &Bounds<'_>) -> io::Result<(End, Vec<u8>, Ve
     }
 }
 
-/// Waits until a pipe has something to say, but not for long.
+/// Waits until a pipe is readable, for one tick at most.
 fn rest(pipes: &[&Pipe]) -> io::Result<()> {
     let mut open: Vec<PollFd<'_>> = pipes
         .iter()
         .filter_map(|pipe| Some(PollFd::from_borrowed_fd(pipe.file.as_ref()?.as_fd(), PollFlags::IN)))
         .collect();
+
     if open.is_empty() {
         thread::sleep(Duration::from_millis(5));
         return Ok(());
     }
+
     let tick = Timespec { tv_sec: 0, tv_nsec: i64::from(TICK.subsec_nanos()) };
     match poll(&mut open, Some(&tick)) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
@@ -117,8 +125,8 @@ fn rest(pipes: &[&Pipe]) -> io::Result<()> {
     }
 }
 
-/// The reading end of a pipe that never blocks. Its writer may outlive git (a master connection of ssh), so that its end
-/// is not waited for.
+/// The read end of a pipe that never blocks. A process that outlives git (an ssh connection master)
+/// may keep the write end open, so nothing waits for end of file.
 struct Pipe {
     file: Option<fs::File>,
     bytes: Vec<u8>,
@@ -133,7 +141,8 @@ impl Pipe {
         Ok(Self { file, bytes: Vec::new() })
     }
 
-    /// Reads what is there, until there are `most` bytes; a writer that never rests is left for the next time.
+    /// Reads the available bytes, up to `most` in all; stops after 64 reads, so that a busy writer
+    /// cannot hold the caller.
     fn read(&mut self, most: usize) -> io::Result<()> {
         let mut part = [0; 16 << 10];
         for _ in 0..64 {
@@ -156,12 +165,13 @@ impl Pipe {
     }
 }
 
-/// Lets no file grow past the folder's bound, whatever is faster than our looking.
+/// Limits the size of each file to the folder's bound, because git can write faster than the checks
+/// run.
 #[cfg(target_os = "linux")]
 fn bound_files(child: &Child, bounds: &Bounds<'_>) {
     use rustix::process::{Resource, Rlimit, prlimit};
     let Some((_, most)) = bounds.folder else { return };
-    // Where it fails, the looking bounds it.
+    // If this fails, the checks still bound it.
     let limit = Rlimit { current: Some(most + 1), maximum: Some(most + 1) };
     let _ = prlimit(Some(Pid::from_child(child)), Resource::Fsize, limit);
 }
@@ -170,7 +180,7 @@ fn bound_files(child: &Child, bounds: &Bounds<'_>) {
 fn bound_files(_: &Child, _: &Bounds<'_>) {}
 
 fn end_group(child: &Child) {
-    // It fails where nothing of it is left.
+    // This fails if no process of the group is left.
     let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
 }
 
@@ -178,7 +188,7 @@ fn is_grown(bounds: &Bounds<'_>) -> bool {
     bounds.folder.is_some_and(|(folder, most)| bytes_of(folder) > most)
 }
 
-/// Counts the bytes of the files below a folder; what vanishes meanwhile counts nothing.
+/// Counts the bytes of the files below a folder; files that vanish meanwhile count as nothing.
 pub(super) fn bytes_of(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     entries

@@ -1,4 +1,4 @@
-//! The files of one commit, read straight from its tree objects.
+//! Reads the files of a commit directly from its tree objects.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use super::repo::Repo;
 use super::sound;
 use muster_core::model::{File, Revision, Tree};
 
-/// The kinds of a tree entry, by git's file modes.
+/// The bits of a git file mode that hold the kind of a tree entry.
 pub(super) const MODE_KIND: i32 = 0o170_000;
 pub(super) const MODE_FOLDER: i32 = 0o040_000;
 pub(super) const MODE_LINK: i32 = 0o120_000;
@@ -47,6 +47,7 @@ impl Reading<'_> {
         self.repo.bounded(id)?;
         let folder = self.repo.inner.find_tree(id).map_err(|source| self.repo.damaged(self.revision, source))?;
         let mut names = HashSet::new();
+
         for entry in folder.iter() {
             let name = entry.name_bytes();
             if let Some(why) = sound::fault_of_name(name, &mut names) {
@@ -68,6 +69,7 @@ impl Reading<'_> {
             };
             self.tree.insert(key, file);
         }
+
         Ok(())
     }
 
@@ -87,6 +89,7 @@ fn descend(repo: &Repo, revision: &Revision, sub: &str) -> Result<Oid, GitError>
     let damaged = |source| repo.damaged(revision, source);
     let at = place(repo, revision);
     let mut id = repo.commit(revision)?.tree_id();
+
     for part in parts(&at, sub)? {
         repo.bounded(id)?;
         let folder = repo.inner.find_tree(id).map_err(damaged)?;
@@ -101,6 +104,7 @@ fn descend(repo: &Repo, revision: &Revision, sub: &str) -> Result<Oid, GitError>
             }
         };
     }
+
     Ok(id)
 }
 

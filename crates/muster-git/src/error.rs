@@ -1,9 +1,9 @@
-//! What can be wrong with a repository, each with what to do about it.
+//! The errors of a repository, each with a hint about the next step.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Which bound of a tree was passed.
+/// A bound that a tree exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// More files than [`MAX_ENTRIES`](super::MAX_ENTRIES).
@@ -12,11 +12,11 @@ pub enum Limit {
     Depth,
     /// A path longer than [`MAX_PATH_BYTES`](super::MAX_PATH_BYTES).
     Path,
-    /// More bytes of wishes than [`MAX_TOTAL_BYTES`](super::MAX_TOTAL_BYTES).
+    /// More bytes of declarations than [`MAX_TOTAL_BYTES`](super::MAX_TOTAL_BYTES).
     Bytes,
-    /// A commit or tag whose message fills a book.
+    /// A commit or tag object that is too large.
     Commit,
-    /// A list of one folder.
+    /// A tree object that is too large.
     Folder,
 }
 
@@ -33,16 +33,16 @@ impl Limit {
     }
 }
 
-/// Why a folder, a repository or a commit could not be read.
+/// The reason for which a folder, a repository or a commit could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
-    /// Nothing stands at the path.
+    /// The path does not exist.
     #[error("{path}: no such folder")]
     PathMissing { path: PathBuf },
     /// The path is a file.
     #[error("{path}: is a {}, not a repository", if *bundle { "git bundle" } else { "file" })]
     IsFile { path: PathBuf, bundle: bool },
-    /// The folder is no repository.
+    /// The folder is not a repository.
     #[error("{path}: is not a git repository")]
     NotRepository { path: PathBuf },
     /// A linked work tree's `.git` file names a folder that is gone.
@@ -51,40 +51,40 @@ pub enum GitError {
     /// The repository names its objects by SHA-256.
     #[error("{path}: the repository uses SHA-256 object names, which cannot be read yet")]
     Sha256 { path: PathBuf },
-    /// The repository keeps its branches in reftable files.
+    /// The repository keeps its branches in another format, such as reftable.
     #[error("{path}: the repository keeps its branches in the `{format}` format, which cannot be read yet")]
     RefFormat { path: PathBuf, format: String },
-    /// Another user owns the repository, and git's rule refuses it.
+    /// Another user owns the repository, and git's ownership rule refuses it.
     #[error("{path}: the repository belongs to another user")]
     OtherOwner { path: PathBuf },
-    /// The user's git configuration cannot be looked at, so that libgit2 opens nothing.
+    /// The user's git configuration cannot be accessed, so libgit2 opens nothing.
     #[error("the git configuration of this user ($HOME/.gitconfig) cannot be read, so no repository can be opened")]
     HomeConfig { source: git2::Error },
-    /// HEAD names a commit and no branch.
+    /// HEAD names a commit instead of a branch.
     #[error("{path}: HEAD is detached, so there is no branch to follow")]
     Detached { path: PathBuf },
-    /// Nothing says which branch work is meant for.
+    /// The repository has no branch that can serve as the merge target.
     #[error("{path}: there is neither origin/HEAD, nor an upstream of this branch, nor `main`")]
     NoTarget { path: PathBuf },
     /// Two sides of a merge changed the same lines.
     #[error("{path}: both sides changed {}", files.join(", "))]
     Conflict { path: PathBuf, files: Vec<String> },
-    /// A revision names nothing.
+    /// The revision does not exist.
     #[error("{path}: there is no revision `{rev}`")]
     NoSuchRevision { path: PathBuf, rev: String, near: Vec<String>, is_shallow: bool },
-    /// A commit that should be compared with its parent has none that is here.
+    /// A commit that should be compared with its parent has no parent in this repository.
     #[error("{path}: commit {revision} {}", if *is_cut { "has no parent here: the clone is shallow" } else { "has no parent: it is the first one" })]
     NoParent { path: PathBuf, revision: String, is_cut: bool },
-    /// A revision is not well formed, names several things, or names no commit.
+    /// A revision is malformed, is ambiguous, or does not name a commit.
     #[error("{path}: `{rev}` does not name one commit")]
     BadRevision { path: PathBuf, rev: String, source: git2::Error },
     /// The folder that `--path` names is not in the commit.
     #[error("{at}: there is no folder `{sub}`")]
     NoSuchFolder { at: String, sub: String, near: Vec<String> },
-    /// The folder that `--path` names leaves the repository, or holds no files of it.
+    /// The folder that `--path` names lies outside the repository, or holds no files of it.
     #[error("{at}: `{sub}` {why}")]
     BadFolder { at: String, sub: String, why: &'static str },
-    /// The tree is larger than anything this was made for.
+    /// The tree exceeds a bound of this crate.
     #[error("{at}: {}", limit.words())]
     TooMuch { at: String, limit: Limit },
     /// An entry of a folder has a name that no file can have.
@@ -93,28 +93,28 @@ pub enum GitError {
     /// An object of the repository is missing or damaged.
     #[error("{path}: an object of commit {revision} cannot be read")]
     Damaged { path: PathBuf, revision: String, source: git2::Error },
-    /// An object was left with the host of a partial clone.
+    /// An object is missing because this is a partial clone.
     #[error("{path}: this is a partial clone, and files of commit {revision} are not in it")]
     Partial { path: PathBuf, revision: String },
-    /// The folder that should hold the mirror holds something else.
+    /// The folder for the mirror holds something else.
     #[error("{path}: is not empty and holds no mirror of ours")]
     NotOurMirror { path: PathBuf },
-    /// The operating system refused to read or write a file.
+    /// The operating system refused an operation on a file.
     #[error("{path}: cannot be {doing}")]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
-    /// Changes of the repository cannot be watched.
+    /// The repository cannot be watched for changes.
     #[error("{path}: cannot be watched for changes")]
     Watch { path: PathBuf, source: notify::Error },
     /// A remote repository could not be followed.
     #[error(transparent)]
     Remote(#[from] super::RemoteError),
-    /// git failed for a reason that none of the above names.
+    /// git failed for another reason.
     #[error("{path}: git cannot {doing}")]
     Git { path: PathBuf, doing: &'static str, source: git2::Error },
 }
 
 impl GitError {
-    /// Says what to do next, where there is something to do.
+    /// Returns the next step, if there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let path = |p: &PathBuf| p.display().to_string();
@@ -170,7 +170,7 @@ impl GitError {
         }
     }
 
-    /// Tells whether the fault lies in stored objects, so that a mirror is worth making anew.
+    /// Returns whether stored objects are at fault, so that recreating a mirror can help.
     #[must_use]
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged { .. })
@@ -184,7 +184,8 @@ fn nearest(near: &[String]) -> Option<String> {
     }
 }
 
-/// Picks the three names most like the one that was asked for, best first; unlike ones only where `all` is set.
+/// Picks the three names most similar to the requested one, best first; dissimilar ones only if
+/// `all` is set.
 pub(super) fn similar(wanted: &str, names: impl IntoIterator<Item = String>, all: bool) -> Vec<String> {
     let mut scored: Vec<(f64, String)> = names
         .into_iter()

@@ -1,58 +1,59 @@
-//! Why a remote repository could not be followed: git's and ssh's own words sorted into kinds, each with what to do.
+//! The reasons for which a remote repository cannot be followed: messages of git and ssh sorted
+//! into kinds, with hints.
 
 use std::time::Duration;
 
 use muster_core::model::{RemoteUrl, Transport, format_duration};
 
-/// How many characters of what git said go into a message.
+/// The most characters of git's output in a message.
 const MAX_SAID: usize = 300;
 
-/// What went wrong on the way to a remote repository.
+/// The kind of fault in following a remote repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RemoteFault {
-    /// A program that is needed is not on this machine: `git` or `ssh`.
+    /// A required program, `git` or `ssh`, is not installed.
     NoProgram(&'static str),
-    /// Its name is not known, nobody listens, or no packet comes back.
+    /// The host name is unknown, nothing listens at the port, or no packet comes back.
     Unreachable,
-    /// The account, the token or the key is missing or refused.
+    /// The account, token or key is missing or was rejected.
     Account,
     /// The host's key is not in known_hosts.
     HostKeyUnknown,
-    /// The host shows another key than known_hosts says.
+    /// The host presents another key than the one in known_hosts.
     HostKeyChanged,
-    /// The host answers, and has no such repository, or hides it from this account.
+    /// The host answers but has no such repository, or hides it from this account.
     NotFound,
-    /// The host's certificate is signed by nobody who is trusted, or is another host's, or out of date.
+    /// The host's certificate has no trusted issuer, names another host, or is out of date.
     Certificate,
-    /// The host sends us elsewhere; where to, if it says.
+    /// The host redirects elsewhere; the target, if the host names it.
     Redirected(Option<String>),
-    /// What it sends, with what the mirror holds, passes this many bytes.
+    /// The fetched data and the mirror together exceed this many bytes.
     TooLarge(u64),
-    /// Its list of branches and tags passes this many bytes.
+    /// The list of branches and tags exceeds this many bytes.
     TooManyRefs(usize),
-    /// It did not come to an end in this time.
+    /// The operation did not end in this time.
     TimedOut(Duration),
-    /// What it sent is malformed, or made to do harm.
+    /// The received data is malformed or harmful.
     Unsound,
     /// The connection ended in the middle.
     CutShort,
-    /// The host has no time, or had too many requests.
+    /// The host is overloaded, or limits requests.
     Busy,
-    /// This host's settings lead to a way of transport that is not allowed.
+    /// This host's settings lead to a transport that is not allowed.
     Transport,
     /// The disk of the mirror is full.
     DiskFull,
-    /// The server was told to end.
+    /// The server is shutting down.
     Stopped,
-    /// It names its objects by SHA-256.
+    /// The repository names its objects by SHA-256.
     Sha256,
-    /// Its HEAD names a commit and no branch.
+    /// HEAD of the repository names a commit instead of a branch.
     Detached,
-    /// None of the above.
+    /// Any other fault.
     Other,
 }
 
-/// A [`RemoteFault`], and what git said of it.
+/// A [`RemoteFault`] with git's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteError {
     pub(super) url: String,
@@ -111,8 +112,8 @@ impl RemoteError {
         &self.fault
     }
 
-    /// Tells whether the host answered well and only the repository's own content stands in the way, so that there is no
-    /// cause to ask more seldom.
+    /// Returns whether the host answered well and only the content of the repository is at fault,
+    /// so that there is no reason to poll less often.
     #[must_use]
     pub fn is_content(&self) -> bool {
         matches!(
@@ -182,7 +183,7 @@ fn host_of(url: &str) -> String {
     }
 }
 
-/// Signs in git's, curl's and ssh's words (LC_ALL=C), the more telling first.
+/// Phrases of git, curl and ssh (LC_ALL=C) with their faults, the more specific first.
 const SIGNS: &[(&str, RemoteFault)] = &[
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", RemoteFault::HostKeyChanged),
     ("Host key verification failed", RemoteFault::HostKeyUnknown),
@@ -233,7 +234,7 @@ const SIGNS: &[(&str, RemoteFault)] = &[
     ("is not valid: is this a git repository", RemoteFault::NotFound),
 ];
 
-/// Sorts what git said into a kind.
+/// Classifies git's output.
 pub(super) fn kind_of(said: &str) -> RemoteFault {
     match status_of(said) {
         Some(300..=399) => return RemoteFault::Redirected(None),
@@ -242,22 +243,25 @@ pub(super) fn kind_of(said: &str) -> RemoteFault {
         Some(429 | 502..=504) => return RemoteFault::Busy,
         Some(_) | None => {}
     }
+
     let is_not_found =
         said.lines().any(|line| line.starts_with("fatal: repository '") && line.ends_with("' not found"));
     if is_not_found {
         return RemoteFault::NotFound;
     }
     let found = SIGNS.iter().find(|(sign, _)| said.contains(sign));
+
     found.map_or(RemoteFault::Other, |(_, fault)| fault.clone())
 }
 
-/// Finds the HTTP status that git could not bear.
+/// Returns the HTTP status with which git failed.
 fn status_of(said: &str) -> Option<u16> {
     let (_, after) = said.split_once("The requested URL returned error: ")?;
     after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// Takes what matters from what git said: one line, bounded, with no control character and no secret.
+/// Extracts the relevant part of git's output: one bounded line without control characters and
+/// secrets.
 pub(super) fn words(said: &str, url: &RemoteUrl) -> String {
     let chatter = |line: &str| {
         line.is_empty()
@@ -272,6 +276,7 @@ pub(super) fn words(said: &str, url: &RemoteUrl) -> String {
             .iter()
             .any(|start| line.starts_with(start))
     };
+
     let lines = said.lines().map(str::trim).filter(|line| !chatter(line)).map(|line| core_of(line, url));
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let joined = lines.join("; ");
@@ -279,14 +284,14 @@ pub(super) fn words(said: &str, url: &RemoteUrl) -> String {
     cut(&redacted(&text, url))
 }
 
-/// Takes away how a line of git's begins, which says no more than the message that it goes into.
+/// Strips the beginning of a line of git's that repeats the message around it.
 fn core_of<'l>(line: &'l str, url: &RemoteUrl) -> &'l str {
     let line = line.strip_prefix("fatal: ").or_else(|| line.strip_prefix("error: ")).unwrap_or(line);
     let access = line.strip_prefix("unable to access '").and_then(|rest| rest.strip_prefix(url.as_str()));
     access.and_then(|rest| rest.trim_start_matches('/').strip_prefix("': ")).unwrap_or(line)
 }
 
-/// Keeps the beginning and the end of what is too long.
+/// Shortens a long text to its beginning and its end.
 fn cut(text: &str) -> String {
     let length = text.chars().count();
     if length <= MAX_SAID {
@@ -297,7 +302,7 @@ fn cut(text: &str) -> String {
     format!("{head} ... {tail}")
 }
 
-/// Takes the account of our address out of a text, and that of any other address in it.
+/// Removes the account of the URL from a text, and the accounts in any other URL.
 pub(super) fn redacted(text: &str, url: &RemoteUrl) -> String {
     let mut text = text.to_owned();
     for secret in [url.password(), url.username()].into_iter().flatten().filter(|secret| !secret.reveal().is_empty()) {
@@ -305,6 +310,7 @@ pub(super) fn redacted(text: &str, url: &RemoteUrl) -> String {
     }
     let mut told = String::with_capacity(text.len());
     let mut rest = text.as_str();
+
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         let is_ssh = before.ends_with("ssh://");
@@ -319,6 +325,7 @@ pub(super) fn redacted(text: &str, url: &RemoteUrl) -> String {
             rest = &after[account..];
         }
     }
+
     told.push_str(rest);
     told
 }

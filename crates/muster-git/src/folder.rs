@@ -1,4 +1,4 @@
-//! A plain folder as a tree, with no git in it.
+//! Reads a plain folder as a tree, without git.
 
 use std::fs;
 use std::io::{self, Read};
@@ -9,12 +9,13 @@ use super::locate::io_error;
 use super::{MAX_DEPTH, MAX_ENTRIES, MAX_PATH_BYTES, MAX_TOTAL_BYTES};
 use muster_core::model::{File, Tree};
 
-/// Reads the files of a folder as they stand, committed or not, under `sub` ("" is the folder itself).
+/// Reads the files of a folder under `sub` ("" is the folder itself), committed or not.
 ///
-/// Links are not followed, `.git` is passed over, and a folder below with a `.git` of its own is a submodule.
+/// Links are not followed, `.git` is skipped, and a folder below with its own `.git` is a
+/// submodule.
 ///
 /// # Errors
-/// The folder is not there or cannot be read, or it is larger than the bounds of this room.
+/// The folder is missing or unreadable, or it exceeds the bounds of this crate.
 pub fn work_tree(dir: &Path, sub: &str) -> Result<Tree, GitError> {
     match fs::metadata(dir) {
         Ok(meta) if meta.is_dir() => {}
@@ -22,16 +23,18 @@ pub fn work_tree(dir: &Path, sub: &str) -> Result<Tree, GitError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(GitError::PathMissing { path: dir.into() }),
         Err(source) => return Err(io_error(dir, "looked at", source)),
     }
+
     let root = descend(dir, sub)?;
     let mut reading = Reading { tree: Tree::default(), budget: Budget::new(dir.display().to_string()) };
     let mut pending = vec![(root, String::new(), 0)];
     while let Some((folder, prefix, depth)) = pending.pop() {
         reading.folder(&folder, &prefix, depth, &mut pending)?;
     }
+
     Ok(reading.tree)
 }
 
-/// Counts what was read against the bounds of this room.
+/// Counts entries and bytes against the bounds of this crate.
 pub(super) struct Budget {
     at: String,
     entries: usize,
@@ -64,12 +67,12 @@ impl Budget {
     }
 }
 
-/// Returns the largest size at which a wish is read.
+/// Returns the largest size at which a file is read.
 pub(super) fn most_bytes(path: &str) -> u64 {
     Tree::max_bytes(path)
 }
 
-/// Splits `--path` into its parts; `.` and empty parts fall away.
+/// Splits `--path` into its parts, without `.` and empty parts.
 pub(super) fn parts<'a>(at: &str, sub: &'a str) -> Result<Vec<&'a str>, GitError> {
     let parts: Vec<&str> = sub.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     if sub.starts_with('/') || parts.contains(&"..") {
@@ -93,10 +96,11 @@ impl Reading {
         pending: &mut Vec<(PathBuf, String, usize)>,
     ) -> Result<(), GitError> {
         let entries = match fs::read_dir(folder) {
-            // Removed since its parent was listed, as if the listing had come later.
+            // Removed after its parent was listed: treat it as if it had never been there.
             Err(e) if e.kind() == io::ErrorKind::NotFound && depth > 0 => return Ok(()),
             listed => listed.map_err(|source| io_error(folder, "listed", source))?,
         };
+
         for entry in entries {
             let entry = entry.map_err(|source| io_error(folder, "listed", source))?;
             let name = entry.file_name();
@@ -123,10 +127,12 @@ impl Reading {
                 self.tree.insert(key, File::Unread);
             }
         }
+
         Ok(())
     }
 
-    /// Reads one file; one that vanished since it was listed is passed over, as if the listing had come later.
+    /// Reads one file; a file that vanished after the listing is skipped, as if it had never been
+    /// there.
     fn wish(&mut self, full: &Path, key: String) -> Result<(), GitError> {
         let most = most_bytes(&key);
         let mut bytes = Vec::new();
@@ -137,6 +143,7 @@ impl Reading {
             }
             Ok(size.max(bytes.len() as u64))
         });
+
         let file = match read {
             Ok(size) if size > most => File::TooLarge { bytes: size },
             Ok(size) => {
@@ -146,12 +153,14 @@ impl Reading {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(io_error(full, "read", source)),
         };
+
         self.tree.insert(key, file);
         Ok(())
     }
 }
 
-/// Goes down to `sub` without following links, since a commit's tree has no folder behind a link.
+/// Descends to `sub` without following links, because the tree of a commit has no folder behind a
+/// link.
 fn descend(dir: &Path, sub: &str) -> Result<PathBuf, GitError> {
     let at = dir.display().to_string();
     let mut folder = dir.to_path_buf();
@@ -167,6 +176,7 @@ fn descend(dir: &Path, sub: &str) -> Result<PathBuf, GitError> {
             Err(source) => return Err(io_error(&next, "looked at", source)),
         }
     }
+
     Ok(folder)
 }
 

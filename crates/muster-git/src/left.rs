@@ -1,10 +1,10 @@
-//! What a process that was killed or a power cut leaves in a mirror: locks that no process holds any more, packs that were
-//! not finished, references without their content.
+//! Cleans up after a killed process or a power cut in a mirror: stale locks, unfinished packs and
+//! references without content.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Removes what is left, and references that name nothing, which the next fetch writes again. As [`sweep`] says.
+/// Does the same as [`sweep`], and removes damaged references, which the next fetch writes again.
 pub(super) fn mend(mirror: &Path, head: &str) {
     sweep(mirror);
     let mut folders: Vec<PathBuf> = vec![mirror.join("refs")];
@@ -19,22 +19,24 @@ pub(super) fn mend(mirror: &Path, head: &str) {
             }
         }
     }
+
     let packed = mirror.join("packed-refs");
     if fs::read(&packed).is_ok_and(|bytes| !are_packed(&bytes)) {
         let _ = fs::remove_file(packed);
     }
     let main = mirror.join("HEAD");
+
     if fs::read(&main).is_ok_and(|bytes| !bytes.starts_with(b"ref: ")) {
         let _ = fs::write(main, format!("ref: {head}\n"));
     }
 }
 
-/// Tells whether a file's bytes are those of a reference.
+/// Returns whether the content of a file is a reference.
 fn is_reference(bytes: &[u8]) -> bool {
     bytes.starts_with(b"ref: ") || is_id(bytes.trim_ascii_end())
 }
 
-/// Tells whether bytes are those of a list of packed references.
+/// Returns whether bytes are the content of `packed-refs`.
 fn are_packed(bytes: &[u8]) -> bool {
     let is_line = |line: &[u8]| match line {
         [] | [b'#', ..] => true,
@@ -48,10 +50,11 @@ fn is_id(bytes: &[u8]) -> bool {
     bytes.len() == 40 && bytes.iter().all(u8::is_ascii_hexdigit) && bytes.iter().any(|byte| *byte != b'0')
 }
 
-/// Removes locks and unfinished packs. Only for a folder of our own, as its server starts or is about to fetch. What an administrator's push is
-/// bringing in at the moment is left alone.
+/// Removes locks and unfinished packs, except those of a push by an administrator that is in
+/// progress.
 ///
-/// libgit2 and git refuse a reference whose lock file is there, however old it is, so that one left over ends all following.
+/// Only for a mirror of muster, when its server starts or is about to fetch. libgit2 and git refuse
+/// a reference whose lock file exists, however old it is, so one stale lock stops all following.
 fn sweep(mirror: &Path) {
     let is_left = |name: &str| name.ends_with(".lock") || name.starts_with("pack_git2_") || name.starts_with("tmp_");
     let mut folders: Vec<PathBuf> = vec![mirror.into()];
@@ -62,7 +65,7 @@ fn sweep(mirror: &Path) {
             if is_folder && !name.to_string_lossy().starts_with("tmp_objdir-incoming-") {
                 folders.push(entry.path());
             } else if !is_folder && is_left(&name.to_string_lossy()) {
-                // Where it cannot be removed, the fetch says why.
+                // If a file cannot be removed, the fetch reports the reason.
                 let _ = fs::remove_file(entry.path());
             }
         }

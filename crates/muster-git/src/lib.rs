@@ -1,10 +1,12 @@
-//! Where the wishes come from: a plain folder or a repository becomes a [`Tree`](muster_core::model::Tree), a followed
-//! branch or tag is copied into a bare mirror of our own, and a watch on the source wakes whoever follows it.
+//! Reads the cluster repository. A plain folder or a commit becomes a
+//! [`Tree`](muster_core::model::Tree); a followed branch or tag is copied into a bare mirror; and a
+//! watch on the source reports when it may have moved.
 //!
-//! What another host keeps is fetched by the machine's own `git` ([`Remote`]), bounded in time and size; libgit2 does all
-//! else. Everything here blocks; callers on an async runtime use a blocking thread. This room does not know what the files
-//! mean, which commit is served, or when to look again. It writes nothing but its own mirror, runs no hook, runs no `git`
-//! for a repository of this host, and obeys `GIT_DIR` and its kin nowhere but where a hook asks it to ([`Repo::pushed`]).
+//! The machine's own `git` fetches repositories of other hosts ([`Remote`]), bounded in time and
+//! size; libgit2 does everything else. All functions block; callers on an async runtime use a
+//! blocking thread. This crate does not know what the files mean, which commit is served, or when
+//! to fetch again. It writes only its own mirror, runs no hooks, runs no `git` for a repository on
+//! this host, and obeys `GIT_DIR` and related variables only in a hook ([`Repo::pushed`]).
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: it reads repositories, runs git and writes its mirror")]
 
@@ -43,18 +45,18 @@ pub use source::{Place, Source};
 pub use walk::{BlobId, FolderId, Listed, Listing, Unread, Walk};
 pub use watch::Watch;
 
-/// The most files one tree may hold: 20 times the largest fixture, and little enough to list in memory.
+/// The most files in one tree: 20 times the largest fixture, and few enough to list in memory.
 pub const MAX_ENTRIES: usize = 200_000;
 
-/// The deepest folder that is read; sites nest three or four.
+/// The deepest folder that is read; sites nest three or four levels.
 pub const MAX_DEPTH: usize = 64;
 
-/// The longest path that is read, in bytes: Linux opens no longer one (PATH_MAX). Names of one commit may be of any length, and
-/// multiply where its folders hold each other.
+/// The longest path that is read, in bytes: Linux opens no longer one (PATH_MAX). Git does not
+/// limit the names in a commit, and paths multiply if its folders contain each other.
 pub const MAX_PATH_BYTES: usize = 4096;
 
-/// The most bytes of wishes that one tree may hold. A repository of 100,000 nodes has about 50 MB.
+/// The most bytes of declarations in one tree. A repository of 100,000 nodes has about 50 MB.
 pub const MAX_TOTAL_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// The longest subject and the longest name of an author that are read, in characters; what is cut ends in `…`.
+/// The longest subject and author name, in characters; a shortened text ends in `…`.
 pub const MAX_SUBJECT: usize = 500;

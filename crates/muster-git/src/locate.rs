@@ -1,4 +1,4 @@
-//! Finds a repository's folders from a path, without opening it and without the environment.
+//! Finds the folders of a repository from a path, without opening it and without the environment.
 
 use std::fs;
 use std::io::{self, Read};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::GitError;
 
-/// The folders of one repository. They differ in a linked work tree only.
+/// The folders of one repository. They differ only in a linked work tree.
 #[derive(Debug, Clone)]
 pub(super) struct Dirs {
     /// The folder that a person would name: the work tree, or the bare repository.
@@ -23,19 +23,22 @@ pub(super) fn at(dir: &Path) -> Result<Dirs, GitError> {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => GitError::PathMissing { path: dir.into() },
         _ => io_error(dir, "looked at", source),
     })?;
+
     if meta.is_file() {
         return Err(GitError::IsFile { path: dir.into(), bundle: is_bundle(dir) });
     }
+
     let git = match git_dir(dir)? {
         Some(git) => git,
         None if looks_bare(dir)? => dir.to_path_buf(),
         None => return Err(GitError::NotRepository { path: dir.into() }),
     };
+
     let common = common_dir(&git)?;
     Ok(Dirs { root: dir.into(), git, common })
 }
 
-/// Finds the repository at this path or above it, as git does in a person's work tree.
+/// Finds the repository at this path or above it, as git does in a work tree.
 pub(super) fn above(dir: &Path) -> Result<Dirs, GitError> {
     let first = match at(dir) {
         Err(GitError::NotRepository { .. }) => GitError::NotRepository { path: dir.into() },
@@ -51,7 +54,7 @@ pub(super) fn above(dir: &Path) -> Result<Dirs, GitError> {
     Err(first)
 }
 
-/// Refuses the formats that libgit2 cannot read, by the repository's own configuration file.
+/// Refuses formats that libgit2 cannot read, based on the repository's own configuration file.
 pub(super) fn check_format(dirs: &Dirs) -> Result<(), GitError> {
     let file = dirs.common.join("config");
     if !file.is_file() {
@@ -60,9 +63,11 @@ pub(super) fn check_format(dirs: &Dirs) -> Result<(), GitError> {
     let doing = "read its configuration";
     let config = git2::Config::open(&file).map_err(|source| git_error(&dirs.root, doing, source))?;
     let value = |name: &str| config.get_string(name).ok().filter(|v| !v.is_empty());
+
     if value("extensions.objectformat").is_some_and(|v| !v.eq_ignore_ascii_case("sha1")) {
         return Err(GitError::Sha256 { path: dirs.root.clone() });
     }
+
     match value("extensions.refstorage") {
         Some(format) if !format.eq_ignore_ascii_case("files") => {
             Err(GitError::RefFormat { path: dirs.root.clone(), format })
@@ -71,7 +76,7 @@ pub(super) fn check_format(dirs: &Dirs) -> Result<(), GitError> {
     }
 }
 
-/// Follows `.git`, a folder or a file that names one.
+/// Resolves `.git`, which is a folder or a file that names one.
 fn git_dir(dir: &Path) -> Result<Option<PathBuf>, GitError> {
     let dot = dir.join(".git");
     match fs::metadata(&dot) {
@@ -87,7 +92,8 @@ fn git_dir(dir: &Path) -> Result<Option<PathBuf>, GitError> {
     }
 }
 
-/// Tells whether a folder is laid out as a repository or as a linked work tree's private part of one.
+/// Returns whether a folder has the layout of a repository, or of the private part of a linked work
+/// tree.
 fn looks_bare(dir: &Path) -> Result<bool, GitError> {
     // HEAD may be a symbolic link to a branch that does not exist yet, as very old git made it.
     if dir.join("HEAD").symlink_metadata().is_err() {
@@ -102,7 +108,7 @@ fn common_dir(git: &Path) -> Result<PathBuf, GitError> {
     if file.is_file() { Ok(git.join(read_line(&file)?.trim())) } else { Ok(git.to_path_buf()) }
 }
 
-/// Reads a file that holds one path: 4,096 bytes are the longest path that Linux takes.
+/// Reads a file that holds one path: 4,096 bytes are the longest path that Linux accepts.
 fn read_line(file: &Path) -> Result<String, GitError> {
     let mut text = String::new();
     fs::File::open(file)

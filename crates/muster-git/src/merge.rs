@@ -1,4 +1,4 @@
-//! What merging would yield, made in memory: nothing is written to the repository.
+//! Computes the result of a merge in memory: nothing is written to the repository.
 
 use std::path::Path;
 
@@ -10,21 +10,22 @@ use super::folder::{Budget, most_bytes};
 use super::repo::Repo;
 use muster_core::model::{File, Revision, Tree};
 
-/// Before the repository's own object store, so that every new object stays in memory.
+/// The priority of the in-memory store: higher than the repository's own, so that every new object
+/// stays in memory.
 const IN_MEMORY: i32 = 1000;
 
-/// A plain file that nobody may execute, as git writes it.
+/// The mode of a plain, non-executable file in git.
 const MODE_FILE: u32 = 0o100_644;
 
-/// The branches that a repository without a remote has, in the order in which they are taken.
+/// The branches that serve as the target without a remote, in order of preference.
 const USUAL_BRANCHES: [&str; 2] = ["main", "master"];
 
 impl Repo {
-    /// Finds the branch that work is meant for: what `origin/HEAD` names, else the upstream of the branch that HEAD names,
-    /// else `main`, else `master`. Returns its name and its tip.
+    /// Finds the branch that the work targets: the one that `origin/HEAD` names, else the upstream
+    /// of the current branch, else `main`, else `master`. Returns its name and its tip.
     ///
     /// # Errors
-    /// There is no such branch, or it cannot be read.
+    /// No such branch exists, or it cannot be read.
     pub fn target(&self) -> Result<(String, Revision), GitError> {
         let remote = self.inner.find_reference("refs/remotes/origin/HEAD").and_then(|found| found.resolve());
         let mut names: Vec<String> = Vec::new();
@@ -46,18 +47,20 @@ impl Repo {
         name.as_str().ok().map(str::to_owned)
     }
 
-    /// Reads the files under a folder ("" is the root) as merging a commit into a target would leave them.
+    /// Reads the files under a folder ("" is the root) as they would be after merging a commit into
+    /// a target.
     ///
     /// # Errors
-    /// Names the files that both sides changed; else as [`Self::tree`].
+    /// The error names the files that both sides changed; other errors are those of [`Self::tree`].
     pub fn merged(&self, target: &Revision, head: &Revision, sub: &str) -> Result<Tree, GitError> {
         let (target, head) = (self.commit(target)?, self.commit(head)?);
         self.merge_of(&target, &head, sub)
     }
 
-    /// Reads the files under a folder as committing these files on top of HEAD, and merging that, would leave them.
+    /// Reads the files under a folder as they would be after committing `work` on top of HEAD and
+    /// merging that.
     ///
-    /// `work` is what [`work_tree`](super::work_tree()) reads of the same folder.
+    /// `work` is the result of [`work_tree`](super::work_tree()) for the same folder.
     ///
     /// # Errors
     /// As [`Self::merged`].
@@ -69,28 +72,34 @@ impl Repo {
         if self.inner.merge_base(target.id(), head.id()).is_ok_and(|base| base == target.id()) {
             return Ok(work.clone());
         }
+
         self.stay_in_memory()?;
         let mut index = Index::new().map_err(fault)?;
         index.read_tree(&head.tree().map_err(fault)?).map_err(fault)?;
         let prefix = prefix(sub);
+
         for path in index.iter().map(|entry| entry.path).collect::<Vec<_>>() {
             let path = String::from_utf8_lossy(&path).into_owned();
             if path.strip_prefix(&prefix).is_some_and(Tree::is_wish) {
                 index.remove(Path::new(&path), 0).map_err(fault)?;
             }
         }
+
         for (path, bytes) in work.blobs() {
             let id = self.inner.blob(bytes).map_err(fault)?;
             index.add(&entry(format!("{prefix}{path}"), id, bytes.len())).map_err(fault)?;
         }
+
         let tree = index.write_tree_to(&self.inner).and_then(|id| self.inner.find_tree(id)).map_err(fault)?;
         let commit = self.inner.commit(None, &head.committer(), &head.committer(), "", &tree, &[&head]);
         let commit = commit.and_then(|id| self.inner.find_commit(id)).map_err(fault)?;
         let mut merged = self.merge_of(&target, &commit, sub)?;
-        // What cannot be read as a wish cannot be merged either, and is told of by whoever checks the files.
+
+        // A file that cannot be read cannot be merged either; the check of the files reports it.
         for (path, file) in work.iter().filter(|(path, file)| Tree::is_wish(path) && !matches!(file, File::Bytes(_))) {
             merged.insert(path, file.clone());
         }
+
         Ok(merged)
     }
 
@@ -130,6 +139,7 @@ impl Repo {
         let mut budget = Budget::new(format!("{} merged", self.root().display()));
         let prefix = prefix(sub);
         let mut tree = Tree::default();
+
         for entry in index.iter() {
             let Some(key) = entry.path.strip_prefix(prefix.as_bytes()) else { continue };
             budget.entry(key.iter().filter(|byte| **byte == b'/').count(), key.len())?;
@@ -151,11 +161,12 @@ impl Repo {
             };
             tree.insert(name, file);
         }
+
         Ok(tree)
     }
 }
 
-/// Writes a folder as what stands before the paths of its files.
+/// Returns a folder as the prefix of the paths of its files.
 fn prefix(sub: &str) -> String {
     let sub = sub.trim_matches('/');
     if sub.is_empty() { String::new() } else { format!("{sub}/") }

@@ -1,8 +1,8 @@
-//! A bare repository of our own that follows one branch or tag of another.
+//! A bare repository that follows one branch or tag of another one.
 //!
-//! The source may vanish, be rewritten or be locked by its owner; what was fetched stays readable here. The mirror is
-//! written by hand, by libgit2 and by `git fetch`: no hooks, no templates. Losing it loses nothing
-//! that the next fetch does not bring back, so a broken one is made anew.
+//! The source may vanish, be rewritten or be locked by its owner; fetched commits stay readable
+//! here. This module itself, libgit2 and `git fetch` write the mirror, without hooks or templates.
+//! The next fetch restores everything that is lost with a mirror, so a broken one is recreated.
 
 use std::fs;
 use std::io;
@@ -19,40 +19,42 @@ use super::repo::{Repo, Tip, Trust, Wanted};
 use super::transfer;
 use muster_core::model::Revision;
 
-/// The number of packs past which a mirror is copied afresh: each fetch adds one, and every look-up asks each.
+/// The number of packs above which a mirror is compacted: each fetch adds one, and every look-up
+/// searches each.
 pub const MAX_PACKS: usize = 50;
 
-/// The branch of the mirror that holds the tip of what is followed.
+/// The branch of the mirror that holds the followed tip.
 pub const FOLLOWED: &str = "refs/heads/followed";
 const KEPT: &str = "refs/muster/kept/";
 
-/// Where the mirror notes of which repository and branch it is.
+/// The file in which the mirror records its source repository and branch.
 const SOURCE: &str = "muster-source";
 
-/// Where `git fetch` puts what it brings, until it is known to be whole.
+/// The reference that `git fetch` writes, until its commit is known to be complete.
 pub(super) const INCOMING: &str = "refs/muster/incoming";
 
-/// Tells our folder from any other, so that nobody's repository is ever deleted.
+/// The file that marks a folder as a mirror of muster, so that no other repository is ever deleted.
 const MARK: &str = "muster-mirror";
 
-/// What a fetch found.
+/// The result of a fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Where the branch stands in the source. A missing branch leaves the mirror as it was.
+    /// The tip of the branch in the source. If the branch is missing, the mirror stays as it was.
     pub tip: Tip,
     /// Whether the tip is another commit than after the last fetch.
     pub changed: bool,
 }
 
-/// A bare mirror of one branch. Share it freely: fetches wait for each other, and for whoever opens it.
+/// A bare mirror of one branch, which threads can share: fetches wait for each other and for
+/// readers that open it.
 pub struct Mirror {
     path: PathBuf,
-    /// Held for writing while the folder may be swapped.
+    /// Locked for writing while the folder may be swapped.
     gate: RwLock<()>,
 }
 
 impl Mirror {
-    /// Opens the mirror at a path, or makes one; a broken one is made anew.
+    /// Opens the mirror at a path, or creates one; a broken one is recreated.
     ///
     /// # Errors
     /// The folder holds something else, or cannot be written.
@@ -65,40 +67,46 @@ impl Mirror {
         if mirror.is_whole()? { Ok(mirror) } else { mirror.remake().map(|()| mirror) }
     }
 
-    /// Brings a commit of a repository of this host into the mirror: where the branch or tag stands, whatever stood there before.
+    /// Fetches the tip of a branch or tag of a repository on this host, whatever the mirror held
+    /// before.
     ///
     /// # Errors
-    /// The source cannot be opened or read, or the mirror cannot be written. The mirror's last tip stays.
+    /// The source cannot be opened or read, or the mirror cannot be written. The mirror keeps its
+    /// last tip.
     pub fn fetch(&self, source: &Path, wanted: &Wanted) -> Result<Fetched, GitError> {
         let source = Repo::open(source, Trust::Named)?;
         let tip = source.tip(wanted)?;
         let Tip::Commit { revision, .. } = &tip else { return Ok(Fetched { tip, changed: false }) };
         let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+
         match self.open() {
             Ok(ours) if tip_of(&ours).as_ref() == Some(revision) => return Ok(Fetched { tip, changed: false }),
             Ok(_) => {}
             Err(e @ GitError::HomeConfig { .. }) => return Err(e),
             Err(_) => self.make_anew()?,
         }
+
         let id = source.commit(revision)?.id();
         if let Err(error) = self.bring(&source, id) {
-            // The fault may be ours: a lock, a broken reference, or objects that are gone. A target that lost objects
-            // believes that it has them, so it starts over.
+            // The mirror may be at fault: a lock, a broken reference or lost objects. A mirror that
+            // lost objects still treats them as present, so it starts over.
             left::mend(&self.path, FOLLOWED);
             if error.is_damage() || !self.is_whole()? {
                 self.make_anew()?;
             }
             self.bring(&source, id)?;
         }
+
         if self.packs()? > MAX_PACKS {
             self.swap_afresh()?;
         }
         Ok(Fetched { tip, changed: true })
     }
 
-    /// Lets `bring` fetch into the mirror's folder as [`INCOMING`], and takes that commit as the tip if it is whole.
+    /// Calls `bring` to fetch into the mirror's folder as [`INCOMING`], and makes that commit the
+    /// tip if it is complete.
     ///
-    /// A mirror that turns out to be damaged is made anew, and filled once more.
+    /// A mirror that turns out to be damaged is recreated, and filled once more.
     pub(super) fn receive(&self, bring: &mut dyn FnMut(&Path) -> Result<(), GitError>) -> Result<Revision, GitError> {
         match self.receive_once(bring) {
             Err(error) if error.is_damage() || (may_be_ours(&error) && !self.is_whole()?) => {
@@ -115,7 +123,8 @@ impl Mirror {
             let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
             bring(&self.path)
         };
-        // What a fetch that was cut short leaves is the same at any time.
+
+        // An interrupted fetch may have left locks and unfinished packs at any time.
         left::mend(&self.path, FOLLOWED);
         let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         brought?;
@@ -123,10 +132,11 @@ impl Mirror {
         if self.packs()? > MAX_PACKS || self.is_strewn() {
             self.swap_afresh()?;
         }
+
         taken
     }
 
-    /// Moves the tip to what was brought.
+    /// Moves the tip to the fetched commit.
     fn take_incoming(&self) -> Result<Revision, GitError> {
         let ours = self.open()?;
         let fault = |source| ours.error("read what was fetched", source);
@@ -135,26 +145,27 @@ impl Mirror {
         incoming.delete().map_err(fault)?;
         let id =
             commit.map_err(|source| GitError::BadRevision { path: self.path.clone(), rev: "HEAD".into(), source })?;
+
         let revision = Revision::commit(&id.to_string());
         if !transfer::is_complete(&ours, id) {
             return Err(ours.damaged(&revision, git2::Error::from_str("an object is missing")));
         }
         ours.inner.reference(FOLLOWED, id, true, "").map_err(|e| ours.error("move the mirror's tip", e))?;
+
         Ok(revision)
     }
 
-    /// Tells whether objects lie about outside of packs, as git fetches them from a plain web server.
+    /// Returns whether there are loose objects, which git fetches from a plain web server.
     fn is_strewn(&self) -> bool {
         let folders = fs::read_dir(self.path.join("objects")).into_iter().flatten().filter_map(Result::ok);
         folders.filter(|entry| entry.file_name().len() == 2).count() > MAX_PACKS
     }
 
-    /// Returns the folder.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns the commit that was fetched last, where the mirror can be read.
+    /// Returns the last fetched commit, if the mirror can be read.
     pub(super) fn tip(&self) -> Option<Revision> {
         tip_of(&self.repo().ok()?)
     }
@@ -162,15 +173,15 @@ impl Mirror {
     /// Opens the mirror for reading.
     ///
     /// # Errors
-    /// The folder was removed or broken since.
+    /// The folder was removed or damaged since.
     pub fn repo(&self) -> Result<Repo, GitError> {
         let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         self.open()
     }
 
-    /// Keeps these commits beside the tip until the next call, however the source moves on.
+    /// Keeps these commits next to the tip until the next call, however the source moves on.
     ///
-    /// Commits that the mirror does not have are passed over.
+    /// Commits that are not in the mirror are skipped.
     ///
     /// # Errors
     /// The mirror cannot be written.
@@ -182,7 +193,7 @@ impl Mirror {
         })
     }
 
-    /// Returns the commits that are kept, the newest first.
+    /// Returns the kept commits, newest first.
     ///
     /// # Errors
     /// The mirror cannot be read.
@@ -199,7 +210,7 @@ impl Mirror {
         Ok(kept.into_iter().map(|(_, revision)| revision).collect())
     }
 
-    /// Notes of which repository and branch this is the mirror.
+    /// Records the repository and branch that the mirror follows.
     ///
     /// # Errors
     /// The folder cannot be written.
@@ -211,7 +222,7 @@ impl Mirror {
         fs::write(&file, source).map_err(|error| io_error(&file, "written", error))
     }
 
-    /// Tells whether this is known to be the mirror of a repository and branch.
+    /// Returns whether this is recorded as the mirror of a repository and branch.
     #[must_use]
     pub fn is_of(&self, source: &str) -> bool {
         fs::read_to_string(self.path.join(SOURCE)).is_ok_and(|claimed| claimed == source)
@@ -225,16 +236,18 @@ impl Mirror {
                 ours.inner.reference(&format!("{KEPT}{}", commit.id()), commit.id(), true, "").map_err(fault)?;
             }
         }
+
         for name in ours.names(&format!("{KEPT}*"))? {
             if !revisions.iter().any(|revision| revision.as_str() == name) {
                 let mut old = ours.inner.find_reference(&format!("{KEPT}{name}")).map_err(fault)?;
                 old.delete().map_err(fault)?;
             }
         }
+
         Ok(())
     }
 
-    /// Throws the mirror away and makes an empty one; the next fetch fills it.
+    /// Deletes the mirror and creates an empty one; the next fetch fills it.
     ///
     /// # Errors
     /// The folder holds something else, or cannot be written.
@@ -243,10 +256,11 @@ impl Mirror {
         self.make_anew()
     }
 
-    /// Copies what is still needed into a fresh folder with one pack, and puts it in this one's place.
+    /// Copies everything that is still needed into a new folder with one pack, and replaces this
+    /// folder with it.
     ///
     /// # Errors
-    /// The folder beside cannot be written; the mirror stays as it was.
+    /// The new folder cannot be written; the mirror stays as it was.
     pub fn compact(&self) -> Result<(), GitError> {
         let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         self.swap_afresh()
@@ -306,24 +320,27 @@ impl Mirror {
         let ours = self.open()?;
         let theirs = Repo::open(&fresh, Trust::Named)?;
         let mut keep = Vec::new();
+
         for name in ours.names("refs/*")? {
             let name = format!("refs/{name}");
             let id = ours.inner.refname_to_id(&name).map_err(|e| ours.error("read its references", e))?;
             keep.push((name, id));
         }
+
         let ids: Vec<Oid> = keep.iter().map(|(_, id)| *id).collect();
         transfer::copy(&ours, &theirs, &ids).map_err(|e| ours.error("be copied afresh", e))?;
         for (name, id) in keep {
             theirs.inner.reference(&name, id, true, "").map_err(|e| theirs.error("write a reference", e))?;
         }
-        // Where it is lost, the next fetch writes it.
+
+        // If this file is lost, the next fetch writes it.
         let _ = fs::copy(self.path.join(SOURCE), fresh.join(SOURCE));
         fs::rename(&self.path, &old).map_err(|source| io_error(&self.path, "moved aside", source))?;
         fs::rename(&fresh, &self.path).map_err(|source| io_error(&fresh, "moved into place", source))?;
         remove(&old)
     }
 
-    /// Puts the old folder back where a swap was cut short between its two renames.
+    /// Restores the old folder if a swap was interrupted between its two renames.
     fn finish_swap(&self) -> Result<(), GitError> {
         let old = beside(&self.path, "old");
         if !self.path.exists() && old.join(MARK).is_file() {
@@ -337,7 +354,7 @@ fn tip_of(repo: &Repo) -> Option<Revision> {
     repo.inner.refname_to_id(FOLLOWED).ok().map(|id| Revision::commit(&id.to_string()))
 }
 
-/// Tells whether a fetch may have failed for a fault of our own folder.
+/// Returns whether a fetch may have failed because of a fault in the mirror's folder.
 fn may_be_ours(error: &GitError) -> bool {
     let faults = |error: &RemoteError| {
         matches!(error.fault(), RemoteFault::Other | RemoteFault::Unsound | RemoteFault::CutShort)
@@ -345,7 +362,8 @@ fn may_be_ours(error: &GitError) -> bool {
     matches!(error, GitError::Remote(error) if faults(error))
 }
 
-/// Makes an empty bare repository. The mark comes first, so that one cut short is known as ours.
+/// Creates an empty bare repository. The mark comes first, so that an interrupted one is
+/// recognized.
 fn make(path: &Path) -> Result<(), GitError> {
     let folder = |path: PathBuf| fs::create_dir_all(&path).map_err(|source| io_error(&path, "made", source));
     let file = |name: &str, text: &str| {
@@ -361,7 +379,7 @@ fn make(path: &Path) -> Result<(), GitError> {
     file("HEAD", &format!("ref: {FOLLOWED}\n"))
 }
 
-/// Removes a folder of ours, or an empty one.
+/// Removes a folder of muster's, or an empty one.
 fn remove(path: &Path) -> Result<(), GitError> {
     match fs::remove_dir_all(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error(path, "removed", e)),

@@ -1,4 +1,5 @@
-//! What a push brings, as the hook of a git server sees it: objects in quarantine, and the references that would move.
+//! A push as the hook of a git server sees it: objects in quarantine, and the references that would
+//! move.
 
 use std::path::Path;
 
@@ -12,16 +13,17 @@ use muster_core::model::Revision;
 /// A reference that a push would move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Update {
-    /// Where it stands; nothing where the push makes it.
+    /// The commit before the push, or `None` if the push creates the reference.
     pub old: Option<Revision>,
-    /// Where it would stand; nothing where the push deletes it.
+    /// The commit after the push, or `None` if the push deletes the reference.
     pub new: Option<Revision>,
     /// Its full name, such as `refs/heads/main`.
     pub reference: String,
 }
 
 impl Update {
-    /// Reads a line that git writes to `pre-receive`: the old id, the new id and the name, zeros for none (githooks(5)).
+    /// Parses a line of `pre-receive`'s input: old id, new id and name, with zeros for no commit
+    /// (githooks(5)).
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let mut words = line.splitn(3, ' ');
@@ -37,9 +39,10 @@ impl Update {
 }
 
 impl Repo {
-    /// Opens the repository that a hook runs in, objects of the push among its own: what `GIT_DIR`,
-    /// `GIT_OBJECT_DIRECTORY` and `GIT_ALTERNATE_OBJECT_DIRECTORIES` say counts here, and nowhere else (git-receive-pack(1),
-    /// quarantine environment).
+    /// Opens the repository that a hook runs in, including the objects of the push.
+    ///
+    /// Only here do `GIT_DIR`, `GIT_OBJECT_DIRECTORY` and `GIT_ALTERNATE_OBJECT_DIRECTORIES` count
+    /// (git-receive-pack(1), quarantine environment).
     ///
     /// # Errors
     /// There is no repository, or its format cannot be read.
@@ -48,7 +51,7 @@ impl Repo {
         locate::check_format(&locate::above(Path::new("."))?)?;
         let nowhere = |source| locate::git_error(Path::new("."), "open the repository", source);
         let inner = Repository::open_from_env().map_err(nowhere)?;
-        // The alternates that git names are quoted where a path has a colon, which libgit2 does not read.
+        // Git quotes an alternate whose path has a colon, which libgit2 does not parse.
         let objects = inner.commondir().join("objects");
         let odb = inner.odb().and_then(|odb| odb.add_disk_alternate(&objects.to_string_lossy()));
         odb.map_err(nowhere)?;
@@ -57,10 +60,11 @@ impl Repo {
         Ok(Self::of_parts(inner, dirs))
     }
 
-    /// Returns the full name of the branch that is asked for, or of the one that HEAD names, which need not exist yet.
+    /// Returns the full name of the wanted branch or tag, or of the branch that HEAD names, which
+    /// need not exist yet.
     ///
     /// # Errors
-    /// A detached HEAD names no branch.
+    /// HEAD is detached.
     pub fn full_name(&self, wanted: &Wanted) -> Result<String, GitError> {
         let branch = match wanted {
             Wanted::Head => self.head_branch()?,
@@ -69,10 +73,10 @@ impl Repo {
         Ok(wanted.reference(&branch))
     }
 
-    /// Counts the commits of `old` that `new` has not.
+    /// Counts the commits that are reachable from `old` but not from `new`.
     ///
     /// # Errors
-    /// Either is not here, or what is before it.
+    /// A commit or its history is missing.
     pub fn left_out(&self, old: &Revision, new: &Revision) -> Result<usize, GitError> {
         let (old, new) = (self.commit(old)?.id(), self.commit(new)?.id());
         let (left, _) =
@@ -80,10 +84,11 @@ impl Repo {
         Ok(left)
     }
 
-    /// Lists the commits that `new` has and `old` has not, newest first, at most so many; `new` itself is the first.
+    /// Lists the commits that are reachable from `new` but not from `old`, newest first, at most
+    /// `most`; `new` comes first.
     ///
     /// # Errors
-    /// Either is not here, or what is before it.
+    /// A commit or its history is missing.
     pub fn pushed_commits(
         &self,
         old: Option<&Revision>,
@@ -99,13 +104,16 @@ impl Repo {
             old.map_or(Ok(()), |old| walk.hide(old))?;
             walk.take(most).collect::<Result<Vec<_>, _>>()
         };
+
         let all = walk().map_err(|source| self.error("list the commits of a push", source))?;
         Ok(all.into_iter().map(|id| Revision::commit(&id.to_string())).collect())
     }
 
-    /// Returns the folder of the hooks that git runs here, and whether it is this repository's own.
+    /// Returns the folder of the hooks that git runs here, and whether it belongs to this
+    /// repository.
     ///
-    /// `core.hooksPath` names it from the repository's git folder, where git runs the hooks of a push.
+    /// `core.hooksPath` is relative to the repository's git folder, in which git runs the hooks of
+    /// a push.
     ///
     /// # Errors
     /// The configuration cannot be read.
@@ -114,6 +122,7 @@ impl Repo {
         let config = self.inner.config().and_then(|mut config| config.snapshot());
         let config = config.map_err(|source| self.error(doing, source))?;
         let own = self.inner.commondir().to_path_buf();
+
         match config.get_path("core.hooksPath") {
             Ok(path) => {
                 let folder = own.join(path);
@@ -126,10 +135,10 @@ impl Repo {
     }
 }
 
-/// Opens a repository to give it a hook, at exactly this path.
+/// Opens the repository at exactly this path in order to install a hook.
 ///
 /// # Errors
-/// There is none, it cannot be read, or it is somebody else's.
+/// There is no repository, it cannot be read, or it belongs to another user.
 pub fn to_be_hooked(dir: &Path) -> Result<Repo, GitError> {
     let dirs = locate::at(dir)?;
     locate::check_format(&dirs)?;

@@ -1,7 +1,8 @@
-//! A repository that another host keeps: one look asks where its branches stand, and fetches into the mirror what moved.
+//! A repository on another host: one look lists its branches and fetches a moved tip into the
+//! mirror.
 //!
-//! The machine's own `git` does both, with the ssh configuration and the credential helpers that the site has; what it
-//! brings is read by libgit2, as from any other repository.
+//! The machine's own `git` does both, with the ssh configuration and the credential helpers of the
+//! site; libgit2 reads the fetched objects, as in any other repository.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,24 +17,25 @@ use super::mirror::{Fetched, INCOMING, Mirror};
 use super::repo::{Tip, Wanted};
 use muster_core::model::{RemoteUrl, Revision, Transport};
 
-/// The longest that a host may take to say where its branches stand: one answer, however large the repository.
+/// The longest time for a list of branches: one reply, however large the repository.
 const LISTING: Duration = Duration::from_secs(60);
 
-/// The most that git may hold at once while a host lists its branches, in bytes, and as git is told.
+/// The most memory that git may use while a host lists its branches, in bytes and in git's
+/// notation.
 const LISTING_BYTES: (usize, &str) = (64 << 20, "64m");
 
-/// How many redirects within one host are followed: forges send on once or twice.
+/// The most redirects within one host: forges redirect once or twice.
 const MAX_HOPS: usize = 3;
 
-/// What one fetch may take.
+/// The bounds of one fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchBounds {
     pub timeout: Duration,
-    /// The bytes that the mirror may come to hold.
+    /// The bytes that the mirror may grow to.
     pub max_bytes: u64,
 }
 
-/// Tells when a look is to be given up.
+/// Returns whether to give up the current look.
 pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// One branch or tag of a remote repository.
@@ -41,38 +43,40 @@ pub struct Remote {
     url: RemoteUrl,
     bounds: FetchBounds,
     stop: Stop,
-    /// Where its host sent us on to, within the host.
+    /// The URL that the host redirected to, within the host.
     moved: Option<RemoteUrl>,
-    /// The tip whose content was refused, and why: it is not fetched again.
+    /// The tip whose content was refused, and the reason: it is not fetched again.
     refused: Option<(String, RemoteError)>,
 }
 
-/// What the host says of the wanted branch or tag.
+/// The wanted branch or tag as the host lists it.
 struct Listed {
     name: String,
     /// The full name of the reference to fetch.
     reference: String,
-    /// The commit, where it names one.
+    /// The id of the commit.
     id: String,
 }
 
 impl Remote {
-    /// Names a repository; nobody is asked yet.
+    /// Creates a remote without contacting its host.
     #[must_use]
     pub fn new(url: RemoteUrl, bounds: FetchBounds, stop: Stop) -> Self {
         Self { url, bounds, stop, moved: None, refused: None }
     }
 
-    /// Asks where the branch or tag stands, and brings it into the mirror if it moved. Ends at the bounds.
+    /// Reads the tip of the branch or tag, and fetches it into the mirror if it moved. Ends at the
+    /// bounds.
     ///
     /// # Errors
-    /// Says what stood in the way, as a [`RemoteFault`] with git's own words; the mirror's last tip stays.
+    /// Returns a [`RemoteFault`] with git's own message; the mirror keeps its last tip.
     pub fn look(&mut self, mirror: &Mirror, wanted: &Wanted) -> Result<Fetched, GitError> {
         let start = Instant::now();
         let listed = match self.list(mirror, wanted, start + self.bounds.timeout.min(LISTING))? {
             Ok(listed) => listed,
             Err(tip) => return Ok(Fetched { tip, changed: false }),
         };
+
         let tip = |id: Revision| Tip::Commit { branch: listed.name.clone(), revision: id };
         if let Some(ours) = mirror.tip().filter(|ours| ours.as_str() == listed.id) {
             return Ok(Fetched { tip: tip(ours), changed: false });
@@ -80,6 +84,7 @@ impl Remote {
         if let Some((_, error)) = self.refused.as_ref().filter(|(id, _)| *id == listed.id) {
             return Err(error.clone().into());
         }
+
         self.refused = None;
         match self.fetch(mirror, &listed, start + self.bounds.timeout) {
             Ok(revision) => Ok(Fetched { tip: tip(revision), changed: true }),
@@ -93,7 +98,8 @@ impl Remote {
         }
     }
 
-    /// Lists what there is, following the host's redirects within itself; a tip where there is nothing to fetch.
+    /// Lists the references, following redirects within the host; returns a tip if there is nothing
+    /// to fetch.
     fn list(&mut self, mirror: &Mirror, wanted: &Wanted, deadline: Instant) -> Result<Result<Listed, Tip>, GitError> {
         let mut hops = 0;
         loop {
@@ -111,7 +117,7 @@ impl Remote {
                     }
                     hops += 1;
                 }
-                // It may be back where it was.
+                // The repository may be back at its first URL.
                 Err(_) if self.moved.is_some() && hops == 0 => {
                     self.moved = None;
                     hops += 1;
@@ -134,16 +140,18 @@ impl Remote {
             Wanted::Branch(_) => command.args(["--heads", "--", self.here().as_str()]),
             Wanted::Tag(_) => command.args(["--tags", "--", self.here().as_str()]),
         };
+
         let ran = self.run(&mut command, &Bounds { deadline, stop: &*self.stop, folder: None }, LISTING)?;
         let text = String::from_utf8_lossy(&ran.out);
         let listing = Listing::read(&text);
         if listing.lines.iter().any(|(id, _)| id.len() > 40) {
             return Err(self.error(RemoteFault::Sha256, ""));
         }
+
         listing.pick(wanted).map_err(|fault| self.error(fault, ""))
     }
 
-    /// Asks where the host redirects to, by what curl tells of the answer's head.
+    /// Returns the target of a redirect, from curl's trace of the response header.
     fn location(&self, mirror: &Mirror, deadline: Instant) -> Result<Option<String>, RemoteError> {
         let mut command = self.git(mirror.path())?;
         command.env("GIT_TRACE_CURL", "1").env("GIT_TRACE_CURL_NO_DATA", "1");
@@ -174,8 +182,9 @@ impl Remote {
             let bounds = Bounds { deadline, stop: &*self.stop, folder: Some((&objects, most)) };
             self.run(&mut command, &bounds, self.bounds.timeout).map(|_| ()).map_err(GitError::from)
         };
+
         match mirror.receive(&mut bring) {
-            // What is not needed any more may be what fills it.
+            // Objects that are no longer needed may be what fills the mirror.
             Err(GitError::Remote(error)) if matches!(error.fault, RemoteFault::TooLarge(_)) && mirror.packs()? > 1 => {
                 mirror.compact()?;
                 mirror.receive(&mut bring)
@@ -202,7 +211,7 @@ impl Remote {
         Ok(command)
     }
 
-    /// Runs git, and turns every end but a good one into an error.
+    /// Runs git, and turns every unsuccessful end into an error.
     fn run(&self, command: &mut Command, bounds: &Bounds<'_>, after: Duration) -> Result<Ran, RemoteError> {
         let ran = self.start(command, bounds)?;
         let fault = match ran.end {
@@ -216,6 +225,7 @@ impl Remote {
             End::Grown => RemoteFault::TooLarge(self.bounds.max_bytes),
             End::Talked => RemoteFault::TooManyRefs(MAX_OUT),
         };
+
         let tells = matches!(ran.end, End::Exited(_)) && !matches!(fault, RemoteFault::Redirected(_));
         Err(self.error(fault, if tells { &ran.err } else { "" }))
     }
@@ -233,9 +243,9 @@ impl Remote {
     }
 }
 
-/// What `git ls-remote` printed.
+/// The output of `git ls-remote`.
 struct Listing<'t> {
-    /// The branch that HEAD names, in full.
+    /// The full name of the branch that HEAD names.
     head: Option<&'t str>,
     /// Object ids and full names.
     lines: Vec<(&'t str, &'t str)>,
@@ -271,7 +281,8 @@ impl<'t> Listing<'t> {
             },
             Wanted::Branch(name) | Wanted::Tag(name) => (wanted.reference(name), name.clone()),
         };
-        // The tag object names the commit; git shows it beside.
+
+        // The tag object names the commit; git lists it next to the tag with the suffix `^{}`.
         let id = self.id(&format!("{reference}^{{}}")).or_else(|| self.id(&reference));
         match id.filter(|_| git2::Reference::is_valid_name(&reference)) {
             Some(id) => Ok(Ok(Listed { name, reference, id: id.to_owned() })),

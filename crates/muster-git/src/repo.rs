@@ -1,4 +1,4 @@
-//! One repository: opening it, its branch tips, its revisions and its commits.
+//! A git repository: opening it, and its branch tips, revisions and commits.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,27 +11,30 @@ use super::{MAX_SUBJECT, sound};
 use muster_core::model::clear_secret::cover_forms;
 use muster_core::model::{Revision, Tree};
 
-/// Whose word makes a repository trustworthy.
+/// The reason for which a repository is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
-    /// The administrator named it to be served: any owner will do, and no user's configuration is obeyed.
+    /// The administrator configured it: any owner is accepted, and the configuration of users is
+    /// ignored.
     Named,
-    /// A person works in it: git's own rule holds, and the folder may lie inside the work tree.
+    /// A person works in it: git's ownership rule applies, and the path may lie inside the work
+    /// tree.
     Person,
 }
 
-/// What of a repository is followed.
+/// The reference of a repository to follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
     /// The branch that HEAD names.
     Head,
     Branch(String),
-    /// An annotated tag stands for its commit.
+    /// A tag; an annotated tag is resolved to its commit.
     Tag(String),
 }
 
 impl Wanted {
-    /// Reads the names that settings give; full names (`refs/heads/main`) are taken too.
+    /// Creates a reference from the names in the settings; full names (`refs/heads/main`) are taken
+    /// too.
     #[must_use]
     pub fn new(branch: Option<&str>, tag: Option<&str>) -> Self {
         let short = |name: &str, prefix: &str| name.strip_prefix(prefix).unwrap_or(name).to_owned();
@@ -42,7 +45,7 @@ impl Wanted {
         }
     }
 
-    /// Says what kind of name it is.
+    /// Returns the word for this kind of reference.
     #[must_use]
     pub fn noun(&self) -> &'static str {
         match self {
@@ -60,27 +63,28 @@ impl Wanted {
     }
 }
 
-/// Where a branch or a tag stands.
+/// The tip of a branch or a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tip {
-    /// The branch's last commit, or the tag's.
+    /// The commit of the branch or tag.
     Commit { branch: String, revision: Revision },
-    /// There is no such branch or tag, but there are others; those most like it come first.
+    /// There is no such branch or tag; `near` lists others, the most similar first.
     Missing { branch: String, near: Vec<String> },
-    /// There is no branch or tag at all yet, or no more.
+    /// The repository has no branch or tag of this kind.
     Empty { branch: String },
 }
 
-/// What a commit says of itself, for people.
+/// The details of a commit, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitInfo {
     /// The commit's id.
     pub revision: Revision,
-    /// The first line of its message, at most [`MAX_SUBJECT`] characters; bytes that are not UTF-8 are replaced.
+    /// The first line of its message, at most [`MAX_SUBJECT`] characters; invalid UTF-8 is
+    /// replaced.
     pub subject: String,
-    /// The name of its author; bytes that are not UTF-8 are replaced.
+    /// The name of its author; invalid UTF-8 is replaced.
     pub author: String,
-    /// When it was committed, in unix seconds.
+    /// The commit time, in Unix seconds.
     pub time: i64,
 }
 
@@ -89,26 +93,28 @@ pub struct Repo {
     pub(super) inner: Repository,
     dirs: Dirs,
     prefix: String,
-    /// The files that this repository, if it is a mirror of ours, left out for their size.
+    /// The files that the repository, if it is a mirror of muster, left out for their size.
     pub(super) left_out: HashMap<Oid, u64>,
 }
 
 impl Repo {
     /// Opens a bare repository, a work tree or a linked work tree.
     ///
-    /// # Errors
+    /// Reports what the path is instead, which format cannot be read, or that another user owns it.
     /// Says what the path is instead, which format cannot be read, or who owns it.
     pub fn open(dir: &Path, trust: Trust) -> Result<Self, GitError> {
         let dirs = match trust {
             Trust::Named => locate::at(dir)?,
             Trust::Person => locate::above(dir)?,
         };
+
         locate::check_format(&dirs)?;
         let inner = match trust {
             Trust::Named => open_named(&dirs),
             Trust::Person => Repository::open(&dirs.root),
         }
         .map_err(|source| open_error(&dirs, source))?;
+
         let prefix = prefix(dir, &dirs.root);
         let left_out = sound::left_out(&dirs.git);
         Ok(Self { inner, dirs, prefix, left_out })
@@ -124,27 +130,29 @@ impl Repo {
         &self.dirs.root
     }
 
-    /// Tells whether there is no work tree.
+    /// Returns whether there is no work tree.
     #[must_use]
     pub fn is_bare(&self) -> bool {
         self.inner.is_bare()
     }
 
-    /// Returns where the opened folder lies inside the repository: "" at its root, else such as `clusters/west`.
+    /// Returns the path of the opened folder inside the repository: "" for its root, else for
+    /// example `clusters/west`.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Finds where a branch, or the branch that HEAD names, or a tag stands.
+    /// Resolves a branch, the branch that HEAD names, or a tag.
     ///
     /// # Errors
-    /// A detached HEAD names no branch; anything else that fails is the repository's fault.
+    /// HEAD is detached, or the repository cannot be read.
     pub fn tip(&self, wanted: &Wanted) -> Result<Tip, GitError> {
         let branch = match wanted {
             Wanted::Head => self.head_branch()?,
             Wanted::Branch(name) | Wanted::Tag(name) => name.clone(),
         };
+
         let found = match self.inner.find_reference(&wanted.reference(&branch)) {
             Ok(found) => found,
             Err(e) if matches!(e.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec) => {
@@ -157,25 +165,29 @@ impl Repo {
             }
             Err(source) => return Err(self.error("find the branch or tag", source)),
         };
+
         let damaged = |source| GitError::Damaged {
             path: self.dirs.root.clone(),
             revision: found.target().map_or_else(|| branch.clone(), |id| id.to_string()),
             source,
         };
+
         let target = found.resolve().map_err(damaged)?.target();
         let mut id = target.ok_or_else(|| damaged(git2::Error::from_str("it names nothing")))?;
-        // Step by step, so that nothing is read before its size is known.
+
+        // Peel tags one by one, so that no object is read before its size is known.
         let odb = self.inner.odb().map_err(damaged)?;
         while odb.read_header(id).map_err(damaged)?.1 == ObjectType::Tag {
             self.bounded(id)?;
             id = self.inner.find_tag(id).map_err(damaged)?.target_id();
         }
+
         self.bounded(id)?;
         let commit = self.inner.find_commit(id).map_err(damaged)?;
         Ok(Tip::Commit { branch, revision: Revision::commit(&commit.id().to_string()) })
     }
 
-    /// Refuses an object that is too large to be read.
+    /// Checks that an object is small enough to be read.
     pub(super) fn bounded(&self, id: Oid) -> Result<(), GitError> {
         let odb = self.inner.odb().map_err(|source| self.error("open its objects", source))?;
         match sound::passes(&odb, id) {
@@ -184,7 +196,7 @@ impl Repo {
         }
     }
 
-    /// Returns how large a file is, here or left out.
+    /// Returns the size of a file that is in the store or was left out.
     pub(super) fn size_of(&self, odb: &Odb<'_>, id: Oid) -> Result<u64, git2::Error> {
         match (odb.read_header(id), self.left_out.get(&id)) {
             (Ok((size, _)), _) => Ok(size as u64),
@@ -193,10 +205,10 @@ impl Repo {
         }
     }
 
-    /// Finds the commit that a revision expression names (`main`, `v1.2`, `HEAD~3`, an id).
+    /// Resolves a revision expression (`main`, `v1.2`, `HEAD~3`, an id) to a commit.
     ///
     /// # Errors
-    /// Names what is most like an unknown revision; refuses what is ambiguous or no commit.
+    /// The revision is unknown (the error suggests similar names), ambiguous or not a commit.
     pub fn resolve(&self, rev: &str) -> Result<Revision, GitError> {
         let bad = |source| GitError::BadRevision { path: self.dirs.root.clone(), rev: rev.into(), source };
         match self.inner.revparse_single(rev) {
@@ -212,13 +224,13 @@ impl Repo {
         }
     }
 
-    /// Reads what a commit says of itself.
+    /// Returns the details of a commit.
     ///
     /// # Errors
-    /// The commit is not in the repository, or damaged.
+    /// The commit is missing or damaged.
     pub fn commit_info(&self, revision: &Revision) -> Result<CommitInfo, GitError> {
         let commit = self.commit(revision)?;
-        // Whatever shows a commit shows its subject: a terminal, a log, an event.
+        // Terminals, logs and events all show the subject, so secrets in it are covered here.
         let subject = cover_forms(&short(commit.summary_bytes().unwrap_or_default())).into_owned();
         let author = short(commit.author().name_bytes());
         Ok(CommitInfo { revision: revision.clone(), subject, author, time: commit.time().seconds() })
@@ -227,7 +239,8 @@ impl Repo {
     /// Reads the files of a commit under a folder ("" is the root).
     ///
     /// # Errors
-    /// The commit is not there or damaged, the folder is not in it, or it is larger than the bounds of this room.
+    /// The commit is missing or damaged, the folder is not in it, or it exceeds the bounds of this
+    /// crate.
     pub fn tree(&self, revision: &Revision, sub: &str) -> Result<Tree, GitError> {
         super::commit_tree::read(self, revision, sub)
     }
@@ -246,7 +259,8 @@ impl Repo {
         GitError::Damaged { path, revision, source }
     }
 
-    /// Tells whether objects may be missing because the clone left them with its host (`git clone --filter`).
+    /// Returns whether objects may be missing because this is a partial clone (`git clone
+    /// --filter`).
     fn is_partial(&self) -> bool {
         let packs = std::fs::read_dir(self.dirs.common.join("objects/pack")).into_iter().flatten();
         packs.filter_map(Result::ok).any(|pack| pack.path().extension().is_some_and(|end| end == "promisor"))
@@ -266,7 +280,7 @@ impl Repo {
         target.strip_prefix("refs/heads/").map(str::to_owned).ok_or_else(detached)
     }
 
-    /// Lists references by a glob that ends in one star, without what stands before the star.
+    /// Lists references by a glob that ends in one star, without the prefix before the star.
     pub(super) fn names(&self, glob: &str) -> Result<Vec<String>, GitError> {
         let doing = "list its branches and tags";
         let all = self.inner.references_glob(glob).map_err(|source| self.error(doing, source))?;
@@ -280,9 +294,9 @@ impl Repo {
     }
 }
 
-/// Takes the beginning of a text of a commit.
+/// Shortens a text of a commit to [`MAX_SUBJECT`] characters.
 fn short(bytes: &[u8]) -> String {
-    // A character has four bytes at most.
+    // A character has at most four bytes.
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * (MAX_SUBJECT + 1))]);
     match text.char_indices().nth(MAX_SUBJECT) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -290,7 +304,8 @@ fn short(bytes: &[u8]) -> String {
     }
 }
 
-/// Opens the git folder itself, which asks nobody who owns it, and leaves the repository's own configuration only.
+/// Opens the git folder itself, which skips the ownership check, with only the repository's own
+/// configuration.
 fn open_named(dirs: &Dirs) -> Result<Repository, git2::Error> {
     let repo = Repository::open_bare(&dirs.git)?;
     let mut config = git2::Config::new()?;
@@ -306,7 +321,7 @@ pub(super) fn open_error(dirs: &Dirs, source: git2::Error) -> GitError {
     let path = dirs.root.clone();
     let config = source.message().contains(".gitconfig") || source.message().contains("git/config");
     match source.code() {
-        // The hint names this path to git, which compares it in full.
+        // The hint names this path to git, which compares full paths.
         ErrorCode::Owner => GitError::OtherOwner { path: std::fs::canonicalize(&path).unwrap_or(path) },
         _ if config && source.message().contains("stat") => GitError::HomeConfig { source },
         _ => git_error(&path, "open the repository", source),

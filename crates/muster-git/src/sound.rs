@@ -1,5 +1,5 @@
-//! What single objects may be: how large, and how their entries are called. What is beyond is neither read nor copied,
-//! as git's own fsck refuses it in what comes from another host.
+//! Limits on single objects: their sizes and the names of tree entries. Objects beyond them are
+//! neither read nor copied; git's own fsck rejects the same names in fetched objects.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -14,18 +14,20 @@ use muster_core::model::MAX_TOML_BYTES;
 /// The largest commit or tag: a message of a thousand pages.
 pub(super) const MAX_COMMIT_BYTES: usize = 4 << 20;
 
-/// The largest list of one folder: [`MAX_ENTRIES`](super::MAX_ENTRIES) with names of the longest kind.
+/// The largest tree object: [`MAX_ENTRIES`](super::MAX_ENTRIES) entries with names of the greatest
+/// length.
 pub(super) const MAX_FOLDER_BYTES: usize = 64 << 20;
 
-/// The largest file that the mirror holds. No path is read that is larger, so its bytes would be of no use.
+/// The largest file that the mirror holds. Muster reads no file that is larger, so its bytes would
+/// be of no use.
 pub(super) const MAX_BLOB_BYTES: u64 = MAX_TOML_BYTES;
 
-/// Where the mirror notes which files it left out, and how large they are.
+/// The file in which the mirror lists the files that it left out, with their sizes.
 const LEFT_OUT: &str = "muster-left-out";
 
-/// Tells which bound an object passes, by what its header says; nothing of it is unpacked.
+/// Returns the limit that an object exceeds according to its header; the object is not unpacked.
 pub(super) fn passes(odb: &Odb<'_>, id: Oid) -> Option<Limit> {
-    // What has no header is missing or damaged, as whoever reads it will say.
+    // An object without a header is missing or damaged, which reading it reports.
     let (size, kind) = odb.read_header(id).ok()?;
     match kind {
         ObjectType::Commit | ObjectType::Tag if size > MAX_COMMIT_BYTES => Some(Limit::Commit),
@@ -34,7 +36,7 @@ pub(super) fn passes(odb: &Odb<'_>, id: Oid) -> Option<Limit> {
     }
 }
 
-/// Says the same as an error of libgit2's, for those who copy.
+/// Does the same as [`passes`], with a libgit2 error, for the code that copies objects.
 pub(super) fn check(odb: &Odb<'_>, id: Oid) -> Result<(), Error> {
     match passes(odb, id) {
         None => Ok(()),
@@ -42,7 +44,8 @@ pub(super) fn check(odb: &Odb<'_>, id: Oid) -> Result<(), Error> {
     }
 }
 
-/// Says what is wrong with the name of an entry, beside those that stand in the same folder.
+/// Returns the fault in the name of an entry, given the names that came before it in the same
+/// folder.
 pub(super) fn fault_of_name(name: &[u8], seen: &mut HashSet<Box<[u8]>>) -> Option<&'static str> {
     match name {
         b"" => Some("has no name"),
@@ -56,7 +59,7 @@ pub(super) fn fault_of_name(name: &[u8], seen: &mut HashSet<Box<[u8]>>) -> Optio
     }
 }
 
-/// Says the same as an error of libgit2's, for those who copy.
+/// Returns a fault of [`fault_of_name`] as a libgit2 error, for the code that copies objects.
 pub(super) fn bad_name(folder: Oid, name: &[u8], why: &str) -> Error {
     error(format!("the entry `{}` of folder {folder} {why}", name.escape_ascii()))
 }
@@ -65,14 +68,14 @@ fn error(message: String) -> Error {
     Error::new(ErrorCode::Invalid, ErrorClass::Object, message)
 }
 
-/// Reads which files a mirror left out, with their sizes; none of any other repository.
+/// Reads the files that a mirror left out, with their sizes; empty for any other repository.
 pub(super) fn left_out(git: &Path) -> HashMap<Oid, u64> {
     let text = fs::read_to_string(git.join(LEFT_OUT)).unwrap_or_default();
     let lines = text.lines().filter_map(|line| line.split_once(' '));
     lines.filter_map(|(id, size)| Some((Oid::from_str(id).ok()?, size.parse().ok()?))).collect()
 }
 
-/// Notes which files a mirror leaves out.
+/// Records the files that a mirror leaves out.
 pub(super) fn leave_out(git: &Path, files: &[(Oid, u64)]) -> Result<(), Error> {
     if files.is_empty() {
         return Ok(());

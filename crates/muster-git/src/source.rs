@@ -1,4 +1,4 @@
-//! What is followed: a branch or a tag of a repository, on this host or on another one.
+//! The followed branch or tag of a repository, on this host or on another one.
 
 use std::path::PathBuf;
 
@@ -7,35 +7,36 @@ use super::mirror::{Fetched, Mirror};
 use super::remote::Remote;
 use super::repo::Wanted;
 
-/// A branch or a tag, and where its repository is.
+/// A branch or a tag, and the location of its repository.
 pub struct Source {
     wanted: Wanted,
     place: Place,
 }
 
-/// Where a repository is.
+/// The location of a repository.
 pub enum Place {
     Local(PathBuf),
     Remote(Box<Remote>),
 }
 
 impl Source {
-    /// Names what is followed; nothing is looked at yet.
+    /// Creates a source without accessing the repository.
     #[must_use]
     pub fn new(place: Place, wanted: Wanted) -> Self {
         Self { wanted, place }
     }
 
-    /// Returns what is followed.
+    /// Returns the followed branch or tag.
     #[must_use]
     pub fn wanted(&self) -> &Wanted {
         &self.wanted
     }
 
-    /// Looks where the branch or tag stands, and brings it into the mirror if it moved.
+    /// Reads the tip of the branch or tag, and fetches it into the mirror if it moved.
     ///
     /// # Errors
-    /// The repository cannot be reached or read, or the mirror cannot be written; the mirror's last tip stays.
+    /// The repository cannot be reached or read, or the mirror cannot be written; the mirror keeps
+    /// its last tip.
     pub fn look(&mut self, mirror: &Mirror) -> Result<Fetched, GitError> {
         match &mut self.place {
             Place::Local(path) => mirror.fetch(path, &self.wanted),

@@ -1,5 +1,5 @@
-//! Copies commits with all they need from one object store into another, as one pack. Files that are too large to be
-//! wishes are left out, and noted.
+//! Copies commits and everything they need from one object store into another, as one pack. Files
+//! that are too large to declare desired state are left out, and recorded.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -10,10 +10,11 @@ use super::commit_tree::{MODE_FOLDER, MODE_KIND, MODE_SUBMODULE};
 use super::repo::Repo;
 use super::sound;
 
-/// Copies the commits, their history and their files; what the target has is neither read nor copied.
+/// Copies the commits, their history and their files, except objects that the target already has.
 ///
-/// Rests on the target's law that it holds no commit and no tree without all that it names, which one pack per copy
-/// keeps. A parent that the source lacks (a shallow clone) is left out. Returns the number of objects copied.
+/// Relies on the target's invariant that it holds no commit and no tree without everything that
+/// they name; one pack per copy preserves it. A parent that the source lacks (a shallow clone) is
+/// left out. Returns the number of objects copied.
 pub(super) fn copy(from: &Repo, to: &Repo, commits: &[Oid]) -> Result<usize, git2::Error> {
     let target = to.inner.odb()?;
     let mut pick = Pick {
@@ -24,6 +25,7 @@ pub(super) fn copy(from: &Repo, to: &Repo, commits: &[Oid]) -> Result<usize, git
         pack: from.inner.packbuilder()?,
         left_out: Vec::new(),
     };
+
     pick.pack.set_threads(0);
     let mut pending = commits.to_vec();
     while let Some(id) = pending.pop() {
@@ -31,6 +33,7 @@ pub(super) fn copy(from: &Repo, to: &Repo, commits: &[Oid]) -> Result<usize, git
     }
     pick.left_out.retain(|(id, _)| !to.left_out.contains_key(id));
     sound::leave_out(to.inner.path(), &pick.left_out)?;
+
     let count = pick.pack.object_count();
     if count > 0 {
         write(&mut pick.pack, &target)?;
@@ -38,7 +41,7 @@ pub(super) fn copy(from: &Repo, to: &Repo, commits: &[Oid]) -> Result<usize, git
     Ok(count)
 }
 
-/// Tells whether a commit and every file and folder of it are there.
+/// Returns whether a commit and all its files and folders are in the repository.
 pub(super) fn is_complete(repo: &Repo, commit: Oid) -> bool {
     let Ok(odb) = repo.inner.odb() else { return false };
     if sound::passes(&odb, commit).is_some() {
@@ -47,6 +50,7 @@ pub(super) fn is_complete(repo: &Repo, commit: Oid) -> bool {
     let Ok(root) = repo.inner.find_commit(commit).and_then(|commit| commit.tree()) else { return false };
     let mut seen = HashSet::new();
     let mut pending = vec![root];
+
     while let Some(folder) = pending.pop() {
         for entry in folder.iter() {
             if !seen.insert(entry.id()) {
@@ -63,6 +67,7 @@ pub(super) fn is_complete(repo: &Repo, commit: Oid) -> bool {
             }
         }
     }
+
     true
 }
 
@@ -84,11 +89,13 @@ impl Pick<'_> {
         sound::check(&self.source, id)?;
         let commit = self.from.inner.find_commit(id)?;
         self.pack.insert_object(id, None)?;
+
         if self.wanted(commit.tree_id()) {
             self.pack.insert_object(commit.tree_id(), None)?;
             sound::check(&self.source, commit.tree_id())?;
             self.folders(commit.tree()?)?;
         }
+
         pending.extend(commit.parent_ids().filter(|parent| self.source.exists(*parent)));
         Ok(())
     }
@@ -121,6 +128,7 @@ impl Pick<'_> {
                 }
             }
         }
+
         Ok(())
     }
 
@@ -129,7 +137,7 @@ impl Pick<'_> {
     }
 }
 
-/// Looks an object up without listing the packs again, which libgit2 else does on every miss.
+/// Looks up an object without listing the packs again, which libgit2 otherwise does on every miss.
 fn has(odb: &Odb<'_>, id: Oid) -> bool {
     odb.exists_ext(id, OdbLookupFlags::NO_REFRESH)
 }
@@ -144,10 +152,12 @@ fn write(pack: &mut PackBuilder<'_>, target: &Odb<'_>) -> Result<(), git2::Error
             false
         }
     });
+
     if let Some(e) = failed {
         return Err(e);
     }
     done?;
     writer.commit()?;
+
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Going back in a history: parents, and the files of many commits with each folder and each file read once.
+//! Walks a history: the parents of commits, and the files of many commits, reading each folder and
+//! each file once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,30 +13,30 @@ use super::repo::Repo;
 use super::sound;
 use muster_core::model::{File, Revision, Tree};
 
-/// How many bytes of files are kept for the next commit; what is not kept is read again.
+/// The bytes of files that are cached for the next commit; other files are read again.
 const KEPT_BYTES: usize = 256 * 1024 * 1024;
 
-/// How many folders are kept listed.
+/// The number of folders whose listings are cached.
 const KEPT_FOLDERS: usize = 50_000;
 
-/// The name of a file's bytes: two files of the same id hold the same.
+/// The identity of a file's content: two files with the same id are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlobId(Oid);
 
-/// The name of all that lies in a folder: two folders of the same id hold the same.
+/// The identity of a folder's content: two folders with the same id are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FolderId(Oid);
 
-/// What stands at a path of a commit, before any byte of it is read.
+/// An entry at a path of a commit, before any byte of it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Listed {
-    /// A file whose path is one of the wishes'.
+    /// A file that declares desired state, by its path.
     Wish(BlobId),
-    /// What no bytes are read of.
+    /// An entry that is not read.
     Other(Unread),
 }
 
-/// Why no bytes are read.
+/// The reason for which an entry is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Unread {
     NoWish,
@@ -55,10 +56,10 @@ impl Unread {
     }
 }
 
-/// The paths of a folder, and of all below it, with what stands there.
+/// The paths of a folder and of everything below it, with their entries.
 pub type Listing = Arc<[(Box<str>, Listed)]>;
 
-/// One entry of one folder.
+/// The kind of an entry of one folder.
 #[derive(Clone, Copy)]
 enum Kind {
     Folder,
@@ -77,17 +78,17 @@ pub struct Walk<'r> {
 }
 
 impl Repo {
-    /// Returns the parents of a commit that are here, the first one first.
+    /// Returns the parents of a commit that are in the repository, the first parent first.
     ///
     /// # Errors
-    /// The commit is not in the repository, or damaged.
+    /// The commit is missing or damaged.
     pub fn parents(&self, revision: &Revision) -> Result<Vec<Revision>, GitError> {
         let commit = self.commit(revision)?;
         let here = |id: &Oid| self.inner.odb().is_ok_and(|odb| odb.exists(*id));
         Ok(commit.parent_ids().filter(here).map(|id| Revision::commit(&id.to_string())).collect())
     }
 
-    /// Tells whether a commit has a parent that is not here, since the clone is shallow.
+    /// Returns whether a parent of a commit is missing because the clone is shallow.
     ///
     /// # Errors
     /// As [`Self::parents`].
@@ -98,10 +99,10 @@ impl Repo {
         Ok(written > self.parents(revision)?.len())
     }
 
-    /// Returns the parent that a commit was made on, or merged into.
+    /// Returns the first parent of a commit.
     ///
     /// # Errors
-    /// The commit has none, or none that is here.
+    /// The commit has no parent, or its first one is not in the repository.
     pub fn first_parent(&self, revision: &Revision) -> Result<Revision, GitError> {
         if let (Some(first), false) = (self.parents(revision)?.into_iter().next(), self.is_cut(revision)?) {
             return Ok(first);
@@ -110,7 +111,7 @@ impl Repo {
         Err(GitError::NoParent { path: self.root().into(), revision: revision.short().into(), is_cut })
     }
 
-    /// Begins to go back in the history.
+    /// Starts a walk.
     #[must_use]
     pub fn walk(&self) -> Walk<'_> {
         Walk { repo: self, folders: HashMap::new(), blobs: HashMap::new(), kept: 0 }
@@ -118,10 +119,11 @@ impl Repo {
 }
 
 impl Walk<'_> {
-    /// Finds a folder of a commit ("" is the root); nothing where the commit has no such folder.
+    /// Finds a folder of a commit ("" is the root); returns `None` if the commit has no such
+    /// folder.
     ///
     /// # Errors
-    /// The commit is not there or damaged, or `sub` leaves the repository.
+    /// The commit is missing or damaged, or `sub` lies outside the repository.
     pub fn folder(&mut self, revision: &Revision, sub: &str) -> Result<Option<FolderId>, GitError> {
         let at = format!("{} at {}", self.repo.root().display(), revision.short());
         let mut id = self.repo.commit(revision)?.tree_id();
@@ -135,14 +137,15 @@ impl Walk<'_> {
         Ok(Some(FolderId(id)))
     }
 
-    /// Lists a folder of a commit and all below it.
+    /// Lists a folder of a commit and everything below it.
     ///
     /// # Errors
-    /// An object is missing or damaged, or there is more than the bounds of this room.
+    /// An object is missing or damaged, or the folder exceeds the bounds of this crate.
     pub fn list(&mut self, folder: FolderId, revision: &Revision) -> Result<Listing, GitError> {
         let mut budget = Budget::new(format!("{} at {}", self.repo.root().display(), revision.short()));
         let mut all = Vec::new();
         let mut pending = vec![(folder.0, String::new(), 0)];
+
         while let Some((id, prefix, depth)) = pending.pop() {
             for (name, kind, id) in self.entries(id, revision)?.iter() {
                 budget.entry(depth, prefix.len() + name.len())?;
@@ -155,10 +158,11 @@ impl Walk<'_> {
                 }
             }
         }
+
         Ok(all.into())
     }
 
-    /// Reads what a listing says stands at a path.
+    /// Reads the file for an entry of a listing.
     ///
     /// # Errors
     /// The object is missing or damaged.
@@ -167,6 +171,7 @@ impl Walk<'_> {
             Listed::Wish(BlobId(id)) => *id,
             Listed::Other(why) => return Ok(why.file()),
         };
+
         if let Some(file) = self.blobs.get(&id) {
             return Ok(file.clone());
         }
@@ -174,15 +179,17 @@ impl Walk<'_> {
         let odb = self.repo.inner.odb().map_err(damaged)?;
         let size = self.repo.size_of(&odb, id).map_err(damaged)?;
         if size > most_bytes(path) {
-            // Not kept: at another path, more may be read.
+            // Not cached, because the limit depends on the path.
             return Ok(File::TooLarge { bytes: size });
         }
+
         let size = size as usize;
         let file = File::Bytes(odb.read(id).map_err(damaged)?.data().into());
         if self.kept + size > KEPT_BYTES {
             self.blobs.clear();
             self.kept = 0;
         }
+
         self.kept += size;
         self.blobs.insert(id, file.clone());
         Ok(file)
@@ -195,12 +202,14 @@ impl Walk<'_> {
         self.repo.bounded(id)?;
         let tree = self.repo.inner.find_tree(id).map_err(|source| self.repo.damaged(revision, source))?;
         let mut names = HashSet::new();
+
         for entry in tree.iter() {
             if let Some(why) = sound::fault_of_name(entry.name_bytes(), &mut names) {
                 let at = format!("{} at {}", self.repo.root().display(), revision.short());
                 return Err(GitError::Unsound { at, name: entry.name_bytes().escape_ascii().to_string(), why });
             }
         }
+
         let entry = |entry: git2::TreeEntry<'_>| {
             let kind = match entry.filemode_raw() & MODE_KIND {
                 _ if std::str::from_utf8(entry.name_bytes()).is_err() => Kind::Other(Unread::BadName),
@@ -211,11 +220,13 @@ impl Walk<'_> {
             };
             (String::from_utf8_lossy(entry.name_bytes()).into(), kind, entry.id())
         };
+
         let entries: Entries = tree.iter().map(entry).collect();
         if self.folders.len() >= KEPT_FOLDERS {
             self.folders.clear();
         }
         self.folders.insert(id, Arc::clone(&entries));
+
         Ok(entries)
     }
 }

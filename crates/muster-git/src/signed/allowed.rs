@@ -1,7 +1,8 @@
-//! The file of allowed signers, in ssh-keygen's format (ssh-keygen(1), ALLOWED SIGNERS), and which of its lines lets a key
-//! sign a commit.
+//! Parses the file of allowed signers in ssh-keygen's format (ssh-keygen(1), ALLOWED SIGNERS), and
+//! finds the line that lets a key sign a commit.
 //!
-//! Stricter than ssh-keygen in one way: a line that cannot be read refuses the file, where ssh-keygen passes over it.
+//! Stricter than ssh-keygen in one way: a malformed line invalidates the file, while ssh-keygen
+//! skips the line.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -10,17 +11,17 @@ use super::certificate::Certificate;
 use super::key::{KeyFault, PublicKey};
 use super::refusal::Why;
 
-/// What git signs for, in every signature that it makes.
+/// The namespace of all signatures that git makes.
 pub(super) const NAMESPACE: &str = "git";
 
 /// One line: who may sign with which key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Line {
     principals: Box<str>,
-    /// Whether the key signs certificates, and no commit itself.
+    /// Whether the key signs certificates instead of commits.
     authority: bool,
     namespaces: Option<Box<str>>,
-    /// In unix seconds, as all of these.
+    /// The start of validity, in Unix seconds, as in all times here.
     after: Option<i64>,
     before: Option<i64>,
     key: PublicKey,
@@ -30,14 +31,14 @@ struct Line {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Allowed(Vec<Line>);
 
-/// What is wrong with a line.
+/// The line number and message of a fault.
 pub(super) type LineFault = (usize, String);
 
-/// Who signed, where a line lets them.
+/// The identity of an accepted signer.
 pub(super) type Principal = String;
 
 impl Allowed {
-    /// Reads a file; lines count from 1.
+    /// Parses a file; line numbers in faults start at 1.
     pub(super) fn read(text: &[u8]) -> Result<Self, LineFault> {
         let mut lines = Vec::new();
         for (at, bytes) in text.split(|byte| *byte == b'\n').enumerate() {
@@ -50,12 +51,13 @@ impl Allowed {
         Ok(Self(lines))
     }
 
-    /// Tells whether nobody may sign.
+    /// Returns whether the file allows no signers.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Finds the line that lets a key sign at a time, in unix seconds; else says why the nearest does not.
+    /// Finds the line that lets a key sign at a time, in Unix seconds; otherwise returns the reason
+    /// of the nearest line.
     pub(super) fn who(&self, key: &PublicKey, time: i64) -> Result<Principal, Why> {
         let lines = self.0.iter().filter(|line| !line.authority && line.key == *key);
         best(lines.map(|line| line.lets(key, time).map(|()| line.principals.to_string())), || Why::Unknown {
@@ -63,7 +65,7 @@ impl Allowed {
         })
     }
 
-    /// Finds the line whose authority made a certificate for one of the people whom the line names.
+    /// Finds the line whose authority issued a certificate for a principal that the line names.
     pub(super) fn who_by_certificate(&self, certificate: &Certificate, time: i64) -> Result<Principal, Why> {
         let Certificate { key, authority, principals, after, before } = certificate;
         let lines = self.0.iter().filter(|line| line.authority && line.key == *authority);
@@ -80,7 +82,7 @@ impl Allowed {
     }
 }
 
-/// Takes the first that lets, else the first reason.
+/// Returns the first acceptance, otherwise the first reason.
 fn best(judged: impl Iterator<Item = Result<Principal, Why>>, none: impl FnOnce() -> Why) -> Result<Principal, Why> {
     let mut first = None;
     for one in judged {
@@ -126,6 +128,7 @@ fn read_line(line: &str) -> Result<Line, String> {
     let first = rest.split_ascii_whitespace().next().unwrap_or_default();
     let (options, rest) = if is_kind(first) { ("", rest) } else { options_of(rest).ok_or("its quotes do not end")? };
     let mut words = rest.split_ascii_whitespace();
+
     let (Some(kind), Some(base64)) = (words.next(), words.next()) else {
         if is_kind(principals) {
             return Err(
@@ -137,21 +140,25 @@ fn read_line(line: &str) -> Result<Line, String> {
                 .into(),
         );
     };
+
     if !is_kind(kind) {
         return Err(format!("`{}` is no kind of key", kind.escape_debug()));
     }
     let key = PublicKey::read_text(kind, base64).map_err(|fault: KeyFault| fault.to_string())?;
     let blank =
         Line { principals: principals.into(), authority: false, namespaces: None, after: None, before: None, key };
+
     with_options(blank, options)
 }
 
-/// Tells a kind of key from options; one that does not count is said to be so by its key.
+/// Returns whether a word is a kind of key rather than an option; an unsupported kind is rejected
+/// with its key.
 fn is_kind(word: &str) -> bool {
     ["ssh-", "ecdsa-", "sk-"].iter().any(|start| word.starts_with(start))
 }
 
-/// Takes the first word, which may stand in double quotes, and what follows its blanks.
+/// Splits off the first word, which may be in double quotes; returns the rest without leading
+/// blanks.
 fn word(text: &str) -> Option<(&str, &str)> {
     let blank = |c: char| c == ' ' || c == '\t';
     let (first, rest) = match text.strip_prefix('"') {
@@ -161,7 +168,8 @@ fn word(text: &str) -> Option<(&str, &str)> {
     Some((first, rest.trim_start_matches(blank)))
 }
 
-/// Takes options, which end at the first blank outside of double quotes, and what follows.
+/// Splits off the options, which end at the first blank outside double quotes; returns the rest
+/// too.
 fn options_of(text: &str) -> Option<(&str, &str)> {
     let (mut quoted, mut escaped) = (false, false);
     for (at, c) in text.char_indices() {
@@ -207,17 +215,19 @@ fn with_options(mut line: Line, mut rest: &str) -> Result<Line, String> {
             None => return Err(format!("holds `{}` after an option", rest.escape_debug())),
         };
     }
+
     match (line.after, line.before) {
         (Some(after), Some(before)) if after >= before => Err("ends to count before it begins".into()),
         _ => Ok(line),
     }
 }
 
-/// Takes a value in double quotes, in which `\"` is a quote.
+/// Splits off a value in double quotes, in which `\"` is a quote.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let text = text.strip_prefix('"')?;
     let mut value = String::new();
     let mut chars = text.char_indices().peekable();
+
     while let Some((at, c)) = chars.next() {
         match c {
             '"' => return Some((value, &text[at + 1..])),
@@ -228,10 +238,12 @@ fn quoted(text: &str) -> Option<(String, &str)> {
             c => value.push(c),
         }
     }
+
     None
 }
 
-/// Reads `YYYYMMDD[HHMM[SS]]`, in this host's time zone or, with a `Z` after it, in UTC; returns unix seconds.
+/// Parses `YYYYMMDD[HHMM[SS]]` in this host's time zone, or in UTC with a trailing `Z`; returns
+/// Unix seconds.
 fn time(text: &str) -> Result<i64, String> {
     let fault = || {
         format!("`{}` is no time, which is written as 20261231, 202612312359 or 20261231235959Z", text.escape_debug())
@@ -240,6 +252,7 @@ fn time(text: &str) -> Result<i64, String> {
         Some(digits) => (digits, TimeZone::UTC),
         None => (text, TimeZone::system()),
     };
+
     if !matches!(digits.len(), 8 | 12 | 14) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(fault());
     }
@@ -247,11 +260,13 @@ fn time(text: &str) -> Result<i64, String> {
     let small = |range| part(range).ok().and_then(|number| i8::try_from(number).ok()).ok_or_else(fault);
     let year = part(0..4).map_err(|_| fault())?;
     let date = DateTime::new(year, small(4..6)?, small(6..8)?, small(8..10)?, small(10..12)?, small(12..14)?, 0);
+
     let zoned = date.and_then(|date| date.to_zoned(zone)).map_err(|_| fault())?;
     Ok(zoned.timestamp().as_second())
 }
 
-/// Tells whether a word is in a list of patterns (ssh_config(5), PATTERNS): `*`, `?`, and `!` for what is not in it.
+/// Returns whether a word matches a list of patterns (ssh_config(5), PATTERNS): `*`, `?`, and `!`
+/// for exclusion.
 fn matches_list(list: &str, word: &str) -> bool {
     let mut found = false;
     for pattern in list.split(',') {
@@ -264,7 +279,7 @@ fn matches_list(list: &str, word: &str) -> bool {
     found
 }
 
-/// Matches in time that is bounded by the product of the lengths: the last star alone is ever tried again.
+/// Matches in time bounded by the product of the lengths: only the last star is ever retried.
 fn matches_pattern(pattern: &[u8], word: &[u8]) -> bool {
     let (mut p, mut w) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -284,6 +299,7 @@ fn matches_pattern(pattern: &[u8], word: &[u8]) -> bool {
             },
         }
     }
+
     pattern[p..].iter().all(|c| *c == b'*')
 }
 
@@ -337,6 +353,7 @@ mod tests {
             let said = one(&line).expect_err(&line);
             assert!(said.contains(word), "{line}: {said}");
         }
+
         assert_eq!(Allowed::read(b"# a\n\n\xff").unwrap_err().0, 3);
     }
 

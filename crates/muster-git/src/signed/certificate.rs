@@ -1,37 +1,38 @@
-//! OpenSSH's certificates (PROTOCOL.certkeys): a key, and an authority's word whose it is and for how long.
+//! OpenSSH certificates (PROTOCOL.certkeys): a key, with an authority's statement of its owner and
+//! validity.
 
 use super::key::{KeyFault, PublicKey};
 use super::wire::{Cut, Wire};
 
-/// What the name of a certificate's kind ends with.
+/// The suffix of the key type of a certificate.
 const SUFFIX: &str = "-cert-v01@openssh.com";
 
-/// The kind of a certificate of a person; hosts have the other.
+/// The certificate type of a user; host certificates have another one.
 const USER: u32 = 1;
 
-/// A certificate whose authority's signature holds.
+/// A user certificate with a valid signature of its authority.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Certificate {
     pub key: PublicKey,
     pub authority: PublicKey,
-    /// Whom it names; a certificate that names nobody stands for nobody here.
+    /// The names that it is valid for; without names it is valid for none here.
     pub principals: Vec<Box<str>>,
-    /// From when it counts, in unix seconds.
+    /// The start of validity, in Unix seconds.
     pub after: u64,
-    /// Until when, not counting that second.
+    /// The end of validity, exclusive.
     pub before: u64,
 }
 
-/// Tells whether a key's bytes are a certificate's.
+/// Returns whether the bytes of a key are a certificate.
 pub(super) fn is_certificate(blob: &[u8]) -> bool {
     Wire(blob).text().is_ok_and(|kind| kind.ends_with(SUFFIX))
 }
 
 impl Certificate {
-    /// Reads a certificate of a person, and verifies what its authority signed.
+    /// Parses a user certificate, and verifies the signature of its authority.
     ///
-    /// One with critical options is refused: what they would bind is a login, and which is not known to be one of those
-    /// must not be passed over.
+    /// Certificates with critical options are refused: the known ones restrict logins, and an
+    /// unknown one must not be ignored.
     pub(super) fn read(blob: &[u8]) -> Result<Self, KeyFault> {
         let mut wire = Wire(blob);
         let kind = wire.text()?.strip_suffix(SUFFIX).ok_or(KeyFault::Malformed)?;
@@ -40,6 +41,7 @@ impl Certificate {
         let key = PublicKey::read_after_kind(&plain, &mut wire)?;
         let (_serial, who, _id) = (wire.u64()?, wire.u32()?, wire.string()?);
         let principals = names(wire.string()?)?;
+
         let (after, before) = (wire.u64()?, wire.u64()?);
         let (critical, _extensions, _reserved) = (wire.string()?, wire.string()?, wire.string()?);
         let authority = PublicKey::read(wire.string()?)?;
@@ -49,6 +51,7 @@ impl Certificate {
         if !authority.signed(signed, signature)? {
             return Err(KeyFault::Forged);
         }
+
         if who != USER || !critical.is_empty() {
             return Err(KeyFault::NotForPeople);
         }

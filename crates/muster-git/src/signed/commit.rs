@@ -1,34 +1,39 @@
-//! A commit object's bytes, taken apart into what was signed and the signature.
+//! Splits the bytes of a commit object into the signed payload and the signature.
 
-/// What a signature header holds nothing of: the commit as it was before it was signed, as git-commit builds it.
+/// The parts of a commit object. The payload is the commit before it was signed, as git-commit
+/// builds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Parts {
     /// The object without its signature headers.
     pub payload: Vec<u8>,
     /// The text of the `gpgsig` header, if there is one.
     pub signature: Option<Vec<u8>>,
-    /// The committer's name and address, for people.
+    /// The committer's name and address, for display.
     pub committer: String,
-    /// When it was committed, in unix seconds; the committer's own word.
+    /// The commit time according to the committer, in Unix seconds.
     pub time: i64,
 }
 
 const HEADER: &[u8] = b"gpgsig ";
-/// What an object carries that has a name by SHA-256 too: part of no payload (git's `parse_buffer_signed_by_header`).
+/// The signature header of an object that also has a SHA-256 name; part of no payload (git's
+/// `parse_buffer_signed_by_header`).
 const OTHER: &[u8] = b"gpgsig-sha256 ";
 
-/// Takes a commit apart; none where it has two signatures, or no committer, as git makes none.
+/// Splits a commit; returns `None` if it has two signatures or no committer, because git creates no
+/// such commit.
 pub(super) fn split(object: &[u8]) -> Option<Parts> {
     let mut payload = Vec::with_capacity(object.len());
     let mut signature: Option<Vec<u8>> = None;
     let mut committer = None;
     let mut rest = object;
-    /// Whose continuation a line that begins with a blank is.
+
+    /// The header that a continuation line (one that begins with a blank) belongs to.
     enum Inside {
         Kept,
         Signature,
         Other,
     }
+
     let mut inside = Inside::Kept;
     while !rest.is_empty() && rest[0] != b'\n' {
         let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
@@ -57,12 +62,13 @@ pub(super) fn split(object: &[u8]) -> Option<Parts> {
             inside = Inside::Kept;
         }
     }
+
     payload.extend_from_slice(rest);
     let (committer, time) = committer?;
     Some(Parts { payload, signature, committer, time })
 }
 
-/// Reads `Name <address> SECONDS +ZONE`.
+/// Parses `Name <address> SECONDS +ZONE`.
 fn person(line: &[u8]) -> Option<(String, i64)> {
     let close = line.iter().rposition(|byte| *byte == b'>')?;
     let (who, when) = line.split_at(close + 1);

@@ -1,4 +1,5 @@
-//! SSH public keys: their bytes on the wire (RFC 4253, RFC 5656, RFC 8709, OpenSSH's PROTOCOL.u2f), and what they signed.
+//! SSH public keys: their wire format (RFC 4253, RFC 5656, RFC 8709, OpenSSH's PROTOCOL.u2f) and
+//! verification.
 
 use std::fmt;
 
@@ -12,14 +13,14 @@ use sha2::{Digest, Sha256};
 
 use super::wire::{Cut, Wire};
 
-/// The RSA keys that count: below 2,048 bits they are broken within reach (NIST SP 800-131A), above 8,192 the library has
-/// no arithmetic for them.
+/// The accepted sizes of RSA keys: below 2,048 bits they are within reach of an attack (NIST SP
+/// 800-131A), and the library does not support more than 8,192.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// The bit by which a security key says that somebody touched it (PROTOCOL.u2f).
+/// The flag of a security key that confirms a touch by a person (PROTOCOL.u2f).
 const TOUCHED: u8 = 0x01;
 
-/// Why a key is none that counts here.
+/// The reason for which a key is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
     #[error("the key cannot be read; was it cut in copying?")]
@@ -40,7 +41,7 @@ impl From<Cut> for KeyFault {
     }
 }
 
-/// The curves that SSH has keys on.
+/// The elliptic curves of SSH keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Curve {
     P256,
@@ -83,11 +84,11 @@ enum Material {
         exponent: Box<[u8]>,
         modulus: Box<[u8]>,
     },
-    /// A key of a security key, and the application that it was made for.
+    /// The key of a security key, and the application that it was made for.
     Touch(Box<Material>, Box<[u8]>),
 }
 
-/// One public key.
+/// A public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PublicKey {
     kind: Box<str>,
@@ -96,7 +97,7 @@ pub(super) struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads a key as it goes over the wire, whole.
+    /// Parses a complete key in wire format.
     pub(super) fn read(blob: &[u8]) -> Result<Self, KeyFault> {
         let mut wire = Wire(blob);
         let kind = wire.text()?;
@@ -105,7 +106,7 @@ impl PublicKey {
         Ok(key)
     }
 
-    /// Reads the parts of a key of a kind, as they stand in a key and in a certificate.
+    /// Parses the fields of a key after its kind, which are the same in a key and in a certificate.
     pub(super) fn read_after_kind(kind: &str, wire: &mut Wire<'_>) -> Result<Self, KeyFault> {
         let before = wire.0;
         let material = match kind {
@@ -118,20 +119,21 @@ impl PublicKey {
             "sk-ecdsa-sha2-nistp256@openssh.com" => touch(ecdsa(wire, "nistp256")?, wire)?,
             other => return Err(KeyFault::Kind(other.escape_debug().to_string())),
         };
+
         let mut blob = Vec::new();
         super::wire::put(&mut blob, kind.as_bytes());
         blob.extend_from_slice(&before[..before.len() - wire.0.len()]);
         Ok(Self { kind: kind.into(), blob: blob.into(), material })
     }
 
-    /// Reads a key as a file holds it: its kind, and its bytes in base64.
+    /// Parses a key in text form: its kind, and its bytes in base64.
     pub(super) fn read_text(kind: &str, base64: &str) -> Result<Self, KeyFault> {
         let blob = STANDARD.decode(base64).map_err(|_| KeyFault::Malformed)?;
         let key = Self::read(&blob)?;
         if *key.kind == *kind { Ok(key) } else { Err(KeyFault::Malformed) }
     }
 
-    /// Tells whether the key made a signature, given as SSH frames it, of some bytes.
+    /// Returns whether the key made a signature, in SSH framing, of some bytes.
     pub(super) fn signed(&self, bytes: &[u8], signature: &[u8]) -> Result<bool, Cut> {
         let mut wire = Wire(signature);
         let (kind, made) = (wire.text()?, wire.string()?);
@@ -139,20 +141,23 @@ impl PublicKey {
             Material::Rsa { .. } => matches!(kind, "rsa-sha2-256" | "rsa-sha2-512"),
             Material::Ed25519(_) | Material::Ecdsa(..) | Material::Touch(..) => kind == &*self.kind,
         };
+
         let Material::Touch(inner, application) = &self.material else {
             wire.end()?;
             return Ok(kind_matches && verify(&self.material, kind, bytes, made)?);
         };
+
         let (flags, counter) = (wire.byte()?, wire.u32()?);
         wire.end()?;
         let mut told = Sha256::digest(application).to_vec();
         told.push(flags);
         told.extend_from_slice(&counter.to_be_bytes());
         told.extend_from_slice(&Sha256::digest(bytes));
+
         Ok(kind_matches && flags & TOUCHED != 0 && verify(inner, kind, &told, made)?)
     }
 
-    /// Returns the name that people compare: `SHA256:` and the digest, as ssh-keygen -l prints it.
+    /// Returns the fingerprint: `SHA256:` and the digest, as `ssh-keygen -l` prints it.
     pub(super) fn fingerprint(&self) -> String {
         format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(&self.blob)))
     }
@@ -173,7 +178,7 @@ fn ecdsa(wire: &mut Wire<'_>, expected: &str) -> Result<Material, KeyFault> {
     let name = wire.text()?;
     let curve = Curve::named(name).filter(|_| name == expected).ok_or(KeyFault::Malformed)?;
     let point = wire.string()?;
-    // OpenSSH takes uncompressed points alone.
+    // OpenSSH accepts uncompressed points only.
     let whole = point.first() == Some(&4) && point.len() == 1 + 2 * curve.bytes();
     if whole { Ok(Material::Ecdsa(curve, point.into())) } else { Err(KeyFault::Malformed) }
 }
@@ -191,7 +196,7 @@ fn touch(inner: Material, wire: &mut Wire<'_>) -> Result<Material, KeyFault> {
     Ok(Material::Touch(Box::new(inner), wire.string()?.into()))
 }
 
-/// Verifies the innermost signature; `kind` tells RSA's digest.
+/// Verifies the innermost signature; `kind` determines RSA's digest.
 fn verify(material: &Material, kind: &str, bytes: &[u8], made: &[u8]) -> Result<bool, Cut> {
     Ok(match material {
         Material::Ed25519(point) => UnparsedPublicKey::new(&ED25519, point).verify(bytes, made).is_ok(),

@@ -1,10 +1,13 @@
-//! Who signed a commit: SSH signatures as git makes them, judged by a file of allowed signers on this host, in this process.
+//! Verifies the signer of a commit in this process: SSH signatures as git makes them, with a file
+//! of allowed signers on this host.
 //!
-//! It reads what the administrator's files say whenever they changed. It does not know which commit is wanted, what its
-//! files say, or what becomes of one that is not trusted. Nothing of what it trusts comes from the repository.
+//! This module reads the administrator's files again when they change. It does not know which
+//! commit is wanted, what the files in it mean, or what happens to an untrusted commit. Nothing
+//! that it trusts comes from the repository.
 //!
-//! The arithmetic is aws-lc's, which the TLS of this program uses too; the framing is a few hundred lines of its own, since
-//! the crates that have it bring a second set of arithmetic or lack keys of security keys.
+//! The cryptography is aws-lc's, which this program's TLS uses too. The framing is a few hundred
+//! lines here, because the crates that have it bring a second cryptography library or do not
+//! support keys of security keys.
 
 mod allowed;
 mod certificate;
@@ -38,21 +41,21 @@ use muster_core::model::Revision;
 /// The largest file of keys: ten thousand signers.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
-/// Where this host says whose signatures count.
+/// The files of this host that define the accepted signatures.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Files {
     /// The allowed signers.
     pub allowed: PathBuf,
-    /// The keys that no longer count.
+    /// The revoked keys.
     pub revoked: Option<PathBuf>,
-    /// Keys of OpenPGP, whose owners may sign too.
+    /// The OpenPGP keys whose owners may sign too.
     pub gpg_keyring: Option<PathBuf>,
 }
 
-/// Who may sign, as the files last said.
+/// The allowed signers, as of the last read of the files.
 pub struct Signers {
     files: Files,
-    /// The bytes of the files when they were last read; nothing where one could not be.
+    /// The bytes of the files at the last read; `None` for a file that could not be read.
     read: [Option<Vec<u8>>; 3],
     rules: Result<Rules, Why>,
 }
@@ -71,7 +74,7 @@ impl Signers {
         signers
     }
 
-    /// Reads the files again; true where what they say is another thing now.
+    /// Reads the files again; returns whether their meaning changed.
     pub fn refresh(&mut self) -> bool {
         let before = std::mem::take(&mut self.read);
         let failed = self.rules.as_ref().err().cloned();
@@ -79,18 +82,18 @@ impl Signers {
         self.read != before || self.rules.as_ref().err() != failed.as_ref()
     }
 
-    /// Says why no signature can be judged at present, if so.
+    /// Returns the reason for which no signature can be verified at present, if there is one.
     #[must_use]
     pub fn trouble(&self) -> Option<&Why> {
         self.rules.as_ref().err()
     }
 
-    /// Judges a commit by its object's bytes, and says who signed it.
+    /// Verifies a commit from the bytes of its object; returns the signer.
     ///
-    /// Whether a key counted yet or still is judged by the committer's own date, as git judges it.
+    /// The validity of a key is compared with the committer's own date, as in git.
     ///
     /// # Errors
-    /// Why it is not trusted.
+    /// The reason for which the commit is not trusted.
     pub fn verify(&self, object: &[u8]) -> Result<String, Refusal> {
         let parts = commit::split(object);
         let committer = parts.as_ref().map(|parts| parts.committer.clone()).unwrap_or_default();
@@ -131,6 +134,7 @@ impl Signers {
         let mut note = |why: Why| {
             fault.get_or_insert(why);
         };
+
         match read(&self.files.allowed) {
             Ok(bytes) => {
                 match Allowed::read(&bytes) {
@@ -144,6 +148,7 @@ impl Signers {
             }
             Err(why) => note(why),
         }
+
         if let Some(path) = &self.files.revoked {
             match read(path) {
                 Ok(bytes) => {
@@ -156,6 +161,7 @@ impl Signers {
                 Err(why) => note(why),
             }
         }
+
         if let Some(path) = &self.files.gpg_keyring {
             match read(path) {
                 Ok(_) if !cfg!(feature = "gpg") => {
@@ -165,6 +171,7 @@ impl Signers {
                 Err(why) => note(why),
             }
         }
+
         self.rules = fault.map_or(Ok(rules), Err);
     }
 }
@@ -177,19 +184,23 @@ impl Rules {
         } else {
             None
         };
+
         let key = match &certificate {
             Some(certificate) => certificate.key.clone(),
             None => PublicKey::read(&signature.key).map_err(Why::Key)?,
         };
+
         if &*signature.namespace != NAMESPACE {
             let namespace = signature.namespace.escape_debug().to_string();
             return Err(Why::Namespace { namespace });
         }
+
         match key.signed(&signature.signed_bytes(payload), &signature.signature) {
             Ok(true) => {}
             Ok(false) => return Err(Why::Bad { key: key.to_string() }),
             Err(_) => return Err(Why::Malformed),
         }
+
         let authority = certificate.as_ref().map(|certificate| &certificate.authority);
         if let Some(revoked) = [Some(&key), authority].into_iter().flatten().find(|key| self.revoked.holds(key)) {
             return Err(Why::Revoked { key: revoked.to_string() });
@@ -198,6 +209,7 @@ impl Rules {
             Some(certificate) => self.allowed.who_by_certificate(certificate, time)?,
             None => self.allowed.who(&key, time)?,
         };
+
         Ok(format!("{who} with {key}"))
     }
 }
@@ -221,10 +233,10 @@ fn line_fault(path: &Path, (line, what): LineFault) -> Why {
 }
 
 impl Repo {
-    /// Reads the bytes of a commit object, as they were named.
+    /// Returns the raw bytes of a commit object.
     ///
     /// # Errors
-    /// The commit is not in the repository, or damaged.
+    /// The commit is missing or damaged.
     pub fn commit_object(&self, revision: &Revision) -> Result<Vec<u8>, GitError> {
         let damaged = |source| self.damaged(revision, source);
         let id = self.commit(revision)?.id();
@@ -232,11 +244,11 @@ impl Repo {
         Ok(odb.read(id).map_err(damaged)?.data().to_vec())
     }
 
-    /// Tells whether a commit is another, or comes after it. An older one that is not in the repository is none that any
-    /// commit here comes after.
+    /// Returns whether a commit is another one or its descendant. If the older commit is not in the
+    /// repository, the result is `false`.
     ///
     /// # Errors
-    /// The commit is not in the repository, or its history is damaged.
+    /// The commit is missing, or its history is damaged.
     pub fn comes_after(&self, revision: &Revision, older: &Revision) -> Result<bool, GitError> {
         let id = self.commit(revision)?.id();
         let Ok(older) = self.commit(older) else { return Ok(false) };

@@ -1,10 +1,10 @@
-//! Why a commit is not trusted, each in its own words and with what to do next.
+//! The reasons for which a commit is not trusted, each with a message and a hint.
 
 use std::fmt;
 
 use super::key::KeyFault;
 
-/// What is wrong with the signature of a commit.
+/// The problem with the signature of a commit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
     #[error("it is not signed")]
@@ -43,16 +43,16 @@ pub enum Why {
     Gpg(String),
 }
 
-/// A commit that is not trusted, and who is said to have made it.
+/// A commit that is not trusted, and its alleged committer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Name and address, as the commit says them; nothing where it cannot be read.
+    /// The committer's name and address according to the commit; empty if it cannot be parsed.
     pub committer: String,
     pub why: Why,
 }
 
 impl Refusal {
-    /// Says what to do next.
+    /// Returns the next step, if there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match &self.why {

@@ -1,4 +1,5 @@
-//! The list of revoked keys: one public key a line, as ssh-keygen's `-r` and git's `gpg.ssh.revocationFile` take it.
+//! The list of revoked keys: one public key a line, as accepted by ssh-keygen's `-r` and git's
+//! `gpg.ssh.revocationFile`.
 
 use super::allowed::LineFault;
 use super::certificate::{Certificate, is_certificate};
@@ -7,20 +8,21 @@ use super::key::PublicKey;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// What OpenSSH's binary lists begin with (PROTOCOL.krl).
+/// The first bytes of OpenSSH's binary revocation lists (PROTOCOL.krl).
 const KRL: &[u8] = b"SSHKRL\n\0";
 
-/// The keys that no longer count.
+/// The revoked keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Revoked(Vec<PublicKey>);
 
 impl Revoked {
-    /// Reads a list; lines count from 1.
+    /// Parses a list; line numbers in faults start at 1.
     pub(super) fn read(text: &[u8]) -> Result<Self, LineFault> {
         if text.starts_with(KRL) {
             let what = "is a binary KRL, which is not read: list the public keys themselves, one a line";
             return Err((1, what.into()));
         }
+
         let mut keys = Vec::new();
         for (at, bytes) in text.split(|byte| *byte == b'\n').enumerate() {
             let fault = |what: String| (at + 1, what);
@@ -29,16 +31,17 @@ impl Revoked {
                 keys.push(read_line(line).map_err(fault)?);
             }
         }
+
         Ok(Self(keys))
     }
 
-    /// Tells whether a key is revoked.
+    /// Returns whether a key is revoked.
     pub(super) fn holds(&self, key: &PublicKey) -> bool {
         self.0.contains(key)
     }
 }
 
-/// Reads a key, or the key that a certificate is for.
+/// Parses a key, or the key that a certificate is for.
 fn read_line(line: &str) -> Result<PublicKey, String> {
     let mut words = line.split_ascii_whitespace();
     let (Some(kind), Some(base64)) = (words.next(), words.next()) else {

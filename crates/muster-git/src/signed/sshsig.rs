@@ -1,4 +1,4 @@
-//! One SSH signature as git stores it: OpenSSH's PROTOCOL.sshsig, in its armour.
+//! An SSH signature as git stores it: OpenSSH's PROTOCOL.sshsig, in its armour.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256, Sha512};
 
 use super::wire::{Cut, Wire, put};
 
-/// What an armoured SSH signature begins with.
+/// The first line of an armoured SSH signature.
 pub(super) const BEGIN: &[u8] = b"-----BEGIN SSH SIGNATURE-----";
 const END: &[u8] = b"-----END SSH SIGNATURE-----";
 const MAGIC: &[u8] = b"SSHSIG";
@@ -18,21 +18,21 @@ enum Hash {
     Sha512,
 }
 
-/// A signature that is well formed; whether it is true is not known yet.
+/// A well-formed signature that is not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SshSig {
-    /// The key or certificate that claims to have signed, on the wire.
+    /// The wire format of the key or certificate that claims to have signed.
     pub key: Box<[u8]>,
-    /// What the signature is for: git writes `git`.
+    /// The purpose of the signature: git writes `git`.
     pub namespace: Box<str>,
     reserved: Box<[u8]>,
     hash: Hash,
-    /// As SSH frames it: its kind, then its bytes.
+    /// The signature as SSH frames it: its kind, then its bytes.
     pub signature: Box<[u8]>,
 }
 
 impl SshSig {
-    /// Reads a signature in its armour, and nothing after it.
+    /// Parses a signature in its armour; nothing may follow it.
     pub(super) fn read(armoured: &[u8]) -> Result<Self, Cut> {
         let text = armoured.trim_ascii_end();
         let inner = text.strip_prefix(BEGIN).and_then(|text| text.strip_suffix(END)).ok_or(Cut)?;
@@ -49,11 +49,13 @@ impl SshSig {
             return Err(Cut);
         }
         let (key, namespace, reserved) = (wire.string()?, wire.text()?, wire.string()?);
+
         let hash = match wire.text()? {
             "sha256" => Hash::Sha256,
             "sha512" => Hash::Sha512,
             _ => return Err(Cut),
         };
+
         let signature = wire.string()?;
         wire.end()?;
         Ok(Self {

@@ -1,4 +1,4 @@
-//! Signatures that real tools made, compared with ssh-keygen's own judgement, and what becomes of them when a byte changes.
+//! Signatures of real tools, compared with ssh-keygen's own verdict, and with single bytes changed.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use super::*;
 /// 2026-01-01T00:00:00Z.
 const NOW: i64 = 1_767_225_600;
 
-/// A folder with keys, and the files that say which count.
+/// A folder with keys, and the files that define the accepted ones.
 struct Keys {
     folder: TempDir,
 }
@@ -36,7 +36,7 @@ impl Keys {
         assert!(out.status.success(), "ssh-keygen {args:?}: {}", String::from_utf8_lossy(&out.stderr));
     }
 
-    /// Makes a key; returns its public line.
+    /// Generates a key; returns its public line.
     fn make(&self, name: &str, kind: &[&str]) -> String {
         self.keygen(&[&["-q", "-N", "", "-C", name, "-f", name][..], kind].concat());
         self.public(name)
@@ -67,7 +67,8 @@ impl Keys {
         Signers::new(Files { allowed: self.write("allowed", allowed), ..Files::default() })
     }
 
-    /// Asks ssh-keygen, as git does, with the files of the last [`Keys::signers`].
+    /// Returns the verdict of ssh-keygen, called as git calls it, with the files of the last
+    /// [`Keys::signers`].
     fn oracle(&self, message: &[u8], signature: &[u8], principal: &str, time: i64) -> bool {
         self.write("oracle.sig", std::str::from_utf8(signature).unwrap());
         let time = format!("verify-time={}Z", jiff::Timestamp::from_second(time).unwrap().strftime("%Y%m%d%H%M%S"));
@@ -79,7 +80,8 @@ impl Keys {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // It may have ended on a signature that it cannot read.
+
+        // ssh-keygen may have exited early because it cannot read the signature.
         let _ = child.stdin.take().unwrap().write_all(message);
         child.wait().unwrap().success()
     }
@@ -92,7 +94,7 @@ fn payload(time: i64) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Puts a signature into a commit as git does.
+/// Inserts a signature into a commit as git does.
 fn commit(payload: &[u8], signature: &[u8]) -> Vec<u8> {
     let end = payload.windows(2).position(|two| two == b"\n\n").unwrap() + 1;
     let text = String::from_utf8(signature.to_vec()).unwrap();
@@ -119,9 +121,11 @@ fn every_kind_of_key_that_ssh_keygen_makes_signs() {
         ("rsa2048", &["-t", "rsa", "-b", "2048"]),
         ("rsa3072", &["-t", "rsa", "-b", "3072"]),
     ];
+
     let lines: Vec<String> = kinds.iter().map(|(name, kind)| format!("{name}@x {}", keys.make(name, kind))).collect();
     let signers = keys.signers(&lines.join("\n"));
-    // Several, as an ECDSA number is now and then shorter than the curve.
+
+    // Several rounds, because an ECDSA number is sometimes shorter than the curve.
     for round in 0..6 {
         let payload = payload(NOW + round);
         for (name, _) in kinds {
@@ -182,6 +186,7 @@ fn the_times_of_a_key_are_judged_as_ssh_keygen_judges_them() {
     let signers = keys.signers(&format!(
         "a valid-after=\"20251201Z\",valid-before=\"20260101000000Z\" {ada}\nb valid-after=\"20260301Z\" {ada}\n"
     ));
+
     for (time, wanted) in [
         ("2025-11-30T23:59:59Z", None),
         ("2025-12-01T00:00:00Z", Some("a")),
@@ -212,30 +217,34 @@ fn a_certificate_counts_for_whom_its_authority_may_name() {
         let payload = payload(time);
         signers.verify(&commit(&payload, &sign(&payload)))
     };
+
     let signers = keys.signers(&format!("*@x cert-authority {ca}\n"));
     assert!(judge(&signers, NOW).unwrap().starts_with("ada@x with SHA256:"));
     assert!(keys.oracle(&payload(NOW), &sign(&payload(NOW)), "ada@x", NOW));
     let day = 86_400;
     assert!(matches!(judge(&signers, NOW + 60 * day).unwrap_err().why, Why::Expired { .. }));
     assert!(matches!(judge(&signers, NOW - 60 * day).unwrap_err().why, Why::TooEarly { .. }));
+
     for allowed in [format!("*@z cert-authority {ca}\n"), format!("*@x {ca}\n")] {
         let signers = keys.signers(&allowed);
         assert!(matches!(judge(&signers, NOW).unwrap_err().why, Why::UnknownAuthority { .. }), "{allowed}");
         assert!(!keys.oracle(&payload(NOW), &sign(&payload(NOW)), "ada@x", NOW));
     }
+
     keys.make("host", &["-t", "ed25519"]);
     keys.keygen(&["-q", "-s", "ca", "-h", "-I", "id", "-n", "ada@x", "host.pub"]);
     std::fs::copy(keys.path("host"), keys.path("host-cert")).unwrap();
     let by_host = keys.sign("host-cert.pub", &payload(NOW), "git");
     let signers = keys.signers(&format!("*@x cert-authority {ca}\n"));
     assert!(matches!(why(&signers, &commit(&payload(NOW), &by_host)), Why::Certificate(KeyFault::NotForPeople)));
-    // An authority's own key certifies, and signs no commit.
+
+    // An authority's own key signs certificates, not commits.
     let signers = keys.signers(&format!("*@x cert-authority {ca}\n"));
     let own = keys.sign("ca", &payload(NOW), "git");
     assert!(matches!(why(&signers, &commit(&payload(NOW), &own)), Why::Unknown { .. }));
 }
 
-/// Signs as a security key does: with the application, whether somebody touched it, and a counter.
+/// Signs as a security key does: with the application, the touch flag and a counter.
 fn touch(namespace: &str, message: &[u8], flags: u8) -> (String, Vec<u8>) {
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
     use sha2::{Digest, Sha256, Sha512};
@@ -244,6 +253,7 @@ fn touch(namespace: &str, message: &[u8], flags: u8) -> (String, Vec<u8>) {
     let mut key = Vec::new();
     [kind, pair.public_key().as_ref(), application].iter().for_each(|part| put(&mut key, part));
     let mut signed = b"SSHSIG".to_vec();
+
     [namespace.as_bytes(), b"", b"sha512", &Sha512::digest(message)].iter().for_each(|part| put(&mut signed, part));
     let mut told = Sha256::digest(application).to_vec();
     told.extend_from_slice(&[flags, 0, 0, 0, 5]);
@@ -251,6 +261,7 @@ fn touch(namespace: &str, message: &[u8], flags: u8) -> (String, Vec<u8>) {
     let mut signature = Vec::new();
     [kind, pair.sign(&told).as_ref()].iter().for_each(|part| put(&mut signature, part));
     signature.extend_from_slice(&[flags, 0, 0, 0, 5]);
+
     let mut bytes = b"SSHSIG\0\0\0\x01".to_vec();
     [&key, namespace.as_bytes(), b"", b"sha512", &signature].iter().for_each(|part| put(&mut bytes, part));
     let line = format!("sk@x sk-ssh-ed25519@openssh.com {}", STANDARD.encode(&key));
@@ -286,15 +297,18 @@ fn an_ssh_rsa_signature_over_sha1_does_not_count() {
     let armoured = String::from_utf8(keys.sign("rsa", &payload, "git")).unwrap();
     let inner: String = armoured.lines().filter(|line| !line.starts_with('-')).collect();
     let bytes = STANDARD.decode(inner).unwrap();
+
     let at = bytes.windows(12).position(|part| part == b"rsa-sha2-512").unwrap();
     let mut sha1 = bytes[..at - 4].to_vec();
     put(&mut sha1, b"ssh-rsa");
     sha1.extend_from_slice(&bytes[at + 12..]);
+
     // The frame around it is five bytes shorter.
     let frame = at - 8;
     let length = u32::from_be_bytes(bytes[frame..frame + 4].try_into().unwrap()) - 5;
     sha1[frame..frame + 4].copy_from_slice(&length.to_be_bytes());
     let armoured = format!("{}\n{}\n-----END SSH SIGNATURE-----\n", String::from_utf8_lossy(BEGIN), wrapped(&sha1));
+
     assert!(matches!(why(&signers, &commit(&payload, armoured.as_bytes())), Why::Bad { .. }));
 }
 
@@ -307,6 +321,7 @@ fn files_are_read_again_when_they_change_and_faults_say_where() {
     assert!(signers.trouble().unwrap().to_string().contains("names nobody"));
     assert!(!signers.refresh());
     keys.write("allowed", &format!("ada {ada}\n"));
+
     assert!(signers.refresh() && !signers.refresh() && signers.trouble().is_none());
     assert!(signers.verify(&object).is_ok());
     keys.write("allowed", &format!("ada {ada}\nbob\n"));
@@ -314,6 +329,7 @@ fn files_are_read_again_when_they_change_and_faults_say_where() {
     let refusal = signers.verify(&object).unwrap_err();
     assert!(refusal.to_string().contains("allowed:2: holds no key"), "{refusal}");
     std::fs::remove_file(keys.path("allowed")).unwrap();
+
     assert!(signers.refresh() && !signers.refresh());
     assert!(signers.verify(&object).unwrap_err().to_string().contains("cannot be read"));
     keys.write("allowed", &format!("ada {ada}\n"));
@@ -376,6 +392,7 @@ fn open_pgp_counts_by_the_keys_of_one_file() {
         assert!(out.status.success(), "gpg {args:?}");
         out.stdout
     };
+
     for who in ["ada@x", "eve@x"] {
         gpg(&["--quick-generate-key", who, "ed25519", "sign", "never"], b"");
     }
@@ -383,6 +400,7 @@ fn open_pgp_counts_by_the_keys_of_one_file() {
     let line = keys.make("other", &["-t", "ed25519"]);
     std::fs::write(keys.path("ring"), gpg(&["--armor", "--export", "ada@x"], b"")).unwrap();
     let allowed = keys.write("allowed", &format!("other {line}\n"));
+
     let signers = Signers::new(Files { allowed, revoked: None, gpg_keyring: Some(keys.path("ring")) });
     let payload = payload(NOW);
     let by = |who: &str, more: &[&str]| gpg(&[&["-u", who, "--armor", "--detach-sign"], more].concat(), &payload);
@@ -390,13 +408,14 @@ fn open_pgp_counts_by_the_keys_of_one_file() {
     let who = signers.verify(&commit(&payload, &good)).unwrap();
     assert!(who.starts_with("ada@x with OpenPGP "), "{who}");
     let mut other = payload.clone();
+
     *other.last_mut().unwrap() = b'!';
     assert!(matches!(why(&signers, &commit(&other, &good)), Why::Bad { .. }));
     assert!(matches!(why(&signers, &commit(&payload, &by("eve@x", &[]))), Why::Unknown { .. }));
     let _ = Command::new("gpgconf").arg("--homedir").arg(home.path()).args(["--kill", "gpg-agent"]).status();
 }
 
-/// Made once: one key, its file, and a commit that it signed.
+/// Returns one key, its file and a commit that it signed, made once.
 fn fixed() -> &'static (Keys, Signers, Vec<u8>, Vec<u8>) {
     static FIXED: std::sync::OnceLock<(Keys, Signers, Vec<u8>, Vec<u8>)> = std::sync::OnceLock::new();
     FIXED.get_or_init(|| {

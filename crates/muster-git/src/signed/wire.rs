@@ -1,10 +1,11 @@
-//! The SSH wire format (RFC 4251, section 5): strings with their lengths before them, and numbers, read from the front.
+//! The SSH wire format (RFC 4251, section 5): length-prefixed strings and numbers, read from the
+//! front.
 
-/// The bytes end too early, or do not hold what they should.
+/// The error for bytes that end too early, or do not hold the expected value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cut;
 
-/// What is left to read.
+/// The bytes that are still unread.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wire<'b>(pub &'b [u8]);
 
@@ -27,18 +28,18 @@ impl<'b> Wire<'b> {
         self.take(8)?.try_into().map(u64::from_be_bytes).map_err(|_| Cut)
     }
 
-    /// Reads a string, which is any bytes.
+    /// Reads a string of any bytes.
     pub(super) fn string(&mut self) -> Result<&'b [u8], Cut> {
         let length = self.u32()?;
         self.take(usize::try_from(length).map_err(|_| Cut)?)
     }
 
-    /// Reads a string that is text.
+    /// Reads a string of UTF-8 text.
     pub(super) fn text(&mut self) -> Result<&'b str, Cut> {
         std::str::from_utf8(self.string()?).map_err(|_| Cut)
     }
 
-    /// Reads a number that is not negative, without the zeros before it.
+    /// Reads a non-negative number, without leading zeros.
     pub(super) fn mpint(&mut self) -> Result<&'b [u8], Cut> {
         let bytes = self.string()?;
         match bytes {
@@ -49,15 +50,15 @@ impl<'b> Wire<'b> {
         }
     }
 
-    /// Ends the reading; whatever is left is too much.
+    /// Checks that no bytes are left.
     pub(super) fn end(self) -> Result<(), Cut> {
         if self.0.is_empty() { Ok(()) } else { Err(Cut) }
     }
 }
 
-/// Appends a string.
+/// Appends a length-prefixed string.
 pub(super) fn put(out: &mut Vec<u8>, bytes: &[u8]) {
-    // Longer ones than a length can say are never read either.
+    // A longer string than a length can express is never read either.
     out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
     out.extend_from_slice(bytes);
 }

@@ -1,4 +1,4 @@
-//! The mirror, through all that a source can do to it.
+//! The mirror under all kinds of changes of its source.
 
 use super::*;
 use crate::{GitError, MAX_PACKS, Mirror};
@@ -60,15 +60,18 @@ fn packs_are_folded_past_the_bound_and_only_what_is_kept_survives() {
     write(&site.clone, "cluster.toml", "name = \"lost\"\n");
     let lost = site.push("not kept");
     mirror.fetch(&site.bare, &Wanted::Head).unwrap();
+
     git(&site.clone, &["checkout", "-q", "--orphan", "once-more"]);
     let held_open = mirror.repo().unwrap();
     let mut most = 0;
+
     for n in 0..MAX_PACKS {
         write(&site.clone, "cluster.toml", format!("name = \"n{n}\"\n"));
         site.push(&format!("n{n}"));
         assert!(mirror.fetch(&site.bare, &Wanted::Head).unwrap().changed);
         most = most.max(mirror.packs().unwrap());
     }
+
     assert_eq!(most, MAX_PACKS, "the bound was reached");
     assert!(mirror.packs().unwrap() < 5, "{} packs", mirror.packs().unwrap());
     assert_eq!(name_at(&mirror, &site.head()), format!("name = \"n{}\"\n", MAX_PACKS - 1));
@@ -76,6 +79,7 @@ fn packs_are_folded_past_the_bound_and_only_what_is_kept_survives() {
     assert!(mirror.repo().unwrap().tree(&lost, "").unwrap_err().is_damage());
     assert_eq!(text(&held_open.tree(&first, "").unwrap(), "cluster.toml"), "name = \"first\"\n");
     assert!(git(&site.root.join("state/mirror.git"), &["fsck", "--strict"]).is_empty());
+
     mirror.keep(&[]).unwrap();
     mirror.compact().unwrap();
     assert!(mirror.repo().unwrap().tree(&first, "").unwrap_err().is_damage());
@@ -105,7 +109,8 @@ fn a_broken_mirror_is_made_anew_and_a_strangers_folder_is_not_touched() {
         assert!(again.fetch(&site.bare, &Wanted::Head).unwrap().changed, "{case}");
         assert_eq!(name_at(&again, &head), "name = \"first\"\n", "{case}");
     }
-    // Broken under a running server: the next commit that needs what is gone brings all of it.
+    // Damaged under a running server: the next commit that needs the lost objects brings all of
+    // them.
     std::fs::remove_dir_all(path.join("objects/pack")).unwrap();
     std::fs::create_dir(path.join("objects/pack")).unwrap();
     let next = site.push("next");

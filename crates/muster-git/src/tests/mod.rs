@@ -1,4 +1,4 @@
-//! Real repositories, made by the real git in temporary folders.
+//! Tests with real repositories, made by the real git in temporary folders.
 
 mod follow;
 mod open;
@@ -14,13 +14,15 @@ use tempfile::TempDir;
 use super::{Repo, Tip, Trust, Wanted};
 use muster_core::model::{File, Revision, Tree};
 
-/// A git command that obeys no configuration and no environment of whoever runs the tests.
+/// Returns a git command that ignores the configuration and environment of the user who runs the
+/// tests.
 fn git_command(dir: &Path) -> Command {
     let mut git = Command::new("git");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GIT_")) {
         git.env_remove(name);
     }
     git.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").env("LC_ALL", "C").current_dir(dir);
+
     for setting in [
         "user.name=Ada Tester",
         "user.email=ada@example",
@@ -30,6 +32,7 @@ fn git_command(dir: &Path) -> Command {
     ] {
         git.args(["-c", setting]);
     }
+
     git
 }
 
@@ -67,7 +70,7 @@ impl Site {
         site
     }
 
-    /// Commits all that stands in the clone, pushes it with force, and returns the commit.
+    /// Commits everything in the clone, pushes it with force, and returns the commit.
     fn push(&self, subject: &str) -> Revision {
         let revision = self.commit(subject);
         git(&self.clone, &["push", "-q", "--force", "origin", "HEAD:refs/heads/main"]);
@@ -103,7 +106,7 @@ fn text<'a>(tree: &'a Tree, path: &str) -> &'a str {
     }
 }
 
-/// Runs one ignored test of this binary in a process of its own, with an environment of its own.
+/// Runs one ignored test of this binary in a process with its own environment.
 fn in_child(test: &str, set: impl FnOnce(&mut Command)) {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]);

@@ -1,4 +1,4 @@
-//! What can be opened, and what is said of what cannot.
+//! Opening repositories, and the errors for everything else.
 
 use super::*;
 use crate::{GitError, Watch};
@@ -18,6 +18,7 @@ fn bare_work_tree_and_linked_work_tree_have_their_own_tips() {
     let linked = site.root.join("linked");
     write(&linked, "cluster.toml", "name = \"side\"\n");
     git(&linked, &["commit", "-qam", "side"]);
+
     for trust in [Trust::Named, Trust::Person] {
         let open = |dir: &Path| Repo::open(dir, trust).unwrap();
         assert_eq!(
@@ -56,11 +57,13 @@ fn each_kind_of_wrong_path_has_its_own_words_and_hint() {
     assert!(matches!(refused(&site.root.join("file"), Trust::Named), GitError::IsFile { bundle: false, .. }));
     git(&site.clone, &["bundle", "create", "-q", "../wishes.bundle", "main"]);
     let bundle = refused(&site.root.join("wishes.bundle"), Trust::Person);
+
     assert!(bundle.to_string().contains("git bundle") && bundle.hint().unwrap().contains("git clone"), "{bundle}");
     std::fs::create_dir(site.root.join("plain")).unwrap();
     let plain = refused(&site.root.join("plain"), Trust::Named);
     assert!(matches!(plain, GitError::NotRepository { .. }) && plain.hint().is_some());
     write(&site.root, "lost/.git", "gitdir: ../gone/.git\n");
+
     assert!(matches!(refused(&site.root.join("lost"), Trust::Named), GitError::BrokenLink { .. }));
 }
 
@@ -87,6 +90,7 @@ fn an_unborn_an_emptied_and_a_missing_branch_differ() {
         panic!()
     };
     assert_eq!((branch.as_str(), near), ("mian", vec!["main".to_owned()]));
+
     git(&site.bare, &["update-ref", "-d", "refs/heads/main"]);
     assert_eq!(named(&site.bare).tip(&Wanted::Head).unwrap(), Tip::Empty { branch: "main".into() });
     assert_eq!(
@@ -115,6 +119,7 @@ fn revisions_are_resolved_or_the_nearest_is_named() {
     for rev in ["main", "HEAD", second.as_str(), second.short()] {
         assert_eq!(repo.resolve(rev).unwrap(), second, "{rev}");
     }
+
     for rev in ["v1.0", "HEAD~1", "main^"] {
         assert_eq!(repo.resolve(rev).unwrap(), first, "{rev}");
     }
@@ -124,6 +129,7 @@ fn revisions_are_resolved_or_the_nearest_is_named() {
         let error = repo.resolve(rev).unwrap_err();
         assert!(matches!(error, GitError::BadRevision { .. } | GitError::NoSuchRevision { .. }), "{rev}: {error:?}");
     }
+
     let info = repo.commit_info(&second).unwrap();
     assert_eq!((info.subject.as_str(), info.author.as_str()), ("second, with ü", "Ada Tester"));
     assert!(info.time > 1_600_000_000);
@@ -133,7 +139,7 @@ fn revisions_are_resolved_or_the_nearest_is_named() {
 fn another_users_repository_is_served_when_named_and_refused_to_a_person() {
     use std::os::unix::fs::chown;
     let site = Site::new();
-    // Only root may give a folder away; elsewhere there is nothing to test.
+    // Only root may change the owner of a folder; without root there is nothing to test.
     if chown(&site.bare, Some(54_321), None).is_err() {
         return;
     }
@@ -208,12 +214,14 @@ fn a_watch_fires_on_push_on_commit_and_on_a_branch_in_a_new_folder() {
         let (send, receive) = std::sync::mpsc::channel();
         (Watch::new(dir, move || send.send(()).unwrap_or_default()).unwrap(), receive)
     };
+
     let (_bare, pushed) = watch(&site.bare);
     let (_linked, committed) = watch(&linked);
     let fired = |receive: &std::sync::mpsc::Receiver<()>, what: &str| {
         receive.recv_timeout(std::time::Duration::from_secs(120)).unwrap_or_else(|e| panic!("{what}: {e}"));
         while receive.recv_timeout(std::time::Duration::from_millis(200)).is_ok() {}
     };
+
     site.push("second");
     fired(&pushed, "a push");
     git(&site.bare, &["pack-refs", "--all"]);
@@ -221,10 +229,12 @@ fn a_watch_fires_on_push_on_commit_and_on_a_branch_in_a_new_folder() {
     git(&site.bare, &["branch", "team/new/one", "main"]);
     fired(&pushed, "a branch in a new folder");
     git(&site.bare, &["branch", "-f", "team/new/one", "main~1"]);
+
     fired(&pushed, "a branch moved in a folder made after the watch");
     git(&linked, &["commit", "-q", "--allow-empty", "-m", "linked"]);
     fired(&committed, "a commit in a linked work tree");
     while pushed.recv_timeout(std::time::Duration::from_secs(1)).is_ok() {}
     named(&site.bare).tip(&Wanted::Head).unwrap();
+
     assert!(pushed.recv_timeout(std::time::Duration::from_millis(300)).is_err(), "reading woke the reader");
 }

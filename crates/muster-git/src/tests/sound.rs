@@ -1,10 +1,10 @@
-//! Objects that are larger than anything that is read, names that no file can have, and references that name nothing.
+//! Objects above the size limits, names that no file can have, and references that name nothing.
 
 use super::super::{GitError, Mirror};
 use super::*;
 use std::io::Write;
 
-/// Writes an object as it is, whatever git thinks of it.
+/// Writes an object without git's checks.
 fn object(site: &Site, kind: &str, bytes: &[u8]) -> String {
     let mut command = git_command(&site.clone);
     command.args(["hash-object", "-t", kind, "--literally", "-w", "--stdin"]);
@@ -14,7 +14,7 @@ fn object(site: &Site, kind: &str, bytes: &[u8]) -> String {
     String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
 }
 
-/// Makes the branch of the bare repository a commit with this root folder.
+/// Sets the branch of the bare repository to a commit with this root folder.
 fn publish(site: &Site, tree: &str, message: &str) -> Revision {
     let text = format!("tree {tree}\nauthor a <a> 1 +0000\ncommitter a <a> 1 +0000\n\n{message}\n");
     let commit = object(site, "commit", text.as_bytes());
@@ -41,7 +41,8 @@ fn objects_of(mirror: &Mirror) -> u64 {
 #[test]
 fn a_file_that_is_too_large_to_be_read_is_left_out_of_the_mirror_and_of_its_copies() {
     let site = Site::new();
-    // Nothing makes it small.
+
+    // Noise does not compress.
     let mut state = 7_u32;
     let noise: Vec<u8> = (0..9 << 20)
         .map(|_| {
@@ -49,10 +50,12 @@ fn a_file_that_is_too_large_to_be_read_is_left_out_of_the_mirror_and_of_its_copi
             (state >> 24) as u8
         })
         .collect();
+
     write(&site.clone, "picture.bin", &noise);
     write(&site.clone, "nodes/huge.toml", &noise);
     let head = site.push("large");
     let mirror = mirror_of(&site);
+
     for turn in 0..3 {
         assert_eq!(revision(&mirror.fetch(&site.bare, &Wanted::Head).unwrap().tip), head);
         assert!(objects_of(&mirror) < 1 << 20, "{turn}: {}", objects_of(&mirror));
@@ -71,11 +74,13 @@ fn a_file_that_is_too_large_to_be_read_is_left_out_of_the_mirror_and_of_its_copi
             _ => {}
         }
     }
-    // What comes after it is copied without it too.
+
+    // Later commits are copied without the large file too.
     write(&site.clone, "cluster.toml", "name = \"next\"\n");
     let next = site.push("next");
     assert!(mirror.fetch(&site.bare, &Wanted::Head).unwrap().changed);
     assert_eq!(text(&mirror.repo().unwrap().tree(&next, "").unwrap(), "cluster.toml"), "name = \"next\"\n");
+
     assert!(objects_of(&mirror) < 1 << 20);
 }
 
@@ -104,6 +109,7 @@ fn an_entry_that_no_file_can_be_called_is_refused_where_it_is_read_and_where_it_
     let good = revision(&named(&site.bare).tip(&Wanted::Head).unwrap());
     let mirror = mirror_of(&site);
     mirror.fetch(&site.bare, &Wanted::Head).unwrap();
+
     for (names, why) in [
         (&[&b"."[..]][..], "names a folder around it"),
         (&[b".."], "names a folder around it"),
@@ -137,6 +143,7 @@ fn a_mirror_heals_from_what_a_power_cut_leaves_of_its_references() {
     let path = mirror.path().to_path_buf();
     let put = |name: &str, bytes: &[u8]| std::fs::write(path.join(name), bytes).unwrap();
     let id = site.head();
+
     let spoil: [(&str, &dyn Fn()); 9] = [
         ("empty", &|| put("refs/heads/followed", b"")),
         ("zeroed", &|| put("refs/heads/followed", &[0; 41])),
@@ -150,6 +157,7 @@ fn a_mirror_heals_from_what_a_power_cut_leaves_of_its_references() {
         ("kept zeroed", &|| put(&format!("refs/muster/kept/{id}"), &[0; 41])),
         ("head zeroed", &|| put("HEAD", &[0; 23])),
     ];
+
     for (case, spoil) in spoil {
         for reopens in [false, true] {
             spoil();
@@ -163,6 +171,7 @@ fn a_mirror_heals_from_what_a_power_cut_leaves_of_its_references() {
             assert_eq!(used.tip(), Some(next), "{case}");
         }
     }
+
     assert!(!mirror.is_of("a"));
     mirror.claim("a").unwrap();
     mirror.compact().unwrap();
