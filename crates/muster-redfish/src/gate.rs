@@ -1,6 +1,6 @@
-//! The door through which every request to a BMC goes: [`muster_core::pace`] with a clock and wakers around it.
+//! Schedules every request to a BMC: [`muster_core::pace`] with a clock and wakers around it.
 //!
-//! It does not know what a request is.
+//! This module does not know what a request is.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use muster_core::observed::{Failure, FailureKind};
 use muster_core::pace::{BmcId, End, Kind, Limits, Next, Pace, Ticket};
 
-/// The door to all BMCs of one process.
+/// The gate for the requests of one process to all BMCs.
 #[derive(Debug)]
 pub struct Gate {
     born: Instant,
@@ -23,20 +23,20 @@ pub struct Gate {
 struct State {
     pace: Pace,
     waiting: BTreeMap<Ticket, UnboundedSender<Word>>,
-    /// Why a BMC gave no sign of life the last time.
+    /// The kind of the last failure without a sign of life, for each BMC.
     last: BTreeMap<BmcId, FailureKind>,
 }
 
-/// What a waiting request is told.
+/// A message to a waiting request.
 #[derive(Debug)]
 enum Word {
     Start,
     GiveUp,
-    /// The time to wait for may be another now.
+    /// Check again, because the end of the wait may have changed.
     Look,
 }
 
-/// The right to one request; it counts as in flight until it is ended or dropped.
+/// The permission for one request, which counts as in flight until the permit is ended or dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
     gate: Arc<Gate>,
@@ -45,21 +45,22 @@ pub(super) struct Permit {
 }
 
 impl Gate {
-    /// Opens the door; the seed drives the jitter.
+    /// Creates the gate; the seed drives the jitter.
     #[must_use]
     pub fn new(limits: Limits, seed: u64) -> Self {
         let state = State { pace: Pace::new(limits, seed), waiting: BTreeMap::new(), last: BTreeMap::new() };
         Self { born: Instant::now(), state: Mutex::new(state) }
     }
 
-    /// Remembers that a BMC refused a credential; a restart needs this from what the store remembers.
+    /// Records that a BMC refused a credential; after a restart, the store supplies these records.
     pub fn refuse_login(&self, origin: &url::Url, credential: &str) {
         let mut state = self.lock();
         let bmc = state.pace.bmc(&key(origin));
         state.pace.refuse_login(bmc, credential);
     }
 
-    /// Lets the credentials that a BMC refused be tried again, by the origin that is really asked.
+    /// Allows the credentials that a BMC refused to be tried again; `origin` is the one that is
+    /// really contacted.
     pub fn told(&self, origin: &url::Url) {
         let mut state = self.lock();
         let bmc = state.pace.bmc(&key(origin));
@@ -78,10 +79,10 @@ impl Gate {
         self.lock().pace.is_login_refused(bmc, credential)
     }
 
-    /// Waits for the right to one request.
+    /// Waits for the permission for one request.
     ///
     /// # Errors
-    /// [`FailureKind::Resting`] where the BMC is left alone for longer than a survey should wait.
+    /// [`FailureKind::Resting`] if the BMC rests for longer than a survey should wait.
     pub(super) async fn enter(self: &Arc<Self>, bmc: BmcId, kind: Kind) -> Result<Permit, Failure> {
         let (words, mut heard) = unbounded_channel();
         let permit = {
@@ -90,6 +91,7 @@ impl Gate {
             state.waiting.insert(ticket, words);
             Permit { gate: Arc::clone(self), bmc, ticket }
         };
+
         loop {
             match self.word(bmc, &mut heard).await {
                 Word::Start => return Ok(permit),
@@ -105,6 +107,7 @@ impl Gate {
             state.pump(self.now());
             state.pace.held_until(bmc)
         };
+
         let word = async { heard.recv().await.expect("the sender stays until the word is given") };
         match held {
             None => word.await,
@@ -122,7 +125,8 @@ impl Gate {
         Failure::new(FailureKind::Resting, format!("left alone for a while after failures one after another{last}"))
     }
 
-    /// Milliseconds since the door was opened, rounded down; a wait for one ends at or after it.
+    /// Returns the milliseconds since the gate was created, rounded down, so that a timer never
+    /// ends early.
     fn now(&self) -> u64 {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -133,7 +137,7 @@ impl Gate {
 }
 
 impl State {
-    /// Gives every request that has a decision its word.
+    /// Sends its message to every request for which there is a decision.
     fn pump(&mut self, now: u64) {
         loop {
             let (ticket, word) = match self.pace.next(now) {
@@ -141,7 +145,7 @@ impl State {
                 Next::GiveUp(ticket, _) => (ticket, Word::GiveUp),
                 Next::Wait(_) | Next::Idle => return,
             };
-            // One that is not there any more leaves the pace when its permit is dropped.
+            // A request that is gone leaves the pace when its permit is dropped.
             if let Some(words) = self.waiting.get(&ticket) {
                 let _ = words.send(word);
             }
@@ -161,7 +165,7 @@ impl State {
 }
 
 impl Permit {
-    /// Ends the request; a failure that was no sign of life is remembered by its kind.
+    /// Ends the request; records the kind of a failure without a sign of life.
     pub(super) fn end(self, end: End, failure: Option<FailureKind>) {
         let now = self.gate.now();
         let mut state = self.gate.lock();
@@ -183,7 +187,7 @@ impl Drop for Permit {
     }
 }
 
-/// The name of a BMC in the pace: its origin, so that two names of one BMC share its bounds.
+/// Returns the key of a BMC in the pace: its origin, so that two names of one BMC share its limits.
 fn key(origin: &url::Url) -> String {
     origin.origin().ascii_serialization()
 }

@@ -1,7 +1,9 @@
-//! One BMC over Redfish (DMTF DSP0266): a polite client, and a probe that makes one [`muster_core::observed::Observation`].
+//! Reads one BMC over Redfish (DMTF DSP0266): a client, and a probe that returns one
+//! [`muster_core::observed::Observation`].
 //!
-//! The outer contract is strict, the JSON reader lenient: one bad resource costs that resource, never the survey. This room
-//! does not know what a machine should look like, nor where what it saw is kept.
+//! The interface is strict and the JSON parser lenient: a bad resource costs only that resource,
+//! never the survey. This crate does not know the desired state of a machine, or where observations
+//! are stored.
 
 mod client;
 mod gate;

@@ -1,4 +1,4 @@
-//! Where requests to a BMC go, and that they go nowhere else.
+//! Resolves the URLs of requests to a BMC, and confines them to its origin.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 use muster_core::observed::{Failure, FailureKind};
 
-/// The two origins of one BMC: the one that git knows, and the one that is really asked.
+/// The two origins of one BMC: the declared one, and the one that is really contacted.
 #[derive(Debug, Clone)]
 pub(super) struct Address {
     declared: Url,
@@ -14,20 +14,20 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Takes the origins of an endpoint; paths are dropped.
+    /// Creates an address from the origins of an endpoint; paths are dropped.
     ///
     /// # Errors
-    /// Another scheme than http and https, no host, or a credential in the URL.
+    /// The scheme is neither http nor https, there is no host, or the URL contains a credential.
     pub(super) fn new(declared: &Url, connect: Option<&Url>) -> Result<Self, Failure> {
         Ok(Self { declared: root_of(declared)?, asked: root_of(connect.unwrap_or(declared))? })
     }
 
-    /// Returns the origin that is really asked.
+    /// Returns the origin that is really contacted.
     pub(super) fn asked(&self) -> &Url {
         &self.asked
     }
 
-    /// Returns the addresses of both, where they are no names.
+    /// Returns the IP addresses of both origins; host names are skipped.
     pub(super) fn hosts(&self) -> Vec<IpAddr> {
         let address = |url: &Url| match url.host()? {
             Host::Ipv4(address) => Some(IpAddr::V4(address)),
@@ -37,15 +37,16 @@ impl Address {
         [&self.declared, &self.asked].into_iter().filter_map(address).collect()
     }
 
-    /// Finds what a link means: a path, or a URL of the BMC itself.
+    /// Resolves a link: a path, or a URL of the BMC itself.
     ///
     /// # Errors
-    /// [`FailureKind::CrossOrigin`] for any other origin; [`FailureKind::Malformed`] for what is no link.
+    /// [`FailureKind::CrossOrigin`] for any other origin; [`FailureKind::Malformed`] for an invalid
+    /// link.
     pub(super) fn of(&self, link: &str) -> Result<Url, Failure> {
         self.from(&self.asked, link)
     }
 
-    /// Finds what a link in the answer of `base` means.
+    /// Resolves a link in the reply of `base`.
     pub(super) fn from(&self, base: &Url, link: &str) -> Result<Url, Failure> {
         let shown = || muster_core::observed::bounded(link, 200);
         let url =
@@ -55,6 +56,7 @@ impl Address {
             let why = format!("it speaks https: it leads to `{}`", shown());
             return Err(Failure::new(FailureKind::NeedsHttps, why));
         }
+
         let is_own = url.origin() == self.asked.origin() || url.origin() == self.declared.origin();
         if !is_own || !url.username().is_empty() || url.password().is_some() {
             return Err(Failure::new(FailureKind::CrossOrigin, format!("`{}` leads to another origin", shown())));
@@ -62,7 +64,7 @@ impl Address {
         Ok(self.here(&url))
     }
 
-    /// Returns the same path and query on the origin that is asked.
+    /// Returns the same path and query on the contacted origin.
     pub(super) fn here(&self, url: &Url) -> Url {
         let mut own = self.asked.clone();
         own.set_path(url.path());
@@ -71,12 +73,13 @@ impl Address {
     }
 }
 
-/// Returns the other form of a URL: with a slash at the end of its path, or without.
+/// Returns the other form of a URL: with or without a slash at the end of its path.
 pub(super) fn other_slash(url: &Url) -> Option<Url> {
     with_slash(url, !url.path().ends_with('/'))
 }
 
-/// Gives a URL's path a slash at its end, or takes it; none where that changes nothing or leaves no path.
+/// Adds or removes the slash at the end of a URL's path; returns `None` if that changes nothing or
+/// leaves no path.
 pub(super) fn with_slash(url: &Url, wanted: bool) -> Option<Url> {
     let bare = url.path().trim_end_matches('/');
     if bare.is_empty() || url.path().ends_with('/') == wanted {
@@ -88,7 +91,7 @@ pub(super) fn with_slash(url: &Url, wanted: bool) -> Option<Url> {
     Some(other)
 }
 
-/// Returns the path and query of a URL, for people.
+/// Returns the path and query of a URL, for messages.
 pub(super) fn shown(url: &Url) -> String {
     let query = url.query().map_or(String::new(), |query| format!("?{query}"));
     muster_core::observed::bounded(&format!("{}{query}", url.path()), 200).into()
@@ -102,6 +105,7 @@ fn root_of(url: &Url) -> Result<Url, Failure> {
     if !url.username().is_empty() || url.password().is_some() {
         return fault("holds a credential; name one instead");
     }
+
     if !url.has_host() {
         return fault("has no host");
     }
@@ -109,6 +113,7 @@ fn root_of(url: &Url) -> Result<Url, Failure> {
     root.set_path("/");
     root.set_query(None);
     root.set_fragment(None);
+
     Ok(root)
 }
 
@@ -153,6 +158,7 @@ mod tests {
             assert_eq!(url.origin(), address().asked().origin(), "{link} became {url}");
             assert!(url.username().is_empty(), "{link} became {url}");
         }
+
         assert_eq!(address().of("//evil.example/").unwrap_err().kind, FailureKind::CrossOrigin);
     }
 

@@ -1,9 +1,9 @@
-//! What a BMC answered: its status, the few headers that matter, and its body as lenient JSON.
+//! The reply of a BMC: its status, the relevant headers, and its body as lenient JSON.
 
 use reqwest::StatusCode;
 use serde_json::Value;
 
-/// One answer, read whole.
+/// A complete reply.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub status: StatusCode,
@@ -11,24 +11,25 @@ pub(super) struct Answer {
     pub location: Option<String>,
     /// The `X-Auth-Token` header.
     pub token: Option<String>,
-    /// The `Retry-After` header in milliseconds, where it is a number of seconds.
+    /// The `Retry-After` header in milliseconds, if it is a number of seconds.
     pub retry_after: Option<u64>,
     pub body: Vec<u8>,
 }
 
-/// What the messages of an error say (DSP0266, error responses), as far as it changes what to do.
+/// The parts of an error's messages (DSP0266, error responses) that affect the next step.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Messages {
-    /// The first message's id, such as `Base.1.8.ResourceMissingAtURI`.
+    /// The id of the first message, such as `Base.1.8.ResourceMissingAtURI`.
     pub first: Option<Box<str>>,
     pub password_change: bool,
     pub session_limit: bool,
-    /// Whether ExtendedInfo is an object where it should be a list.
+    /// Whether ExtendedInfo is an object instead of a list.
     pub is_object: bool,
 }
 
-/// Reads JSON as BMCs write it: a byte order mark before it, NULs behind it, control characters and bytes that are no UTF-8
-/// in its strings. The second value tells whether it was no valid JSON as it stood.
+/// Parses JSON as BMCs write it: with a byte order mark before it, NULs after it, and control
+/// characters or invalid UTF-8 in its strings. The second value is whether the body was not valid
+/// JSON as it stood.
 pub(super) fn json(body: &[u8]) -> Result<(Value, bool), serde_json::Error> {
     let first = match serde_json::from_slice(body) {
         Ok(value) => return Ok((value, false)),
@@ -40,7 +41,7 @@ pub(super) fn json(body: &[u8]) -> Result<(Value, bool), serde_json::Error> {
     serde_json::from_str(&mended).map(|value| (value, true)).map_err(|_| first)
 }
 
-/// Reads the messages of an answer, wherever they stand.
+/// Extracts the messages of a reply, at any depth where services put them.
 pub(super) fn messages(value: &Value) -> Messages {
     let mut all = Messages::default();
     let places = [value.get("error"), Some(value)];
@@ -58,6 +59,7 @@ pub(super) fn messages(value: &Value) -> Messages {
             all.id(code);
         }
     }
+
     all
 }
 
@@ -70,7 +72,7 @@ impl Messages {
         }
     }
 
-    /// Takes a Message Registry id; only its last part is the same in all versions.
+    /// Evaluates a Message Registry id; only its last part is the same in all versions.
     fn id(&mut self, id: &str) {
         let last = id.rsplit('.').next().unwrap_or(id);
         self.password_change |= last.eq_ignore_ascii_case("PasswordChangeRequired");

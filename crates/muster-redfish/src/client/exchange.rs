@@ -1,4 +1,4 @@
-//! One request through the gate, and again where it failed in passing.
+//! Sends one request through the gate, and repeats it after a transient failure.
 
 use std::io::{self, Read as _};
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,13 +19,13 @@ use muster_core::model::Quirk;
 use muster_core::observed::{Failure, FailureKind};
 use muster_core::pace::{End, Kind};
 
-/// How often one GET is repeated; a third answer of the same kind tells no more.
+/// The number of repeats of one GET; a third failure of the same kind adds no information.
 const AGAIN: u32 = 2;
 
-/// An answer that takes longer than this after a pause is slow; sound ones take under a second.
+/// A first reply that takes longer after a pause is slow; healthy services take under a second.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// A request that is sent once or more.
+/// A request that can be sent repeatedly.
 #[derive(Debug)]
 pub(super) struct Request<'a> {
     pub method: Method,
@@ -35,7 +35,7 @@ pub(super) struct Request<'a> {
 }
 
 impl Inner {
-    /// Reads a URL, again where that failed in passing.
+    /// Reads a URL, and repeats that after a transient failure.
     pub(super) async fn ask(&self, url: &Url, pass: &Pass) -> Result<Answer, Failure> {
         let mut again = 0;
         let mut is_fresh = false;
@@ -54,10 +54,11 @@ impl Inner {
         }
     }
 
-    /// Sends a request once and reads its answer whole.
+    /// Sends a request once and reads the complete reply.
     pub(super) async fn once(&self, request: Request<'_>, is_fresh: bool) -> Result<Answer, Failure> {
         let kind = if request.method == Method::GET { Kind::Read } else { Kind::Write };
         let is_fresh = is_fresh || self.habits().fresh;
+
         // Only the first request of a client is known to have a connection of its own.
         let may_be_idle = !is_fresh && self.has_answered.load(Relaxed);
         let permit = self.grounds.gate.enter(self.bmc, kind).await?;
@@ -66,6 +67,7 @@ impl Inner {
         if may_be_idle {
             self.pooled.fetch_add(1, Relaxed);
         }
+
         match &result {
             Ok(answer) => {
                 if !self.has_answered.swap(true, Relaxed) && began.elapsed() > SLOW {
@@ -88,10 +90,11 @@ impl Inner {
                 permit.end(end, Some(failure.kind).filter(|_| end == End::Dead));
             }
         }
+
         result
     }
 
-    /// Counts a connection that broke when it was used again; where many do, every request gets its own.
+    /// Counts a connection that broke on reuse; if many do, every request gets its own.
     fn broke(&self) {
         let (broken, pooled) = (self.broken.fetch_add(1, Relaxed) + 1, self.pooled.load(Relaxed));
         if broken >= 2 && broken * 4 >= pooled {
@@ -112,9 +115,11 @@ impl Inner {
         if is_fresh {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
+
         if self.habits().gzip {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"));
         }
+
         match request.pass {
             Pass::None => {}
             Pass::Basic(value) => {
@@ -124,11 +129,13 @@ impl Inner {
                 headers.insert(TOKEN, session.token.clone());
             }
         }
+
         let most = if request.url.query().is_some_and(|query| query.contains("$expand")) {
             self.grounds.options.max_expanded
         } else {
             self.grounds.options.max_body
         };
+
         let left = self.bytes.load(Relaxed);
         if left == 0 {
             return Err(Failure::new(FailureKind::TooLarge, format!("{what}: {}", self.all_read())));
@@ -136,6 +143,7 @@ impl Inner {
         let limit = most.min(left);
         let mut builder = http.request(request.method, request.url.clone()).headers(headers);
         builder = builder.timeout(self.grounds.options.request_timeout);
+
         if let Some(body) = request.body {
             builder = builder.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body);
         }
@@ -143,17 +151,21 @@ impl Inner {
         if let Some(time) = response.headers().get(DATE).and_then(|value| http_date(value.to_str().ok()?)) {
             self.clock.store(time, Relaxed);
         }
+
         let read = whole(response, limit, &what).await;
-        // An answer that was too large was read up to its limit.
+
+        // A reply that was too large was read up to its limit.
         let spent = read.as_ref().map_or(limit, |answer| answer.body.len());
         let counts = match &read {
             Ok(_) => true,
             Err(failure) => failure.kind == FailureKind::TooLarge,
         };
+
         if counts {
-            // The closure always returns a value.
+            // The closure always returns a value, so this cannot fail.
             let _ = self.bytes.fetch_update(Relaxed, Relaxed, |left| Some(left.saturating_sub(spent)));
         }
+
         if limit < most && matches!(&read, Err(failure) if failure.kind == FailureKind::TooLarge) {
             return Err(Failure::new(FailureKind::TooLarge, format!("{what}: {}", self.all_read())));
         }
@@ -173,18 +185,20 @@ impl Inner {
     }
 }
 
-/// Reads the time of an answer (RFC 9110, section 5.6.7), in unix milliseconds; other than the usual form is not read.
+/// Parses the date of a reply (RFC 9110, section 5.6.7) into Unix milliseconds; obsolete formats
+/// are not supported.
 fn http_date(text: &str) -> Option<i64> {
     let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
     Some(time.as_millisecond())
 }
 
-/// Reads an answer to its end, but not beyond the limit.
+/// Reads a reply to its end, but not beyond the limit.
 async fn whole(mut response: reqwest::Response, limit: usize, what: &str) -> Result<Answer, Failure> {
     let too_large = || {
         let why = format!("{what}: the answer is larger than {} MiB", limit >> 20);
         Err(Failure::new(FailureKind::TooLarge, why))
     };
+
     let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let mut answer = Answer {
         status: response.status(),
@@ -195,18 +209,21 @@ async fn whole(mut response: reqwest::Response, limit: usize, what: &str) -> Res
             .map(|s| s.saturating_mul(1000)),
         body: Vec::new(),
     };
+
     let is_gzip = text(CONTENT_ENCODING.as_str()).is_some_and(|coding| coding.to_ascii_lowercase().contains("gzip"));
     let told = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
     if told > limit {
         return too_large();
     }
     answer.body.reserve_exact(told);
+
     while let Some(chunk) = response.chunk().await.map_err(|error| fault::failure(what, &error))? {
         if answer.body.len() + chunk.len() > limit {
             return too_large();
         }
         answer.body.extend_from_slice(&chunk);
     }
+
     if is_gzip {
         answer.body = inflated(&answer.body, limit).map_err(|error| {
             Failure::new(FailureKind::Malformed, format!("{what}: the answer is no sound gzip: {error}"))
@@ -215,10 +232,11 @@ async fn whole(mut response: reqwest::Response, limit: usize, what: &str) -> Res
             return too_large();
         }
     }
+
     Ok(answer)
 }
 
-/// Unpacks gzip up to one byte more than the limit.
+/// Decompresses gzip up to one byte more than the limit.
 fn inflated(body: &[u8], limit: usize) -> io::Result<Vec<u8>> {
     let mut plain = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
@@ -226,7 +244,7 @@ fn inflated(body: &[u8], limit: usize) -> io::Result<Vec<u8>> {
     Ok(plain)
 }
 
-/// Tells whether a status may be another one soon.
+/// Returns whether a status may change soon.
 fn is_passing(status: StatusCode) -> bool {
     matches!(
         status,

@@ -1,4 +1,4 @@
-//! What went wrong below HTTP, by what a person would do next.
+//! Classifies failures below HTTP by the next step for a person.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -8,12 +8,13 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use super::tls::OtherCertificate;
 use muster_core::observed::{Failure, FailureKind};
 
-/// Names the failure of a request; `what` says what was asked, such as `GET /redfish/v1/`.
+/// Returns the failure of a request; `what` describes the request, such as `GET /redfish/v1/`.
 pub(super) fn failure(what: &str, error: &reqwest::Error) -> Failure {
     if error.is_timeout() {
         let why = if error.is_connect() { "no connection in time" } else { "no answer in time" };
         return Failure::new(FailureKind::TimedOut, format!("{what}: {why}"));
     }
+
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(cause) = next {
         if let Some((kind, why)) = judged(cause) {
@@ -21,11 +22,13 @@ pub(super) fn failure(what: &str, error: &reqwest::Error) -> Failure {
         }
         next = cause.source();
     }
+
     let (kind, why) = if error.is_connect() {
         (FailureKind::Unreachable, "there is no way to it")
     } else {
         (FailureKind::Broken, "the connection ended before the answer did")
     };
+
     Failure::new(kind, format!("{what}: {why}"))
 }
 
@@ -33,15 +36,19 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(FailureKind, String)> {
     if let Some(error) = cause.downcast_ref::<rustls::Error>() {
         return Some(tls(error));
     }
+
     if let Some(error) = cause.downcast_ref::<io::Error>() {
-        // What an I/O error carries is not its source; TLS errors are carried by two, one in the other.
+        // The error inside an I/O error is not its source; TLS errors are wrapped in two, one in
+        // the other.
         let carried = error.get_ref().and_then(|inner| judged(inner));
         return carried.or_else(|| socket(error));
     }
+
     if cause.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_parse() && !error.is_incomplete_message()) {
         return Some((FailureKind::NotRedfish, "what answers does not speak HTTP".into()));
     }
-    // hyper-util's connector names this step only in its text.
+
+    // hyper-util's connector identifies this step only in its text.
     (cause.to_string() == "dns error").then(|| (FailureKind::Unreachable, "its name has no address".into()))
 }
 
@@ -61,6 +68,7 @@ fn socket(error: &io::Error) -> Option<(FailureKind, String)> {
         | ErrorKind::UnexpectedEof => (FailureKind::Broken, "the connection ended before the answer did"),
         _ => return None,
     };
+
     Some((kind, why.into()))
 }
 
@@ -90,5 +98,6 @@ fn tls(error: &rustls::Error) -> (FailureKind, String) {
         }
         other => format!("the TLS handshake failed: {other}"),
     };
+
     (FailureKind::Tls, why)
 }

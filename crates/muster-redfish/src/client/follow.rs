@@ -1,4 +1,5 @@
-//! From one question to the answer that counts: redirects, the two forms of a path, and what an answer means.
+//! Follows a request to its final reply: redirects, the two forms of a path, and the meaning of a
+//! reply.
 
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
@@ -12,22 +13,24 @@ use super::login::Pass;
 use muster_core::model::Quirk;
 use muster_core::observed::{Failure, FailureKind};
 
-/// The largest body that is read in passing: some milliseconds of work.
+/// The largest body that is parsed inline: some milliseconds of work.
 const LARGE: usize = 256 << 10;
 
-/// The largest body of an error that is read for its messages.
+/// The largest error body that is searched for messages.
 const MAX_ERROR: usize = 64 << 10;
 
-/// How many redirects one question may cost.
+/// The most redirects of one request.
 const REDIRECTS: usize = 3;
 
 impl Inner {
-    /// Reads a URL: follows redirects within the origin, tries the other slash on 404, and allows gzip on 406.
+    /// Reads a URL: follows redirects within the origin, tries the other slash on 404, and allows
+    /// gzip on 406.
     pub(super) async fn follow(&self, url: Url, pass: &Pass) -> Result<Answer, Failure> {
         let asked = shown(&url);
         let known = self.habits().slash.and_then(|slash| with_slash(&url, slash));
         let mut url = known.unwrap_or(url);
         let mut been: Vec<Url> = Vec::new();
+
         loop {
             let answer = self.ask(&url, pass).await?;
             if answer.status == StatusCode::NOT_ACCEPTABLE && !self.habits().gzip {
@@ -57,7 +60,7 @@ impl Inner {
         }
     }
 
-    /// Tries a path that is not there in its other form.
+    /// Tries the other form of a missing path.
     async fn other_form(&self, url: &Url, pass: &Pass, missing: Answer) -> Result<Answer, Failure> {
         let Some(other) = other_slash(url) else { return Ok(missing) };
         let answer = self.ask(&other, pass).await?;
@@ -73,7 +76,7 @@ impl Inner {
         self.grounds.learn(self.bmc, |habits| habits.slash = Some(url.path().ends_with('/')));
     }
 
-    /// Turns an answer into a resource, or says why it is none.
+    /// Converts a reply into a resource, or into the failure.
     pub(super) async fn judged(&self, url: &Url, mut answer: Answer) -> Result<Value, Failure> {
         let fault = |kind, why: String| Err(Failure::new(kind, format!("GET {}: {why}", shown(url))));
         let status = answer.status;
@@ -84,7 +87,8 @@ impl Inner {
                         self.note(Quirk::InvalidJson);
                     }
                     match value {
-                        // Some services answer so for what they list and do not have.
+                        // Some services reply with `null` for resources that they list but do not
+                        // have.
                         Value::Null => fault(FailureKind::Missing, "the answer is null".into()),
                         Value::Object(_) => Ok(value),
                         _ => fault(FailureKind::Malformed, "the answer is JSON, but no object".into()),
@@ -96,6 +100,7 @@ impl Inner {
                 }
             };
         }
+
         let messages = self.messages(&answer);
         let kind = match status {
             StatusCode::UNAUTHORIZED => FailureKind::Forbidden,
@@ -105,10 +110,11 @@ impl Inner {
             _ if messages.session_limit => FailureKind::NoSession,
             _ => FailureKind::ServerError,
         };
+
         fault(kind, self.told(&answer, &messages))
     }
 
-    /// Reads the messages of an error and notes what is odd about them.
+    /// Extracts the messages of an error, and notes their oddities.
     pub(super) fn messages(&self, answer: &Answer) -> Messages {
         if answer.body.len() > MAX_ERROR {
             return Messages::default();
@@ -118,16 +124,18 @@ impl Inner {
         if messages.is_object {
             self.note(Quirk::ObjectExtendedInfo);
         }
+
         if messages.password_change {
             self.note(Quirk::PasswordChange);
         }
         if messages.session_limit {
             self.note(Quirk::FewSessions);
         }
+
         messages
     }
 
-    /// Says what was answered: the status and the first message's id, which must not repeat a secret.
+    /// Describes a reply: the status and the first message's id, which must not repeat a secret.
     pub(super) fn told(&self, answer: &Answer, messages: &Messages) -> String {
         let id = messages
             .first
@@ -137,7 +145,7 @@ impl Inner {
     }
 }
 
-/// Reads JSON; a large body on a thread of its own, so that it holds up no other survey.
+/// Parses JSON; a large body on a thread of its own, so that it does not delay other surveys.
 async fn parsed(body: Vec<u8>) -> Result<(Value, bool), serde_json::Error> {
     if body.len() <= LARGE {
         return answer::json(&body);
@@ -146,7 +154,7 @@ async fn parsed(body: Vec<u8>) -> Result<(Value, bool), serde_json::Error> {
         Ok(read) => read,
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // It is cancelled only with the runtime, and then there is no answer to read.
+            // The task is cancelled only with the runtime, and then the reply does not matter.
             Err(_) => answer::json(b""),
         },
     }

@@ -1,4 +1,4 @@
-//! What all clients of one run share.
+//! State that all clients of one run share.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,40 +17,41 @@ use super::tls::{self, TlsRule};
 use crate::Gate;
 use muster_core::pace::{BmcId, Limits};
 
-/// How clients of BMCs behave.
+/// The settings of BMC clients.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// PEM files of certificate authorities beside the system's.
+    /// PEM files of certificate authorities in addition to the system's.
     pub ca_files: Vec<PathBuf>,
     /// Whether the system's certificate authorities are trusted.
     pub system_roots: bool,
     pub login: Login,
     pub limits: Limits,
-    /// Drives the jitter.
+    /// The seed of the jitter.
     pub seed: u64,
-    /// For the TCP and TLS handshakes.
+    /// The timeout of the TCP and TLS handshakes.
     pub connect_timeout: Duration,
-    /// For one request, with its body.
+    /// The timeout of one request, including its body.
     pub request_timeout: Duration,
     /// The largest body, in bytes.
     pub max_body: usize,
-    /// The largest body of an answer to `$expand`, in bytes.
+    /// The largest body of a reply to `$expand`, in bytes.
     pub max_expanded: usize,
     /// The most bytes of bodies that one client reads in all.
     pub max_total: usize,
 }
 
-/// How a credential is shown to a BMC.
+/// The way in which a credential is sent to a BMC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Login {
-    /// A session where the service offers them, else Basic.
+    /// A session if the service offers them, otherwise Basic.
     #[default]
     Auto,
     Session,
     Basic,
 }
 
-/// What all clients of one run share: trust, the gate, time-outs, and what is known of how a BMC wants to be asked.
+/// The shared state of all clients of one run: trust, the gate, timeouts, and the request
+/// preferences of BMCs.
 #[derive(Debug)]
 pub struct Grounds {
     pub(super) options: Options,
@@ -60,11 +61,11 @@ pub struct Grounds {
     verify: ClientConfig,
     insecure: ClientConfig,
     habits: Mutex<BTreeMap<BmcId, Habits>>,
-    /// Sessions that are being ended for clients that were dropped.
+    /// The log-outs of dropped clients that are in progress.
     pub(super) farewells: TaskTracker,
 }
 
-/// How a BMC wants to be asked, as earlier requests showed.
+/// The request preferences of a BMC, as learned from earlier requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Habits {
     /// Whether paths end in a slash, if that matters.
@@ -75,7 +76,7 @@ pub(super) struct Habits {
     pub fresh: bool,
 }
 
-/// Why the trust of a run could not be set up.
+/// The reason for which the trust of a run could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum GroundsError {
     #[error("cannot read the CA file {}", path.display())]
@@ -98,28 +99,31 @@ impl Default for Options {
             seed: 0,
             // A SYN and its first two repeats, and a slow BMC's RSA.
             connect_timeout: Duration::from_secs(10),
-            // The slowest sound answers (a first inventory after a pause) take some 20 s.
+            // The slowest healthy replies (a first inventory after a pause) take some 20 s.
             request_timeout: Duration::from_secs(30),
             // The largest single resources that a survey reads are BIOS settings, of some 100 kB.
             max_body: 2 << 20,
-            // The largest collections with their members are those of 134 PCIe devices, of some 500 kB.
+            // The largest collections with their members are those of 134 PCIe devices, of some 500
+            // kB.
             max_expanded: 8 << 20,
-            // All that concerns the largest known machine is some 4 MB; JSON in memory takes ten times that.
+            // Everything relevant to the largest known machine is some 4 MB; JSON in memory takes
+            // ten times that.
             max_total: 24 << 20,
         }
     }
 }
 
 impl Grounds {
-    /// Reads the certificate authorities and opens the gate.
+    /// Reads the certificate authorities and creates the gate.
     ///
     /// # Errors
-    /// A CA file that cannot be read or holds no certificate. Unreadable system authorities are none.
+    /// A CA file cannot be read or holds no certificate. Unreadable system authorities are ignored.
     pub fn new(options: Options) -> Result<Arc<Self>, GroundsError> {
         let mut roots = RootCertStore::empty();
         if options.system_roots {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
+
         for path in &options.ca_files {
             let failed = |source| GroundsError::CaFile { path: path.clone(), source };
             let mut found = 0;
@@ -133,6 +137,7 @@ impl Grounds {
                 return Err(GroundsError::NoCertificate { path: path.clone() });
             }
         }
+
         let (roots, provider) = (Arc::new(roots), tls::provider());
         let config = |rule| tls::config(rule, &roots, Arc::clone(&provider));
         let grounds = Self {
@@ -145,33 +150,36 @@ impl Grounds {
             habits: Mutex::default(),
             farewells: TaskTracker::new(),
         };
+
         grounds.http(TlsRule::Verify, true).map_err(GroundsError::Http)?;
         Ok(Arc::new(grounds))
     }
 
-    /// Returns the gate, to be told of logins.
+    /// Returns the gate, to report logins to it.
     #[must_use]
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    /// Waits until the sessions of dropped clients are ended, each within its time-outs.
+    /// Waits until the sessions of dropped clients are ended, each within its timeouts.
     pub async fn settle(&self) {
         self.farewells.close();
         self.farewells.wait().await;
         self.farewells.reopen();
     }
 
-    /// Makes one BMC's HTTP client; its connections end with it.
+    /// Creates the HTTP client of one BMC; its connections end with it.
     pub(super) fn http(&self, rule: TlsRule, keeps_alive: bool) -> reqwest::Result<reqwest::Client> {
         let config = match rule {
             TlsRule::Verify => self.verify.clone(),
             TlsRule::Insecure => self.insecure.clone(),
             TlsRule::Pin(_) => tls::config(rule, &self.roots, Arc::clone(&self.provider)),
         };
+
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(HeaderName::from_static("odata-version"), HeaderValue::from_static("4.0"));
+
         reqwest::Client::builder()
             .tls_backend_preconfigured(config)
             .user_agent(concat!("muster/", env!("CARGO_PKG_VERSION")))
@@ -181,7 +189,7 @@ impl Grounds {
             .no_proxy()
             .referer(false)
             .http1_only()
-            // BMCs' web servers are old and small; what their headers look like is not worth a survey.
+            // BMCs' web servers are old and small; malformed headers are not worth a failed survey.
             .http1_ignore_invalid_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_allow_obsolete_multiline_headers_in_responses(true)

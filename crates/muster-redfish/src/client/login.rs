@@ -1,6 +1,6 @@
-//! Showing the credential: a session or Basic, once; and ending the session.
+//! Logs in once, with a session or Basic, and ends the session.
 //!
-//! A refused credential is never shown again: accounts lock.
+//! A refused credential is never sent again, because accounts lock.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,10 +21,10 @@ use muster_core::observed::{Failure, FailureKind};
 /// The header of a session's token (DSP0266, session login).
 pub(super) const TOKEN: &str = "x-auth-token";
 
-/// Where sessions are made, where the root does not say (DSP0266).
+/// The path for new sessions if the root does not name it (DSP0266).
 const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
 
-/// What is shown with a request.
+/// The authentication of a request.
 #[derive(Debug, Clone)]
 pub(super) enum Pass {
     None,
@@ -36,20 +36,20 @@ pub(super) enum Pass {
 #[derive(Debug)]
 pub(super) struct Session {
     pub token: HeaderValue,
-    /// Where it is ended, if the service said.
+    /// The URL that ends the session, if the service sent one.
     location: Option<Url>,
 }
 
-/// What is shown now, and how it came to that.
+/// The current authentication, and its history.
 #[derive(Debug)]
 pub(super) struct LoginState {
     pass: Mutex<Pass>,
-    /// Where sessions are made.
+    /// The URL for new sessions.
     sessions: Mutex<Option<Url>>,
-    /// Held while a session is renewed.
+    /// Locked while a session is renewed.
     renewing: tokio::sync::Mutex<()>,
     is_renewed: AtomicBool,
-    /// How many refusals of a credential that was once taken came one after another.
+    /// The number of consecutive refusals of a credential that was accepted once.
     refusals: AtomicU32,
 }
 
@@ -66,7 +66,7 @@ impl Default for LoginState {
 }
 
 impl LoginState {
-    /// Returns what is shown now.
+    /// Returns the current authentication.
     pub(super) fn pass(&self) -> Pass {
         self.pass.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -75,7 +75,7 @@ impl LoginState {
         matches!(self.pass(), Pass::Session(_))
     }
 
-    /// Remembers that what is shown was taken.
+    /// Records that the current authentication was accepted.
     pub(super) fn took(&self) {
         self.refusals.store(0, Relaxed);
     }
@@ -97,7 +97,7 @@ impl Inner {
         }
     }
 
-    /// Shows the credential, if there is one, and tells whether it was taken.
+    /// Logs in with the credential, if there is one; returns whether it was accepted.
     pub(super) async fn log_in(&self, root: &Value) -> Result<bool, Failure> {
         let Some(credential) = &self.credential else { return Ok(false) };
         let login = self.grounds.options.login;
@@ -111,6 +111,7 @@ impl Inner {
                 return Ok(true);
             }
         }
+
         if login == Login::Session {
             return Err(Failure::new(FailureKind::NoSession, "the service offers no sessions"));
         }
@@ -118,7 +119,7 @@ impl Inner {
         Ok(true)
     }
 
-    /// Finds where sessions are made.
+    /// Finds the URL for new sessions.
     fn sessions(&self, root: &Value, login: Login) -> Result<Option<Url>, Failure> {
         let link = |value: Option<&Value>| value.and_then(|value| value.get("@odata.id")?.as_str()).map(str::to_owned);
         let own = link(root.get("Links").and_then(|links| links.get("Sessions")));
@@ -128,7 +129,7 @@ impl Inner {
         own.or_else(service).or_else(fixed).map(|link| self.address.of(&link)).transpose()
     }
 
-    /// Makes a session; none where the service has no way to.
+    /// Creates a session; returns `None` if the service does not support that.
     async fn new_session(&self, credential: &Credential, url: &Url) -> Result<Option<Session>, Failure> {
         self.may_log_in()?;
         let mut answer = self.ask_for_session(credential, url).await?;
@@ -137,6 +138,7 @@ impl Inner {
         {
             answer = self.ask_for_session(credential, &self.address.from(url, location)?).await?;
         }
+
         let messages = self.messages(&answer);
         let status = answer.status;
         if status.is_success() {
@@ -147,10 +149,12 @@ impl Inner {
             }
             return Ok(Some(session));
         }
+
         if messages.password_change {
             return Err(self.must_change(credential));
         }
         let full = messages.session_limit || status == StatusCode::SERVICE_UNAVAILABLE;
+
         match status {
             _ if full => {
                 self.note(Quirk::FewSessions);
@@ -158,7 +162,8 @@ impl Inner {
                 Err(Failure::new(FailureKind::NoSession, why))
             }
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(None),
-            // Some answer 400 or 403 to a wrong password; whatever it means, showing it again may lock the account.
+            // Some services reply 400 or 403 to a wrong password; whatever it means, another try
+            // may lock the account.
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST => Err(self.refused(credential)),
             _ => Err(Failure::new(FailureKind::ServerError, format!("no session could be made: it answered {status}"))),
         }
@@ -171,7 +176,7 @@ impl Inner {
         self.once(request, false).await
     }
 
-    /// Reads a new session out of the answer; none where it has no token.
+    /// Extracts a new session from the reply; returns `None` if it has no token.
     fn session(&self, url: &Url, answer: &Answer) -> Option<Session> {
         let mut token = HeaderValue::from_str(answer.token.as_deref()?).ok()?;
         token.set_sensitive(true);
@@ -180,12 +185,13 @@ impl Inner {
             Some(value.get("@odata.id")?.as_str()?.to_owned())
         };
         let location = answer.location.clone().or_else(own);
-        // Many write the host name that they believe to have; the session is theirs all the same.
+        // Many services write the host name that they believe to have, but the session is theirs.
         let location = location.and_then(|link| url.join(&link).ok()).map(|url| self.address.here(&url));
         Some(Session { token, location })
     }
 
-    /// Takes up Basic, and tries it on one resource, so that a wrong credential is shown once and not by all requests.
+    /// Switches to Basic, and tries it on one resource, so that a wrong credential is sent once and
+    /// not by all requests.
     async fn basic(&self, credential: &Credential, root: &Value) -> Result<(), Failure> {
         let pass = Pass::Basic(basic(credential));
         let link = |name: &str| root.get(name).and_then(|value| value.get("@odata.id")?.as_str());
@@ -195,6 +201,7 @@ impl Inner {
         if answer.status == StatusCode::UNAUTHORIZED {
             return Err(self.refused(credential));
         }
+
         if self.messages(&answer).password_change {
             return Err(self.must_change(credential));
         }
@@ -202,45 +209,51 @@ impl Inner {
         if let Ok(value) = self.judged(&url, answer).await {
             *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((url, value));
         }
+
         Ok(())
     }
 
-    /// Finds what to show after a 401: once, a new session.
+    /// Returns the authentication to use after a 401: a new session, once.
     ///
     /// # Errors
-    /// Where there is nothing else to show.
+    /// There is no other authentication to try.
     pub(super) async fn renewed(&self, refused: &Pass, url: &Url) -> Result<Pass, Failure> {
         let what = super::address::shown(url);
         let Some(credential) = &self.credential else {
             return Err(Failure::new(FailureKind::Forbidden, format!("GET {what}: it asks for a credential")));
         };
+
         let Pass::Session(old) = refused else {
-            // A resource may be forbidden with 401; twice in a row the account is.
+            // A resource may be forbidden with 401; two refusals in a row concern the account.
             if self.login.refusals.fetch_add(1, Relaxed) > 0 {
                 return Err(self.refused(credential));
             }
             return Err(Failure::new(FailureKind::Forbidden, format!("GET {what}: it answered 401")));
         };
+
         let _one = self.login.renewing.lock().await;
         match self.login.pass() {
             Pass::Session(now) if !Arc::ptr_eq(&now, old) => return Ok(Pass::Session(now)),
             Pass::Session(_) | Pass::Basic(_) | Pass::None => {}
         }
+
         let sessions = self.login.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(sessions) = sessions.filter(|_| !self.login.is_renewed.swap(true, Relaxed)) else {
             let why = format!("GET {what}: the session was refused, and one new session is all that is tried");
             return Err(Failure::new(FailureKind::Forbidden, why));
         };
+
         let Some(session) = self.new_session(credential, &sessions).await? else {
             return Err(Failure::new(FailureKind::NoSession, "the session ended, and no other could be made"));
         };
         self.note(Quirk::SessionDropped);
         let pass = Pass::Session(Arc::new(session));
         self.login.set(pass.clone());
+
         Ok(pass)
     }
 
-    /// Ends the session, if there is one; whether that worked is only noted.
+    /// Ends the session, if there is one; a failure is only noted.
     pub(super) async fn log_out(&self) {
         let Pass::Session(session) = self.login.set(Pass::None) else { return };
         let Some(url) = &session.location else { return };
@@ -265,7 +278,7 @@ impl Inner {
     }
 }
 
-/// Writes a Basic header (RFC 7617).
+/// Creates a Basic header (RFC 7617).
 fn basic(credential: &Credential) -> HeaderValue {
     let plain = Zeroizing::new(format!("{}:{}", credential.username, credential.password.reveal()));
     let text = Zeroizing::new(format!("Basic {}", base64(plain.as_bytes())));

@@ -1,4 +1,5 @@
-//! One BMC's HTTP client: it asks politely, judges TLS before it shows a credential, and never leaves the BMC's origin.
+//! The HTTP client of one BMC: it limits its pace, verifies TLS before it sends a credential, and
+//! never leaves the BMC's origin.
 //!
 //! It does not know what the resources mean.
 
@@ -33,19 +34,20 @@ pub use self::tls::TlsRule;
 /// The service root, as DSP0266 writes it.
 const ROOT: &str = "/redfish/v1/";
 
-/// One BMC to be asked.
+/// The endpoint of one BMC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// The key of its record: the declared BMC's name, or the origin of an undeclared one.
     pub name: Box<str>,
-    /// The origin, as git or the command line says it.
+    /// The origin from the cluster repository or the command line.
     pub origin: Url,
-    /// The origin that is really asked, where this host's settings rewrite addresses; TLS is judged for its host.
+    /// The origin that is really contacted, if this host's settings rewrite addresses; TLS is
+    /// verified for its host.
     pub connect: Option<Url>,
     pub tls: TlsRule,
 }
 
-/// One BMC's HTTP client, for the length of one survey.
+/// The HTTP client of one BMC, for the duration of one survey.
 #[derive(Debug)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -62,38 +64,40 @@ struct Inner {
     trust: Trust,
     credential: Option<Credential>,
     http: reqwest::Client,
-    /// Opens a connection for every request.
+    /// The HTTP client that opens a connection for every request.
     fresh: OnceLock<reqwest::Client>,
     login: LoginState,
     seen: Mutex<BTreeSet<Quirk>>,
-    /// Why nothing more can be read.
+    /// The reason for which nothing more can be read.
     lost: OnceLock<Failure>,
-    /// What was read to try the credential, for the first who asks for it.
+    /// The resource that was read to try the credential, for its first reader.
     kept: Mutex<Option<(Url, Value)>>,
-    /// How many retries are left.
+    /// The number of retries left.
     retries: AtomicU32,
     has_answered: AtomicBool,
-    /// How many bytes of answers may still be read.
+    /// The number of bytes of replies that may still be read.
     bytes: AtomicUsize,
-    /// The time that the BMC told last, in unix milliseconds; [`UNTOLD`] before it told one.
+    /// The BMC's last reported time, in Unix milliseconds; [`UNTOLD`] before its first report.
     clock: AtomicI64,
-    /// How many requests on connections that may have been idle there were, and how many of them broke.
+    /// The number of requests on connections that may have been idle; `broken` counts those that
+    /// failed.
     pooled: AtomicU32,
     broken: AtomicU32,
 }
 
-/// Stands for a time that was not told.
+/// The value for a time that was not reported.
 const UNTOLD: i64 = i64::MIN;
 
-/// How many retries one client has in all: a BMC that needs more is not well, and each may cost a time-out.
+/// The most retries of one client in all: a BMC that needs more is not healthy, and each may cost a
+/// timeout.
 const RETRIES: u32 = 16;
 
 impl Client {
-    /// Reads the service root without a credential, then logs in where there is one.
+    /// Reads the service root without a credential, then logs in if there is one.
     ///
     /// # Errors
-    /// Whatever kept the root from being read or the credential from being taken. A credential that this BMC refused
-    /// before is not tried, and nothing is sent then.
+    /// The root could not be read or the credential was not accepted. If this BMC refused the
+    /// credential before, nothing is sent.
     pub async fn open(
         grounds: &Arc<Grounds>,
         endpoint: Endpoint,
@@ -102,26 +106,29 @@ impl Client {
         let inner = Arc::new(Inner::new(grounds, &endpoint, credential)?);
         let mut client = Self { inner, root: Value::Null, authenticated: false };
         client.inner.may_log_in()?;
+
         match client.inner.root().await {
             Ok(root) => {
                 client.root = root;
                 client.authenticated = client.inner.log_in(&client.root).await?;
             }
             Err(failure) if failure.kind == FailureKind::Unauthorised && client.inner.credential.is_some() => {
-                // A service root that wants a credential is against DSP0266; only its fixed places are known then.
+                // A service root that requires a credential violates DSP0266; only its standard
+                // paths are known then.
                 client.authenticated = client.inner.log_in(&Value::Null).await?;
                 client.root = client.inner.root().await?;
             }
             Err(failure) => return Err(failure),
         }
+
         Ok(client)
     }
 
     /// Reads a resource: a path below the BMC's origin, or a URL of that origin.
     ///
     /// # Errors
-    /// What kept it from being read; see [`FailureKind`]. A failure tells of this resource, and of the BMC only where its
-    /// kind says so.
+    /// The reason for which it could not be read; see [`FailureKind`]. A failure concerns this
+    /// resource, and the whole BMC only if its kind says so.
     pub async fn get(&self, path: &str) -> Result<Value, Failure> {
         let url = self.inner.address.of(path)?;
         let kept = self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner).take_if(|(of, _)| *of == url);
@@ -131,13 +138,13 @@ impl Client {
         }
     }
 
-    /// Tells how sure it is that the BMC is the one that answers.
+    /// Returns how reliably the BMC's identity was verified.
     #[must_use]
     pub fn trust(&self) -> Trust {
         self.inner.trust
     }
 
-    /// Tells whether the BMC took a credential.
+    /// Returns whether the BMC accepted a credential.
     #[must_use]
     pub const fn authenticated(&self) -> bool {
         self.authenticated
@@ -149,31 +156,33 @@ impl Client {
         &self.root
     }
 
-    /// Returns the time by the BMC's clock when it last answered, if it tells it, in unix milliseconds.
+    /// Returns the time of the BMC's clock at its last reply, if it reports it, in Unix
+    /// milliseconds.
     #[must_use]
     pub fn clock(&self) -> Option<i64> {
         Some(self.inner.clock.load(Relaxed)).filter(|time| *time != UNTOLD)
     }
 
-    /// Returns the addresses by which the BMC is known: in git, and to this host where that differs. Names have none.
+    /// Returns the declared and the contacted IP address of the BMC, if they are addresses; host
+    /// names are skipped.
     #[must_use]
     pub fn hosts(&self) -> Vec<IpAddr> {
         self.inner.address.hosts()
     }
 
-    /// Returns the origin that is really asked.
+    /// Returns the origin that is really contacted.
     #[must_use]
     pub fn asked(&self) -> &Url {
         self.inner.address.asked()
     }
 
-    /// Returns the quirks that HTTP showed so far, ascending.
+    /// Returns the quirks that showed in HTTP so far, ascending.
     #[must_use]
     pub fn seen(&self) -> Vec<Quirk> {
         self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
-    /// Ends the session, if there is one, and returns all quirks that HTTP showed, ascending.
+    /// Ends the session, if there is one, and returns all quirks that showed in HTTP, ascending.
     pub async fn close(self) -> Vec<Quirk> {
         self.inner.log_out().await;
         self.seen()
@@ -181,7 +190,7 @@ impl Client {
 }
 
 impl Drop for Client {
-    /// Ends a session that nobody closed, behind the scenes; [`Grounds::settle`] waits for it.
+    /// Ends a session that was not closed, in the background; [`Grounds::settle`] waits for it.
     fn drop(&mut self) {
         if !self.inner.login.is_open() {
             return;
@@ -207,6 +216,7 @@ impl Inner {
             (_, TlsRule::Pin(_)) => Trust::Pinned,
             (_, TlsRule::Insecure) => Trust::Unverified,
         };
+
         Ok(Self {
             bmc: grounds.gate.bmc(address.asked()),
             http: http(grounds, endpoint.tls, true)?,
@@ -229,7 +239,7 @@ impl Inner {
         })
     }
 
-    /// Reads the service root with what is known of the login so far.
+    /// Reads the service root with the current authentication.
     async fn root(&self) -> Result<Value, Failure> {
         let url = self.address.of(ROOT)?;
         let answer = self.follow(url.clone(), &self.login.pass()).await?;
@@ -237,6 +247,7 @@ impl Inner {
             let why = format!("GET {ROOT}: it asks for a credential");
             return Err(Failure::new(FailureKind::Unauthorised, why));
         }
+
         let not = |why: &str| Failure::new(FailureKind::NotRedfish, format!("GET {ROOT}: {why}"));
         if answer.status == StatusCode::NOT_FOUND {
             return Err(not("there is no service root"));
@@ -245,15 +256,17 @@ impl Inner {
             FailureKind::Malformed => not("what answers is no JSON object"),
             _ => failure,
         })?;
+
         let is_root = ["RedfishVersion", "Systems", "Chassis", "Managers", "SessionService"];
         let says_so = value.get("@odata.type").and_then(Value::as_str).is_some_and(|kind| kind.contains("ServiceRoot"));
         if says_so || is_root.iter().any(|name| value.get(name).is_some()) {
             return Ok(value);
         }
+
         Err(not("what answers is no Redfish service root"))
     }
 
-    /// Reads a resource, with one new session where the old one ended.
+    /// Reads a resource, with one new session if the old one ended.
     async fn read(&self, url: Url) -> Result<Value, Failure> {
         if let Some(lost) = self.lost.get() {
             return Err(lost.clone());
@@ -264,6 +277,7 @@ impl Inner {
             let pass = self.renewed(&pass, &url).await?;
             answer = self.follow(url.clone(), &pass).await?;
         }
+
         if answer.status.is_success() {
             self.login.took();
         }

@@ -1,4 +1,4 @@
-//! How a BMC's certificate is judged.
+//! Verifies a BMC's certificate.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,41 +13,42 @@ use rustls::{
 };
 use sha2::{Digest as _, Sha256};
 
-/// How a BMC's certificate is judged.
+/// The rule by which a BMC's certificate is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TlsRule {
-    /// By a CA that this host trusts, for the host name or address that is asked.
+    /// A CA that this host trusts must have signed it for the contacted host name or address.
     Verify,
-    /// By the SHA-256 of the certificate's DER, and nothing else of it: not its name, its dates or who issued it.
+    /// Its DER must have this SHA-256; its name, dates and issuer are ignored.
     Pin([u8; 32]),
-    /// Any certificate will do.
+    /// Any certificate is accepted.
     Insecure,
 }
 
-/// How many BMCs' TLS sessions a shared configuration keeps for their second connections: those of the surveys of one moment.
+/// The number of BMCs whose TLS sessions a shared configuration keeps for second connections: those
+/// of concurrent surveys.
 const SESSIONS: usize = 256;
 
 static VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 
-/// A certificate other than the pinned one.
+/// The error for a certificate other than the pinned one.
 #[derive(Debug, thiserror::Error)]
 #[error("it shows the certificate sha256:{} and not the one that is pinned", hex(shown))]
 pub(super) struct OtherCertificate {
     shown: [u8; 32],
 }
 
-/// Accepts one certificate, or any; signatures by its key are checked all the same.
+/// Accepts one certificate, or any; signatures by its key are verified all the same.
 struct Unchained {
     pin: Option<[u8; 32]>,
     provider: Arc<CryptoProvider>,
 }
 
-/// Returns the cryptography of every configuration.
+/// Returns the cryptography provider of every configuration.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// Makes the configuration for one rule.
+/// Creates the configuration for one rule.
 pub(super) fn config(rule: TlsRule, roots: &Arc<RootCertStore>, provider: Arc<CryptoProvider>) -> ClientConfig {
     let versions = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(VERSIONS);
     let builder = versions.expect("the provider has suites for TLS 1.2 and 1.3");
@@ -77,6 +78,7 @@ impl ServerCertVerifier for Unchained {
             let other = OtherError(Arc::new(OtherCertificate { shown }));
             return Err(CertificateError::Other(other).into());
         }
+
         Ok(ServerCertVerified::assertion())
     }
 

@@ -1,17 +1,20 @@
-//! Several futures at once, a few at a time, answers in their order.
+//! Runs futures concurrently, a few at a time, with results in order.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
 
-/// How many futures of one list run at once. The client lets two requests through; more would only wait there.
+/// The number of concurrent futures of one list. The client admits two requests; more would only
+/// wait there.
 const WINDOW: usize = 4;
 
-/// Runs futures, at most [`WINDOW`] at a time, and returns their answers in the order of the futures.
+/// Runs futures, at most [`WINDOW`] at a time, and returns their results in the order of the
+/// futures.
 pub async fn gather<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut waiting = futures.into_iter().enumerate().collect::<Vec<_>>().into_iter();
     let mut running: Vec<(usize, Pin<Box<F>>)> = Vec::with_capacity(WINDOW);
     let mut answers: Vec<(usize, F::Output)> = Vec::new();
+
     poll_fn(|context| {
         loop {
             while running.len() < WINDOW
@@ -30,13 +33,15 @@ pub async fn gather<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::O
             if running.is_empty() && waiting.len() == 0 {
                 return Poll::Ready(());
             }
-            // What ended makes room, and what takes its place must be polled once to be woken later.
+            // A finished future makes room, and its successor must be polled once in order to be
+            // woken later.
             if running.len() == before {
                 return Poll::Pending;
             }
         }
     })
     .await;
+
     answers.sort_by_key(|(number, _)| *number);
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
@@ -61,6 +66,7 @@ mod tests {
                 number
             }
         });
+
         assert_eq!(gather(futures).await, (0..50).collect::<Vec<_>>());
         assert_eq!(most.into_inner(), WINDOW);
         assert_eq!(gather(Vec::<std::future::Ready<u8>>::new()).await, [0u8; 0]);

@@ -1,6 +1,6 @@
-//! What a server is made of.
+//! Reads the parts of a server.
 //!
-//! A list that the BMC does not report is not a list of nothing: such a part is noted as untold.
+//! A list that the BMC does not report is not an empty list: such a part is recorded as unreported.
 
 use std::collections::BTreeSet;
 
@@ -12,21 +12,24 @@ use crate::read::parts::{ReadProcessor, device, drive, gpu, is_gpu, may_be_gpu, 
 use crate::read::words::{MAX_LIST, at, natural, told};
 use muster_core::observed::{Drive, Failure, Inventory, Processor, Reading};
 
-/// What is known before a server's parts are read.
+/// The facts that are known before a server's parts are read.
 pub struct Beside<'a> {
-    /// Baseboards whose GPUs are this server's: they pose as Systems beside the only server of a BMC.
+    /// Baseboards whose GPUs belong to this server: they appear as Systems next to the only server
+    /// of a BMC.
     pub boards: &'a [Doc],
     /// The chassis that hold the server.
     pub chassis: &'a [&'a Doc],
-    /// Why the chassis are not all known, if they are not.
+    /// The reason for which the chassis are not all known, if they are not.
     pub chassis_failure: Option<&'a Failure>,
-    /// Why a System that may be a baseboard of this server could not be read, if one could not.
+    /// The reason for which a System that may be a baseboard of this server could not be read, if
+    /// any.
     pub unknown: Option<&'a Failure>,
-    /// Whether the machine is seen to be off: many services show empty lists then.
+    /// Whether the machine is observed to be off: many services report empty lists then.
     pub is_off: bool,
 }
 
-/// A part of a server: what was found, why more may be missing, and whether any list of it is reported at all.
+/// A part of a server: the values found, the reason for missing ones, and whether any list of it is
+/// reported at all.
 struct Told<T> {
     part: Part<T>,
     is_told: bool,
@@ -37,14 +40,14 @@ impl<T> Told<T> {
         Self { part: Part::default(), is_told: false }
     }
 
-    /// Takes in another list of the same part.
+    /// Adds another list of the same part.
     fn join(&mut self, other: Self) {
         self.part.join(other.part);
         self.is_told |= other.is_told;
     }
 }
 
-/// Reads every member of a list; a list that is not reported tells nothing.
+/// Reads every member of a list; an unreported list counts as unreported, not as empty.
 fn told_parts<T>(list: Reading<Members>, read: impl Fn(&Value, &str) -> Option<T>) -> Told<T> {
     let is_told = !matches!(list, Reading::Absent | Reading::Unasked);
     Told { part: parts(list, read), is_told }
@@ -87,7 +90,7 @@ pub async fn inventory(walk: &Walk<'_>, system: &Doc, beside: &Beside<'_>) -> Re
     if !has_gpus && accelerators.part.found.is_empty() {
         accelerators.join(pcie_gpus(walk, system, beside).await);
     }
-    // A list of processors that holds accelerators is where this service reports them.
+    // A list of processors with accelerators in it shows that this service reports them there.
     accelerators.is_told |= !all.accelerators.is_empty();
     all.accelerators.append(&mut accelerators.part.found);
     (all.memory, all.drives) = (modules.part.found, drives.part.found);
@@ -125,10 +128,11 @@ async fn board_gpus(walk: &Walk<'_>, board: &Doc) -> Part<Processor> {
     })
 }
 
-/// Reads the GPUs that are told of as PCIe devices: of the System, of the chassis that hold it, or in HPE's list of devices.
+/// Reads the GPUs among the PCIe devices: of the System, of the chassis that hold it, or in HPE's
+/// list of devices.
 async fn pcie_gpus(walk: &Walk<'_>, system: &Doc, beside: &Beside<'_>) -> Told<Processor> {
     let mut devices: Told<Doc> = told_docs(walk.listed_in(system, "PCIeDevices").await);
-    // Some services have a collection where the schema has a list of links.
+    // Some services have a collection instead of the schema's list of links.
     if devices.part.found.is_empty() && at(&system.body, "PCIeDevices").is_object() {
         devices = told_docs(walk.members_of(system, "PCIeDevices").await);
     }
@@ -166,8 +170,9 @@ fn told_docs(list: Reading<Members>) -> Told<Doc> {
     Told { part, is_told }
 }
 
-/// Reads the drives of a server: of its Storage and of HPE's SmartStorage, which list the drives of different controllers;
-/// if they have none, the devices of its SimpleStorage, or the drives of its chassis.
+/// Reads the drives of a server: of its Storage and of HPE's SmartStorage, which list the drives of
+/// different controllers. Without those, reads the devices of its SimpleStorage, or the drives of
+/// its chassis.
 async fn drives(walk: &Walk<'_>, system: &Doc, beside: &Beside<'_>) -> Told<Drive> {
     let storages = told_docs(walk.members_of(system, "Storage").await);
     let mut docs: Told<Doc> =
@@ -195,7 +200,7 @@ async fn drives(walk: &Walk<'_>, system: &Doc, beside: &Beside<'_>) -> Told<Driv
         }
     }
 
-    // A drive that two lists tell of is one, by its resource or its serial number.
+    // A drive in two lists is one drive, by its resource or its serial number.
     let mut known = BTreeSet::new();
     let mut is_new = |doc: &Doc| {
         let serial = told(&doc.body, "SerialNumber").map(|serial| format!("serial {serial}"));
@@ -207,7 +212,7 @@ async fn drives(walk: &Walk<'_>, system: &Doc, beside: &Beside<'_>) -> Told<Driv
     Told { part: Part { found, failure: docs.part.failure }, is_told: docs.is_told }
 }
 
-/// Reads the drives of HPE's own tree of storage: controllers, and the drives behind each.
+/// Reads the drives in HPE's own storage tree: controllers, and the drives of each.
 async fn smart_storage(walk: &Walk<'_>, system: &Doc) -> Told<Doc> {
     const PLACES: [&str; 4] = [
         "Oem/Hpe/Links/SmartStorage",
@@ -215,14 +220,17 @@ async fn smart_storage(walk: &Walk<'_>, system: &Doc) -> Told<Doc> {
         "Oem/Hp/links/SmartStorage",
         "Oem/Hpe/SmartStorage",
     ];
+
     let Some(place) = PLACES.into_iter().find(|place| !at(&system.body, place).is_null()) else {
         return Told::nothing();
     };
+
     let storage = match walk.part(system, place).await {
         Reading::Seen(storage) => storage,
         Reading::Failed(failure) => return Told { part: Part::of_failure(failure), is_told: true },
         Reading::Absent | Reading::Unasked => return Told::nothing(),
     };
+
     let mut all: Told<Doc> = Told::nothing();
     for kind in ["ArrayControllers", "HostBusAdapters"] {
         let controllers = members_at(walk, &storage, kind).await;
@@ -232,10 +240,11 @@ async fn smart_storage(walk: &Walk<'_>, system: &Doc) -> Told<Doc> {
             all.join(members_at(walk, controller, "PhysicalDrives").await);
         }
     }
+
     all
 }
 
-/// Reads a collection that HPE's resources link to under one of three names of the table of links.
+/// Reads a collection that HPE's resources link to under one of three keys.
 async fn members_at(walk: &Walk<'_>, owner: &Doc, key: &str) -> Told<Doc> {
     for place in [format!("Links/{key}"), format!("links/{key}"), key.to_owned()] {
         let list = told_docs(walk.members_of(owner, &place).await);

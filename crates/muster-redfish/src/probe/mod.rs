@@ -1,7 +1,7 @@
-//! One survey of one BMC: a client to an [`Observation`].
+//! Surveys one BMC: from a client to an [`Observation`].
 //!
-//! One bad resource costs that resource and the part of the machine that it bears on. It never makes a list shorter that
-//! then looks whole.
+//! A bad resource costs only that resource and the part of the machine that depends on it. It never
+//! makes a list shorter that then appears complete.
 
 mod expand;
 mod gather;
@@ -26,8 +26,9 @@ use muster_core::observed::{
 
 /// Surveys one BMC.
 ///
-/// `name` is the key of its record, `url` the origin as git or the command line says it, and `now` returns unix milliseconds;
-/// it is asked when the survey ends. The outcome is a failure only where no System could be judged.
+/// `name` is the key of its record, and `url` the origin from the cluster repository or the command
+/// line. `now` returns Unix milliseconds, and is called at the end of the survey. The outcome is a
+/// failure only if no System could be judged.
 pub async fn survey(client: &Client, name: &str, url: &str, depth: Depth, now: impl Fn() -> i64) -> Observation {
     let walk = Walk::new(client);
     let mut shared = Shared::default();
@@ -36,6 +37,7 @@ pub async fn survey(client: &Client, name: &str, url: &str, depth: Depth, now: i
         Ok(service) => Outcome::Seen(Box::new(service)),
         Err(failure) => Outcome::Failed(failure),
     };
+
     Observation {
         bmc: name.into(),
         url: url.into(),
@@ -48,7 +50,8 @@ pub async fn survey(client: &Client, name: &str, url: &str, depth: Depth, now: i
     }
 }
 
-/// Reads a service. `clock` is the time by the BMC's clock if it tells it, else by this host's, in unix milliseconds.
+/// Reads a service. `clock` is the time of the BMC's clock if it reports it, else of this host's,
+/// in Unix milliseconds.
 async fn read(walk: &Walk<'_>, depth: Depth, clock: i64, shared: &mut Shared) -> Result<Service, Failure> {
     let top = Doc { uri: "/redfish/v1".into(), body: walk.client().root().clone().into() };
     walk.note_root(&top);
@@ -63,13 +66,16 @@ async fn read(walk: &Walk<'_>, depth: Depth, clock: i64, shared: &mut Shared) ->
         Reading::Absent | Reading::Unasked => None,
         Reading::Failed(failure) => return Err(reason(walk, &top, failure).await),
     };
+
     if let Some(listed) = &listed
         && listed.servers.is_empty()
         && listed.not_servers.is_empty()
         && let Some(failure) = listed.open()
+
     {
         return Err(failure.clone());
     }
+
     let mut service = Service {
         root: root(&top.body),
         systems: Reading::Absent,
@@ -81,6 +87,7 @@ async fn read(walk: &Walk<'_>, depth: Depth, clock: i64, shared: &mut Shared) ->
         quirks: Vec::new(),
         unread: Vec::new(),
     };
+
     let found = match depth {
         Depth::Sweep => {
             let own = |listed: &Listed| listed.servers.iter().map(|doc| systems::own(doc, clock)).collect();
@@ -88,6 +95,7 @@ async fn read(walk: &Walk<'_>, depth: Depth, clock: i64, shared: &mut Shared) ->
         }
         Depth::Deep => deep(walk, &top, listed.as_ref(), clock, &mut service, shared).await,
     };
+
     let mut bodies: Vec<Value> = Vec::new();
     if let Some(listed) = listed {
         bodies = listed.servers.iter().map(|doc| (*doc.body).clone()).collect();
@@ -97,15 +105,17 @@ async fn read(walk: &Walk<'_>, depth: Depth, clock: i64, shared: &mut Shared) ->
         all.sort_by(|a, b| natural(&a.id, &b.id));
         service.systems = Reading::Seen(all);
     }
+
     let client = walk.client();
     let evidence =
         Evidence { root: client.root().clone(), systems: bodies, noted: walk.noted(), client: client.seen() };
     service.quirks = applying(&evidence);
     service.unread = walk.unread();
+
     Ok(service)
 }
 
-/// Reads all of a BMC but what the Systems themselves told; returns the servers.
+/// Reads everything of a BMC except the Systems' own resources; returns the servers.
 async fn deep(
     walk: &Walk<'_>,
     top: &Doc,
@@ -130,6 +140,7 @@ async fn deep(
         let found = gather(servers.iter().map(|doc| systems::deep(walk, doc, &beside, clock))).await;
         (managers.managers, chassis.chassis, found)
     };
+
     let ((managers, chassis, found), (firmware, firmware_unread)) =
         tokio::join!(machines, service::all_firmware(walk, top));
     service.managers = managers;
@@ -140,11 +151,12 @@ async fn deep(
         shared.join(sets);
         system
     });
+
     Some(found.collect())
 }
 
-/// Finds why the Systems cannot be read. Some BMCs refuse them with a bare 403 and only tell elsewhere that the factory
-/// password must be changed.
+/// Finds the reason for which the Systems cannot be read. Some BMCs refuse them with a bare 403,
+/// and only say elsewhere that the factory password must be changed.
 async fn reason(walk: &Walk<'_>, top: &Doc, failure: Failure) -> Failure {
     if failure.kind != FailureKind::Forbidden {
         return failure;

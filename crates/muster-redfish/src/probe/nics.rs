@@ -1,4 +1,4 @@
-//! A server's interfaces, from every place that tells of them.
+//! Reads a server's interfaces from all resources that report them.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,16 @@ use crate::read::words::{MAX_LIST, at, link};
 use muster_core::model::MacAddr;
 use muster_core::observed::{Failure, FailureKind, NicKind, Reading, SeenNic};
 
-/// The most reports of interfaces that are read of one server. The largest servers have some 100, from three places each.
+/// The most reports of interfaces of one server. The largest servers have some 100, in three
+/// resources each.
 const MAX_NICS: usize = 2048;
 
-/// What is known before a server's interfaces are read.
+/// The facts that are known before a server's interfaces are read.
 pub struct Around<'a> {
     /// The chassis that hold the server.
     pub chassis: &'a [&'a Doc],
-    /// Why the chassis or the managers' links to the host are not all known, if they are not.
+    /// The reason for which the chassis or the managers' links to the host are not all known, if
+    /// they are not.
     pub failure: Option<Failure>,
     /// The server's boot options.
     pub options: &'a Reading<Members>,
@@ -26,7 +28,8 @@ pub struct Around<'a> {
     pub in_post: Option<bool>,
 }
 
-/// Reads a server's interfaces, and says why some may be missing, if they may: what was read counts all the same.
+/// Reads a server's interfaces. The second value is the reason for which some may be missing, if
+/// any may; those that were read count all the same.
 pub async fn nics(walk: &Walk<'_>, system: &Doc, around: Around<'_>) -> (Reading<Vec<SeenNic>>, Option<Failure>) {
     let (interfaces, adapters) =
         tokio::join!(walk.members_of(system, "EthernetInterfaces"), adapters(walk, system, &around));
@@ -36,6 +39,7 @@ pub async fn nics(walk: &Walk<'_>, system: &Doc, around: Around<'_>) -> (Reading
     if all.failure.is_none() && all.found.iter().all(|found| found.nic.kind == NicKind::HostToBmc) {
         walk.note(Noted::NoInterfaces);
     }
+
     all.join(adapters.unwrap_or_default());
     all.join(match around.options {
         Reading::Seen(options) => Part {
@@ -45,21 +49,25 @@ pub async fn nics(walk: &Walk<'_>, system: &Doc, around: Around<'_>) -> (Reading
         Reading::Failed(failure) => Part::of_failure(failure.clone()),
         Reading::Absent | Reading::Unasked => Part::default(),
     });
+
     let only = |source| {
         let real = |found: &&Found| found.nic.kind != NicKind::HostToBmc;
         let mut real = all.found.iter().filter(real).peekable();
         real.peek().is_some() && real.all(|found| found.source >= source)
     };
+
     if only(Source::BootOption) {
         walk.note(Noted::BootOptionMacs);
     } else if only(Source::Function) {
         walk.note(Noted::AdapterMacs);
     }
+
     if all.found.len() > MAX_NICS {
         all.found.truncate(MAX_NICS);
         let why = format!("{} reports more than {MAX_NICS} interfaces", system.uri);
         all.fail(Some(Failure::new(FailureKind::TooLarge, why)));
     }
+
     let failure = all.failure;
     let joined = join(all.found, around.host_links);
     if joined.repeated {
@@ -68,6 +76,7 @@ pub async fn nics(walk: &Walk<'_>, system: &Doc, around: Around<'_>) -> (Reading
     if joined.nics.iter().any(|nic| nic.kind == NicKind::HostToBmc) {
         walk.note(Noted::HostLink);
     }
+
     let reading = match (joined.nics, &failure) {
         (nics, Some(failure)) if nics.is_empty() => Reading::Failed(failure.clone()),
         (nics, None) if nics.is_empty() && around.in_post == Some(true) => {
@@ -78,16 +87,19 @@ pub async fn nics(walk: &Walk<'_>, system: &Doc, around: Around<'_>) -> (Reading
         (nics, None) if nics.is_empty() && tells_nothing => Reading::Absent,
         (nics, _) => Reading::Seen(nics),
     };
+
     let is_partial = matches!(reading, Reading::Seen(_));
     (reading, failure.filter(|_| is_partial))
 }
 
-/// Reads the interfaces of a server's network adapters; nothing where neither it nor its chassis link to any.
+/// Reads the interfaces of a server's network adapters; `None` if neither it nor its chassis link
+/// to any.
 async fn adapters(walk: &Walk<'_>, system: &Doc, around: &Around<'_>) -> Option<Part<Found>> {
     let mut all = Part { found: Vec::new(), failure: around.failure.clone() };
     let mut adapters: Vec<Doc> = Vec::new();
     let mut owners: Vec<Doc> = Vec::new();
     let mut is_told = all.failure.is_some();
+
     match walk.members_of(system, "NetworkInterfaces").await {
         Reading::Seen(members) => {
             is_told = true;
@@ -97,6 +109,7 @@ async fn adapters(walk: &Walk<'_>, system: &Doc, around: &Around<'_>) -> Option<
         Reading::Failed(failure) => all.join(Part::of_failure(failure)),
         Reading::Absent | Reading::Unasked => {}
     }
+
     let lists = gather(around.chassis.iter().map(|chassis| walk.members_of(chassis, "NetworkAdapters"))).await;
     for list in lists {
         match list {
@@ -109,6 +122,7 @@ async fn adapters(walk: &Walk<'_>, system: &Doc, around: &Around<'_>) -> Option<
             Reading::Absent | Reading::Unasked => {}
         }
     }
+
     let mut known: BTreeSet<Box<str>> = adapters.iter().map(|adapter| plain(&adapter.uri)).collect();
     for owner in owners {
         match link(at(&owner.body, "Links/NetworkAdapter")) {
@@ -120,23 +134,25 @@ async fn adapters(walk: &Walk<'_>, system: &Doc, around: &Around<'_>) -> Option<
                 }
                 Err(failure) => all.join(Part::of_failure(failure)),
             },
-            // Some services hang the functions below the interface itself.
+            // Some services put the functions below the interface itself.
             None => adapters.push(owner),
         }
     }
+
     for part in gather(adapters.iter().map(|adapter| addresses(walk, adapter))).await {
         all.join(part);
     }
     (is_told || all.failure.is_some()).then_some(all)
 }
 
-/// Reads the addresses of one adapter: of its functions and of its ports. A function may have an address of its own where
-/// the others have theirs at the port.
+/// Reads the addresses of one adapter: of its functions and of its ports. A function may have an
+/// address of its own even if the others have theirs at the port.
 async fn addresses(walk: &Walk<'_>, adapter: &Doc) -> Part<Found> {
     let mut all = match walk.members_of(adapter, "NetworkDeviceFunctions").await {
         Reading::Absent => listed_functions(walk, adapter).await,
         other => parts(other, function),
     };
+
     for key in ["Ports", "NetworkPorts"] {
         let ports = walk.members_of(adapter, key).await;
         let is_there = !matches!(ports, Reading::Absent);
@@ -147,6 +163,7 @@ async fn addresses(walk: &Walk<'_>, adapter: &Doc) -> Part<Found> {
             break;
         }
     }
+
     all
 }
 

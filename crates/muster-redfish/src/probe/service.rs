@@ -1,4 +1,4 @@
-//! Managers, chassis and firmware of a BMC.
+//! Reads the managers, chassis and firmware of a BMC.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,8 @@ use muster_core::observed::{Chassis, Failure, Firmware, Manager, Reading};
 pub struct Managers {
     pub managers: Reading<Vec<Manager>>,
     pub host_links: Vec<MacAddr>,
-    /// Why some of those ends may be unknown, if they may: an interface of the host may be the other end of one then.
+    /// The reason for which some of those ends may be unknown, if any: an interface of the host may
+    /// then be the other end of one.
     pub host_links_unread: Option<Failure>,
 }
 
@@ -39,6 +40,7 @@ impl Interface {
             || is_absent(value);
         let addresses: Vec<IpAddr> =
             texts.filter_map(|text| text.parse().ok()).filter(|ip: &IpAddr| !ip.is_unspecified()).collect();
+
         Some(Self {
             mac: mac?,
             permanent,
@@ -49,8 +51,8 @@ impl Interface {
     }
 }
 
-/// Finds the addresses of the interfaces that a BMC is reached by: those that have the address that was asked, else those
-/// that are up.
+/// Returns the MAC addresses of the interfaces through which a BMC is reached: those with the
+/// contacted address, else those that are up.
 fn in_use(all: &[Interface], asked: &[IpAddr]) -> Vec<MacAddr> {
     let own = || all.iter().filter(|one| !one.is_host_link);
     let has_asked = |one: &&Interface| one.addresses.iter().any(|ip| asked.contains(ip));
@@ -76,12 +78,14 @@ pub async fn managers(walk: &Walk<'_>, root: &Doc) -> Managers {
             return Managers { managers: Reading::Absent, host_links: Vec::new(), host_links_unread: None };
         }
     };
+
     let asked = walk.client().hosts();
     let mut host_links = Vec::new();
     let mut unread: Part<Interface> = Part::default();
     unread.fail(members.failure());
     let mut all = Vec::new();
     let interfaces = gather(members.found.iter().map(|doc| walk.members_of(doc, "EthernetInterfaces"))).await;
+
     for (doc, interfaces) in members.found.iter().zip(interfaces) {
         let is_absent = matches!(interfaces, Reading::Absent);
         let read: Part<Interface> = parts(interfaces, Interface::read);
@@ -99,16 +103,17 @@ pub async fn managers(walk: &Walk<'_>, root: &Doc) -> Managers {
         };
         all.push(Manager { macs, in_use, ..manager(&doc.body, &doc.uri) });
     }
+
     all.sort_by(|a, b| natural(&a.id, &b.id));
     let failure = members.failure();
     Managers { managers: whole(all, failure), host_links, host_links_unread: unread.failure }
 }
 
-/// The chassis, as they are understood and as they are.
+/// The chassis, parsed and raw.
 pub struct AllChassis {
     pub chassis: Reading<Vec<Chassis>>,
     pub docs: Vec<Doc>,
-    /// Those that could not be read; without a URI, all of them.
+    /// The chassis that could not be read; an entry without a URI means all of them.
     pub failed: Vec<(Box<str>, Failure)>,
 }
 
@@ -130,27 +135,30 @@ pub async fn all_chassis(walk: &Walk<'_>, root: &Doc) -> AllChassis {
     }
 }
 
-/// Reads the firmware inventory, and says why some of it may be missing, if it may.
+/// Reads the firmware inventory. The second value is the reason for which some of it may be
+/// missing, if any may.
 pub async fn all_firmware(walk: &Walk<'_>, root: &Doc) -> (Reading<Firmware>, Option<Failure>) {
     let service = match walk.part(root, "UpdateService").await {
         Reading::Seen(service) => service,
         other => return (other.map(|_| Firmware::default()), None),
     };
+
     let members = match walk.members_of(&service, "FirmwareInventory").await {
         Reading::Seen(members) => members,
         other => return (other.map(|_| Firmware::default()), None),
     };
+
     let failure = members.failure();
     let rows: Vec<_> = members.found.iter().map(|doc| software(&doc.body, &doc.uri)).collect();
     match (rows.is_empty(), failure) {
         (true, Some(failure)) => (Reading::Failed(failure), None),
-        // A service that lists no firmware reports none: its BMC runs some.
+        // A service that lists no firmware does not report it: its BMC runs some.
         (true, None) => (Reading::Absent, None),
         (false, failure) => (Reading::Seen(firmware(rows)), failure),
     }
 }
 
-/// A list from which something is missing is a failure: unknown is not absent.
+/// Turns an incomplete list into a failure, because unknown is not absent.
 fn whole<T>(all: Vec<T>, failure: Option<Failure>) -> Reading<Vec<T>> {
     failure.map_or(Reading::Seen(all), Reading::Failed)
 }

@@ -1,4 +1,4 @@
-//! The Systems of a BMC: which are servers, and all that is read of one.
+//! Reads the Systems of a BMC: which of them are servers, and the resources of each server.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -14,24 +14,24 @@ use muster_core::observed::{
     BootSettings, Depth, Failure, FailureKind, NotServer, PowerState, Reading, SecureBoot, Shared, SharedSet, System,
 };
 
-/// How many Systems of one BMC are read. A chassis of blades has some 16, and a simulated one some hundred.
+/// The most Systems of one BMC. A chassis of blades has some 16, and a simulated one some hundred.
 const MAX_SYSTEMS: usize = 256;
 
-/// The Systems as the collection lists them.
+/// The Systems in the collection.
 #[derive(Default)]
 pub struct Listed {
     pub servers: Vec<Doc>,
-    /// Baseboards of GPUs and the like, which pose as Systems.
+    /// Baseboards of GPUs and the like, which appear as Systems.
     pub boards: Vec<Doc>,
     pub not_servers: Vec<NotServer>,
-    /// Those that could not be read, so that it is not known what they are.
+    /// The Systems that could not be read, so that their kind is unknown.
     pub unknown: Vec<(Box<str>, Failure)>,
-    /// Why there may be more than are listed, if there may.
+    /// The reason for which there may be more Systems than are listed, if there may.
     pub lack: Option<Failure>,
 }
 
 impl Listed {
-    /// Says why a System that is not known may be a server, if one may.
+    /// Returns the reason for which there may be another server, if there may.
     pub fn open(&self) -> Option<&Failure> {
         self.unknown.first().map(|(_, failure)| failure).or(self.lack.as_ref())
     }
@@ -42,7 +42,7 @@ pub async fn sort(walk: &Walk<'_>, top: &Doc, members: Members) -> Listed {
     let mut listed = Listed { unknown: members.failed, lack: members.lack, ..Listed::default() };
     let mut bodies: HashSet<String> = HashSet::new();
     for doc in members.found {
-        // Two paths to one resource are one System, whatever case they are written in.
+        // Two paths to one resource are one System, in whatever case they are written.
         if !bodies.insert(doc.body.to_string()) {
             continue;
         }
@@ -66,38 +66,42 @@ pub async fn sort(walk: &Walk<'_>, top: &Doc, members: Members) -> Listed {
             None => listed.servers.push(doc),
         }
     }
+
     let by_id =
         |a: &Doc, b: &Doc| natural(&id(&a.body, &a.uri), &id(&b.body, &b.uri)).then_with(|| natural(&a.uri, &b.uri));
     listed.servers.sort_by(by_id);
     listed.boards.sort_by(by_id);
     listed.not_servers.sort_by(|a, b| natural(&a.id, &b.id));
+
     listed
 }
 
-/// Tells whether one of a BMC's chassis is a switch by its name; what cannot be read is none.
+/// Returns whether the name of one of a BMC's chassis is that of a switch; unreadable ones do not
+/// count.
 async fn has_switch(walk: &Walk<'_>, top: &Doc) -> bool {
     let Reading::Seen(collection) = walk.part(top, "Chassis").await else { return false };
     let listed = walk.listed(&collection).await;
     listed.is_ok_and(|listed| listed.uris.iter().any(|uri| names_switch(uri)))
 }
 
-/// What a deep survey knows of a BMC beside its servers.
+/// The facts of a BMC that a full survey reads apart from its servers.
 pub struct Beside<'a> {
     pub chassis: &'a [Placed],
-    /// The chassis that could not be read; without a URI, all of them.
+    /// The chassis that could not be read; an entry without a URI means all of them.
     pub chassis_failed: &'a [(Box<str>, Failure)],
     /// The managers' ends of links to the host.
     pub host_links: &'a [MacAddr],
-    /// Why some of those ends may be unknown, if they may.
+    /// The reason for which some of those ends may be unknown, if any may.
     pub host_links_unread: Option<&'a Failure>,
     pub boards: &'a [Doc],
-    /// Whether there is one server, so that all that is no System is its.
+    /// Whether there is one server, to which every resource that is not a System belongs.
     pub is_only: bool,
-    /// Why another System could not be read, so that nobody knows whether it is a server.
+    /// The reason for which another System could not be read, so that it may or may not be a
+    /// server.
     pub unknown: Option<&'a Failure>,
 }
 
-/// A chassis, with what tells which Systems stand in it.
+/// A chassis, with its identity and the Systems that it links to.
 pub struct Placed {
     pub doc: Doc,
     uri: String,
@@ -117,9 +121,10 @@ impl Placed {
     }
 }
 
-/// Reads what the System itself tells.
+/// Reads the System's own resource.
 ///
-/// `now` is the time by the BMC's clock if it tells it, else by this host's, in unix milliseconds.
+/// `now` is the time of the BMC's clock if it reports it, else of this host's, in Unix
+/// milliseconds.
 pub fn own(doc: &Doc, now: i64) -> System {
     let body = &*doc.body;
     let in_post = in_post(body);
@@ -138,7 +143,7 @@ pub fn own(doc: &Doc, now: i64) -> System {
     }
 }
 
-/// Stands for a System that is listed and could not be read.
+/// Returns the placeholder for a System that is listed but could not be read.
 pub fn unknown(uri: &str, failure: &Failure, depth: Depth) -> System {
     let mut system = System {
         id: last(uri).into(),
@@ -147,16 +152,18 @@ pub fn unknown(uri: &str, failure: &Failure, depth: Depth) -> System {
         boot: Reading::Failed(failure.clone()),
         ..System::default()
     };
+
     if depth == Depth::Deep {
         system.nics = Reading::Failed(failure.clone());
         system.inventory = Reading::Failed(failure.clone());
         system.bios = Reading::Failed(failure.clone());
         system.secure_boot = Reading::Failed(failure.clone());
     }
+
     system
 }
 
-/// Reads all of a server.
+/// Reads all resources of a server.
 pub async fn deep(walk: &Walk<'_>, doc: &Doc, beside: &Beside<'_>, now: i64) -> (System, Shared) {
     let mut system = own(doc, now);
     let (chassis, failure) = holding(doc, beside);
@@ -167,6 +174,7 @@ pub async fn deep(walk: &Walk<'_>, doc: &Doc, beside: &Beside<'_>, now: i64) -> 
         unknown: beside.unknown.filter(|_| beside.is_only),
         is_off: system.power.seen() == Some(&PowerState::Off),
     };
+
     let boot = async {
         let options = options(walk, doc).await;
         let around = Around {
@@ -179,6 +187,7 @@ pub async fn deep(walk: &Walk<'_>, doc: &Doc, beside: &Beside<'_>, now: i64) -> 
         let nics = nics(walk, doc, around).await;
         (options, nics)
     };
+
     let ((options, (nics, nics_unread)), bios, secure_boot, inventory, staged) = tokio::join!(
         boot,
         bios(walk, doc),
@@ -186,6 +195,7 @@ pub async fn deep(walk: &Walk<'_>, doc: &Doc, beside: &Beside<'_>, now: i64) -> 
         inventory(walk, doc, &parts),
         walk.settings_object(doc),
     );
+
     let mut shared = Shared::default();
     (system.nics, system.nics_unread) = (nics, nics_unread);
     system.boot = with_options(system.boot, options, staged);
@@ -193,28 +203,32 @@ pub async fn deep(walk: &Walk<'_>, doc: &Doc, beside: &Beside<'_>, now: i64) -> 
     system.bios = bios.applied.map(|set| shared.keep(SharedSet::Bios(set)));
     (system.bios_pending, system.bios_untold) = (bios.staged, bios.untold);
     system.secure_boot = secure_boot;
+
     (system, shared)
 }
 
-/// Returns the chassis that hold a server: those that link to it or to which it links, or all where it is the only one;
-/// and why they are not all known.
+/// Returns the chassis that hold a server: those linked in either direction, or all if it is the
+/// only server. The second value is the reason for which they are not all known, if they are not.
 fn holding<'a>(doc: &Doc, beside: &Beside<'a>) -> (Vec<&'a Doc>, Option<Failure>) {
     let own: BTreeSet<String> = links(at(&doc.body, "Links/Chassis")).found.iter().map(|uri| plain(uri)).collect();
     let bears = |uri: &str| own.is_empty() || uri.is_empty() || own.contains(&plain(uri));
     let failed = beside.chassis_failed.iter().find(|(uri, _)| bears(uri)).map(|(_, failure)| failure.clone());
     let (name, uri) = (id(&doc.body, &doc.uri), plain(&doc.uri));
     let (mut linked, mut others): (Vec<&Doc>, Vec<&Doc>) = (Vec::new(), Vec::new());
+
     for chassis in beside.chassis {
-        // Some services link neither way and give both the same name (HPE Cray EX nC).
+        // Some services link in neither direction and give both the same name (HPE Cray EX nC).
         let is_named = own.is_empty() && chassis.systems.is_empty() && chassis.id == name;
         let holds = own.contains(&chassis.uri) || chassis.systems.contains(&uri) || is_named;
         if holds { linked.push(&chassis.doc) } else { others.push(&chassis.doc) }
     }
+
     match (beside.is_only, beside.unknown) {
         (false, _) => (linked, failed),
         (true, None) => (beside.chassis.iter().map(|chassis| &chassis.doc).collect(), failed),
         (true, Some(unknown)) => {
-            // Adapters of another chassis are this server's, unless what could not be read is a server too.
+            // Adapters of another chassis belong to this server, unless a System that could not be
+            // read is a server too.
             let is_open = others.iter().any(|chassis| !at(&chassis.body, "NetworkAdapters").is_null());
             (linked, failed.or_else(|| is_open.then(|| unknown.clone())))
         }
@@ -233,18 +247,21 @@ async fn options(walk: &Walk<'_>, doc: &Doc) -> Reading<Members> {
 fn with_options(boot: Reading<BootSettings>, options: Reading<Members>, staged: Reading<Doc>) -> Reading<BootSettings> {
     let Reading::Seen(mut boot) = boot else { return boot };
     match options {
-        // A menu that is not whole is not told, as in a sweep; what applies was read all the same.
+        // An incomplete list of options is left out, as in a sweep; the current settings were read
+        // all the same.
         Reading::Seen(members) if members.failure().is_none() => {
             boot.options = members.found.iter().map(|doc| option(&doc.body, &doc.uri)).collect();
             boot.options.sort_by(|a, b| natural(&a.reference, &b.reference));
         }
         Reading::Seen(_) | Reading::Failed(_) | Reading::Absent | Reading::Unasked => {}
     }
+
     match staged {
         Reading::Seen(doc) => boot.pending = pending(&boot, &doc.body),
         Reading::Failed(failure) => return Reading::Failed(failure),
         Reading::Absent | Reading::Unasked => {}
     }
+
     Reading::Seen(boot)
 }
 
@@ -254,9 +271,9 @@ type Attributes = BTreeMap<Box<str>, Box<str>>;
 #[derive(Default)]
 struct Bios {
     applied: Reading<Attributes>,
-    /// Those that are staged and differ.
+    /// Staged settings that differ from the current ones.
     staged: Attributes,
-    /// Those that are named without a value.
+    /// Settings that are listed without a value.
     untold: Vec<Box<str>>,
 }
 
@@ -267,6 +284,7 @@ async fn bios(walk: &Walk<'_>, doc: &Doc) -> Bios {
         Reading::Failed(failure) => return nothing(Reading::Failed(failure)),
         Reading::Absent | Reading::Unasked => return nothing(Reading::Absent),
     };
+
     let Some(applied) = attributes(&bios.body) else { return nothing(Reading::Absent) };
     let staged = match walk.settings_object(&bios).await {
         Reading::Seen(settings) => {
@@ -277,6 +295,7 @@ async fn bios(walk: &Walk<'_>, doc: &Doc) -> Bios {
         Reading::Failed(failure) => return nothing(Reading::Failed(failure)),
         Reading::Absent | Reading::Unasked => Attributes::new(),
     };
+
     Bios { applied: Reading::Seen(applied), staged, untold: untold_attributes(&bios.body) }
 }
 

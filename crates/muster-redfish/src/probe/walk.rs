@@ -1,4 +1,4 @@
-//! A walk through one BMC's resources: each read once, what failed and what was odd noted.
+//! Walks one BMC's resources: reads each once, and records failures and oddities.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,21 +13,23 @@ use crate::quirks::{Evidence, Noted, expand_drops_fields, notice, resource};
 use crate::read::words::{Links, MAX_LIST, at, counted_links, flag, link, links, number, told};
 use muster_core::observed::{Failure, FailureKind, Reading, Service, Unread};
 
-/// How many resources one survey reads. The largest machines that are known (8 GPUs, 32 modules, 134 PCIe devices) have
-/// under 1,000 that concern it; a service whose links never end is not followed further.
+/// The most resources of one survey. The largest known machines (8 GPUs, 32 modules, 134 PCIe
+/// devices) have under 1,000 relevant ones; a service whose links never end is not followed
+/// further. followed further.
 const MAX_RESOURCES: usize = 4096;
 
-/// How many resources may fail, if they are most of all that were asked for. A machine with a broken part fails on some
-/// dozens; a service that lists thousands of links to nothing would take its survey minutes.
+/// The most failures, if they are also most of the requested resources. A machine with a broken
+/// part fails on some dozens; a service that lists thousands of dead links would make its survey
+/// take minutes.
 const MAX_FAILED: usize = 256;
 
-/// How many pages of one collection are followed.
+/// The most pages of one collection.
 const MAX_PAGES: usize = 64;
 
-/// One resource as it was answered.
+/// One resource as the BMC returned it.
 #[derive(Debug, Clone)]
 pub struct Doc {
-    /// The path by which it was asked; what the body says of itself may be wrong.
+    /// The path of its request; the id in the body may be wrong.
     pub uri: Box<str>,
     pub body: Arc<Value>,
 }
@@ -36,9 +38,9 @@ pub struct Doc {
 #[derive(Debug, Default)]
 pub struct Members {
     pub found: Vec<Doc>,
-    /// Those that could not be read, and why.
+    /// The members that could not be read, with the reasons.
     pub failed: Vec<(Box<str>, Failure)>,
-    /// Why there may be more than are listed, if there may.
+    /// The reason for which there may be more members than are listed, if there may.
     pub lack: Option<Failure>,
 }
 
@@ -46,11 +48,11 @@ pub struct Members {
 #[derive(Debug, Default)]
 pub struct Listing {
     pub uris: Vec<Box<str>>,
-    /// Why there may be more, if there may.
+    /// The reason for which there may be more, if there may.
     pub lack: Option<Failure>,
 }
 
-/// How much of a part could be read: what was found, and why the rest could not be.
+/// The values found of a part, and the reason for which others may be missing.
 #[derive(Debug, Clone)]
 pub struct Part<T> {
     pub found: Vec<T>,
@@ -59,11 +61,11 @@ pub struct Part<T> {
 
 type Answer = Result<Arc<Value>, Failure>;
 
-/// A walk.
+/// One walk through the resources of a BMC.
 pub struct Walk<'c> {
     pub(super) client: &'c Client,
     known: Mutex<BTreeMap<Box<str>, Arc<OnceCell<Answer>>>>,
-    /// How many of those could not be read.
+    /// The number of those that could not be read.
     failed: AtomicUsize,
     notes: Mutex<Notes>,
     pub(super) expands: AtomicBool,
@@ -82,13 +84,13 @@ impl<T> Default for Part<T> {
 }
 
 impl<T> Part<T> {
-    /// Takes in another part of the same kind; the gravest failure stays.
+    /// Adds another part of the same kind; the gravest failure stays.
     pub fn join(&mut self, other: Self) {
         self.found.extend(other.found);
         self.fail(other.failure);
     }
 
-    /// Takes in a failure, if there is one. What is not there is lighter than what could not be read.
+    /// Adds a failure, if there is one. A missing resource is less grave than an unreadable one.
     pub fn fail(&mut self, failure: Option<Failure>) {
         let is_light = self.failure.as_ref().is_none_or(|known| known.kind == FailureKind::Missing);
         if is_light && failure.is_some() {
@@ -102,13 +104,13 @@ impl<T> Part<T> {
 }
 
 impl Members {
-    /// Reads every member by a function.
+    /// Parses every member with a function.
     pub fn read<T>(self, read: impl Fn(&Value, &str) -> Option<T>) -> Part<T> {
         let found = self.found.iter().filter_map(|doc| read(&doc.body, &doc.uri)).collect();
         Part { found, failure: self.failure() }
     }
 
-    /// Returns the gravest reason why some may be missing, if some may.
+    /// Returns the gravest reason for which some members may be missing, if any may.
     pub fn failure(&self) -> Option<Failure> {
         let failures = || self.lack.iter().chain(self.failed.iter().map(|(_, failure)| failure));
         failures().find(|failure| failure.kind != FailureKind::Missing).or_else(|| failures().next()).cloned()
@@ -138,7 +140,7 @@ impl<'c> Walk<'c> {
         self.notes().noted.insert(noted);
     }
 
-    /// Looks at the service root, which the client has read.
+    /// Looks for oddities in the service root, which the client has already read.
     pub fn note_root(&self, root: &Doc) {
         notice(&root.uri, &root.body, &mut self.notes().noted);
     }
@@ -151,14 +153,14 @@ impl<'c> Walk<'c> {
         self.notes().noted.clone()
     }
 
-    /// Returns the resources that could not be read, the first by URI.
+    /// Returns the resources that could not be read, sorted by URI.
     pub fn unread(&self) -> Vec<Unread> {
         let notes = self.notes();
         let all = notes.unread.iter().take(Service::MAX_UNREAD);
         all.map(|(uri, failure)| Unread { uri: uri.clone(), failure: failure.clone() }).collect()
     }
 
-    /// Reads a resource; a failure is noted.
+    /// Reads a resource; records a failure.
     pub async fn get(&self, uri: &str) -> Result<Doc, Failure> {
         let uri: Box<str> = uri.into();
         match self.ask(&uri).await {
@@ -170,7 +172,7 @@ impl<'c> Walk<'c> {
         }
     }
 
-    /// Notes that a resource could not be read.
+    /// Records that a resource could not be read.
     pub fn fail(&self, uri: &str, failure: &Failure) {
         let mut notes = self.notes();
         match failure.kind {
@@ -185,14 +187,16 @@ impl<'c> Walk<'c> {
             }
             _ => {}
         }
+
         notes.unread.insert(uri.trim_end_matches('/').into(), failure.clone());
     }
 
-    /// Reads a resource once, however often it is asked for.
+    /// Reads a resource once, however often it is requested.
     async fn ask(&self, uri: &str) -> Answer {
-        // What is known already is answered without waiting. A walk that asks for it again and again must still let other
-        // surveys run, and be ended by its time limit.
+        // A known resource is returned without waiting. A walk that requests it again and again
+        // must still let other surveys run, and end at its time limit.
         tokio::task::consume_budget().await;
+
         let cell = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             if !known.contains_key(uri.trim_end_matches('/'))
@@ -202,10 +206,12 @@ impl<'c> Walk<'c> {
             }
             Arc::clone(known.entry(uri.trim_end_matches('/').into()).or_default())
         };
+
         cell.get_or_init(|| self.fetch_counted(uri)).await.clone()
     }
 
-    /// Returns why no further resource is asked for after so many, if none is.
+    /// Returns the reason for which no further resource is requested after `asked` requests, if
+    /// there is one.
     fn limit(&self, asked: usize) -> Option<String> {
         let failed = self.failed.load(Ordering::Relaxed);
         if asked >= MAX_RESOURCES {
@@ -228,19 +234,22 @@ impl<'c> Walk<'c> {
         if body.as_object().is_some_and(serde_json::Map::is_empty) {
             return Err(Failure::new(FailureKind::Missing, format!("GET {uri}: the answer is an empty object")));
         }
+
         if resource(&body).is_none() {
-            // Some services answer with 200 and say in the body that nothing is there (Intel, Dell).
+            // Some services reply with 200 and say in the body that the resource is missing (Intel,
+            // Dell).
             let is_missing = body.to_string().contains("ResourceMissingAtURI");
             let kind = if is_missing { FailureKind::Missing } else { FailureKind::Malformed };
             return Err(Failure::new(kind, format!("GET {uri}: the answer is no resource")));
         }
+
         notice(uri, &body, &mut self.notes().noted);
         Ok(Arc::new(body))
     }
 
-    /// Reads what a resource links to under a key; absent where it has no such link.
+    /// Reads the resource that another one links to under a key; absent if there is no such link.
     ///
-    /// Where the link is dead and differs only in case from `OWNER/Key`, that is tried.
+    /// If the link is dead and differs only in case from `OWNER/Key`, tries that.
     pub async fn part(&self, owner: &Doc, key: &str) -> Reading<Doc> {
         let value = at(&owner.body, key);
         let Some(link) = link(value) else {
@@ -252,25 +261,30 @@ impl<'c> Walk<'c> {
             self.fail(&part_uri(owner, key), &failure);
             return Reading::Failed(failure);
         };
+
         let other = format!("{}/{key}", owner.uri.trim_end_matches('/'));
         let failure = match self.ask(&link).await {
             Ok(body) => return Reading::Seen(Doc { uri: link, body }),
             Err(failure) => failure,
         };
+
         let written = link.trim_end_matches('/');
         if failure.kind == FailureKind::Missing
             && written.eq_ignore_ascii_case(&other)
             && written != other
             && let Ok(body) = self.ask(&other).await
+
         {
             self.note(Noted::OtherCase);
             return Reading::Seen(Doc { uri: other.into(), body });
         }
+
         self.fail(&link, &failure);
         Reading::Failed(failure)
     }
 
-    /// Reads a settings object. A service that has none before something is staged says so by a dead link: absent.
+    /// Reads a settings object. A service that creates it only when something is staged has a dead
+    /// link until then: absent.
     pub async fn settings_object(&self, owner: &Doc) -> Reading<Doc> {
         let settings = Doc { uri: owner.uri.clone(), body: at(&owner.body, "@Redfish.Settings").clone().into() };
         let Some(link) = link(at(&settings.body, "SettingsObject")) else {
@@ -286,15 +300,17 @@ impl<'c> Walk<'c> {
         }
     }
 
-    /// Reads the members of a collection that a resource links to; absent if it has no such link.
+    /// Reads the members of a collection that a resource links to; absent if there is no such link.
     pub async fn members_of(&self, owner: &Doc, key: &str) -> Reading<Members> {
-        // Where the service expands soundly, the collection comes with its members in one answer.
+        // If the service expands correctly, one reply holds the collection with its members.
         if self.expands.load(Ordering::Relaxed)
             && let Some(link) = link(at(&owner.body, key))
             && let Some(members) = self.expanded(&link).await
+
         {
             return Reading::Seen(members);
         }
+
         match self.part(owner, key).await {
             Reading::Seen(collection) => match self.members(&collection).await {
                 Ok(members) => Reading::Seen(members),
@@ -306,9 +322,9 @@ impl<'c> Walk<'c> {
         }
     }
 
-    /// Reads what a list property links to; absent if there is no such property.
+    /// Reads the resources that a list property links to; absent if there is no such property.
     ///
-    /// A list that is shorter than the count beside it, or has entries that lead nowhere, is read in part.
+    /// A list that is shorter than the count next to it, or has dead entries, is read in part.
     pub async fn listed_in(&self, owner: &Doc, key: &str) -> Reading<Members> {
         let list = counted_links(&owner.body, key);
         if list.entries == 0 && list.lack.is_none() && at(&owner.body, key).is_null() {
@@ -325,7 +341,7 @@ impl<'c> Walk<'c> {
     /// Reads the members of a collection, page by page.
     ///
     /// # Errors
-    /// Its first page has no list of members.
+    /// The first page has no list of members.
     pub async fn members(&self, collection: &Doc) -> Result<Members, Failure> {
         let Listing { uris, lack } = self.listed(collection).await?;
         let members = self.read_all(uris, lack).await;
@@ -350,7 +366,7 @@ impl<'c> Walk<'c> {
     /// Returns the URIs of a collection's members, each once.
     ///
     /// # Errors
-    /// Its first page has no list of members; what is wrong with later pages is told beside what was read.
+    /// The first page has no list of members; faults of later pages are returned with the URIs.
     pub async fn listed(&self, collection: &Doc) -> Result<Listing, Failure> {
         let mut all = Listing::default();
         let mut known: BTreeSet<Box<str>> = BTreeSet::new();
@@ -374,7 +390,8 @@ impl<'c> Walk<'c> {
             }
             broken = broken.or(list.lack.map(|why| (FailureKind::Malformed, why)));
             let Some(next) = next_page(&page) else {
-                // A service that tells how many there are and shows fewer has not shown all.
+                // A service that reports a larger count than the number of entries has not listed
+                // all.
                 let short = counted.filter(|counted| *counted > entries as u64);
                 break short.map(|counted| {
                     (FailureKind::Malformed, format!("it lists {entries} of {counted} members, and no next page"))
@@ -391,7 +408,7 @@ impl<'c> Walk<'c> {
                 Err(failure) => break Some((failure.kind, format!("its next page: {}", failure.why))),
             }
         };
-        // What has more members than any sound collection is not read at all.
+        // A collection that is larger than any plausible one is not read at all.
         if all.uris.len() > MAX_LIST || matches!(lack, Some((FailureKind::TooLarge, _))) {
             all.uris.clear();
         }
@@ -409,13 +426,14 @@ impl<'c> Walk<'c> {
         match list {
             Some(list @ Value::Array(_)) => return Ok(links(list)),
             Some(Value::Null) if counted.is_none_or(|count| count == 0) => return Ok(Links::default()),
-            // AMI's service leaves the list out where it would be empty.
+            // AMI's service omits an empty list.
             None if counted == Some(0) || (counted.is_none() && is_collection(&page.body)) => {
                 self.note(Noted::NullMembers);
                 return Ok(Links::default());
             }
             Some(_) | None => {}
         }
+
         let why = format!("GET {}: it has no list of members", page.uri);
         let failure = Failure::new(FailureKind::Malformed, why);
         self.fail(&page.uri, &failure);
@@ -423,7 +441,8 @@ impl<'c> Walk<'c> {
     }
 }
 
-/// Finds the next page of a collection (DSP0266: `Members@odata.nextLink`), under the names that services have for it.
+/// Finds the next page of a collection (DSP0266: `Members@odata.nextLink`), under the names that
+/// services use for it.
 fn next_page(page: &Doc) -> Option<Box<str>> {
     let object = page.body.as_object()?;
     let named = object.iter().filter(|(key, _)| key.to_ascii_lowercase().ends_with("nextlink"));
@@ -438,7 +457,7 @@ fn next_page(page: &Doc) -> Option<Box<str>> {
     named.next().or_else(numbered)
 }
 
-/// Reads a next page that is told as a query alone, which can only be one of this collection.
+/// Parses a next link that is only a query, which must belong to the same collection.
 fn query_of(page: &Doc, value: &Value) -> Option<Box<str>> {
     let query = value.as_str().or_else(|| value.get("@odata.id")?.as_str())?.trim();
     query.starts_with('?').then(|| format!("{}{query}", without_query(&page.uri)).into())
@@ -448,12 +467,12 @@ fn without_query(uri: &str) -> &str {
     uri.split('?').next().unwrap_or_default()
 }
 
-/// Returns what a resource is known by: its path without a slash at its end.
+/// Returns the identity of a resource: its path without a trailing slash.
 fn plain(uri: &str) -> Box<str> {
     uri.trim_end_matches('/').into()
 }
 
-/// Returns the name by which a part of a resource is told as unread: the path that it would have.
+/// Returns the name of an unread part of a resource: the path that it would have.
 fn part_uri(owner: &Doc, key: &str) -> String {
     format!("{}/{key}", owner.uri.trim_end_matches('/'))
 }
@@ -462,7 +481,7 @@ fn is_collection(body: &Value) -> bool {
     told(body, "@odata.type").is_some_and(|kind| kind.ends_with("Collection"))
 }
 
-/// Reads every member of a collection by a function; one that is not there is empty.
+/// Parses every member of a collection with a function; a missing collection counts as empty.
 pub fn parts<T>(members: Reading<Members>, read: impl Fn(&Value, &str) -> Option<T>) -> Part<T> {
     match members {
         Reading::Seen(members) => members.read(read),

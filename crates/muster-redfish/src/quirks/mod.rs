@@ -1,7 +1,8 @@
-//! The oddities of BMCs that bear on reading them, as a table: for each [`Quirk`] the predicate that tells whether it applies.
+//! The table of quirks that affect how BMCs are read: for each [`Quirk`] the predicate that detects
+//! it.
 //!
-//! Names, sources and meanings stand with [`Quirk`]. A predicate looks at [`Evidence`] and nothing else: it asks no BMC and
-//! knows no other predicate.
+//! Names, sources and meanings are documented at [`Quirk`]. A predicate depends only on
+//! [`Evidence`]: it contacts no BMC and calls no other row's predicate.
 
 mod notice;
 
@@ -15,27 +16,27 @@ use super::read::boot::reference;
 use super::read::words::{at, fact, told, uuid};
 use muster_core::model::{BOOT_TARGETS, Quirk, is_placeholder};
 
-/// What was seen of one BMC.
+/// The observations of one BMC that show its quirks.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
     /// The service root.
     pub root: Value,
     /// The Systems that are servers.
     pub systems: Vec<Value>,
-    /// What was noticed while reading.
+    /// The oddities that were noted while reading.
     pub noted: BTreeSet<Noted>,
-    /// What the client noticed on the wire.
+    /// The quirks that the client noticed on the wire.
     pub client: Vec<Quirk>,
 }
 
-/// Who can notice a quirk.
+/// The component that notices a quirk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoticedBy {
     /// The client, on the wire.
     Client,
-    /// The probe, in what it reads.
+    /// The probe, in the resources that it reads.
     Probe,
-    /// Nobody: it is known of the product.
+    /// None: the quirk is known from the product.
     Product,
 }
 
@@ -43,7 +44,7 @@ pub enum NoticedBy {
 pub struct Row {
     pub quirk: Quirk,
     pub by: NoticedBy,
-    /// Tells whether the quirk applies.
+    /// Returns whether the quirk applies.
     pub applies: fn(&Evidence) -> bool,
 }
 
@@ -121,7 +122,8 @@ fn trailing_slash(evidence: &Evidence) -> bool {
     evidence.noted.contains(&Noted::SlashedLink) || evidence.client.contains(&Quirk::TrailingSlash)
 }
 
-/// AMI's service, which also the DGX H100 and the GB300 have, or an expanded answer that came without its fields.
+/// Detects AMI's service, which the DGX H100 and the GB300 have too, or an expanded reply without
+/// its fields.
 pub fn expand_drops_fields(evidence: &Evidence) -> bool {
     let told = |key| told(&evidence.root, key).unwrap_or_default().to_ascii_lowercase();
     let product = told("Product");
@@ -153,7 +155,7 @@ fn object_extended_info(evidence: &Evidence) -> bool {
     evidence.noted.contains(&Noted::ObjectInfo) || evidence.client.contains(&Quirk::ObjectExtendedInfo)
 }
 
-/// A Dell service tag has seven letters and digits.
+/// Detects a Dell service tag, which has seven letters and digits.
 fn tag_in_sku(evidence: &Evidence) -> bool {
     let is_tag = |sku: &str| sku.len() == 7 && sku.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let holds = |system: &Value| {

@@ -1,4 +1,4 @@
-//! What one document shows of a service's oddities.
+//! Finds the oddities in one document of a service.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use muster_core::model::MacAddr;
 
-/// What was noticed while a BMC was read.
+/// An oddity that was noted while a BMC was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Noted {
     /// A link ends in a slash.
@@ -15,42 +15,42 @@ pub enum Noted {
     OtherCase,
     /// A collection has no list of members.
     NullMembers,
-    /// A collection's member is not there.
+    /// A member of a collection is missing.
     DeadMember,
-    /// A body names another resource than the one that was asked for.
+    /// A body names another resource than the requested one.
     OtherId,
     NumberAsText,
     OddDate,
     EmptyMac,
     /// The extended information of a message is an object.
     ObjectInfo,
-    /// An expanded collection came without what its members have.
+    /// An expanded collection lacks properties of its members.
     ExpandIncomplete,
-    /// A server told of no EthernetInterface.
+    /// A server reports no EthernetInterface.
     NoInterfaces,
-    /// Addresses were told of only by boot options.
+    /// Only boot options report addresses.
     BootOptionMacs,
-    /// Addresses were told of only by adapters.
+    /// Only adapters report addresses.
     AdapterMacs,
     HostLink,
     RepeatedMac,
-    /// A server in POST told of no interface.
+    /// A server in POST reports no interface.
     NoNicsInPost,
     NotServer,
-    /// SecureBoot answered with a failure of the service.
+    /// SecureBoot failed with an error of the service.
     SecureBootFailed,
-    /// A failure speaks of a licence.
+    /// A failure mentions a license.
     Licence,
     /// A failure asks for a new password.
     PasswordChange,
-    /// An answer was no JSON, or none of its resource.
+    /// A reply is not JSON, or not the JSON of its resource.
     Malformed,
 }
 
-/// How deep a document is looked at; what concerns quirks stands near its top.
+/// The depth to which a document is searched; the relevant properties are near its top.
 const DEPTH: usize = 4;
 
-/// Notices what one document shows; `uri` is the path by which it was asked.
+/// Notes the oddities of one document; `uri` is the path of its request.
 pub fn notice(uri: &str, document: &Value, noted: &mut BTreeSet<Noted>) {
     let plain = |uri: &str| uri.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/').to_ascii_lowercase();
     if let Some(id) = document.get("@odata.id").and_then(Value::as_str)
@@ -103,10 +103,11 @@ fn own(uri: &str, key: &str, value: &Value, is_top: bool, noted: &mut BTreeSet<N
         "@Message.ExtendedInfo" => value.is_object().then_some(Noted::ObjectInfo),
         _ => None,
     };
+
     noted.extend(what);
 }
 
-/// Tells whether a text stands for no address: too few digits, or all of them zero.
+/// Returns whether a text is a placeholder for an address: too few digits, or only zeros.
 fn is_no_address(text: &str) -> bool {
     let digits = |text: &str| text.chars().filter(char::is_ascii_hexdigit).count();
     digits(text) < 12
@@ -117,7 +118,7 @@ fn is_below(link: &str, uri: &str) -> bool {
     link.get(..uri.len()).is_some_and(|start| start.eq_ignore_ascii_case(uri)) && link[uri.len()..].starts_with('/')
 }
 
-/// Tells whether a date is impossible, or its offset lacks the colon that RFC 3339 asks for.
+/// Returns whether a date is impossible, or its offset lacks the colon that RFC 3339 requires.
 fn is_odd_date(text: &str) -> bool {
     let zone = text.len().checked_sub(5).and_then(|at| text.get(at..)).unwrap_or_default();
     let is_bare =
@@ -125,7 +126,7 @@ fn is_odd_date(text: &str) -> bool {
     text.starts_with("0000-") || text.starts_with("00:00:00") || is_bare
 }
 
-/// Returns a document's object, if it is one and tells of a resource and not of an error.
+/// Returns a document's object, if it is one and describes a resource instead of an error.
 pub fn resource(document: &Value) -> Option<&Map<String, Value>> {
     let object = document.as_object()?;
     let is_error = object.contains_key("error") && !object.contains_key("@odata.id") && !object.contains_key("Id");

@@ -14,7 +14,7 @@ fn root(root: Value) -> Evidence {
     Evidence { root, ..sound() }
 }
 
-/// A sound machine with some values changed.
+/// Returns a normal machine with some values changed.
 fn system(more: Value) -> Evidence {
     let mut evidence = sound();
     for (key, value) in more.as_object().unwrap() {
@@ -36,7 +36,7 @@ fn sound() -> Evidence {
     Evidence { root: json!({ "Vendor": "Contoso" }), systems: vec![system], ..Evidence::default() }
 }
 
-/// Evidence in which exactly this quirk applies, or no more than it and those beside it.
+/// Returns evidence for which this quirk applies, and the others that apply with it.
 fn positive(quirk: Quirk) -> (Evidence, &'static [Quirk]) {
     let boot = |boot: Value| system(json!({ "Boot": boot }));
     let evidence = match quirk {
@@ -94,6 +94,7 @@ fn positive(quirk: Quirk) -> (Evidence, &'static [Quirk]) {
         Quirk::NumbersAsText => noted(Noted::NumberAsText),
         Quirk::InvalidJson => noted(Noted::Malformed),
     };
+
     (evidence, &[])
 }
 
@@ -123,12 +124,14 @@ fn each_predicate_tells_its_quirk_and_no_other() {
 #[test]
 fn what_only_looks_like_a_quirk_is_none() {
     let near = [
-        // The SKU of another vendor, a tag that is the serial number too, names of boot options of another vendor.
+        // The SKU of another vendor, a tag that equals the serial number, names of boot options of
+        // another vendor.
         system(json!({ "SKU": "F54P1G3" })),
         system(json!({ "Boot": { "BootSourceOverrideTarget": "None", "BootOrder": ["ME0-PXE-IP4", "Bootable: x"] } })),
         system(json!({ "SerialNumber": "", "SKU": null })),
         root(json!({ "Vendor": "Miami Systems" })),
     ];
+
     for evidence in near {
         assert_eq!(applying(&evidence), [], "{evidence:?}");
     }

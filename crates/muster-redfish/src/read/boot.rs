@@ -1,4 +1,4 @@
-//! What a System boots next, its boot options, its firmware settings.
+//! Parses the boot settings, boot options and firmware settings of a System.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,13 @@ use super::nics::path_mac;
 use super::words::{at, fact, flag, id, text, told};
 use muster_core::observed::{BootOption, BootSettings, PendingBoot, Reading, SecureBoot};
 
-/// Reads the Boot object of a System, without its boot options; nothing where it has none.
+/// Parses the Boot object of a System, without its boot options; absent if it has none.
 pub fn settings(system: &Value) -> Reading<BootSettings> {
     let boot = at(system, "Boot");
     if !boot.is_object() {
         return Reading::Absent;
     }
+
     Reading::Seen(BootSettings {
         enabled: told(boot, "BootSourceOverrideEnabled"),
         target: told(boot, "BootSourceOverrideTarget"),
@@ -25,7 +26,7 @@ pub fn settings(system: &Value) -> Reading<BootSettings> {
     })
 }
 
-/// The longest boot order that is read; firmware menus have some dozens of entries.
+/// The longest boot order; firmware menus have some dozens of entries.
 const MAX_ORDER: usize = 1024;
 
 fn order(boot: &Value) -> Option<Vec<Box<str>>> {
@@ -33,7 +34,7 @@ fn order(boot: &Value) -> Option<Vec<Box<str>>> {
     Some(list.iter().take(MAX_ORDER).filter_map(text).map(|entry| reference(&entry).into()).collect())
 }
 
-/// Returns the reference of an entry of BootOrder, which some services follow with the option's name.
+/// Returns the reference of an entry of BootOrder, to which some services append the option's name.
 pub fn reference(entry: &str) -> &str {
     match entry.split_once([':', ' ']) {
         Some((reference, _)) if is_boot_number(reference) => reference,
@@ -41,12 +42,13 @@ pub fn reference(entry: &str) -> &str {
     }
 }
 
-/// Tells whether a text is `Boot` and four hex digits (UEFI 2.10, section 3.1).
+/// Returns whether a text is `Boot` and four hex digits (UEFI 2.10, section 3.1).
 fn is_boot_number(text: &str) -> bool {
     text.strip_prefix("Boot").is_some_and(|hex| hex.len() == 4 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Compares the settings object of a System with what applies; only what differs is pending.
+/// Compares the settings object of a System with the current settings; only differences are
+/// pending.
 pub fn pending(now: &BootSettings, staged: &Value) -> Option<Box<PendingBoot>> {
     let boot = at(staged, "Boot");
     let differs = |key: &str, now: &Option<Box<str>>| told(boot, key).filter(|value| Some(value) != now.as_ref());
@@ -60,23 +62,24 @@ pub fn pending(now: &BootSettings, staged: &Value) -> Option<Box<PendingBoot>> {
     (pending != PendingBoot::default()).then(|| Box::new(pending))
 }
 
-/// Reads one boot option.
+/// Parses one boot option.
 pub fn option(value: &Value, uri: &str) -> BootOption {
     let reference = told(value, "BootOptionReference").unwrap_or_else(|| id(value, uri));
     let name = fact(value, "DisplayName").or_else(|| fact(value, "Alias"));
     BootOption { reference, name, mac: told(value, "UefiDevicePath").and_then(|path| path_mac(&path)) }
 }
 
-/// The most BIOS settings that are read; the largest machines have under 1,000.
+/// The most BIOS settings; the largest machines have under 1,000.
 const MAX_ATTRIBUTES: usize = 8192;
 
-/// The longest name and value of a BIOS setting that are read, in bytes; AMI's map of its menu has 6 kB.
+/// The longest name and value of a BIOS setting, in bytes; AMI's map of its menu has 6 kB.
 const MAX_ATTRIBUTE: usize = 64 << 10;
 
-/// Reads the attributes of a Bios resource as text; what is null is not told, and no password is taken.
+/// Reads the attributes of a Bios resource as text; what is null is not told, and no password is
+/// taken.
 ///
-/// Some services (HPE Cray EX nC) write an object with the current value in it. A table without settings tells nothing:
-/// several services show it while the machine is off.
+/// Some services (HPE Cray EX nC) write an object with the current value in it. A table without
+/// settings tells nothing: several services show it while the machine is off.
 pub fn attributes(bios: &Value) -> Option<BTreeMap<Box<str>, Box<str>>> {
     let attributes = at(bios, "Attributes").as_object()?;
     let told = attributes.iter().filter(|(name, _)| !is_password(name) && name.len() <= MAX_ATTRIBUTE);
@@ -86,7 +89,7 @@ pub fn attributes(bios: &Value) -> Option<BTreeMap<Box<str>, Box<str>>> {
     (1..=MAX_ATTRIBUTES).contains(&all.len()).then_some(all)
 }
 
-/// Lists the attributes of a Bios resource that are named without a value that can be read.
+/// Lists the attributes of a Bios resource without a readable value.
 pub fn untold_attributes(bios: &Value) -> Vec<Box<str>> {
     let attributes = at(bios, "Attributes").as_object().into_iter().flatten();
     let is_told = |value: &Value| attribute(value).is_some_and(|value| value.len() <= MAX_ATTRIBUTE);
@@ -104,7 +107,7 @@ fn attribute(value: &Value) -> Option<Box<str>> {
         Value::Null => None,
         Value::String(text) => Some(text.as_str().into()),
         Value::Number(_) | Value::Bool(_) | Value::Array(_) => Some(value.to_string().into()),
-        // An object without a value in it says nothing of one.
+        // Only an object with a current value in it reports a value.
         Value::Object(object) => {
             let current = ["current_value", "CurrentValue", "Value"].iter().find_map(|key| object.get(*key));
             current.and_then(attribute)
@@ -112,7 +115,7 @@ fn attribute(value: &Value) -> Option<Box<str>> {
     }
 }
 
-/// Reads the SecureBoot resource.
+/// Parses the SecureBoot resource.
 pub fn secure_boot(value: &Value) -> SecureBoot {
     let current = match told(value, "SecureBootCurrentBoot").as_deref() {
         Some("Enabled") => Some(true),

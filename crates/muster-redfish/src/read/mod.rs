@@ -1,7 +1,7 @@
-//! Redfish resources as they are written, to the parts of an observation.
+//! Parses Redfish resources into the parts of an observation.
 //!
-//! Every reader takes one JSON value and answers what can be understood of it. This room does not know how a resource was
-//! asked for, nor which others there are.
+//! Every function takes one JSON value and returns the part of it that it understands. This module
+//! does not know how a resource was requested, or which others there are.
 
 pub mod boot;
 pub mod nics;

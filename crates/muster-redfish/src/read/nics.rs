@@ -1,4 +1,4 @@
-//! Interfaces of a machine, from the four places where services tell of them.
+//! Parses the interfaces of a machine from the four kinds of resources that report them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::words::{MAX_LIST, at, id, links, told};
 use muster_core::model::{Guid, MacAddr};
 use muster_core::observed::{NicKind, SeenNic};
 
-/// Where an interface was told of; the first tells most.
+/// The resource that reports an interface; the first one has the most details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// A System's EthernetInterface.
@@ -21,23 +21,24 @@ pub enum Source {
     BootOption,
 }
 
-/// One interface as one place tells of it.
+/// One interface as reported by one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     pub source: Source,
     pub nic: SeenNic,
 }
 
-/// What the sources together show beside the interfaces.
+/// The interfaces that all sources report together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Joined {
     /// Sorted by address, each interface once.
     pub nics: Vec<SeenNic>,
-    /// Several interfaces of one list have the same address.
+    /// Whether several interfaces of one list have the same address.
     pub repeated: bool,
 }
 
-/// Reads the address in a UEFI device path: `MAC(A088C2C7B37E,0x1)`, or with `_` for the brackets (Lenovo XCC).
+/// Extracts the address from a UEFI device path: `MAC(A088C2C7B37E,0x1)`, or with `_` for the
+/// brackets (Lenovo XCC).
 pub fn path_mac(path: &str) -> Option<MacAddr> {
     path.match_indices("MAC").find_map(|(start, word)| {
         let rest = path[start + word.len()..].strip_prefix(['(', '_'])?;
@@ -45,7 +46,7 @@ pub fn path_mac(path: &str) -> Option<MacAddr> {
     })
 }
 
-/// Reads an EthernetInterface of a System; nothing where it has no address.
+/// Parses an EthernetInterface of a System; returns `None` if it has no address.
 pub fn interface(value: &Value, uri: &str) -> Option<Found> {
     let kind = if is_host_link(value, uri) {
         NicKind::HostToBmc
@@ -59,20 +60,20 @@ pub fn interface(value: &Value, uri: &str) -> Option<Found> {
     found(Source::Interface, kind, id(value, uri), uri, addresses(value))
 }
 
-/// Reads a NetworkDeviceFunction; nothing where it has no address.
+/// Parses a NetworkDeviceFunction; returns `None` if it has no address.
 pub fn function(value: &Value, uri: &str) -> Option<Found> {
     let (ethernet, infiniband) = (at(value, "Ethernet"), at(value, "InfiniBand"));
     let guid = ["PermanentPortGUID", "PortGUID", "PermanentNodeGUID", "NodeGUID"]
         .iter()
         .find_map(|key| Guid::parse(&told(infiniband, key)?).ok());
     let Addresses { mac, permanent, guid: of_mac } = addresses(ethernet);
-    // A card that can do both tells its GUID in either mode.
+    // A card that supports both reports its GUID in either mode.
     let is_infiniband = is_infiniband(value, uri) || (guid.is_some() && told(value, "NetDevFuncType").is_none());
     let kind = if is_infiniband { NicKind::Infiniband } else { NicKind::Ethernet };
     found(Source::Function, kind, id(value, uri), uri, Addresses { mac, permanent, guid: guid.or(of_mac) })
 }
 
-/// Reads the addresses of a Port or a NetworkPort.
+/// Parses the addresses of a Port or a NetworkPort.
 pub fn port(value: &Value, uri: &str) -> Vec<Found> {
     let texts = |path: &str| {
         let list = at(value, path).as_array().into_iter().flatten().take(MAX_LIST);
@@ -87,7 +88,7 @@ pub fn port(value: &Value, uri: &str) -> Vec<Found> {
     of_macs.chain(of_guids).filter_map(|addresses| found(Source::Port, kind, id(value, uri), uri, addresses)).collect()
 }
 
-/// Reads the interface that a boot option boots from; nothing where its device path names none.
+/// Parses the interface of a boot option; returns `None` if its device path names none.
 pub fn boot_option(value: &Value, uri: &str) -> Option<Found> {
     let path = told(value, "UefiDevicePath")?;
     let kind = if path.to_ascii_uppercase().contains("USB(") { NicKind::HostToBmc } else { NicKind::Ethernet };
@@ -95,12 +96,12 @@ pub fn boot_option(value: &Value, uri: &str) -> Option<Found> {
     found(Source::BootOption, kind, name, uri, Addresses { mac: path_mac(&path), ..Addresses::default() })
 }
 
-/// What an interface is addressed by.
+/// The addresses of an interface.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Addresses {
     /// The address in use.
     pub mac: Option<MacAddr>,
-    /// The factory's, if it is reported.
+    /// The factory's address, if it is reported.
     pub permanent: Option<MacAddr>,
     pub guid: Option<Guid>,
 }
@@ -112,15 +113,16 @@ fn found(source: Source, kind: NicKind, id: Box<str>, uri: &str, addresses: Addr
     (mac.is_some() || guid.is_some()).then_some(Found { source, nic })
 }
 
-/// Returns the address in use (MACAddress), which may be another than the factory's (DSP0268, EthernetInterface); where the
-/// service reports the factory's alone, that one is in use.
+/// Returns the addresses of an interface. The one in use (MACAddress) may differ from the factory's
+/// (DSP0268, EthernetInterface); if the service reports only the factory's, that one is in use.
 pub fn addresses(value: &Value) -> Addresses {
     let of = |key| told(value, key).map(|text| split(&text)).unwrap_or_default();
     let (assigned, permanent) = (of("MACAddress"), of("PermanentMACAddress"));
     Addresses { mac: assigned.mac.or(permanent.mac), permanent: permanent.mac, guid: assigned.guid.or(permanent.guid) }
 }
 
-/// Reads a MAC address, a GUID, or the hardware address of IP over InfiniBand, whose last 8 of 20 bytes are the GUID (RFC 4391).
+/// Parses a MAC address, a GUID, or an IP-over-InfiniBand hardware address, whose last 8 of 20
+/// bytes are the GUID (RFC 4391).
 fn split(text: &str) -> Addresses {
     if let Ok(mac) = MacAddr::parse(text) {
         return Addresses { mac: Some(mac), ..Addresses::default() };
@@ -134,8 +136,9 @@ fn split(text: &str) -> Addresses {
     Addresses { guid, ..Addresses::default() }
 }
 
-/// Tells whether an interface, of a System or of a manager, is the link between the two: by its link to a host interface
-/// (DSP0270), or by its name. That an address is locally administered says nothing.
+/// Returns whether an interface, of a System or of a manager, is the link between the two,
+/// according to its link to a host interface (DSP0270) or its name. A locally administered address
+/// proves nothing.
 pub fn is_host_link(value: &Value, uri: &str) -> bool {
     let is_linked = ["HostInterface", "HostInterfaces"]
         .iter()
@@ -167,11 +170,13 @@ fn is_infiniband(value: &Value, uri: &str) -> bool {
     is_typed || (!is_other && id(value, uri).to_ascii_lowercase().contains("infiniband"))
 }
 
-/// Joins what all places report: each interface once, as the place reports it that knows most of it.
+/// Joins the reports of all sources: each interface once, as reported by the source with the most
+/// details.
 ///
-/// `host_links` are the manager's ends of links to the host: an address that is one of them, or next to one, is the other end.
+/// `host_links` are the manager's ends of links to the host: an address that equals one of them, or
+/// is adjacent to one, is the other end.
 pub fn join(mut all: Vec<Found>, host_links: &[MacAddr]) -> Joined {
-    // Of equal addresses the physical interface stands before its VLANs.
+    // Of equal addresses, the physical interface comes before its VLANs.
     let rank = |found: &Found| (found.source, found.nic.kind == NicKind::Virtual);
     all.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| super::words::natural(&a.nic.uri, &b.nic.uri)));
     let near: BTreeSet<u64> =
@@ -196,13 +201,13 @@ pub fn join(mut all: Vec<Found>, host_links: &[MacAddr]) -> Joined {
     joined
 }
 
-/// Interfaces as they are joined, with the ways to find one.
+/// The joined interfaces, with indexes.
 #[derive(Default)]
 struct Known {
     nics: Vec<SeenNic>,
-    /// By the source that reported each.
+    /// The source of each interface.
     sources: Vec<Source>,
-    /// By the factory's address, or the only one that is reported.
+    /// The index by the factory's address, or by the only reported one.
     by_permanent: BTreeMap<MacAddr, usize>,
     by_mac: BTreeMap<MacAddr, usize>,
     by_guid: BTreeMap<Guid, usize>,
@@ -211,19 +216,21 @@ struct Known {
 
 impl Known {
     fn add(&mut self, source: Source, nic: SeenNic) {
-        // A port that knows a card by its GUID alone tells of no other card.
+        // A port that identifies a card only by its GUID is not another card.
         if source == Source::Port
             && let Some(at) = self.of_guid(&nic)
         {
             self.nics[at].guid = self.nics[at].guid.or(nic.guid);
             return;
         }
+
         let Some(at) = self.same(&nic) else {
             self.nics.push(nic);
             self.sources.push(source);
             self.index(self.nics.len() - 1);
             return;
         };
+
         self.repeated |= source == Source::Interface && self.sources[at] == Source::Interface;
         let known = &mut self.nics[at];
         known.guid = known.guid.or(nic.guid);
@@ -232,21 +239,23 @@ impl Known {
         if nic.kind == NicKind::HostToBmc || says_more {
             known.kind = nic.kind;
         }
+
         self.index(at);
     }
 
-    /// Finds the interface whose address a GUID was made of (EUI-64: its first and last three bytes), if it is reported alone.
+    /// Finds the interface from whose address a GUID was made (EUI-64: its first and last three
+    /// bytes), if the GUID is reported alone.
     fn of_guid(&self, nic: &SeenNic) -> Option<usize> {
         let guid = nic.guid.filter(|guid| nic.mac.is_none() && !self.by_guid.contains_key(guid))?.0;
         let mac = MacAddr([guid[0], guid[1], guid[2], guid[5], guid[6], guid[7]]);
         self.by_permanent.get(&mac).or_else(|| self.by_mac.get(&mac)).copied()
     }
 
-    /// Finds the interface that another report is of.
+    /// Finds the interface that another report describes.
     fn same(&self, nic: &SeenNic) -> Option<usize> {
         let Some(mac) = nic.mac else { return self.by_guid.get(&nic.guid?).copied() };
         let by_permanent = self.by_permanent.get(&nic.permanent.unwrap_or(mac)).copied();
-        // The members of a bond share the address in use; the factory's tells them apart.
+        // The members of a bond share the address in use; the factory's distinguishes them.
         let of_mac = self.by_mac.get(&mac).copied();
         by_permanent.or_else(|| of_mac.filter(|at| nic.permanent.is_none() || self.nics[*at].permanent.is_none()))
     }
@@ -262,7 +271,7 @@ impl Known {
     }
 }
 
-/// Returns an address as a number, one above it so that there is always one below.
+/// Returns an address as a number plus one, so that there is always a lower one.
 fn number(mac: MacAddr) -> u64 {
     mac.0.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte)) + 1
 }
@@ -284,6 +293,7 @@ mod tests {
             value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             kind(value)
         };
+
         assert_eq!(with(json!({})), Some(NicKind::Ethernet));
         assert_eq!(with(json!({ "Description": "Host Network Interface for port eth0" })), Some(NicKind::Ethernet));
         assert_eq!(with(json!({ "Links": { "HostInterface": { "@odata.id": "/h" } } })), Some(NicKind::HostToBmc));
@@ -291,11 +301,13 @@ mod tests {
         assert_eq!(with(json!({ "Name": "Embedded OS pass-through" })), Some(NicKind::HostToBmc));
         assert_eq!(with(json!({ "UefiDevicePath": "PciRoot(0x0)/USB(0x2,0x0)" })), Some(NicKind::HostToBmc));
         assert_eq!(with(json!({ "EthernetInterfaceType": "Virtual" })), Some(NicKind::Virtual));
+
         assert_eq!(with(json!({ "Id": "bond0" })), Some(NicKind::Virtual));
         assert_eq!(
             with(json!({ "EthernetInterfaceType": "Physical", "VLAN": { "VLANEnable": true } })),
             Some(NicKind::Ethernet)
         );
+
         assert_eq!(with(json!({ "MACAddress": "Not Available" })), None);
     }
 
@@ -310,10 +322,12 @@ mod tests {
             mac(json!({ "MACAddress": "AABBCCDDEE00", "PermanentMACAddress": "" })).as_deref(),
             Some("aa:bb:cc:dd:ee:00")
         );
+
         assert_eq!(
             mac(json!({ "MACAddress": "Not Available", "PermanentMACAddress": "AABBCCDDEE00" })).as_deref(),
             Some("aa:bb:cc:dd:ee:00")
         );
+
         let ipoib = "80:00:02:08:fe:80:00:00:00:00:00:00:0c:42:a1:03:00:a1:b2:c3";
         assert_eq!(
             addresses(&json!({ "MACAddress": ipoib })).guid.map(|guid| guid.to_string()).as_deref(),
@@ -346,6 +360,7 @@ mod tests {
                 uri: uri.into(),
             },
         };
+
         let all = vec![
             nic(Source::BootOption, NicKind::HostToBmc, "020000000009", "/boot/1"),
             nic(Source::Interface, NicKind::Virtual, "020000000002", "/ei/vlan"),
@@ -354,6 +369,7 @@ mod tests {
             nic(Source::Interface, NicKind::Ethernet, "020000000003", "/ei/3"),
             nic(Source::BootOption, NicKind::Ethernet, "0200000000fe", "/boot/2"),
         ];
+
         let joined = join(all, &[MacAddr::parse("0200000000ff").unwrap()]);
         let told: Vec<(&str, NicKind)> = joined.nics.iter().map(|nic| (&*nic.uri, nic.kind)).collect();
         let want = [
@@ -362,6 +378,7 @@ mod tests {
             ("/boot/1", NicKind::HostToBmc),
             ("/boot/2", NicKind::HostToBmc),
         ];
+
         assert_eq!((told.as_slice(), joined.repeated), (want.as_slice(), true));
     }
 
@@ -378,7 +395,9 @@ mod tests {
                 uri: uri.into(),
             },
         };
-        // Two members of a bond, an address that a profile assigned, and the ports that know the factory's alone.
+
+        // Two members of a bond, an address that a profile assigned, and ports that only know the
+        // factory's address.
         let all = vec![
             nic(Source::Interface, "02000000000a", "02000000000a", "/ei/1"),
             nic(Source::Interface, "02000000000a", "02000000000b", "/ei/2"),
@@ -387,17 +406,20 @@ mod tests {
             nic(Source::Port, "02000000000b", "", "/p/2"),
             nic(Source::Port, "02000000000c", "", "/p/3"),
         ];
+
         let joined = join(all, &[]);
         let told: Vec<(&str, String, Option<String>)> = joined
             .nics
             .iter()
             .map(|nic| (&*nic.uri, nic.mac.unwrap().to_string(), nic.permanent.map(|mac| mac.to_string())))
             .collect();
+
         let want = [
             ("/ei/1", "02:00:00:00:00:0a", None),
             ("/ei/2", "02:00:00:00:00:0a", Some("02:00:00:00:00:0b")),
             ("/f/3", "02:25:b5:00:00:01", Some("02:00:00:00:00:0c")),
         ];
+
         assert_eq!(told, want.map(|(uri, mac, own)| (uri, mac.to_owned(), own.map(str::to_owned))));
         assert!(!joined.repeated);
     }

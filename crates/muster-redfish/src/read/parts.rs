@@ -1,4 +1,4 @@
-//! Processors, memory modules and drives.
+//! Parses processors, memory modules and drives.
 
 use serde_json::Value;
 
@@ -6,11 +6,11 @@ use super::words::{count, fact, flag, id, is_absent, number, told};
 use muster_core::model::Arch;
 use muster_core::observed::{Drive, Memory, Processor};
 
-/// What a Processor resource is.
+/// The kind of a Processor resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReadProcessor {
     Cpu(Processor),
-    /// A GPU, or what a service calls an accelerator.
+    /// A GPU, or a processor that the service calls an accelerator.
     Gpu(Processor),
     /// Other accelerators: FPGAs, DSPs, DPUs.
     Other(Processor),
@@ -18,11 +18,12 @@ pub enum ReadProcessor {
     Nothing,
 }
 
-/// Reads one Processor.
+/// Parses one Processor.
 pub fn processor(value: &Value, uri: &str) -> ReadProcessor {
     if is_absent(value) {
         return ReadProcessor::Nothing;
     }
+
     let part = Processor {
         id: id(value, uri),
         manufacturer: fact(value, "Manufacturer"),
@@ -31,6 +32,7 @@ pub fn processor(value: &Value, uri: &str) -> ReadProcessor {
         threads: count(value, "TotalThreads"),
         arch: arch(value),
     };
+
     match told(value, "ProcessorType").unwrap_or_default().to_ascii_lowercase().as_str() {
         "" | "cpu" => ReadProcessor::Cpu(part),
         "gpu" | "accelerator" => ReadProcessor::Gpu(part),
@@ -39,9 +41,11 @@ pub fn processor(value: &Value, uri: &str) -> ReadProcessor {
     }
 }
 
-/// Reads what a processor runs (DSP0268, Processor): its instruction set, else its architecture.
+/// Returns the architecture of a processor (DSP0268, Processor): its instruction set, else its
+/// architecture property.
 ///
-/// ARM's servers run 64-bit kernels whatever else they could run; x86 is 64-bit since long before Redfish.
+/// ARM servers run 64-bit kernels even if they support others; x86 has been 64-bit since long
+/// before Redfish.
 fn arch(value: &Value) -> Option<Box<str>> {
     let named = fact(value, "InstructionSet").or_else(|| fact(value, "ProcessorArchitecture"))?;
     let known = match named.to_ascii_lowercase().as_str() {
@@ -53,17 +57,17 @@ fn arch(value: &Value) -> Option<Box<str>> {
     Some(known.as_str().into())
 }
 
-/// Words of names that only GPUs and their like have, after the digits at their ends are taken off.
+/// Words in the names of GPUs and similar devices only, without the digits at their ends.
 const GPU_WORDS: [&str; 8] = ["gpu", "gaudi", "instinct", "tesla", "quadro", "radeon", "rtx", "geforce"];
 
-/// Names of models that are GPUs, as a word of the device's model or name.
+/// Models of GPUs, as a word of the device's model or name.
 const GPU_MODELS: [&str; 31] = [
     "v100", "a100", "a30", "a40", "a10", "a16", "h100", "h200", "h800", "h20", "gh200", "b100", "b200", "b300",
     "gb200", "gb300", "l4", "l40", "l40s", "t4", "p100", "mi100", "mi210", "mi250", "mi250x", "mi300a", "mi300x",
     "mi325x", "mi350x", "mi355x", "pvc",
 ];
 
-/// Words of what has to do with GPUs and is not one.
+/// Words of devices that are related to GPUs but are not GPUs.
 const NOT_GPUS: [&str; 12] = [
     "board",
     "baseboard",
@@ -79,16 +83,18 @@ const NOT_GPUS: [&str; 12] = [
     "cable",
 ];
 
-/// Tells whether a PCIe device is a GPU, if it says so of itself.
+/// Returns whether a PCIe device is a GPU, if that can be determined.
 ///
-/// `functions` are its PCIeFunctions, as far as they were read: their class is what counts (PCI Code and ID Assignment:
-/// 0302h is a 3D controller, 12h a processing accelerator). A BMC's own VGA is a display controller too.
+/// `functions` are its PCIeFunctions, as far as they were read: their class decides (PCI Code and
+/// ID Assignment: 0302h is a 3D controller, 12h a processing accelerator). A BMC's own VGA is a
+/// display controller too.
 pub fn is_gpu(device: &Value, functions: &[Value]) -> Option<bool> {
     if is_absent(device) {
         return Some(false);
     }
     let by_class = functions.iter().chain([device]).find_map(class);
     let texts = ["Id", "Name", "Model", "Description", "DeviceType", "Manufacturer"];
+
     let words: Vec<String> = texts
         .iter()
         .filter_map(|key| told(device, key))
@@ -96,9 +102,11 @@ pub fn is_gpu(device: &Value, functions: &[Value]) -> Option<bool> {
             text.to_ascii_lowercase().split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_owned).collect::<Vec<_>>()
         })
         .collect();
+
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     let is_named = words.iter().any(|word| GPU_WORDS.contains(&word.trim_end_matches(|c: char| c.is_ascii_digit())))
         || has(&GPU_MODELS);
+
     match by_class {
         Some(Class::Accelerator) => Some(true),
         Some(Class::Other) => Some(false),
@@ -109,7 +117,8 @@ pub fn is_gpu(device: &Value, functions: &[Value]) -> Option<bool> {
     }
 }
 
-/// Tells whether a PCIe device may be a GPU by its maker, so that its functions are worth reading.
+/// Returns whether a PCIe device may be a GPU by its manufacturer, so that its functions are worth
+/// reading.
 pub fn may_be_gpu(device: &Value) -> bool {
     let maker = told(device, "Manufacturer").unwrap_or_default().to_ascii_lowercase();
     ["nvidia", "amd", "advanced micro", "intel", "habana"].iter().any(|name| maker.contains(name))
@@ -132,6 +141,7 @@ fn class(value: &Value) -> Option<Class> {
             _ => Class::Other,
         });
     }
+
     match told(value, "DeviceClass")?.as_ref() {
         "ProcessingAccelerators" => Some(Class::Accelerator),
         "DisplayController" => Some(Class::Display),
@@ -140,7 +150,7 @@ fn class(value: &Value) -> Option<Class> {
     }
 }
 
-/// Reads a PCIe device that is a GPU.
+/// Parses a PCIe device that is a GPU.
 pub fn gpu(value: &Value, uri: &str) -> Processor {
     Processor {
         id: id(value, uri),
@@ -150,7 +160,7 @@ pub fn gpu(value: &Value, uri: &str) -> Processor {
     }
 }
 
-/// Reads one memory module; nothing where the slot is empty.
+/// Parses one memory module; returns `None` for an empty slot.
 pub fn memory(value: &Value, uri: &str) -> Option<Memory> {
     let mib = number(value, "CapacityMiB");
     if is_absent(value) || mib == Some(0) {
@@ -159,7 +169,7 @@ pub fn memory(value: &Value, uri: &str) -> Option<Memory> {
     Some(Memory { id: id(value, uri), mib, part_number: fact(value, "PartNumber") })
 }
 
-/// Reads one drive; nothing where the bay is empty or another device than a drive sits in it.
+/// Parses one drive; returns `None` if the bay is empty or holds another device.
 pub fn drive(value: &Value, uri: &str) -> Option<Drive> {
     if is_absent(value) {
         return None;
@@ -173,7 +183,8 @@ pub fn drive(value: &Value, uri: &str) -> Option<Drive> {
     Some(Drive { id: id(value, uri), model: fact(value, "Model"), bytes, media })
 }
 
-/// Reads one of the Devices of a SimpleStorage, which have no Id; devices without a size are no drives.
+/// Parses one of the Devices of a SimpleStorage, which have no Id; devices without a size are not
+/// drives.
 pub fn device(value: &Value, number: usize) -> Option<Drive> {
     let bytes = self::number(value, "CapacityBytes").filter(|bytes| *bytes > 0);
     if is_absent(value) || bytes.is_none() || flag(value, "Removable") == Some(true) {
@@ -224,6 +235,7 @@ mod tests {
         ] {
             assert_eq!(is_gpu(&gpu, &[]), Some(true), "{gpu}");
         }
+
         for other in [
             device("GPU_Baseboard_1", "NVIDIA", ""),
             device("1", "NVIDIA", "ConnectX-7"),
@@ -231,11 +243,13 @@ mod tests {
         ] {
             assert_eq!(is_gpu(&other, &[]), Some(false), "{other}");
         }
+
         let unnamed = device("236-0", "NVIDIA Corporation", "");
         assert_eq!(is_gpu(&unnamed, &[]), None);
         assert_eq!(is_gpu(&unnamed, &[json!({ "ClassCode": "0x030200" })]), Some(true));
         assert_eq!(is_gpu(&unnamed, &[json!({ "DeviceClass": "NetworkController" })]), Some(false));
         let vga = device("3-0", "ASPEED Technology", "ASPEED Graphics Family");
+
         assert_eq!(is_gpu(&vga, &[json!({ "ClassCode": "0x030000" })]), Some(false));
     }
 

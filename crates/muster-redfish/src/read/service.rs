@@ -1,4 +1,4 @@
-//! The service root, managers, chassis and firmware.
+//! Parses the service root, managers, chassis and firmware.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::words::{at, fact, health, id, told, uuid};
 use muster_core::model::is_placeholder;
 use muster_core::observed::{Chassis, Firmware, Manager, Reading, Root};
 
-/// Reads the service root.
+/// Parses the service root.
 pub fn root(value: &Value) -> Root {
     let oem = at(value, "Oem").as_object();
     let tag = oem.into_iter().flat_map(|oem| oem.values()).find_map(|oem| fact(oem, "ServiceTag"));
@@ -22,7 +22,7 @@ pub fn root(value: &Value) -> Root {
     }
 }
 
-/// Reads one manager, without its interfaces.
+/// Parses one manager, without its interfaces.
 pub fn manager(value: &Value, uri: &str) -> Manager {
     Manager {
         id: id(value, uri),
@@ -36,7 +36,7 @@ pub fn manager(value: &Value, uri: &str) -> Manager {
     }
 }
 
-/// Reads one chassis.
+/// Parses one chassis.
 pub fn chassis(value: &Value, uri: &str) -> Chassis {
     Chassis {
         id: id(value, uri),
@@ -47,7 +47,7 @@ pub fn chassis(value: &Value, uri: &str) -> Chassis {
     }
 }
 
-/// Joins what is told of a place: row, rack, unit, part (DSP0268, Resource Location).
+/// Joins the reported parts of a location: row, rack, unit, part (DSP0268, Resource Location).
 fn location(value: &Value) -> Option<Box<str>> {
     let place = at(value, "Location");
     let named = [("Placement/Row", "row "), ("Placement/Rack", "rack "), ("Placement/RackOffset", "unit ")];
@@ -58,7 +58,8 @@ fn location(value: &Value) -> Option<Box<str>> {
     (!parts.is_empty()).then(|| parts.join(", ").into())
 }
 
-/// Reads Location's Info, whose parts InfoFormat names: `;;;;1` of `DataCenter;RoomName;Aisle;RackName;RackSlot` (Dell).
+/// Parses Location's Info, whose parts InfoFormat names: `;;;;1` of
+/// `DataCenter;RoomName;Aisle;RackName;RackSlot` (Dell).
 fn info(place: &Value) -> Option<String> {
     let info = fact(place, "Info")?;
     let Some(format) = fact(place, "InfoFormat") else { return Some(info.into()) };
@@ -71,9 +72,10 @@ fn info(place: &Value) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// Reads the name and the version of one software; the version is empty if it is not told.
+/// Parses the name and the version of a software component; the version is empty if it is not
+/// reported.
 pub fn software(value: &Value, uri: &str) -> (Box<str>, Box<str>) {
-    // A version of zeros and dots is one; as any other text it would stand for nothing.
+    // A version of zeros and dots counts; any other such text would be a placeholder.
     let is_told =
         |version: &str| !is_placeholder(version) || version.bytes().all(|byte| b"0123456789.".contains(&byte));
     let version = told(value, "Version").filter(|version| is_told(version)).unwrap_or_default();
@@ -81,20 +83,20 @@ pub fn software(value: &Value, uri: &str) -> (Box<str>, Box<str>) {
     (name, version)
 }
 
-/// Tells whether a name says of every software the same.
+/// Returns whether a name is the same for all software.
 fn is_generic(name: &str) -> bool {
     ["software inventory", "firmware inventory", "softwareinventory"].contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// Joins versions by name. Parts of the same name are one entry with each version once: the order in which a service lists
-/// them, and its ids, which may hold the version, say nothing of which part is which.
+/// Groups versions by name. Parts of the same name are one entry with each version once, because
+/// neither a service's order nor its ids, which may contain the version, identify the part.
 pub fn firmware(all: impl IntoIterator<Item = (Box<str>, Box<str>)>) -> Firmware {
     let mut versions: BTreeMap<Box<str>, BTreeSet<Box<str>>> = BTreeMap::new();
     for (name, version) in all {
         versions.entry(name).or_default().insert(version);
     }
     let joined = |versions: BTreeSet<Box<str>>| {
-        // Of a part whose version is not told, nothing follows from the others of its name.
+        // If one version of a name is unknown, the others do not determine the entry.
         let is_told = versions.iter().all(|version| !version.is_empty());
         if is_told { versions.into_iter().collect::<Vec<_>>().join(" + ") } else { String::new() }
     };

@@ -1,11 +1,11 @@
-//! A ComputerSystem (DSP0268): who it is, whether it is a server, whether it is on.
+//! Parses a ComputerSystem (DSP0268): its identity, its kind, and its power and POST state.
 
 use serde_json::Value;
 
 use super::words::{at, count, fact, is_absent, number, told, uuid};
 use muster_core::observed::{Facts, Failure, FailureKind, PartSummary, PostAge, PowerState, Reading};
 
-/// Reads who a machine or a chassis says it is.
+/// Parses the identity of a machine or a chassis.
 pub fn facts(value: &Value) -> Facts {
     Facts {
         manufacturer: fact(value, "Manufacturer"),
@@ -19,7 +19,7 @@ pub fn facts(value: &Value) -> Facts {
     }
 }
 
-/// Reads whether the machine is on.
+/// Parses the power state.
 pub fn power(value: &Value) -> Reading<PowerState> {
     let Some(told) = told(value, "PowerState") else { return Reading::Absent };
     let state = match told.to_ascii_lowercase().replace([' ', '_', '-'], "").as_str() {
@@ -35,7 +35,7 @@ pub fn power(value: &Value) -> Reading<PowerState> {
     Reading::Seen(state)
 }
 
-/// Reads whether the machine is in POST, where it tells.
+/// Returns whether the machine is in POST, if it reports that.
 pub fn in_post(value: &Value) -> Option<bool> {
     if told(value, "PowerState").is_some_and(|state| state.eq_ignore_ascii_case("off")) {
         return Some(false);
@@ -43,6 +43,7 @@ pub fn in_post(value: &Value) -> Option<bool> {
     let Some(state) = told(value, "BootProgress/LastState").filter(|state| &**state != "None") else {
         return hpe_post(value);
     };
+
     match &*state {
         "OSBootStarted" | "OSRunning" | "SetupEntered" => Some(state.as_ref() == "SetupEntered"),
         "PrimaryProcessorInitializationStarted"
@@ -52,12 +53,12 @@ pub fn in_post(value: &Value) -> Option<bool> {
         | "PCIResourceConfigStarted"
         | "SystemHardwareInitializationComplete" => Some(true),
         "OEM" => oem_post(&told(value, "BootProgress/OemLastState")?),
-        // "None" says that the machine is off or that nothing is known.
+        // "None" means that the machine is off or that the state is unknown.
         _ => None,
     }
 }
 
-/// Reads HPE's own state of POST, which services had before BootProgress.
+/// Parses HPE's own POST state, which services had before BootProgress.
 fn hpe_post(value: &Value) -> Option<bool> {
     let state = ["Hpe", "Hp"].iter().find_map(|vendor| told(value, &format!("Oem/{vendor}/PostState")))?;
     match &*state {
@@ -67,10 +68,11 @@ fn hpe_post(value: &Value) -> Option<bool> {
     }
 }
 
-/// Tells how long ago a machine in POST entered it: by the time of its last state, or of its last reset.
+/// Returns how long ago a machine in POST entered it, from the time of its last state or of its
+/// last reset.
 ///
-/// `now` is the time by the BMC's own clock if that is known, in unix milliseconds. A time in the future says nothing, but
-/// for what clocks that are read one after the other may differ by.
+/// `now` is the time of the BMC's own clock if that is known, in Unix milliseconds. A time in the
+/// future is ignored, except for the tolerance between clocks that are read one after the other.
 pub fn post_age(value: &Value, now: i64) -> Option<PostAge> {
     let times = ["BootProgress/LastStateTime", "LastResetTime"].iter().filter_map(|path| {
         let time: jiff::Timestamp = told(value, path)?.parse().ok()?;
@@ -80,7 +82,8 @@ pub fn post_age(value: &Value, now: i64) -> Option<PostAge> {
     Some(if age > PostAge::LONGEST_POST { PostAge::Long } else { PostAge::Recent })
 }
 
-/// How far ahead of the time a date may be, in milliseconds: clocks tell whole seconds, and are read at different moments.
+/// The most that a date may be ahead, in milliseconds: clocks report whole seconds, and are read at
+/// different moments.
 const SKEW: i64 = 5 * 60 * 1000;
 
 fn oem_post(state: &str) -> Option<bool> {
@@ -92,7 +95,7 @@ fn oem_post(state: &str) -> Option<bool> {
     is_post.then_some(true)
 }
 
-/// Reads what the System sums up of its parts; a sum of zero is not told.
+/// Parses the System's summary of its parts; a zero counts as not reported.
 pub fn summary(value: &Value) -> PartSummary {
     PartSummary {
         memory_gib: number(value, "MemorySummary/TotalSystemMemoryGiB").filter(|gib| *gib > 0),
@@ -101,10 +104,11 @@ pub fn summary(value: &Value) -> PartSummary {
     }
 }
 
-/// Says why a System is no server, if it is none.
+/// Returns the reason for which a System is not a server, if it is not.
 ///
-/// A server can boot something or has firmware settings or interfaces of its own. A baseboard of accelerators, a switch tray
-/// and a template of capabilities have none of these. A DPU in a BMC of its own boots, and is a server.
+/// A server can boot, or has firmware settings or interfaces of its own. A baseboard of
+/// accelerators, a switch tray and a template of capabilities have none of these. A DPU with its
+/// own BMC boots, and is a server.
 pub fn why_no_server(value: &Value, uri: &str) -> Option<Box<str>> {
     if is_absent(value) {
         return Some("nothing is fitted there (Status.State Absent)".into());
@@ -113,10 +117,12 @@ pub fn why_no_server(value: &Value, uri: &str) -> Option<Box<str>> {
     if kind.eq_ignore_ascii_case("OS") {
         return Some("it is an operating system and no machine (SystemType OS)".into());
     }
+
     let named = |words: &[&str]| {
         let names = [told(value, "Model"), told(value, "Name"), Some(super::words::id(value, uri))];
         names.iter().flatten().any(|name| has_word(name, words))
     };
+
     if named(&["switch", "nvswitch", "switchtray"]) {
         return Some("it is a switch tray".into());
     }
@@ -125,6 +131,7 @@ pub fn why_no_server(value: &Value, uri: &str) -> Option<Box<str>> {
         || told(boot, "BootSourceOverrideEnabled").is_some()
         || !at(boot, "BootOptions").is_null()
         || at(boot, "BootOrder").as_array().is_some_and(|order| !order.is_empty());
+
     let hosts =
         ["Bios", "EthernetInterfaces", "SecureBoot", "SerialConsole"].iter().any(|key| !at(value, key).is_null());
     if boots || hosts {
@@ -133,6 +140,7 @@ pub fn why_no_server(value: &Value, uri: &str) -> Option<Box<str>> {
     if at(value, "PowerState").is_null() && kind.is_empty() && at(value, "Processors").is_null() {
         return Some("it is a template: it has no power state, no type and no processors".into());
     }
+
     if at(value, "Actions").get("#ComputerSystem.Reset").is_none() {
         return Some("it can neither boot nor be reset, and has no firmware settings and no interfaces".into());
     }
@@ -140,8 +148,9 @@ pub fn why_no_server(value: &Value, uri: &str) -> Option<Box<str>> {
         .then(|| "it is a baseboard: it boots nothing, and has no firmware settings and no interfaces".into())
 }
 
-/// Tells whether a System that runs says of itself that it has neither processors nor memory, and has nothing that a server
-/// has beside them. A switch tray does (NVIDIA's NVLink trays, whose chassis tell what they are).
+/// Returns whether a running System reports that it has neither processors nor memory, and has no
+/// other property of a server. A switch tray is such a System (NVIDIA's NVLink trays; their chassis
+/// identify them).
 pub fn is_hollow(value: &Value) -> bool {
     let runs = told(value, "PowerState").is_some_and(|state| state.eq_ignore_ascii_case("on"));
     let is_zero = |path: &str| number(value, path) == Some(0);
@@ -150,7 +159,7 @@ pub fn is_hollow(value: &Value) -> bool {
     runs && sums_up_nothing && hosts.iter().all(|key| at(value, key).is_null())
 }
 
-/// Tells whether the name of a chassis is that of a switch.
+/// Returns whether the name of a chassis is that of a switch.
 pub fn names_switch(uri: &str) -> bool {
     let name = super::words::last(uri).to_ascii_lowercase();
     name.contains("nvswitch") || name.contains("nvlink") || has_word(&name, &["switch", "switchtray"])
@@ -177,9 +186,11 @@ mod tests {
             json!({ "Id": "1", "PowerState": "On", "Actions": reset }),
             json!({ "Id": "Bluefield", "SystemType": "DPU", "Bios": {} }),
         ];
+
         for value in servers {
             assert_eq!(why_no_server(&value, "/x"), None, "{value}");
         }
+
         let others = [
             json!({ "Id": "HGX_Baseboard_0", "PowerState": "On", "SystemType": "Physical", "Processors": {} }),
             json!({ "Id": "Board", "PowerState": "On", "Boot": { "BootSourceOverrideTarget@Redfish.AllowableValues": ["Pxe"] } }),
@@ -189,6 +200,7 @@ mod tests {
             json!({ "Id": "1", "SystemType": "OS", "EthernetInterfaces": {} }),
             json!({ "Id": "2", "Status": { "State": "Absent" }, "Boot": { "BootSourceOverrideTarget": "None" } }),
         ];
+
         for value in others {
             assert!(why_no_server(&value, "/x").is_some(), "{value}");
         }

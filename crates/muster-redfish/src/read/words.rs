@@ -1,4 +1,4 @@
-//! Words and numbers of JSON that may be of the wrong type, padded, or placeholders.
+//! Reads words and numbers from JSON that may have the wrong type, be padded, or be placeholders.
 
 use std::collections::BTreeSet;
 
@@ -8,21 +8,23 @@ use uuid::Uuid;
 use muster_core::model::{is_placeholder, is_placeholder_uuid};
 use muster_core::observed::bounded;
 
-/// The longest text that is taken from a BMC, in characters; names and serial numbers have under 100.
+/// The longest text that is accepted from a BMC, in characters; names and serial numbers have under
+/// 100.
 const MAX_TEXT: usize = 256;
 
-/// Returns what stands at a path of keys that are separated by `/`, or null.
+/// Returns the value at a path of keys that are separated by `/`, or null.
 pub fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
     path.split('/').try_fold(value, |value, key| value.get(key)).unwrap_or(&Value::Null)
 }
 
-/// The most entries of one list that are read: the largest known ones (sensors, log entries, DIMMs) have a few hundred.
+/// The most entries of one list: the largest known ones (sensors, log entries, DIMMs) have a few
+/// hundred.
 pub const MAX_LIST: usize = 4096;
 
-/// Returns a text: trimmed, inner runs of blanks unchanged, nothing if it is empty.
+/// Returns a text, trimmed, with inner runs of blanks unchanged; `None` if it is empty.
 ///
-/// Numbers and booleans count as text. A text that was damaged on its way (bytes that are not UTF-8, control characters
-/// inside) is not taken: half a serial number identifies nothing.
+/// Numbers and booleans count as text. A damaged text (invalid UTF-8, control characters inside) is
+/// rejected: half a serial number identifies nothing.
 pub fn text(value: &Value) -> Option<Box<str>> {
     let text = match value {
         Value::String(text) => text.trim_matches(|c: char| c.is_whitespace() || c.is_control()).to_owned(),
@@ -39,12 +41,12 @@ pub fn told(value: &Value, path: &str) -> Option<Box<str>> {
     text(at(value, path))
 }
 
-/// Returns the text at a path, unless it only holds a place.
+/// Returns the text at a path, unless it is a placeholder.
 pub fn fact(value: &Value, path: &str) -> Option<Box<str>> {
     told(value, path).filter(|text| !is_placeholder(text))
 }
 
-/// Returns the number at a path, also one that is written as text, rounded to the nearest whole.
+/// Returns the number at a path, even if it is written as text, rounded to the nearest integer.
 pub fn number(value: &Value, path: &str) -> Option<u64> {
     let float = match at(value, path) {
         Value::Number(number) => match number.as_u64() {
@@ -57,16 +59,18 @@ pub fn number(value: &Value, path: &str) -> Option<u64> {
         },
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
     };
-    // No count or size of a machine's part is as large as 1e15, and a float holds every whole number below it.
+
+    // No count or size of a machine's part is as large as 1e15, and a float represents every
+    // smaller integer.
     (0.0..1e15).contains(&float).then(|| float.round() as u64)
 }
 
-/// Returns a number that can be a count: zero is not told.
+/// Returns a number as a count; zero counts as not reported.
 pub fn count(value: &Value, path: &str) -> Option<u32> {
     number(value, path).and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0)
 }
 
-/// Returns the boolean at a path, also one that is written as text.
+/// Returns the boolean at a path, even if it is written as text.
 pub fn flag(value: &Value, path: &str) -> Option<bool> {
     match at(value, path) {
         Value::Bool(flag) => Some(*flag),
@@ -79,26 +83,26 @@ pub fn flag(value: &Value, path: &str) -> Option<bool> {
     }
 }
 
-/// Returns the UUID at a path, unless it stands for none.
+/// Returns the UUID at a path, unless it is a placeholder.
 pub fn uuid(value: &Value, path: &str) -> Option<Uuid> {
     let uuid = Uuid::try_parse(at(value, path).as_str()?.trim()).ok()?;
     (!is_placeholder_uuid(uuid)).then_some(uuid)
 }
 
-/// Returns the health that a resource tells of itself.
+/// Returns the health that a resource reports for itself.
 pub fn health(value: &Value) -> Option<Box<str>> {
     fact(value, "Status/Health").or_else(|| fact(value, "Status/HealthRollup"))
 }
 
-/// Tells whether the resource says that the part is not fitted.
+/// Returns whether the resource reports that the part is not installed.
 pub fn is_absent(value: &Value) -> bool {
     told(value, "Status/State").is_some_and(|state| state.eq_ignore_ascii_case("absent"))
 }
 
-/// Returns the path of a link: an object with `@odata.id` (`href` before Redfish 1.0 was final), or a text; nothing if it
-/// is empty, leads into a body, or is relative.
+/// Returns the path of a link: an object with `@odata.id` (`href` before Redfish 1.0 was final), or
+/// a text. Returns `None` if it is empty, leads into a body, or is relative.
 ///
-/// Services that write relative links do not agree to what they are relative, so that following one may read another
+/// Services with relative links disagree about their base, so following one may read another
 /// resource.
 pub fn link(value: &Value) -> Option<Box<str>> {
     let of_object = || value.get("@odata.id").or_else(|| value.get("href"))?.as_str();
@@ -110,27 +114,30 @@ pub fn link(value: &Value) -> Option<Box<str>> {
 /// The links of a list.
 #[derive(Debug, Default)]
 pub struct Links {
-    /// In their order, each once.
+    /// The links in their order, each once.
     pub found: Vec<Box<str>>,
-    /// How many entries the list has, as far as it is read.
+    /// The number of entries of the list, as far as it is read.
     pub entries: usize,
-    /// Why the list may be longer than what was found, if it may. Of one that is too long, nothing is found.
+    /// The reason for which the list may be longer than `found`, if it may. Of a list that is too
+    /// long, nothing is found.
     pub lack: Option<String>,
 }
 
-/// Reads the links of a list; one link alone counts as a list.
+/// Parses the links of a list; a single link counts as a list.
 pub fn links(value: &Value) -> Links {
     let entries = match value {
         Value::Array(list) => list.as_slice(),
         Value::Null => &[],
         one => std::slice::from_ref(one),
     };
+
     let mut all = Links { entries: entries.len(), ..Links::default() };
     let mut known: BTreeSet<Box<str>> = BTreeSet::new();
     if entries.len() > MAX_LIST {
         all.lack = Some(format!("the list has more than {MAX_LIST} entries"));
         return all;
     }
+
     for entry in entries {
         match link(entry) {
             Some(link) => {
@@ -142,10 +149,11 @@ pub fn links(value: &Value) -> Links {
             None => all.lack = Some("an entry of the list is not a link".into()),
         }
     }
+
     all
 }
 
-/// Reads the links of a list property and compares them with the count that stands beside it.
+/// Parses the links of a list property and compares their number with the count next to it.
 pub fn counted_links(owner: &Value, path: &str) -> Links {
     let mut all = links(at(owner, path));
     if let Some(counted) = number(owner, &format!("{path}@odata.count"))
@@ -162,12 +170,12 @@ pub fn last(uri: &str) -> &str {
     uri.rsplit('/').next().unwrap_or_default()
 }
 
-/// Returns a resource's Id, or the last part of the URI by which it was asked.
+/// Returns a resource's Id, or the last part of the URI of its request.
 pub fn id(value: &Value, uri: &str) -> Box<str> {
     told(value, "Id").unwrap_or_else(|| bounded(last(uri), MAX_TEXT))
 }
 
-/// Orders texts as people do: runs of digits as numbers.
+/// Compares texts in natural order: runs of digits as numbers.
 pub fn natural(a: &str, b: &str) -> std::cmp::Ordering {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let (mut left, mut right) = (a, b);
@@ -225,11 +233,13 @@ mod tests {
         assert!(read.lack.is_some(), "null, an empty object and a link into a body are not links");
         let one = links(&json!({ "@odata.id": "/a" }));
         assert_eq!((one.found, one.lack), (vec!["/a".into()], None));
+
         assert_eq!(links(&json!(["/a", "/a/"])).found.len(), 1);
         for relative in ["Systems/1", "../1", "EthernetInterfaces", "", "?page=2"] {
             assert_eq!(link(&json!({ "@odata.id": relative })), None, "{relative}");
         }
         assert_eq!(link(&json!({ "href": "/a" })).as_deref(), Some("/a"));
+
         assert_eq!((last("/redfish/v1/Systems/1/"), last("/x?$skip=2")), ("1", "x"));
     }
 
