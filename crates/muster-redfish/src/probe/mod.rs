@@ -71,7 +71,6 @@ async fn read(walk: &Walk<'_>, depth: Depth, clock: i64, shared: &mut Shared) ->
         && listed.servers.is_empty()
         && listed.not_servers.is_empty()
         && let Some(failure) = listed.open()
-
     {
         return Err(failure.clone());
     }

@@ -273,7 +273,6 @@ impl<'c> Walk<'c> {
             && written.eq_ignore_ascii_case(&other)
             && written != other
             && let Ok(body) = self.ask(&other).await
-
         {
             self.note(Noted::OtherCase);
             return Reading::Seen(Doc { uri: other.into(), body });
@@ -306,7 +305,6 @@ impl<'c> Walk<'c> {
         if self.expands.load(Ordering::Relaxed)
             && let Some(link) = link(at(&owner.body, key))
             && let Some(members) = self.expanded(&link).await
-
         {
             return Reading::Seen(members);
         }
