@@ -1,7 +1,8 @@
-//! What building commits did to this host: those whose build was begun and did not end, and the one whose build died last.
+//! Records commits whose build harmed this host: builds that began and did not end, and the last
+//! build that died.
 //!
-//! The first is a file of its own beside the store, as it is written before each build and need not outlive the machine,
-//! only the process. The second is a record of the store.
+//! The first are in a separate file next to the store, which is written before each build and only
+//! has to survive the process, not the machine. The second is a record of the store.
 
 use std::fs;
 use std::io;
@@ -17,14 +18,14 @@ use muster_core::model::Revision;
 
 const DIED: &str = "died";
 
-/// How many builds that did not end are remembered, the newest of them.
+/// The most unfinished builds that are recorded; the newest stay.
 const MAX_OPEN: usize = 8;
 
-/// A commit whose build was begun and did not come to its end.
+/// A commit whose build began and did not end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     pub revision: Revision,
-    /// How often it was begun.
+    /// The number of times that the build began.
     pub count: u32,
 }
 
@@ -32,9 +33,9 @@ pub struct Attempt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Died {
     pub revision: Revision,
-    /// Why, in one sentence.
+    /// The reason, in one sentence.
     pub reason: Box<str>,
-    /// When, in unix milliseconds.
+    /// The time of death, in Unix milliseconds.
     pub at: i64,
 }
 
@@ -46,10 +47,10 @@ struct DiedRecord {
 }
 
 impl Store {
-    /// Marks which builds are begun and not ended, the newest last. It costs no more than a write to the page cache.
+    /// Records the builds in progress, newest last. This only costs a write to the page cache.
     ///
     /// # Errors
-    /// The file beside the store cannot be written.
+    /// The file next to the store cannot be written.
     pub fn mark_attempts(&self, open: &[Attempt]) -> io::Result<()> {
         let newest = &open[open.len().saturating_sub(MAX_OPEN)..];
         if newest.is_empty() {
@@ -62,7 +63,7 @@ impl Store {
         fs::write(self.mark(), lines)
     }
 
-    /// Returns the builds that were begun and never ended: the process died with them.
+    /// Returns the builds that began and never ended, because the process died with them.
     #[must_use]
     pub fn open_attempts(&self) -> Vec<Attempt> {
         let text = fs::read_to_string(self.mark()).unwrap_or_default();
@@ -77,7 +78,7 @@ impl Store {
         self.path.with_extension("building")
     }
 
-    /// Reads the commit whose build died last, if it was not built since.
+    /// Reads the commit whose build died last, unless a later build of it ended.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -85,7 +86,7 @@ impl Store {
         self.read("read which commit's build died", read_died)
     }
 
-    /// Records the commit whose build died, or that it was built since.
+    /// Records the commit whose build died, or that its build has ended since.
     ///
     /// # Errors
     /// The disk refused, or it is too early to try again. Nothing was changed.
@@ -94,6 +95,7 @@ impl Store {
             let Died { revision, reason, at } = died;
             codec::encode(&DiedRecord { revision: revision.as_str().into(), reason: reason.clone(), at: *at })
         });
+
         let doing = "record which commit's build died";
         let record = record.transpose().map_err(|fault| self.fault(doing, fault))?;
         self.write(doing, |txn, _| {

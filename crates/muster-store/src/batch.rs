@@ -1,4 +1,4 @@
-//! One write of what was surveyed: the tables, and what changes in them until the commit.
+//! One write transaction of observations: the tables, and the changes in them until the commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,11 +16,11 @@ pub(super) struct Batch<'t> {
     bmcs: Table<'t, &'static str, &'static [u8]>,
     sets: Table<'t, &'static [u8], &'static [u8]>,
     uses: Uses,
-    /// The sets that were written.
+    /// The digests of the written sets.
     written: Vec<Digest>,
 }
 
-/// A record in work, and the sets that it named as it was stored.
+/// A record in progress, and the sets that its stored version named.
 struct Open {
     record: BmcRecord,
     named: BTreeSet<Digest>,
@@ -31,7 +31,7 @@ pub(super) fn digest_of(key: &[u8]) -> Result<Digest, Fault> {
 }
 
 impl<'t> Batch<'t> {
-    /// Opens the tables; where it is not known which sets are in use, every record is read once.
+    /// Opens the tables; if the sets in use are not known, reads every record once.
     pub(super) fn begin(txn: &'t WriteTransaction, uses: Option<Uses>) -> Result<Self, Fault> {
         let (bmcs, sets) = (txn.open_table(BMCS)?, txn.open_table(SETS)?);
         let mut batch = Self { bmcs, sets, uses: Uses::default(), written: Vec::new() };
@@ -49,6 +49,7 @@ impl<'t> Batch<'t> {
                 self.uses.add(&record);
             }
         })?;
+
         let mut unnamed = Vec::new();
         for row in self.sets.iter()? {
             let digest = digest_of(row?.0.value())?;
@@ -56,6 +57,7 @@ impl<'t> Batch<'t> {
                 unnamed.push(digest);
             }
         }
+
         for digest in unnamed {
             self.sets.remove(&digest.0[..])?;
         }
@@ -76,16 +78,18 @@ impl<'t> Batch<'t> {
             fresh.join(observation.shared.clone());
             open.insert(&observation.bmc, work);
         }
+
         for (name, Open { record, named: before }) in open {
             let what = format!("what is remembered of BMC {name}");
             self.bmcs.insert(name, &*codec::pack(&record, &what)?)?;
             self.uses.remove(name, &before);
             self.uses.add(&record);
         }
+
         self.store(&fresh)
     }
 
-    /// Forgets the undeclared BMCs that are too many at this time.
+    /// Removes undeclared BMCs above the limit; `now` detects times in the future.
     pub(super) fn forget_surplus(&mut self, now: i64) -> Result<(), Fault> {
         if self.uses.undeclared.len() <= MAX_UNDECLARED {
             return Ok(());
@@ -102,7 +106,7 @@ impl<'t> Batch<'t> {
         Ok(())
     }
 
-    /// Removes the sets that no record names any more. Returns which are in use, and which were written.
+    /// Removes the sets that no record names. Returns the sets in use and the written ones.
     pub(super) fn end(mut self) -> Result<(Option<Uses>, Vec<Digest>), Fault> {
         for digest in self.uses.take_unnamed() {
             self.sets.remove(&digest.0[..])?;
@@ -110,14 +114,15 @@ impl<'t> Batch<'t> {
         Ok((Some(self.uses), self.written))
     }
 
-    /// Reads the record that an observation adds to; one that cannot be read begins anew, for its history is lost.
+    /// Reads the record that an observation updates; an unreadable one starts again, because its
+    /// history is lost.
     fn open(&self, observation: &Observation) -> Result<Open, Fault> {
         let stored = self.bmcs.get(&*observation.bmc)?.and_then(|bytes| codec::unpack::<BmcRecord>(bytes.value()).ok());
         let named = stored.as_ref().map(named).unwrap_or_default();
         Ok(Open { record: stored.unwrap_or_else(|| BmcRecord::new(&*observation.bmc, &*observation.url)), named })
     }
 
-    /// Reads the sets of some names that are not at hand yet, as far as they can be read.
+    /// Reads the sets of some digests that are not in memory yet, as far as they can be read.
     fn fetch(&self, digests: impl Iterator<Item = Digest>, at_hand: &mut Shared) -> Result<(), Fault> {
         for digest in digests {
             if at_hand.get(digest).is_some() {
@@ -132,7 +137,7 @@ impl<'t> Batch<'t> {
         Ok(())
     }
 
-    /// Writes the sets that records name and that are not stored yet, or not as they are written today.
+    /// Writes the sets that records name if they are not stored yet, or only in another format.
     fn store(&mut self, fresh: &Shared) -> Result<(), Fault> {
         for (digest, set) in fresh.iter().filter(|(digest, _)| self.uses.names(*digest)) {
             let bytes = codec::pack(&**set, "a shared set")?;

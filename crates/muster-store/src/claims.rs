@@ -1,4 +1,4 @@
-//! Claimed MAC addresses, and the logins that BMCs refused.
+//! Stores claimed MAC addresses, and the logins that BMCs refused.
 
 use redb::{ReadableTable, ReadableTableMetadata};
 
@@ -8,17 +8,18 @@ use super::unreadable::Table;
 use super::{Store, StoreError, codec};
 use muster_core::observed::Claim;
 
-/// How many refused logins are remembered, the oldest forgotten first: ten credentials for each BMC of the largest site.
+/// The most refused logins; the oldest are removed first. Ten credentials for each BMC of the
+/// largest site.
 pub const MAX_REFUSED: usize = 100_000;
 
-/// A credential that a BMC refused, and that is not tried again until a person says so.
+/// A credential that a BMC refused, and that is not tried again until a person allows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RefusedLogin {
     /// The name of the BMC.
     pub bmc: Box<str>,
     /// The name of the credential, never its value.
     pub credential: Box<str>,
-    /// When it was refused, in unix milliseconds.
+    /// The time of the refusal, in Unix milliseconds.
     pub at: i64,
 }
 
@@ -34,7 +35,7 @@ impl Store {
         Ok(claims)
     }
 
-    /// Records claims, replacing what each node claimed, in one transaction.
+    /// Records claims, replacing the earlier ones of each node, in one transaction.
     ///
     /// # Errors
     /// The disk refused, or it is too early to try again. Nothing was changed.
@@ -53,7 +54,7 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets what some nodes claimed, in one transaction.
+    /// Removes the claims of some nodes, in one transaction.
     ///
     /// # Errors
     /// The disk refused, or it is too early to try again. Nothing was changed.
@@ -113,7 +114,7 @@ impl Store {
         })
     }
 
-    /// Forgets what some BMCs refused, so that they are tried again.
+    /// Removes the refusals of some BMCs, so that their logins are tried again.
     ///
     /// # Errors
     /// The disk refused, or it is too early to try again. Nothing was changed.

@@ -1,4 +1,4 @@
-//! Records to bytes and back, and the one way in which that fails.
+//! Encodes and decodes records, with one error type for all failures.
 
 use std::io::{Read, Write};
 
@@ -12,12 +12,13 @@ use muster_core::observed::{BmcRecord, Booted, Claim, SharedSet};
 /// The version of the records themselves.
 const VERSION: u8 = 1;
 
-/// The version of the records of what nodes booted; [`VERSION`] had no architecture in them.
+/// The version of the records of boots; [`VERSION`] had no architecture in them.
 const BOOTED_VERSION: u8 = 2;
 
-/// What is stored of surveys: a record whose shape is that of a type of `muster_core::observed`.
+/// A record of surveys, whose shape is that of a type of `muster_core::observed`.
 pub(super) trait Surveyed: Serialize + DeserializeOwned {
-    /// The version of the record's shape. One of another version is skipped, and told of, until it is written again.
+    /// The version of the record's shape. A record of another version is skipped, and reported,
+    /// until it is written again.
     const SHAPE: u8;
 }
 
@@ -29,18 +30,18 @@ impl Surveyed for SharedSet {
     const SHAPE: u8 = 2;
 }
 
-/// Machines boot by claims, so that their shape outlives the others.
+/// The shape of claims outlives the others, because machines boot by claims.
 impl Surveyed for Claim {
     const SHAPE: u8 = 1;
 }
 
-/// The most bytes that a surveyed record may unfold to. One of a large machine has some 100 kB.
+/// The most bytes of a decompressed survey record. One of a large machine has some 100 kB.
 const MAX_SURVEYED: usize = 64 * 1024 * 1024;
 
-/// The most bytes that a large record may unfold to, so that a damaged one cannot fill the memory.
+/// The most bytes of a decompressed large record, so that a damaged one cannot fill the memory.
 pub(super) const MAX_UNFOLDED: u64 = 2 * 1024 * 1024 * 1024;
 
-/// Why a transaction failed.
+/// The reason for which a transaction failed.
 #[derive(Debug)]
 pub(super) enum Fault {
     Redb(Box<redb::Error>),
@@ -77,12 +78,12 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T,
     }
 }
 
-/// Encodes what a node booted, under the version of its own shape.
+/// Encodes the boots of a node, with the version of their own shape.
 pub(super) fn encode_booted(booted: &Booted) -> Result<Vec<u8>, Fault> {
     postcard::to_extend(booted, vec![BOOTED_VERSION]).map_err(|e| Fault::Undecodable(e.to_string()))
 }
 
-/// Decodes what a node booted, in the shape of this version or of the one before.
+/// Decodes the boots of a node, in this version's shape or the previous one.
 pub(super) fn decode_booted(bytes: &[u8]) -> Result<Booted, Fault> {
     const WHAT: &str = "boot";
     let Some((&BOOTED_VERSION, record)) = bytes.split_first() else {
@@ -94,7 +95,7 @@ pub(super) fn decode_booted(bytes: &[u8]) -> Result<Booted, Fault> {
     }
 }
 
-/// Puts the version byte before bytes that are stored as they are.
+/// Adds the version byte before bytes that are stored uncompressed.
 pub(super) fn wrap(bytes: &[u8]) -> Vec<u8> {
     wrap_as(VERSION, bytes)
 }
@@ -106,7 +107,7 @@ fn wrap_as(version: u8, bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Takes the version byte off.
+/// Removes the version byte.
 pub(super) fn body<'b>(bytes: &'b [u8], what: &str) -> Result<&'b [u8], Fault> {
     match bytes.split_first() {
         Some((&VERSION, rest)) => Ok(rest),
@@ -114,7 +115,7 @@ pub(super) fn body<'b>(bytes: &'b [u8], what: &str) -> Result<&'b [u8], Fault> {
     }
 }
 
-/// Compresses the parts, one after the other, into one value.
+/// Compresses the concatenated parts into one value.
 pub(super) fn fold<'p>(parts: impl IntoIterator<Item = &'p [u8]>, what: &str) -> Result<Vec<u8>, Fault> {
     let mut total = 0;
     let mut frame = lz4_flex::frame::FrameEncoder::new(vec![VERSION]);
@@ -137,7 +138,7 @@ pub(super) fn unfold(bytes: &[u8], what: &str) -> Result<Vec<u8>, Fault> {
     }
 }
 
-/// Encodes what was surveyed: the version, the length, and an lz4 block.
+/// Encodes a survey record: the version, the length, and an lz4 block.
 pub(super) fn pack<T: Surveyed>(record: &T, what: &str) -> Result<Vec<u8>, Fault> {
     let bytes = postcard::to_stdvec(record).map_err(|e| Fault::Undecodable(e.to_string()))?;
     if bytes.len() > MAX_SURVEYED {
@@ -155,6 +156,7 @@ pub(super) fn unpack<T: Surveyed>(bytes: &[u8]) -> Result<T, Lost> {
     if length > MAX_SURVEYED {
         return Err(Lost::Corrupt);
     }
+
     let record = lz4_flex::block::decompress_size_prepended(block).map_err(|_| Lost::Corrupt)?;
     match postcard::take_from_bytes(&record) {
         Ok((record, [])) => Ok(record),

@@ -1,4 +1,4 @@
-//! One open database that closes itself after a failure and is opened again later.
+//! An open database that closes itself after a failure and is opened again later.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -11,14 +11,15 @@ use super::place::{self, Place};
 use super::uses::Known;
 use super::{Store, StoreError, open};
 
-/// The pages that redb keeps in memory. Nothing that waits reads the store, and the system keeps its file in memory while
-/// there is room; redb's own default of 1 GiB is more than all else of us together.
+/// The size of redb's page cache. Nothing latency-sensitive reads the store, and the kernel caches
+/// its file while there is room; redb's own default of 1 GiB is more than all other memory of this
+/// process.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Opens the file or the test's stand-in for it.
+/// Opens the file, or a test's replacement for it.
 pub(super) type Opener = Box<dyn Fn(&redb::Builder) -> Result<Database, redb::DatabaseError> + Send + Sync>;
 
-/// When to try again after a failure.
+/// The times between tries after a failure.
 #[derive(Clone, Copy)]
 pub(super) struct Retry {
     pub first: Duration,
@@ -26,17 +27,18 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    /// A full disk is seldom freed within a second, and once freed a minute is long to be without memory.
+    /// A full disk is seldom freed within a second, and once it is freed, a minute is long to be
+    /// without the store.
     pub(super) const USUAL: Self = Self { first: Duration::from_secs(1), most: Duration::from_secs(60) };
 }
 
 pub(super) struct Inner {
-    /// None while closed after a failure.
+    /// The database; `None` while closed after a failure.
     pub db: Option<Database>,
-    /// Which file it is; none where it is no file.
+    /// The identity of the open file; `None` if the database is not a file.
     pub place: Option<Place>,
     pub known: Known,
-    /// How long the last failure made us wait, and until when.
+    /// The length of the current wait after a failure, and its end.
     pub wait: Option<(Duration, Instant)>,
 }
 
@@ -49,13 +51,13 @@ impl Inner {
 
 pub(super) fn builder() -> redb::Builder {
     let mut builder = Database::builder();
-    // Without the check a damaged page is found by a panic, if at all.
+    // Without this check, a damaged page shows as a panic, if at all.
     builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
     builder
 }
 
 impl Store {
-    /// Runs one transaction that reads.
+    /// Runs one read transaction.
     pub(super) fn read<T>(
         &self,
         doing: &'static str,
@@ -67,8 +69,8 @@ impl Store {
         })
     }
 
-    /// Runs one transaction that writes, whole or not at all. As its last step it may change what is known of the file:
-    /// where the commit then fails, the file is closed, and what is known is read again with it.
+    /// Runs one write transaction, atomically. Its last step may change the known facts of the
+    /// file: if the commit then fails, the file is closed, and they are read again with it.
     pub(super) fn write(
         &self,
         doing: &'static str,
@@ -92,6 +94,7 @@ impl Store {
         self.reopen(&mut inner)?;
         let done = catch_unwind(AssertUnwindSafe(|| work(&mut inner)))
             .unwrap_or_else(|_| Err(Fault::Redb(Box::new(redb::Error::Corrupted("a page makes no sense".into())))));
+
         match done {
             Ok(value) => {
                 self.set_trouble(None);
@@ -109,17 +112,19 @@ impl Store {
         }
     }
 
-    /// Opens the file again where a failure closed it and the wait is over. It is never moved aside here: a running
-    /// server says that it is corrupt and goes on without.
+    /// Opens the file again if a failure closed it and the wait is over. It is never moved aside
+    /// here: a running server reports that it is corrupt and continues without it.
     fn reopen(&self, inner: &mut Inner) -> Result<(), StoreError> {
         if inner.db.is_some() {
             return Ok(());
         }
+
         if let Some((_, until)) = inner.wait
             && let Some(retry_in) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
         {
             return Err(StoreError::Waiting { path: self.path.clone(), retry_in });
         }
+
         match open::settle(&self.path, &self.opener, self.identity.as_ref()) {
             Ok(open::Settled { db, known, .. }) => {
                 inner.db = Some(db);

@@ -1,4 +1,4 @@
-//! What can be wrong with a store, each with what to do about it.
+//! The errors of a store, each with a hint about the next step.
 
 use std::fmt;
 use std::io;
@@ -12,7 +12,7 @@ use super::Identity;
 pub struct Holder {
     /// Its process id.
     pub pid: u32,
-    /// Its program's name as the kernel keeps it, at most 15 characters.
+    /// Its program's name in the kernel, at most 15 characters.
     pub program: String,
 }
 
@@ -26,37 +26,37 @@ fn whom(holder: Option<&Holder>) -> String {
     holder.map_or_else(|| "another process".into(), Holder::to_string)
 }
 
-/// Why a store could not be opened, read or written.
+/// The reason for which a store could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process has it open.
     #[error("{path}: is held by {}", whom(.by.as_ref()))]
     Held { path: PathBuf, by: Option<Holder> },
-    /// A newer version of muster wrote it. It was not touched.
+    /// A newer version of muster wrote the file, which is unchanged.
     #[error("{path}: has format {found}, and this version of muster knows formats up to {known}")]
     NewerFormat { path: PathBuf, found: u32, known: u32 },
-    /// It belongs to other wishes. It was not touched.
+    /// The file belongs to another cluster repository, and is unchanged.
     #[error("{path}: belongs to {found}, not to {wanted}")]
     Foreign { path: PathBuf, found: Box<Identity>, wanted: Box<Identity> },
-    /// It is the database of another program. It was not touched.
+    /// The file is another program's database, and is unchanged.
     #[error("{path}: is a database of another program")]
     NotAStore { path: PathBuf },
-    /// The folder that should hold it is not there.
+    /// The folder for the file does not exist.
     #[error("{path}: there is no folder {parent}")]
     ParentMissing { path: PathBuf, parent: PathBuf },
-    /// The file cannot be opened or made.
+    /// The file cannot be opened or created.
     #[error("{path}: cannot be opened")]
     Open { path: PathBuf, source: io::Error },
     /// A corrupt file cannot be moved out of the way.
     #[error("{path}: is corrupt ({why}) and cannot be renamed to {to}")]
     MoveAside { path: PathBuf, to: PathBuf, why: String, source: io::Error },
-    /// What is stored cannot be understood.
+    /// A stored value cannot be decoded.
     #[error("{path}: is corrupt: {what}")]
     Corrupt { path: PathBuf, what: String },
-    /// A value is larger than anything this was made for. Nothing was written.
+    /// A value exceeds its limit. Nothing was written.
     #[error("{what} has {bytes} bytes; at most {most} are stored")]
     TooLarge { what: String, bytes: u64, most: u64 },
-    /// The disk refused. Nothing of this call was stored; the store is opened again by a later call.
+    /// The disk refused. Nothing of this call was stored; a later call opens the store again.
     #[error("{path}: cannot {doing}")]
     Io { path: PathBuf, doing: &'static str, source: Box<redb::Error> },
     /// The disk refused before, and it is too early to try again.
@@ -65,7 +65,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Says what to do next, where there is something to do.
+    /// Returns the next step, if there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -93,7 +93,8 @@ impl StoreError {
         }
     }
 
-    /// Tells whether the disk is at fault rather than what is stored or who holds it: a later call tries again.
+    /// Returns whether the disk is at fault rather than the content or the holder of the file: a
+    /// later call tries again.
     #[must_use]
     pub fn is_disk(&self) -> bool {
         matches!(self, Self::Io { .. } | Self::Open { .. } | Self::Waiting { .. })

@@ -1,7 +1,8 @@
-//! What happened, in its order: bounded by count and by bytes, the oldest dropped, the numbers never given twice.
+//! Stores the event history: ordered, limited by count and by bytes, the oldest removed first,
+//! without reuse of numbers.
 //!
-//! A record is JSON behind a version byte, so that a later version may say more of an event; one that cannot be read is
-//! skipped, as history it is no reason to lose the rest.
+//! A record is JSON after a version byte, so that later versions can add fields. An unreadable
+//! record is skipped, because the loss of one event is not a reason to lose the rest.
 
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
@@ -11,23 +12,23 @@ use super::uses::Known;
 use super::{Store, StoreError};
 use muster_core::story::{Event, Happening};
 
-/// How many events are remembered: a year of five commits a day, each with five events.
+/// The most events: a year of five commits a day, each with five events.
 pub const MAX_EVENTS: u64 = 10_000;
 
-/// How many bytes of them are remembered: four times what usual ones come to.
+/// The most bytes of events: four times the size of usual ones.
 pub const MAX_EVENT_BYTES: u64 = 8 * 1024 * 1024;
 
-/// What was appended.
+/// The result of an append.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Appended {
-    /// The events with their numbers, in their order.
+    /// The events with their numbers, in order.
     pub events: Vec<Event>,
-    /// The number of the oldest event that is remembered.
+    /// The number of the oldest stored event.
     pub oldest: u64,
 }
 
 impl Store {
-    /// Appends what happened, in one transaction.
+    /// Appends events, in one transaction.
     ///
     /// # Errors
     /// The disk refused, or it is too early to try again. Nothing was changed.
@@ -40,7 +41,7 @@ impl Store {
         Ok(appended)
     }
 
-    /// Lists what is remembered of what happened, the oldest first.
+    /// Lists the stored events, oldest first.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -59,7 +60,7 @@ fn read_events(txn: &ReadTransaction) -> Result<Vec<Event>, Fault> {
     Ok(events)
 }
 
-/// Appends within another write, whose last step this is.
+/// Appends within another write transaction, as its last step.
 pub(super) fn append(txn: &WriteTransaction, known: &mut Known, happened: &[Happening]) -> Result<Appended, Fault> {
     if happened.is_empty() {
         return Ok(Appended::default());
@@ -69,6 +70,7 @@ pub(super) fn append(txn: &WriteTransaction, known: &mut Known, happened: &[Happ
         Some(bytes) => bytes,
         None => count(&table)?,
     };
+
     let mut next = table.last()?.map_or(1, |(seq, _)| seq.value() + 1);
     let mut events = Vec::with_capacity(happened.len());
     for happening in happened {
@@ -78,12 +80,14 @@ pub(super) fn append(txn: &WriteTransaction, known: &mut Known, happened: &[Happ
         events.push(Event { seq: next, happening: happening.clone() });
         next += 1;
     }
-    // The newest stays whatever its size: the numbers go on from it.
+
+    // The newest event stays whatever its size, because numbering continues from it.
     while table.len()? > 1 && (table.len()? > MAX_EVENTS || bytes > MAX_EVENT_BYTES) {
         if let Some((_, record)) = table.pop_first()? {
             bytes -= record.value().len() as u64;
         }
     }
+
     let oldest = table.first()?.map_or(next, |(seq, _)| seq.value());
     known.event_bytes = Some(bytes);
     Ok(Appended { events, oldest })
@@ -125,6 +129,7 @@ mod tests {
         assert_eq!(store.append_events(&[]).unwrap(), Appended::default());
         let many: Vec<Happening> = (0..MAX_EVENTS + 5).map(|n| boot(&format!("n{n}"))).collect();
         let first = store.append_events(&many).unwrap();
+
         assert_eq!((first.events.len() as u64, first.oldest), (MAX_EVENTS + 5, 6));
         drop(store);
         let store = open();
@@ -132,6 +137,7 @@ mod tests {
         assert_eq!((seqs(&next.events), next.oldest), (vec![MAX_EVENTS + 6], 7));
         let kept = store.events().unwrap();
         assert_eq!(seqs(&kept), (7..=MAX_EVENTS + 6).collect::<Vec<u64>>());
+
         assert_eq!(kept.last(), next.events.last());
     }
 
@@ -144,12 +150,14 @@ mod tests {
         for seq in 1..=4 {
             assert_eq!(seqs(&store.append_events(std::slice::from_ref(&large)).unwrap().events), [seq]);
         }
+
         assert_eq!(seqs(&store.events().unwrap()), [3, 4]);
         drop(store);
         let store = open();
         let huge = boot(&"x".repeat(MAX_EVENT_BYTES as usize + 1));
         assert_eq!(store.append_events(&[huge]).unwrap().oldest, 5);
         assert_eq!(seqs(&store.append_events(&[boot("n")]).unwrap().events), [6]);
+
         assert_eq!(seqs(&store.events().unwrap()), [6]);
     }
 
@@ -174,6 +182,7 @@ mod tests {
         let (store, _) = Store::open_any(&folder.path().join("muster.redb"), 0).unwrap();
         store.append_events(&[boot("a")]).unwrap();
         let newer = br#"{"at":1,"commit":null,"what":{"event":"not-yet-thought-of","x":1}}"#;
+
         store
             .write("record what happened", |txn, known| {
                 txn.open_table(EVENTS)?.insert(2, &*codec::wrap(newer))?;
@@ -181,6 +190,7 @@ mod tests {
                 Ok(())
             })
             .unwrap();
+
         store.append_events(&[boot("b")]).unwrap();
         assert_eq!(seqs(&store.events().unwrap()), [1, 3]);
     }

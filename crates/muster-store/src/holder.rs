@@ -6,17 +6,19 @@ use std::path::Path;
 
 use super::error::Holder;
 
-/// Finds who holds a lock on a file; none where the kernel does not say (another container, another host).
+/// Finds the holder of a lock on a file; `None` if the kernel does not show it (another container,
+/// another host).
 pub(super) fn of(file: &Path) -> Option<Holder> {
     let meta = fs::metadata(file).ok()?;
     let locks = fs::read_to_string("/proc/locks").ok()?;
     let holders = locks.lines().filter_map(|line| pid(line, meta.ino()));
-    // The list names the file system by a number that stat does not always give (btrfs, overlays), so the inode picks
-    // the candidates and an open file settles it.
+    // The list names the file system by a number that stat does not always return (btrfs,
+    // overlays), so the inode selects the candidates and an open file decides.
     holders.into_iter().find(|pid| has_open(*pid, &meta)).map(|pid| Holder { pid, program: program(pid) })
 }
 
-/// Reads the process of one line of `/proc/locks` (`1: FLOCK ADVISORY WRITE 4711 08:01:1234 0 EOF`).
+/// Parses the process of one line of `/proc/locks` (`1: FLOCK ADVISORY WRITE 4711 08:01:1234 0
+/// EOF`).
 fn pid(line: &str, inode: u64) -> Option<u32> {
     let mut words = line.split_whitespace().filter(|word| *word != "->");
     let (pid, place) = (words.nth(4)?, words.next()?);
@@ -24,7 +26,8 @@ fn pid(line: &str, inode: u64) -> Option<u32> {
     if found == inode { pid.parse().ok() } else { None }
 }
 
-/// Tells whether a process has the file open. Of another user's process that cannot be seen, and the lock suffices.
+/// Returns whether a process has the file open. For another user's process that is not visible, and
+/// the lock suffices.
 fn has_open(pid: u32, wanted: &fs::Metadata) -> bool {
     let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Path::new(&format!("/proc/{pid}")).exists() };
     open.filter_map(Result::ok)

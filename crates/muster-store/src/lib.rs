@@ -1,12 +1,14 @@
-//! What a host remembers across restarts, in one redb file: the accepted commits, the inputs and boot scripts of the
-//! last good one, what was seen of the machines that boot, and what their BMCs showed.
+//! The state of a host that survives restarts, in one redb file: the accepted commits, the inputs
+//! and boot scripts of the last good one, the boots of machines, and the observations of their
+//! BMCs.
 //!
-//! Everything here blocks; callers on an async runtime use a blocking thread. Nothing in the file is a wish: losing it
-//! loses history, never intent. This room does not know what a commit means, who asks for a script, or what to do when
-//! the disk is full, beyond saying so and trying again later.
+//! All functions block; callers on an async runtime use a blocking thread. Nothing in the file is
+//! desired state: losing it loses history, never intent. This crate does not know what a commit
+//! means or who requests a script. If the disk is full, it reports that and tries again later.
 //!
-//! Every value is one version byte and a postcard record; large ones are an lz4 frame of it, what was surveyed an lz4
-//! block. What was surveyed has a version of its own: a record of another is skipped and told of, and the rest is read.
+//! Every value is one version byte and a postcard record; large ones are compressed as an lz4
+//! frame, survey records as an lz4 block. Survey records have a version of their own: records of
+//! another version are skipped and reported, and the rest is read.
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: it opens its file, moves a corrupt one, and waits")]
 
@@ -51,12 +53,12 @@ pub use surveys::MAX_UNDECLARED;
 pub use tables::FORMAT;
 use unreadable::{Lost, What};
 
-/// Which wishes a store belongs to.
+/// The cluster repository that a store belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The repository's address or folder.
     pub repository: String,
-    /// The branch that was asked for; none follows HEAD.
+    /// The requested branch; `None` follows HEAD.
     pub branch: Option<String>,
     /// The folder inside the repository; "" is its root.
     pub path: String,
@@ -73,49 +75,51 @@ impl std::fmt::Display for Identity {
     }
 }
 
-/// How the store was found.
+/// The state in which the store was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opened {
-    /// There was none; an empty one was made.
+    /// It did not exist; an empty one was created.
     Fresh,
     /// It is as it was left.
     Existing,
-    /// It was corrupt: it was renamed, and an empty one was made.
+    /// It was corrupt: it was renamed, and an empty one was created.
     MovedAside { to: PathBuf, why: String },
 }
 
-/// One host's memory. Share it freely: callers wait for each other.
+/// The store of one host, which threads can share: callers wait for each other.
 ///
-/// After a failed write (a full disk) the file is closed, and opened again by a later call; until then every call
-/// answers [`StoreError::Waiting`] at once.
+/// After a failed write (a full disk) the file is closed, and a later call opens it again; until
+/// then every call returns [`StoreError::Waiting`] at once.
 pub struct Store {
     path: PathBuf,
-    /// None takes the store of any wishes.
+    /// The identity that the file must have; `None` accepts any.
     identity: Option<Identity>,
     opener: Opener,
     retry: Retry,
     inner: Mutex<Inner>,
-    /// Apart from `inner`, so that whoever asks how we are never waits for a disk.
+    /// Separate from `inner`, so that a status request never waits for a disk.
     trouble: Mutex<Option<String>>,
-    /// Why the open file is not the one at the path, if so.
+    /// The reason for which the open file is not the one at the path, if so.
     displaced: Mutex<Option<String>>,
-    /// Whether a copy of the file in memory is open, since the file cannot be written.
+    /// Whether a copy of the file in memory is open, because the file cannot be written.
     in_memory: Arc<AtomicBool>,
-    /// The surveyed records that could not be read.
+    /// The survey records that could not be read.
     unreadable: Mutex<BTreeMap<What, Lost>>,
 }
 
 impl Store {
-    /// Opens the store of these wishes, or makes it; a corrupt file is renamed to `<file>.corrupt-<now_unix>`.
+    /// Opens or creates the store of a cluster repository; renames a corrupt file to
+    /// `<file>.corrupt-<now_unix>`.
     ///
     /// # Errors
-    /// Another process holds it, it belongs to other wishes or a newer version, or the file cannot be opened.
+    /// Another process holds it, it belongs to another repository or a newer version, or the file
+    /// cannot be opened.
     pub fn open(path: &Path, identity: &Identity, now_unix: i64) -> Result<(Self, Opened), StoreError> {
         open::open(path, Some(identity), now_unix)
     }
 
-    /// Opens the store of whatever wishes it belongs to, for a command that has none; one that it makes belongs to the
-    /// first that claim it.
+    /// Opens the store of any cluster repository, for a command without one. A store that this
+    /// creates belongs to the first repository that claims it.
     ///
     /// # Errors
     /// Another process holds it, a newer version wrote it, or the file cannot be opened.
@@ -123,13 +127,14 @@ impl Store {
         open::open(path, None, now_unix)
     }
 
-    /// Returns the file.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Says why nothing can be written at present, or else what could not be read, if so. Never waits for a transaction.
+    /// Returns why nothing can be written at present, or else which records cannot be read. Never
+    /// waits for a transaction.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         let disk = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();

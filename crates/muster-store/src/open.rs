@@ -1,4 +1,4 @@
-//! Opening the file: whose it is, who holds it, and what to do with one that is corrupt.
+//! Opens the file: checks its owner and holder, and moves a corrupt file aside.
 
 use std::fs;
 use std::io;
@@ -22,7 +22,7 @@ pub(super) fn open(path: &Path, identity: Option<&Identity>, now_unix: i64) -> R
     with(path, identity, now_unix, Retry::USUAL, Box::new(move |builder| builder.create(&file)))
 }
 
-/// Checks that a path names a file in a folder that is there.
+/// Checks that a path names a file in an existing folder.
 pub(super) fn check_place(path: &Path) -> Result<(), StoreError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !parent.is_dir() {
@@ -34,7 +34,7 @@ pub(super) fn check_place(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Opens by any opener; [`Store::open`] gives the one that opens the file.
+/// Opens with any opener; [`Store::open`] passes the one that opens the file.
 pub(super) fn with(
     path: &Path,
     identity: Option<&Identity>,
@@ -60,6 +60,7 @@ pub(super) fn with(
             return Err(other);
         }
     };
+
     let store = Store {
         path: path.into(),
         identity: identity.cloned(),
@@ -71,26 +72,27 @@ pub(super) fn with(
         in_memory: Arc::default(),
         unreadable: Mutex::default(),
     };
+
     Ok((store, opened))
 }
 
-/// Removes a new file that could not be written to its end, as on a full disk. The next start would take it for a
-/// corrupt store, and each one after that leaves another file behind.
+/// Removes a new file that could not be completed, as on a full disk. The next start would take it
+/// for a corrupt store, and each later start would leave another file behind.
 fn discard_unfinished(path: &Path, error: &StoreError) {
     if error.is_disk() {
-        // The error at hand says more than one from here would.
+        // The error at hand says more than an error from here would.
         let _ = fs::remove_file(path);
     }
 }
 
-/// How long [`settle_when_free`] waits for a lock that no process seems to hold.
+/// The longest that [`settle_when_free`] waits for a lock that no process seems to hold.
 const ORPHANED_LOCK: Duration = Duration::from_secs(2);
 
 /// Settles, and waits a moment if the file is locked and no running process has it open.
 ///
-/// A server that is killed while it starts a process leaves its lock to that process until the process runs its own
-/// program: the file looks locked by nobody, and is free within milliseconds. A service manager that restarts the
-/// server at once must not find its store taken.
+/// A server that is killed while it starts a process leaves its lock to that process until the
+/// process runs its own program: the file looks locked without a holder, and is free within
+/// milliseconds. A service manager that restarts the server at once must not find its store locked.
 fn settle_when_free(path: &Path, opener: &Opener, identity: Option<&Identity>) -> Result<Settled, StoreError> {
     let since = Instant::now();
     loop {
@@ -103,7 +105,7 @@ fn settle_when_free(path: &Path, opener: &Opener, identity: Option<&Identity>) -
     }
 }
 
-/// A database that is open, whole, and ours.
+/// An open and complete database of this store.
 pub(super) struct Settled {
     pub db: Database,
     pub known: Known,
@@ -123,6 +125,7 @@ fn ours(path: &Path, db: Database, identity: Option<&Identity>) -> Result<Settle
     let fault = |fault| fault_error(path, "read what is stored", mismatch(fault));
     let found = tables::owner(&db).map_err(fault)?;
     let fresh = matches!(found, Owner::Nobody);
+
     match (found, identity) {
         (Owner::Nobody, _) => {
             tables::create(&db, identity).map_err(|fault| fault_error(path, "make its tables", fault))?;
@@ -138,11 +141,13 @@ fn ours(path: &Path, db: Database, identity: Option<&Identity>) -> Result<Settle
         }
         (Owner::Wishes(_) | Owner::Unclaimed, _) => {}
     }
+
     let known = Known { scripts: tables::check(&db).map_err(fault)?, ..Known::default() };
     Ok(Settled { db, known, fresh })
 }
 
-/// A table of ours that is missing or has other types is as corrupt as a record that cannot be read.
+/// Treats a table of muster's that is missing or has other types as corrupt, like an unreadable
+/// record.
 fn mismatch(fault: Fault) -> Fault {
     match fault {
         Fault::Redb(error) => match *error {
@@ -174,23 +179,26 @@ fn refusal(path: &Path, error: DatabaseError) -> StoreError {
     }
 }
 
-/// Renames a corrupt file; what it holds may still be of use to somebody.
+/// Renames a corrupt file instead of removing it, because its content may still be of use.
 fn move_aside(path: &Path, now_unix: i64, why: &str) -> Result<PathBuf, StoreError> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".corrupt-{now_unix}"));
     let mut to = path.with_file_name(&name);
     let mut number = 1;
+
     while to.symlink_metadata().is_ok() {
         let mut numbered = name.clone();
         numbered.push(format!("-{number}"));
         to = path.with_file_name(numbered);
         number += 1;
     }
+
     fs::rename(path, &to).map_err(|source| StoreError::MoveAside {
         path: path.into(),
         to: to.clone(),
         why: why.into(),
         source,
     })?;
+
     Ok(to)
 }

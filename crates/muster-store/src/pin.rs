@@ -1,4 +1,5 @@
-//! What holds the followed branch: the commit that an administrator pinned, and the one that later commits must come after.
+//! Stores the holds on the followed branch: the pinned commit, and the commit that later ones must
+//! descend from.
 
 use redb::ReadTransaction;
 
@@ -10,22 +11,23 @@ use muster_core::model::Revision;
 const PIN: &str = "pin";
 const BASELINE: &str = "baseline";
 
-/// A commit that is served in place of the branch's newest.
+/// A commit that is served instead of the branch's newest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
     /// The commit.
     pub revision: Revision,
     /// The first line of its message.
     pub subject: Box<str>,
-    /// When it was pinned, in unix milliseconds.
+    /// The time of the pin, in Unix milliseconds.
     pub since: i64,
-    /// When the pin ends, in unix milliseconds; nothing where it ends by word alone.
+    /// The end of the pin, in Unix milliseconds; `None` if only a command ends it.
     pub until: Option<i64>,
-    /// How much of the pin's length was left when this was written, in milliseconds; nothing where it has no end.
+    /// The rest of the pin's duration when this was written, in milliseconds; `None` if it has no
+    /// end.
     pub left: Option<u64>,
-    /// Who pinned it, as they said.
+    /// The person who pinned it, as stated.
     pub by: Box<str>,
-    /// Why, as they said; "" where they did not.
+    /// The stated reason; empty if there is none.
     pub reason: Box<str>,
     /// Whether it needed no signature.
     pub unsigned: bool,
@@ -40,7 +42,7 @@ impl Store {
         self.read("read the pin", read_pin)
     }
 
-    /// Records the pin, or that there is none.
+    /// Records the pin, or its removal.
     ///
     /// # Errors
     /// The disk refused, or it is too early to try again. Nothing was changed.
@@ -57,7 +59,7 @@ impl Store {
         })
     }
 
-    /// Reads the newest commit that was taken from the branch, if there was one.
+    /// Reads the newest commit that was accepted from the branch, if there is one.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -65,7 +67,7 @@ impl Store {
         self.read("read which commit was taken last", read_baseline)
     }
 
-    /// Records the newest commit that was taken from the branch.
+    /// Records the newest commit that was accepted from the branch.
     ///
     /// # Errors
     /// The disk refused, or it is too early to try again. Nothing was changed.
@@ -101,6 +103,7 @@ mod tests {
         let open = || Store::open_any(&folder.path().join("muster.redb"), 0).unwrap().0;
         let store = open();
         assert_eq!((store.pin().unwrap(), store.baseline().unwrap()), (None, None));
+
         let pin = Pin {
             revision: Revision::commit("0123456789abcdef0123456789abcdef01234567"),
             subject: "last week's".into(),
@@ -111,6 +114,7 @@ mod tests {
             reason: "it panics".into(),
             unsigned: true,
         };
+
         store.set_pin(Some(&pin)).unwrap();
         store.set_baseline(&pin.revision).unwrap();
         drop(store);
@@ -118,6 +122,7 @@ mod tests {
         assert_eq!((store.pin().unwrap(), store.baseline().unwrap()), (Some(pin.clone()), Some(pin.revision)));
         store.set_pin(None).unwrap();
         assert_eq!(store.pin().unwrap(), None);
+
         assert!(store.baseline().unwrap().is_some());
     }
 }

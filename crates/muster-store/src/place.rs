@@ -1,7 +1,9 @@
-//! Whether the open file still stands at its path: somebody may tidy up under a running server.
+//! Checks whether the open file is still at its path, because it may be removed under a running
+//! server.
 //!
-//! An open file whose name is gone is read and written as before, and is lost with the process. So it is looked for now and
-//! then, and all that it holds is written to its path anew.
+//! An open file that was unlinked can be read and written as before, but is lost when the process
+//! ends. So muster checks its path from time to time, and writes everything to it again if
+//! necessary.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -19,27 +21,27 @@ use super::tables::{
 };
 use super::{Store, StoreError};
 
-/// A file by its device and inode.
+/// The identity of a file: its device and inode.
 pub(super) type Place = (u64, u64);
 
-/// Why the file was written again.
+/// The reason for which the file was written again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rewritten {
     /// It was removed.
     Removed,
-    /// Its file system was read-only, and is not any more.
+    /// Its file system was read-only, and is writable again.
     Writable,
 }
 
-/// Finds which file a path names.
+/// Returns the identity of the file at a path.
 pub(super) fn of(path: &Path) -> Option<Place> {
     fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 impl Store {
-    /// Checks that the file is still at its path, and writes all of it there again if it was removed or could not be
-    /// written before. Returns why it did. A file of somebody else in its place is left alone, and [`Store::trouble`]
-    /// says so.
+    /// Checks that the file is still at its path, and writes all of it there again if it was
+    /// removed or could not be written before. Returns the reason if it did. Another file in its
+    /// place is left alone, and [`Store::trouble`] reports it.
     ///
     /// # Errors
     /// The file cannot be written again.
@@ -79,12 +81,12 @@ impl Store {
         Ok(None)
     }
 
-    /// Copies the open file to one of another name, which then gets its own.
+    /// Copies the open file to another name, and then renames the copy to the file's own name.
     fn write_anew(&self, db: &Database) -> Result<Database, StoreError> {
         let beside = beside(&self.path);
         let open = |source| StoreError::Open { path: beside.clone(), source };
         let copied = || {
-            // One that was cut short is of no use.
+            // An interrupted copy is of no use.
             if beside.exists() {
                 fs::remove_file(&beside).map_err(open)?;
             }
@@ -93,6 +95,7 @@ impl Store {
             fs::rename(&beside, &self.path).map_err(open)?;
             Ok(fresh)
         };
+
         copied().inspect_err(|_: &StoreError| drop(fs::remove_file(&beside)))
     }
 
@@ -115,6 +118,7 @@ fn copy_all(from: &Database, to: &Database) -> Result<(), Fault> {
     copy(&from, &to, BODIES)?;
     copy(&from, &to, DOCUMENTS)?;
     copy(&from, &to, FETCHES)?;
+
     copy(&from, &to, UNKNOWN)?;
     copy(&from, &to, BMCS)?;
     copy(&from, &to, SETS)?;
@@ -122,6 +126,7 @@ fn copy_all(from: &Database, to: &Database) -> Result<(), Fault> {
     copy(&from, &to, REFUSED)?;
     copy(&from, &to, FOLLOWED)?;
     copy(&from, &to, EVENTS)?;
+
     copy(&from, &to, BOOTED)?;
     let copied = to.list_tables()?.count();
     assert_eq!(copied, from.list_tables()?.count(), "every table is copied");

@@ -1,4 +1,4 @@
-//! Accepted commits, and of the last good one all that serving needs.
+//! Stores accepted commits, and everything that is needed to serve the last good one.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,40 +16,42 @@ use super::{Appended, Store, StoreError, events, shape};
 use muster_core::model::{MacAddr, Revision, Tree};
 use muster_core::story::Happening;
 
-/// How many accepted commits are remembered: a year of three a day.
+/// The most accepted commits: a year of three a day.
 pub const MAX_ACCEPTED: usize = 1_000;
 
 /// The largest script. Real ones have one or two kilobytes.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// The name of a script by its bytes.
+/// The identity of a script, from its bytes.
 pub type Digest = [u8; 32];
 
 const RECORD: &str = "record";
 const INPUTS: &str = "inputs";
 const ROWS: &str = "rows";
-/// What later versions keep beside the rows. A version from before leaves it, so that it names its commit.
+/// The key for data that later versions keep next to the rows. An earlier version leaves it
+/// unchanged, so it names its commit.
 const BESIDE: &str = "beside";
 
-/// One commit that was taken into service.
+/// A commit that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
     /// The commit.
     pub revision: Revision,
-    /// When it was accepted, in unix milliseconds.
+    /// The time of acceptance, in Unix milliseconds.
     pub at: i64,
     /// The first line of its message.
     pub subject: Box<str>,
-    /// How many nodes it declares.
+    /// The number of nodes that it declares.
     pub nodes: u32,
 }
 
-/// Which machine gets which script: enough to serve stored bytes when the stored inputs no longer pass.
+/// The assignment of a script to a machine: enough to serve stored bytes if the stored inputs no
+/// longer pass the checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootRow {
     /// The node's name.
     pub name: Box<str>,
-    /// The MACs that it boots by.
+    /// The MAC addresses that it boots from.
     pub macs: Vec<MacAddr>,
     /// Its number, if it has one.
     pub nid: Option<u32>,
@@ -64,22 +66,23 @@ pub struct BootRow {
     pub digest: Digest,
 }
 
-/// All that was rendered of a commit, but for the scripts themselves.
+/// Everything that was rendered from a commit, except the scripts themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rendered {
-    /// The version of muster that rendered it; none where that did not say so yet.
+    /// The version of muster that rendered it; `None` if that version did not record it yet.
     pub muster: Option<Box<str>>,
-    /// The cluster's name, the URL by which its machines reach muster, and those of single networks.
+    /// The cluster's name, the URL at which its machines reach muster, and the URLs of single
+    /// networks.
     pub cluster: Box<str>,
     pub advertise: Option<Box<str>>,
     pub networks: Vec<(Vec<IpNet>, Box<str>)>,
-    /// In the order of nodes.
+    /// The rows in the order of nodes.
     pub rows: Vec<BootRow>,
-    /// The nodes' documents, folded by whoever rendered them; none where they were too many.
+    /// The nodes' documents, compressed by the renderer; `None` if there were too many.
     pub documents: Option<Vec<Arc<[u8]>>>,
 }
 
-/// The last commit that was accepted, with the files it was made of.
+/// The last accepted commit, with its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastGood {
     /// The commit, and when it was accepted.
@@ -89,12 +92,15 @@ pub struct LastGood {
 }
 
 impl Store {
-    /// Records that a commit was taken into service, in one transaction: the list, its inputs, what was rendered, and the
-    /// scripts. `body` is asked only for scripts that are not stored yet; those no longer named are dropped. The commit
-    /// that is the last of the list already stands there once. What happened is appended with it.
+    /// Records an accepted commit in one transaction: the list, its inputs, the rendered data, the
+    /// scripts and the events.
+    ///
+    /// Calls `body` only for scripts that are not stored yet, and removes scripts that are no
+    /// longer named. If the commit is already the last of the list, it is not added again.
     ///
     /// # Errors
-    /// The disk refused, a script is over [`MAX_BODY_BYTES`], or it is too early to try again. Nothing was changed.
+    /// The disk refused, a script is over [`MAX_BODY_BYTES`], or it is too early to try again.
+    /// Nothing was changed.
     pub fn accept<'b>(
         &self,
         accepted: &Accepted,
@@ -106,6 +112,7 @@ impl Store {
         let named: BTreeMap<Digest, &BootRow> = rendered.rows.iter().map(|row| (row.digest, row)).collect();
         let values = Values::of(accepted, inputs, rendered).map_err(|fault| self.fault("record a commit", fault))?;
         let mut appended = Appended::default();
+
         self.write("record a commit", |txn, known| {
             append(txn, &values.record)?;
             let mut last = txn.open_table(LAST_GOOD)?;
@@ -130,10 +137,11 @@ impl Store {
             known.scripts = named.keys().copied().collect::<BTreeSet<Digest>>();
             Ok(())
         })?;
+
         Ok(appended)
     }
 
-    /// Lists accepted commits, the newest first.
+    /// Lists accepted commits, newest first.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -157,7 +165,7 @@ impl Store {
         self.read("read the last good commit", read_record)
     }
 
-    /// Reads what was rendered of the last accepted commit.
+    /// Reads the rendered data of the last accepted commit.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -188,7 +196,7 @@ impl Store {
     }
 }
 
-/// The values of one commit as they are stored.
+/// The encoded values of one commit.
 struct Values {
     record: Vec<u8>,
     inputs: Vec<u8>,
@@ -209,7 +217,8 @@ impl Values {
     }
 }
 
-/// Writes the sheaves that are not stored as they are, and removes those past the last.
+/// Writes the chunks of documents that differ from the stored ones, and removes those after the
+/// last.
 fn write_documents(table: &mut Table<'_, u32, &'static [u8]>, sheaves: &[Arc<[u8]>]) -> Result<(), Fault> {
     for (sheaf, number) in sheaves.iter().zip(0..) {
         let bytes = codec::wrap(sheaf);
@@ -258,7 +267,7 @@ pub(super) fn read_last_good(txn: &ReadTransaction) -> Result<Option<LastGood>, 
     Ok(Some(LastGood { accepted, tree: unfold_tree(inputs.value())? }))
 }
 
-/// Reads what was rendered but for the documents, whose list is empty where they are stored.
+/// Reads the rendered data without the documents, whose list is empty if they are stored.
 pub(super) fn read_rendered(txn: &ReadTransaction) -> Result<Rendered, Fault> {
     let last = txn.open_table(LAST_GOOD)?;
     let Some(rows) = last.get(ROWS)? else { return Ok(Rendered::default()) };

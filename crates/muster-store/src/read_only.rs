@@ -1,8 +1,9 @@
-//! A store on a file system that was mounted read-only, or became so by a fault of its disk.
+//! Opens a store on a file system that was mounted read-only, or became read-only after a disk
+//! fault.
 //!
-//! A server that cannot start boots no machine, so it starts from a copy of the file in memory. What it stores goes
-//! into that copy, and into the file once that can be written again. Commands that write do not do so: they would end
-//! well, and nothing would be left of their work.
+//! A server that cannot start boots no machine, so it starts from a copy of the file in memory. It
+//! writes to that copy, and to the file once that is writable again. Commands that write do not use
+//! a copy: they would succeed, and their work would be lost.
 
 use std::fs;
 use std::io;
@@ -17,11 +18,11 @@ use super::database::{Opener, Retry, builder};
 use super::{Identity, Opened, Store, StoreError, open};
 
 impl Store {
-    /// Opens the store of these wishes as [`Store::open`] does, and a copy of it in memory if its file system is
+    /// Opens the store as [`Store::open`] does, or a copy of it in memory if its file system is
     /// read-only.
     ///
     /// # Errors
-    /// As [`Store::open`] fails; the file system is read-only and has no store.
+    /// As [`Store::open`]; or the file system is read-only and has no store.
     pub fn open_to_serve(path: &Path, identity: &Identity, now_unix: i64) -> Result<(Self, Opened), StoreError> {
         open::check_place(path)?;
         let in_memory = Arc::new(AtomicBool::new(false));
@@ -30,7 +31,7 @@ impl Store {
         Ok((Self { in_memory, ..store }, opened))
     }
 
-    /// Says that what is stored is in memory only, if so.
+    /// Returns a message if changes are stored only in memory.
     pub(super) fn told_in_memory(&self) -> Option<String> {
         let is_told = self.in_memory.load(Ordering::Relaxed);
         is_told.then(|| {
@@ -52,7 +53,7 @@ fn file_or_copy(path: &Path, in_memory: Arc<AtomicBool>) -> Opener {
     let path = path.to_path_buf();
     Box::new(move |builder: &Builder| match builder.create(&path) {
         Err(DatabaseError::Storage(StorageError::Io(error))) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
-            // Without a file the first error says what is wrong.
+            // Without a file, the first error describes the problem.
             let Ok(bytes) = fs::read(&path) else { return Err(StorageError::Io(error).into()) };
             let database = copy(builder, &bytes)?;
             in_memory.store(true, Ordering::Relaxed);

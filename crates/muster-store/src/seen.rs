@@ -1,4 +1,4 @@
-//! Boot fetches, which of them are believed, and unclaimed machines.
+//! Stores boot fetches, the boots that follow from them, and undeclared machines.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,15 @@ use super::{Store, StoreError, shape};
 use muster_core::model::MacAddr;
 use muster_core::observed::{BootFetch, Booted, UnknownMac};
 
-/// How many nodes' last fetches are remembered, those longest silent forgotten first: twice the largest site.
+/// The most nodes with a stored last fetch, twice the largest site; those with the oldest fetch are
+/// removed first.
 pub const MAX_FETCHES: usize = 200_000;
 
-/// How many unclaimed MACs are remembered, those longest silent forgotten first.
+/// The most unclaimed MAC addresses; those with the oldest request are removed first.
 pub const MAX_UNKNOWN: usize = 10_000;
 
 impl Store {
-    /// Records the last fetch of each node, replacing what was known of it, in one transaction.
+    /// Records the last fetch of each node, replacing earlier ones, in one transaction.
     ///
     /// # Errors
     /// The disk refused, or it is too early to try again. Nothing was changed.
@@ -54,7 +55,7 @@ impl Store {
         self.read("read the boot fetches", read_fetches)
     }
 
-    /// Records what nodes booted last, replacing what was known of each, in one transaction.
+    /// Records the last boots of nodes, replacing earlier ones, in one transaction.
     ///
     /// # Errors
     /// The disk refused, or it is too early to try again. Nothing was changed.
@@ -84,8 +85,8 @@ impl Store {
         })
     }
 
-    /// Lists what every node booted last, by name. A fetch that an earlier version recorded is not counted until somebody
-    /// can tell whose it was.
+    /// Lists the last boots of every node, by name. A fetch that an earlier version recorded does
+    /// not count until it can be attributed.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -93,7 +94,7 @@ impl Store {
         self.read("read what nodes booted", read_booted)
     }
 
-    /// Records unclaimed machines, replacing what was known of each, in one transaction.
+    /// Records unclaimed machines, replacing earlier records, in one transaction.
     ///
     /// # Errors
     /// The disk refused, or it is too early to try again. Nothing was changed.
@@ -102,6 +103,7 @@ impl Store {
             return Ok(());
         }
         let now = machines.iter().map(|machine| machine.last).max().unwrap_or_default();
+
         self.write("record unclaimed machines", |txn, _| {
             let mut table = txn.open_table(UNKNOWN)?;
             for machine in machines {
@@ -142,26 +144,28 @@ pub(super) fn read_booted(txn: &ReadTransaction) -> Result<BTreeMap<Box<str>, Bo
     let mut all: BTreeMap<_, _> =
         read_fetches(txn)?.iter().map(|fetch| (fetch.node.clone(), Booted::from(fetch))).collect();
     let Some(table) = later(txn, BOOTED)? else { return Ok(all) };
+
     for row in table.iter()? {
         let (node, record) = row?;
         let mut booted = codec::decode_booted(record.value())?;
         if let Some(fetch) = all.get(node.value()).and_then(|fetch| fetch.uncounted.as_ref()) {
-            // An earlier version that ran in between keeps fetches alone.
+            // If an earlier version ran in between, it recorded only fetches.
             if booted.last.iter().chain(&booted.uncounted).all(|boot| boot.at != fetch.at) {
                 booted.uncounted = Some(fetch.clone());
             }
         }
         all.insert(node.value().into(), booted);
     }
+
     Ok(all)
 }
 
-/// Tells whether a server that boots nodes has written this store: it accepted a commit.
+/// Returns whether a server that boots nodes wrote this store, which shows by an accepted commit.
 pub(super) fn has_served(txn: &ReadTransaction) -> Result<bool, Fault> {
     Ok(!txn.open_table(ACCEPTED)?.is_empty()?)
 }
 
-/// Returns when anything was fetched of a node last.
+/// Returns the time of the newest fetch of a node.
 fn newest(booted: &Booted) -> i64 {
     let times = booted.last.iter().chain(&booted.uncounted).map(|boot| boot.at);
     times.max().unwrap_or_default()
@@ -178,8 +182,9 @@ fn machine((mac, record): &(Guard<'_, &'static [u8]>, Guard<'_, &'static [u8]>))
     Ok(codec::decode::<shape::UnknownRecord>(record.value(), "unclaimed machine")?.of(MacAddr(mac)))
 }
 
-/// Picks what to forget so that `keep` stay: the oldest, and among those equally old the first. A time that is yet to come
-/// was told by a wrong clock and is older than any: else it would stay until it is past, and whatever is new would go.
+/// Selects the entries to remove so that `keep` stay: the oldest, and among equally old ones the
+/// first. A time in the future comes from a wrong clock and counts as the oldest, because it would
+/// otherwise displace new entries until it is past.
 pub(super) fn oldest<T: Ord>(mut all: Vec<(i64, T)>, keep: usize, now: i64) -> Vec<T> {
     all.iter_mut().filter(|(at, _)| *at > now).for_each(|(at, _)| *at = i64::MIN);
     all.sort_unstable();

@@ -1,6 +1,6 @@
-//! The records as they are stored. Only this file of the room has serde derives.
+//! The stored records. Only this file of the crate has serde derives.
 //!
-//! postcard knows no field names: changing a field here means a new version byte in `codec`.
+//! postcard stores no field names, so changing a field here requires a new version byte in `codec`.
 
 use std::net::IpAddr;
 
@@ -105,7 +105,8 @@ impl From<RowRecord> for BootRow {
     }
 }
 
-/// What a node booted, as it was stored before machines named their architecture. It is read and never written.
+/// The boots of a node, as stored before machines reported their architecture. It is read and never
+/// written.
 #[derive(Deserialize)]
 pub(super) struct BootedRecord {
     last: Option<BootRecord>,
@@ -124,7 +125,7 @@ struct BootRecord {
 }
 
 impl BootedRecord {
-    /// Reads the record; `None` if a digest in it is damaged.
+    /// Converts the record; `None` if a digest in it is damaged.
     pub(super) fn read(self) -> Option<Booted> {
         let last = self.last.map(BootRecord::read);
         let uncounted = self.uncounted.map(BootRecord::read);
@@ -143,7 +144,7 @@ impl BootRecord {
     }
 }
 
-/// What stands beside the rows of a commit, which it names.
+/// The data next to the rows of a commit, which it names.
 #[derive(Serialize, Deserialize)]
 pub(super) struct BesideRecord {
     revision: String,
@@ -151,7 +152,7 @@ pub(super) struct BesideRecord {
     cluster: Box<str>,
     advertise: Option<Box<str>>,
     networks: Vec<(Vec<IpNet>, Box<str>)>,
-    /// Of each row.
+    /// One entry for each row.
     more: Vec<MoreRecord>,
     has_documents: bool,
 }
@@ -171,6 +172,7 @@ impl BesideRecord {
             uuid: row.uuid.map(Uuid::into_bytes),
             ips: row.ips.clone(),
         };
+
         Self {
             revision: accepted.revision.to_string(),
             muster: muster.clone(),
@@ -182,7 +184,8 @@ impl BesideRecord {
         }
     }
 
-    /// Joins it with the rows of its commit; rows alone where it is of another, none where the two do not match.
+    /// Joins it with the rows of its commit. Returns the rows alone if it belongs to another
+    /// commit, and `None` if the two do not match.
     pub(super) fn with(self, accepted: &Accepted, mut rows: Vec<BootRow>) -> Option<Rendered> {
         let Self { revision, muster, cluster, advertise, networks, more, has_documents } = self;
         if revision != accepted.revision.as_str() {
@@ -280,7 +283,7 @@ impl From<&Tree> for TreeRecord {
 }
 
 impl TreeRecord {
-    /// Joins the list with the bytes that followed it; none where the two do not match.
+    /// Joins the list with the bytes that follow it; `None` if the two do not match.
     pub(super) fn with(self, mut rest: &[u8]) -> Option<Tree> {
         let mut tree = Tree::default();
         for (path, file) in self.files {
@@ -298,6 +301,7 @@ impl TreeRecord {
             };
             tree.insert(path, file);
         }
+
         rest.is_empty().then_some(tree)
     }
 }

@@ -1,7 +1,7 @@
-//! What surveys saw: a record of each BMC, and the sets that they share.
+//! Stores survey results: a record of each BMC, and the sets that they share.
 //!
-//! A batch of observations is one commit: each record is read, takes in what was seen, and is written with the sets that
-//! are new; sets that no record names any more go with the same commit.
+//! A batch of observations is one transaction: each record is read, updated, and written together
+//! with new sets; sets that no record names any more are removed in the same transaction.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,17 +16,18 @@ use super::unreadable::{Lost, Table, What};
 use super::{Store, StoreError, seen};
 use muster_core::observed::{BmcRecord, Claim, Digest, Observation, Observed, Shared, SharedSet};
 
-/// How many BMCs that no wishes declare are remembered, those longest untried forgotten first: as many as the largest site
-/// has of its own, so that a survey of its whole network fits.
+/// The most undeclared BMCs, as many as the largest site has of its own, so that a survey of its
+/// whole network fits. Those with the oldest try are removed first.
 pub const MAX_UNDECLARED: usize = 10_000;
 
-/// How many records are held encoded at once while all are read.
+/// The number of records in encoded form at once while all are read.
 const CHUNK: usize = 1_024;
 
 impl Store {
-    /// Takes in what surveys found, in the order given and in one transaction; what it acknowledges is on the disk.
+    /// Records observations in the given order, in one transaction; on success they are on the
+    /// disk.
     ///
-    /// Of BMCs that no wishes declare, at most [`MAX_UNDECLARED`] are kept.
+    /// Of undeclared BMCs, at most [`MAX_UNDECLARED`] are kept.
     ///
     /// # Errors
     /// The disk refused, or it is too early to try again. Nothing was changed.
@@ -35,6 +36,7 @@ impl Store {
             return Ok(());
         }
         let mut written = Vec::new();
+
         self.write("record what was surveyed", |txn, known| {
             let mut batch = Batch::begin(txn, known.uses.take())?;
             batch.take(observations)?;
@@ -42,13 +44,14 @@ impl Store {
             (known.uses, written) = batch.end()?;
             Ok(())
         })?;
+
         let written: Vec<String> = written.iter().map(ToString::to_string).collect();
         self.rewritten(Table::Sets, written.iter().map(String::as_str));
         self.rewritten(Table::Bmcs, observations.iter().map(|observation| &*observation.bmc));
         Ok(())
     }
 
-    /// Forgets BMCs, in one transaction; names that are not stored are passed over.
+    /// Removes BMCs, in one transaction; unknown names are ignored.
     ///
     /// # Errors
     /// The disk refused, or it is too early to try again. Nothing was changed.
@@ -56,6 +59,7 @@ impl Store {
         if names.is_empty() {
             return Ok(());
         }
+
         self.write("forget BMCs", |txn, known| {
             let mut batch = Batch::begin(txn, known.uses.take())?;
             for name in names {
@@ -64,11 +68,13 @@ impl Store {
             (known.uses, _) = batch.end()?;
             Ok(())
         })?;
+
         self.rewritten(Table::Bmcs, names.iter().copied());
         Ok(())
     }
 
-    /// Reads all that is remembered of all BMCs. Records that cannot be read are left out; [`Store::trouble`] says so.
+    /// Reads the records of all BMCs. Unreadable records are left out; [`Store::trouble`] reports
+    /// them.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -84,11 +90,12 @@ impl Store {
             }
             Ok(observed)
         })?;
+
         self.all_unreadable(&[Table::Bmcs, Table::Sets, Table::Claims], lost);
         Ok(observed)
     }
 
-    /// Reads what is remembered of one BMC; none too where its record cannot be read.
+    /// Reads the record of one BMC; `None` also if it cannot be read.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -100,7 +107,7 @@ impl Store {
         Ok(found.and_then(|record| record.map_err(|lost| self.one_unreadable((Table::Bmcs, name.into()), lost)).ok()))
     }
 
-    /// Reads shared sets by name; those that are not stored or cannot be read are not in the answer.
+    /// Reads shared sets by digest; missing or unreadable sets are not in the result.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -118,6 +125,7 @@ impl Store {
             }
             Ok(shared)
         })?;
+
         lost.into_iter().for_each(|(what, why)| self.one_unreadable(what, why));
         Ok(shared)
     }
@@ -160,7 +168,7 @@ pub(super) fn read_claims(txn: &ReadTransaction, lost: &mut Vec<(What, Lost)>) -
     Ok(claims)
 }
 
-/// Decodes rows on all cores, a chunk at a time, and hands them on in their order.
+/// Decodes rows on all cores, a chunk at a time, and passes them on in order.
 pub(super) fn decode_all<K: Send, T: codec::Surveyed + Send>(
     mut rows: impl Iterator<Item = Result<(K, Vec<u8>), Fault>>,
     mut each: impl FnMut(K, Result<T, Lost>),
@@ -176,7 +184,8 @@ pub(super) fn decode_all<K: Send, T: codec::Surveyed + Send>(
     }
 }
 
-/// Returns the time by this host's clock, in unix milliseconds: observations may come from elsewhere, and late.
+/// Returns the time of this host's clock, in Unix milliseconds: observations may come from
+/// elsewhere, and late.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

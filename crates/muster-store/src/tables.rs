@@ -1,4 +1,4 @@
-//! The tables of the file, and the two records that say whose it is.
+//! The tables of the file, and the two records that identify its owner.
 
 use std::collections::BTreeSet;
 
@@ -10,54 +10,55 @@ use super::codec::{self, Fault};
 use super::publish::Digest;
 use super::{Identity, shape};
 
-/// The format that this version writes. Raise it when an older version could misread what is stored.
+/// The format that this version writes. Raise it if an older version could misread the stored data.
 pub const FORMAT: u32 = 1;
 
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 /// Accepted commits by a running number.
 pub(super) const ACCEPTED: TableDefinition<u64, &[u8]> = TableDefinition::new("accepted");
-/// Of the last good commit: its record, its inputs, its boot rows.
+/// The last good commit: its record, its inputs, its boot rows.
 pub(super) const LAST_GOOD: TableDefinition<&str, &[u8]> = TableDefinition::new("last-good");
 /// Script bodies by digest: one version byte, then the bytes as they are served.
 pub(super) const BODIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("bodies");
-/// The documents of the last good commit, folded, by a running number. Its first write makes it.
+/// The compressed documents of the last good commit, by a running number. Created by its first
+/// write.
 pub(super) const DOCUMENTS: TableDefinition<u32, &[u8]> = TableDefinition::new("documents");
 /// The last boot fetch by node name.
 pub(super) const FETCHES: TableDefinition<&str, &[u8]> = TableDefinition::new("boot-fetches");
-/// Unclaimed machines by the six bytes of their MAC.
+/// Unclaimed machines by the six bytes of their MAC address.
 pub(super) const UNKNOWN: TableDefinition<&[u8], &[u8]> = TableDefinition::new("unknown-macs");
 
-/// What is remembered of each BMC by its name. This table and those below are made by their first write: a store from
-/// before them opens as it is.
+/// Records of BMCs by name. This table and those below are created by their first write, so that an
+/// older store opens unchanged.
 pub(super) const BMCS: TableDefinition<&str, &[u8]> = TableDefinition::new("bmcs");
-/// What many machines share, by the 16 bytes of its digest.
+/// Sets that many machines share, by the 16 bytes of their digest.
 pub(super) const SETS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("shared-sets");
 /// Claimed MAC addresses by node name.
 pub(super) const CLAIMS: TableDefinition<&str, &[u8]> = TableDefinition::new("claims");
-/// When a BMC refused a credential, in unix milliseconds, by the names of both.
+/// The times at which BMCs refused credentials, in Unix milliseconds, by the names of both.
 pub(super) const REFUSED: TableDefinition<(&str, &str), i64> = TableDefinition::new("refused-logins");
-/// Of the followed branch: the pin, the newest commit that was taken, and the one whose build died.
+/// The followed branch: the pin, the newest accepted commit, and the one whose build died.
 pub(super) const FOLLOWED: TableDefinition<&str, &[u8]> = TableDefinition::new("followed");
-/// What happened, by its running number.
+/// Events by their running number.
 pub(super) const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
 
-/// What each node booted last, and what is not counted, by its name.
+/// The last boots of each node, and uncounted fetches, by its name.
 pub(super) const BOOTED: TableDefinition<&str, &[u8]> = TableDefinition::new("booted");
 
 const FORMAT_KEY: &str = "format";
 const IDENTITY_KEY: &str = "identity";
 
-/// Whose an open file is.
+/// The owner of an open file.
 pub(super) enum Owner {
-    /// Nobody's yet: it has no tables.
+    /// No owner yet: the file has no tables.
     Nobody,
-    /// Another program's.
+    /// Another program.
     Stranger,
-    /// A newer version's.
+    /// A newer version of muster.
     Newer(u32),
-    /// A store of ours that no wishes have claimed yet.
+    /// Muster, without a cluster repository yet.
     Unclaimed,
-    /// The store of these wishes.
+    /// This cluster repository.
     Wishes(Identity),
 }
 
@@ -70,6 +71,7 @@ pub(super) fn owner(db: &Database) -> Result<Owner, Fault> {
     if names.is_empty() {
         return Ok(Owner::Nobody);
     }
+
     if !names.iter().any(|name| name == META.name()) {
         return Ok(Owner::Stranger);
     }
@@ -77,6 +79,7 @@ pub(super) fn owner(db: &Database) -> Result<Owner, Fault> {
     let Some(format) = meta.get(FORMAT_KEY)? else { return Ok(Owner::Stranger) };
     let format = <[u8; 4]>::try_from(format.value()).map_err(|_| Fault::undecodable(FORMAT_KEY))?;
     let format = u32::from_le_bytes(format);
+
     if format > FORMAT {
         return Ok(Owner::Newer(format));
     }
@@ -84,7 +87,7 @@ pub(super) fn owner(db: &Database) -> Result<Owner, Fault> {
     Ok(Owner::Wishes(codec::decode::<shape::Identity>(identity.value(), IDENTITY_KEY)?.into()))
 }
 
-/// Makes all tables, and says whose they are if that is known.
+/// Creates all tables, and records the owner if it is known.
 pub(super) fn create(db: &Database, identity: Option<&Identity>) -> Result<(), Fault> {
     let txn = db.begin_write()?;
     {
@@ -99,11 +102,12 @@ pub(super) fn create(db: &Database, identity: Option<&Identity>) -> Result<(), F
         txn.open_table(FETCHES)?;
         txn.open_table(UNKNOWN)?;
     }
+
     txn.commit()?;
     Ok(())
 }
 
-/// Says whose a store is that was nobody's.
+/// Records the owner of a store that had none.
 pub(super) fn claim(db: &Database, identity: &Identity) -> Result<(), Fault> {
     let txn = db.begin_write()?;
     txn.open_table(META)?.insert(IDENTITY_KEY, &*codec::encode(&shape::Identity::from(identity))?)?;
@@ -111,7 +115,7 @@ pub(super) fn claim(db: &Database, identity: &Identity) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Opens a table that only its first write makes.
+/// Opens a table that is only created by its first write.
 pub(super) fn later<K: Key + 'static, V: Value + 'static>(
     txn: &ReadTransaction,
     table: TableDefinition<'_, K, V>,
@@ -123,9 +127,10 @@ pub(super) fn later<K: Key + 'static, V: Value + 'static>(
     }
 }
 
-/// Reads every record once, so that a store that opens can be read. Returns the digests of the bodies that it holds.
+/// Reads every record once, so that a store that opens is readable. Returns the digests of the
+/// stored bodies.
 ///
-/// What was surveyed is left to its readers: they skip what they cannot read.
+/// Survey records are not checked here: their readers skip unreadable ones.
 pub(super) fn check(db: &Database) -> Result<BTreeSet<Digest>, Fault> {
     let txn = db.begin_read()?;
     super::publish::read_accepted(&txn, usize::MAX)?;
@@ -134,6 +139,7 @@ pub(super) fn check(db: &Database) -> Result<BTreeSet<Digest>, Fault> {
     super::seen::read_unknown(&txn)?;
     super::pin::read_pin(&txn)?;
     super::pin::read_baseline(&txn)?;
+
     super::attempt::read_died(&txn)?;
     later(&txn, BMCS)?;
     later(&txn, SETS)?;
@@ -141,13 +147,16 @@ pub(super) fn check(db: &Database) -> Result<BTreeSet<Digest>, Fault> {
     later(&txn, REFUSED)?;
     later(&txn, EVENTS)?;
     later(&txn, DOCUMENTS)?;
+
     let rendered = super::publish::read_rendered(&txn)?;
     let digests: BTreeSet<Digest> = rendered.rows.iter().map(|row| row.digest).collect();
     let bodies = txn.open_table(BODIES)?;
+
     for digest in &digests {
         if bodies.get(&digest[..])?.is_none() {
             return Err(Fault::Undecodable("a boot row without its script".into()));
         }
     }
+
     Ok(digests)
 }

@@ -1,10 +1,10 @@
-//! The surveyed records that could not be read: they are skipped, and told of until they are written anew.
+//! Tracks unreadable survey records: they are skipped, and reported until they are written again.
 
 use std::sync::PoisonError;
 
 use super::Store;
 
-/// Why a record is skipped.
+/// The reason for which a record is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lost {
     /// Another version of muster wrote it.
@@ -20,7 +20,7 @@ pub(super) enum Table {
     Claims,
 }
 
-/// A record by its table and key.
+/// A record, by its table and key.
 pub(super) type What = (Table, Box<str>);
 
 impl Table {
@@ -34,19 +34,19 @@ impl Table {
 }
 
 impl Store {
-    /// Replaces what is told of some tables by what a reading of all their records found.
+    /// Replaces the unreadable records of some tables with the result of a full read.
     pub(super) fn all_unreadable(&self, tables: &[Table], found: Vec<(What, Lost)>) {
         let mut told = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|(table, _), _| !tables.contains(table));
         told.extend(found);
     }
 
-    /// Adds a record that was met.
+    /// Adds one unreadable record.
     pub(super) fn one_unreadable(&self, what: What, lost: Lost) {
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).insert(what, lost);
     }
 
-    /// Forgets records that were written anew or removed.
+    /// Removes records that were written again or deleted.
     pub(super) fn rewritten<'n>(&self, table: Table, names: impl Iterator<Item = &'n str>) {
         let mut told = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
         if !told.is_empty() {

@@ -1,25 +1,26 @@
-//! What is known of an open file without reading it: its scripts, and which shared sets its records name.
+//! In-memory facts about an open file: its scripts, and the shared sets that its records name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::publish;
 use muster_core::observed::{BmcRecord, Digest};
 
-/// What is known of an open file.
+/// The known facts about an open file.
 #[derive(Default)]
 pub(super) struct Known {
     pub scripts: BTreeSet<publish::Digest>,
-    /// None before the first write of surveys, and after one that failed: counted anew by the next.
+    /// `None` before the first write of surveys and after a failed one; the next write counts
+    /// again.
     pub uses: Option<Uses>,
-    /// How many bytes the events have. None before the first write of one.
+    /// The bytes of all events; `None` before the first write of one.
     pub event_bytes: Option<u64>,
 }
 
-/// How many records name each shared set, and which records are of BMCs that no wishes declare.
+/// The number of records that name each shared set, and the records of undeclared BMCs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Uses {
     counts: BTreeMap<Digest, u32>,
-    /// When each was last tried.
+    /// The time of the last try of each.
     pub undeclared: BTreeMap<Box<str>, i64>,
 }
 
@@ -28,13 +29,13 @@ pub(super) fn named(record: &BmcRecord) -> BTreeSet<Digest> {
     record.digests().collect()
 }
 
-/// Tells whether a record is of a BMC that no wishes declare: it bears the origin of a URL for a name.
+/// Returns whether a record belongs to an undeclared BMC, whose name is the origin of a URL.
 fn is_undeclared(name: &str) -> bool {
     name.contains("://")
 }
 
 impl Uses {
-    /// Counts a record in.
+    /// Adds the uses of a record.
     pub(super) fn add(&mut self, record: &BmcRecord) {
         for digest in named(record) {
             *self.counts.entry(digest).or_default() += 1;
@@ -44,7 +45,7 @@ impl Uses {
         }
     }
 
-    /// Counts a record out that named these sets.
+    /// Removes the uses of a record that named these sets.
     pub(super) fn remove(&mut self, name: &str, named: &BTreeSet<Digest>) {
         for digest in named {
             if let Some(count) = self.counts.get_mut(digest) {
@@ -54,12 +55,12 @@ impl Uses {
         self.undeclared.remove(name);
     }
 
-    /// Tells whether any record names a set.
+    /// Returns whether any record names a set.
     pub(super) fn names(&self, digest: Digest) -> bool {
         self.counts.get(&digest).is_some_and(|count| *count > 0)
     }
 
-    /// Takes out the sets that no record names any more.
+    /// Removes and returns the sets that no record names any more.
     pub(super) fn take_unnamed(&mut self) -> Vec<Digest> {
         self.counts.extract_if(.., |_, count| *count == 0).map(|(digest, _)| digest).collect()
     }

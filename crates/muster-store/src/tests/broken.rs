@@ -11,7 +11,7 @@ use redb::StorageBackend;
 use super::super::database::{Opener, Retry};
 use super::*;
 
-/// A disk in memory that survives a close and refuses to write when told to.
+/// A disk in memory that survives a close and can be made to refuse writes.
 #[derive(Debug, Default)]
 pub(super) struct Disk {
     bytes: Mutex<Vec<u8>>,
@@ -73,18 +73,21 @@ fn a_full_disk_loses_nothing_and_is_tried_again() {
     let store = on(&disk, Duration::ZERO);
     accept(&store, 1, &rows(100, "v1"));
     disk.full.store(true, Ordering::SeqCst);
+
     for _ in 0..3 {
         let error = try_accept(&store, 2, &rows(100, "v2")).unwrap_err();
         assert!(error.is_disk(), "{error:?}");
         assert!(error.hint().unwrap().contains("free some space"), "{error:?}");
         assert!(store.trouble().is_some());
     }
+
     disk.full.store(false, Ordering::SeqCst);
     holds(&store, 1, &rows(100, "v1"));
     assert_eq!(store.trouble(), None);
     accept(&store, 2, &rows(100, "v2"));
     holds(&store, 2, &rows(100, "v2"));
     drop(store);
+
     holds(&on(&disk, Duration::ZERO), 2, &rows(100, "v2"));
 }
 
@@ -109,16 +112,18 @@ fn a_broken_disk_is_left_alone_until_the_wait_is_over() {
     let error = try_accept(&store, 2, &rows(10, "v2")).unwrap_err();
     assert!(matches!(error, StoreError::Io { .. }), "{error:?}");
     disk.full.store(false, Ordering::SeqCst);
+
     let opened = disk.opened.load(Ordering::SeqCst);
     for _ in 0..10 {
         let error = try_accept(&store, 2, &rows(10, "v2")).unwrap_err();
         assert!(matches!(error, StoreError::Waiting { .. }) && error.is_disk(), "{error:?}");
     }
+
     assert_eq!(disk.opened.load(Ordering::SeqCst), opened, "it was opened during the wait");
     assert!(store.trouble().unwrap().contains("record a commit"), "{:?}", store.trouble());
 }
 
-/// Runs on a file system of 8 MB of its own, where the system lets a test mount one.
+/// Runs on its own 8 MB file system, if the system lets a test mount one.
 #[test]
 fn a_file_system_that_is_really_full_is_survived() {
     on_a_small_file_system("tests::broken::child_fills_its_file_system");
@@ -155,7 +160,7 @@ fn child_fills_its_file_system() {
     holds(&store, 3, &rows(500, "v3"));
 }
 
-/// Runs on a file system of 8 MB of its own, where the system lets a test mount one.
+/// Runs on its own 8 MB file system, if the system lets a test mount one.
 #[test]
 fn a_first_start_on_a_full_disk_leaves_nothing_behind() {
     on_a_small_file_system("tests::broken::child_begins_on_a_full_disk");
@@ -171,6 +176,7 @@ fn child_begins_on_a_full_disk() {
     assert_eq!(fill().kind(), io::ErrorKind::StorageFull);
     let full = filler.metadata().unwrap().len();
     let mut refused = 0;
+
     for free in (0..40).map(|pages| pages * 8192) {
         std::fs::File::options().write(true).open(&filler).unwrap().set_len(full - free).unwrap();
         match Store::open(&file, &ours(), NOW) {
@@ -187,6 +193,7 @@ fn child_begins_on_a_full_disk() {
         let left: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["filler"], "{free} bytes free");
     }
+
     assert!(refused > 1, "{refused} starts found no room");
 }
 

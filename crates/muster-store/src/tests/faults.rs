@@ -1,4 +1,4 @@
-//! Disks that fail at any one call, and machines that lose their power: what was not synced is gone.
+//! Disks that fail at any one call, and machines that lose power: unsynced data is gone.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -9,28 +9,28 @@ use redb::StorageBackend;
 use super::super::database::{Opener, Retry};
 use super::*;
 
-/// How a disk behaves.
+/// The behavior of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
-    /// The n-th call fails, and those after it work again.
+    /// The n-th call fails, and later calls work again.
     Once(u64),
     /// Every call from the n-th on fails until the power is back.
     From(u64),
-    /// It works, and what it says of syncing is a lie from the n-th call on.
+    /// All calls succeed, but from the n-th call on, syncs have no effect.
     Lies(u64),
 }
 
 #[derive(Debug)]
 struct Platter {
-    /// What is read.
+    /// The content that reads return.
     seen: Vec<u8>,
-    /// What is there after the power was gone.
+    /// The content after a power failure.
     safe: Vec<u8>,
     calls: u64,
     fault: Option<Fault>,
 }
 
-/// A disk that outlives whoever opens it.
+/// A disk that outlives its users.
 #[derive(Debug, Clone)]
 struct Disk(Arc<Mutex<Platter>>);
 
@@ -39,13 +39,14 @@ impl Disk {
         Self(Arc::new(Mutex::new(Platter { seen: Vec::new(), safe: Vec::new(), calls: 0, fault: None })))
     }
 
-    /// Breaks it from its next call on, counted anew.
+    /// Sets a fault, counting calls from the next one.
     fn breaks(&self, fault: Fault) {
         let mut platter = self.0.lock().unwrap();
         (platter.calls, platter.fault) = (0, Some(fault));
     }
 
-    /// Cuts the power, and gives it back with a whole disk; tells whether it ever came to the fault.
+    /// Cuts the power and restores it with a working disk; returns whether the fault was ever
+    /// reached.
     fn power_cut(&self) -> bool {
         let mut platter = self.0.lock().unwrap();
         platter.seen = platter.safe.clone();
@@ -109,34 +110,36 @@ impl StorageBackend for Disk {
     }
 }
 
-/// How many nodes the commits here have: enough for more than one page of each table.
+/// The number of nodes of the commits here: enough for more than one page of each table.
 const NODES: usize = 40;
 
 fn of(n: u32) -> Vec<BootRow> {
     rows(NODES, &format!("v{n}"))
 }
 
-/// Accepts commits 2 to 4 on a disk that holds the first, closes the store, and returns which were acknowledged.
+/// Accepts commits 2 to 4 on a disk that holds the first, closes the store, and returns the
+/// acknowledged ones.
 fn work(store: Store) -> Vec<u32> {
     let acknowledged = (2..=4).filter(|n| try_accept(&store, *n, &of(*n)).is_ok()).collect();
-    // Reading must not panic either, whatever it says.
+    // Reads must not panic either, whatever they return.
     let _ = (store.last_good(), store.rendered(), store.bodies(), store.accepted(9));
     drop(store);
     acknowledged
 }
 
-/// Checks that a store holds one of the commits whole, and returns which.
+/// Checks that a store holds one of the commits completely, and returns its number.
 fn whole(store: &Store) -> u32 {
     let newest = store.last_accepted().unwrap().expect("a commit was acknowledged").nodes;
     holds(store, newest, &of(newest));
     newest
 }
 
-/// Lets a disk fail at every call in turn, until it works to the end without coming to the fault.
+/// Makes a disk fail at every call in turn, until the work ends without reaching the fault.
 fn at_every_call(fault: impl Fn(u64) -> Fault, judge: impl Fn(&Disk, &[u32], u64)) -> u64 {
     let base = Disk::new();
     accept(&base.open().unwrap().0, 1, &of(1));
     let image = base.0.lock().unwrap().safe.clone();
+
     for n in 1.. {
         let disk = Disk::new();
         {
@@ -147,7 +150,7 @@ fn at_every_call(fault: impl Fn(u64) -> Fault, judge: impl Fn(&Disk, &[u32], u64
         let acknowledged = match disk.open() {
             Ok((store, Opened::Existing)) => work(store),
             Ok((_, other)) => panic!("call {n}: {other:?}"),
-            // A start that the disk refuses is told, and nothing is moved.
+            // If the disk refuses the start, that is reported, and nothing is moved.
             Err(error) => {
                 assert!(
                     !matches!(error, StoreError::Foreign { .. } | StoreError::NotAStore { .. }),
@@ -162,6 +165,7 @@ fn at_every_call(fault: impl Fn(u64) -> Fault, judge: impl Fn(&Disk, &[u32], u64
             return n;
         }
     }
+
     unreachable!("every disk has an end")
 }
 
@@ -175,10 +179,11 @@ fn no_acknowledged_commit_is_lost_to_one_failed_call_and_a_power_cut() {
         assert!(found >= newest, "call {n}: acknowledged {acknowledged:?}, found {found}");
         let list: Vec<u32> = store.accepted(9).unwrap().iter().map(|accepted| accepted.nodes).collect();
         assert!(acknowledged.iter().all(|n| list.contains(n)) && list.contains(&1), "call {n}: {list:?}");
-        // And it goes on.
+        // The store continues to work.
         accept(&store, 9, &of(9));
         holds(&store, 9, &of(9));
     };
+
     let once = at_every_call(Fault::Once, judge);
     let on = at_every_call(Fault::From, judge);
     assert!(once > 50 && on > 50, "{once}, {on}");

@@ -1,4 +1,4 @@
-//! What is kept, and for how long.
+//! Retention of stored data.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -48,12 +48,14 @@ fn only_new_scripts_are_asked_for_and_old_ones_go() {
         asked.set(asked.get() + 1);
         Cow::Owned(script(row))
     };
+
     store.accept(&accepted(2), &inputs(2), &rendered(&next), &body, &[happening(2)]).unwrap();
     assert_eq!(asked.get(), 1, "a known script was asked for");
     assert_eq!(store.bodies().unwrap().len(), 99);
     assert!(!store.bodies().unwrap().contains_key(&row(7, "v1").digest));
     store.accept(&accepted(3), &inputs(3), &rendered(&rows(100, "v1")), &body, &[happening(3)]).unwrap();
     assert_eq!(asked.get(), 3, "a dropped script was believed to be there");
+
     holds(&store, 3, &rows(100, "v1"));
 }
 
@@ -74,17 +76,21 @@ fn what_an_earlier_version_stored_is_read_and_what_it_left_of_another_commit_is_
     let place = Place::used();
     let last: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("last-good");
     type Touched<'t> = redb::Table<'t, &'static str, &'static [u8]>;
+
     let touch = |change: &dyn Fn(&mut Touched<'_>)| {
         let db = redb::Database::open(&place.file).unwrap();
         let txn = db.begin_write().unwrap();
         change(&mut txn.open_table(last).unwrap());
         txn.commit().unwrap();
     };
+
     let bare = |row: BootRow| BootRow { serial: None, uuid: None, ips: Vec::new(), ..row };
     let expected = Rendered { rows: rows(100, "v1").into_iter().map(bare).collect(), ..Rendered::default() };
     let other = accepted(2);
     let record = codec::encode(&shape::AcceptedRecord::from(&other)).unwrap();
-    // An earlier version took another commit with the same rows, and knew nothing of what stands beside them.
+
+    // An earlier version accepted another commit with the same rows, and does not know the data
+    // next to them.
     touch(&|table| drop(table.insert("record", &*record).unwrap()));
     assert_eq!(place.open().0.rendered().unwrap(), expected);
     touch(&|table| drop(table.remove("beside").unwrap()));
@@ -125,6 +131,7 @@ fn a_hundred_thousand_scripts_are_stored_once() {
     let start = Instant::now();
     store.accept(&accepted(1), &inputs(1), &rendered(&rows), &big, &[]).unwrap();
     eprintln!("first accept of 100,000: {:?}", start.elapsed());
+
     let start = Instant::now();
     store.accept(&accepted(2), &inputs(2), &rendered(&rows), &|_| panic!("asked for a known script"), &[]).unwrap();
     eprintln!("second accept: {:?}", start.elapsed());
@@ -132,6 +139,7 @@ fn a_hundred_thousand_scripts_are_stored_once() {
     let start = Instant::now();
     let (store, _) = place.open();
     eprintln!("open: {:?}, {} MB", start.elapsed(), std::fs::metadata(&place.file).unwrap().len() >> 20);
+
     assert_eq!(store.rendered().unwrap(), rendered(&rows));
     assert_eq!(store.bodies().unwrap().len(), 100_000);
 }
@@ -218,7 +226,8 @@ fn times_that_are_yet_to_come_are_forgotten_first() {
     let (store, _) = place.open();
     let most = MAX_UNKNOWN as u32;
     let year = 365 * 86_400_000;
-    // Noted while the clock was a year ahead; then it was set right, and then it began in 1970.
+    // Recorded while the clock was a year ahead; then it was corrected, and then it started in
+    // 1970.
     let ahead: Vec<UnknownMac> = (0..most).map(|n| unknown(n, year + i64::from(n))).collect();
     store.record_unknown(&ahead).unwrap();
     store.record_unknown(&[unknown(most, 1_000)]).unwrap();
@@ -232,16 +241,19 @@ fn what_nodes_booted_is_kept_beside_their_fetches() {
     let place = Place::used();
     let (store, _) = place.open();
     store.record_fetches(&[fetch("n1", 10), fetch("n2", 20)]).unwrap();
-    // As an earlier version leaves it: nothing is counted that nobody vouched for.
+
+    // The state that an earlier version leaves: unattributed fetches do not count.
     let told = store.booted().unwrap();
     assert!(told.len() == 2 && told["n1"].last.is_none() && told["n1"].uncounted.as_ref().unwrap().at == 10);
     let mut booted = told["n1"].clone();
     booted.last = booted.uncounted.take();
     store.record_booted([("n1", &booted)]).unwrap();
     drop(store);
+
     let (store, _) = place.open();
     assert_eq!(store.booted().unwrap()["n1"], booted);
     assert_eq!(store.observed().unwrap().boots.unwrap()["n1"], booted);
+
     // An earlier version ran in between.
     store.record_fetches(&[fetch("n1", 30)]).unwrap();
     let told = &store.booted().unwrap()["n1"];

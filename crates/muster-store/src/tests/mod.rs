@@ -1,4 +1,5 @@
-//! Real redb files in temporary folders; failures come from a storage backend of our own and from SIGKILL.
+//! Tests with real redb files in temporary folders; failures come from a custom storage backend and
+//! from SIGKILL.
 
 mod broken;
 mod faults;
@@ -33,7 +34,7 @@ impl Place {
         Store::open(&self.file, &ours(), NOW).unwrap()
     }
 
-    /// A store with one accepted commit, closed.
+    /// Creates a closed store with one accepted commit.
     fn used() -> Self {
         let place = Self::new();
         let (store, opened) = place.open();
@@ -52,7 +53,7 @@ fn accepted(n: u32) -> Accepted {
     Accepted { revision, at: i64::from(n), subject: format!("change {n}").into(), nodes: n }
 }
 
-/// The script of a row, which its digest begins with, so that a mix-up shows.
+/// Returns the script of a row, which starts with its digest, so that a mix-up shows.
 fn script(row: &BootRow) -> Vec<u8> {
     [&row.digest[..], b"#!ipxe\nkernel http://images.example/vmlinuz console=ttyS0,115200\nboot\n"].concat()
 }
@@ -62,6 +63,7 @@ fn row(n: usize, version: &str) -> BootRow {
     let text = format!("{version}/{n}");
     digest[..text.len()].copy_from_slice(text.as_bytes());
     let [_, _, a, b, c, d] = (n as u64).to_be_bytes()[2..] else { unreachable!() };
+
     BootRow {
         name: format!("nid{n:06}").into(),
         macs: vec![MacAddr([2, 0, a, b, c, d])],
@@ -74,7 +76,7 @@ fn row(n: usize, version: &str) -> BootRow {
     }
 }
 
-/// All that is rendered for some rows; the documents tell of which.
+/// Returns the rendered data for some rows; the documents identify them.
 fn rendered(rows: &[BootRow]) -> Rendered {
     let sheaf = |rows: &[BootRow]| rows.iter().flat_map(|row| row.digest).collect::<Vec<u8>>().into();
     Rendered {
@@ -110,14 +112,14 @@ fn try_accept(store: &Store, n: u32, rows: &[BootRow]) -> Result<(), StoreError>
     store.accept(&accepted(n), &inputs(n), &rendered(rows), &|row| Cow::Owned(script(row)), &happened).map(drop)
 }
 
-/// What is said of the commit `n`.
+/// Returns the event of commit `n`.
 fn happening(n: u32) -> Happening {
     let Accepted { revision, at, subject, nodes } = accepted(n);
     let what = What::Accepted { nodes, signed_by: None, stat: None };
     Happening { at, commit: Some(Commit::new(revision.as_str(), &subject)), what }
 }
 
-/// Checks that a store holds commit `n` whole.
+/// Checks that a store holds commit `n` completely.
 fn holds(store: &Store, n: u32, rows: &[BootRow]) {
     let last = store.last_good().unwrap().expect("a last good commit");
     assert_eq!(last, LastGood { accepted: accepted(n), tree: inputs(n) });
@@ -131,14 +133,14 @@ fn holds(store: &Store, n: u32, rows: &[BootRow]) {
     }
 }
 
-/// Starts one ignored test of this binary in a process of its own.
+/// Starts one ignored test of this binary in a separate process.
 fn child(test: &str, file: &Path) -> std::process::Command {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]).env("MUSTER_TEST_STORE", file);
     child
 }
 
-/// Runs a test of the list of ignored ones on a file system of 8 MB of its own, where the system lets a test mount one.
+/// Runs an ignored test on its own 8 MB file system, if the system lets a test mount one.
 fn on_a_small_file_system(test: &str) {
     let folder = tempfile::tempdir().unwrap();
     let mount = "mount -t tmpfs -o size=8m tmpfs \"$0\" || exit 77; exec \"$@\"";
@@ -147,16 +149,18 @@ fn on_a_small_file_system(test: &str) {
     inside.args(["--map-root-user", "--mount", "sh", "-c", mount]).arg(folder.path());
     inside.arg(child.get_program()).args(child.get_args());
     inside.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
+
     let out = inside.output().unwrap();
     let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     if out.status.code() == Some(77) || said.contains("unshare failed") {
         eprintln!("SKIPPED: no file system can be mounted here: {said}");
         return;
     }
+
     assert!(out.status.success() && said.contains("1 passed"), "{said}");
 }
 
-/// In a child: the file it was told of.
+/// Returns the file that the parent test passed to this child process.
 fn told() -> PathBuf {
     std::env::var_os("MUSTER_TEST_STORE").expect("run by another test").into()
 }

@@ -1,4 +1,4 @@
-//! Whose file it is, who holds it, and files that are corrupt.
+//! Owners and holders of the file, and corrupt files.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -23,12 +23,14 @@ fn the_store_of_other_wishes_is_refused_with_both_names() {
         Identity { branch: None, ..ours() },
         Identity { path: String::new(), ..ours() },
     ];
+
     for other in others {
         let error = refused(&place, &other);
         let text = error.to_string();
         assert!(text.contains(&ours().to_string()) && text.contains(&other.to_string()), "{text}");
         assert!(error.hint().unwrap().contains("--store"));
     }
+
     holds(&place.open().0, 1, &rows(100, "v1"));
 }
 
@@ -43,6 +45,7 @@ fn a_newer_format_and_another_programs_database_are_left_alone() {
         txn.open_table(meta).unwrap().insert("identity", &b"of the future"[..]).unwrap();
         txn.commit().unwrap();
     }
+
     let error = refused(&place, &ours());
     assert!(matches!(error, StoreError::NewerFormat { found: 7, known: FORMAT, .. }), "{error:?}");
     let stranger = Place::new();
@@ -53,6 +56,7 @@ fn a_newer_format_and_another_programs_database_are_left_alone() {
         txn.open_table(theirs).unwrap().insert(1, 2).unwrap();
         txn.commit().unwrap();
     }
+
     assert!(matches!(refused(&stranger, &ours()), StoreError::NotAStore { .. }));
     for place in [place, stranger] {
         assert_eq!(fs::read_dir(place.file.parent().unwrap()).unwrap().count(), 1, "nothing was moved");
@@ -77,6 +81,7 @@ fn the_process_that_holds_the_store_is_named() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.by_ref().any(|line| line.contains("holding")), "the child did not open it");
     let error = refused(&place, &ours());
@@ -84,13 +89,15 @@ fn the_process_that_holds_the_store_is_named() {
     assert_eq!(holder.pid, child.id());
     let comm = fs::read_to_string(format!("/proc/{}/comm", child.id())).unwrap();
     assert_eq!(holder.program, comm.trim());
+
     assert!(error.to_string().contains(&child.id().to_string()));
     drop(child.stdin.take());
     child.wait().unwrap();
     holds(&place.open().0, 1, &rows(100, "v1"));
 }
 
-/// A process that died left its lock to a child that ends by itself: the store opens once that child is gone.
+/// A dead process left its lock to a child that ends by itself: the store opens once that child is
+/// gone.
 #[test]
 fn a_lock_that_outlives_its_process_for_a_moment_is_waited_for() {
     let place = Place::used();
@@ -127,6 +134,7 @@ fn a_corrupt_file_is_moved_aside_and_a_fresh_one_made() {
     let whole = fs::read(&Place::used().file).unwrap();
     let mut headless = whole.clone();
     headless[..4096].fill(0);
+
     let cases: [(&str, Vec<u8>); 6] = [
         ("no database", b"[[node]]\nname = \"nid0001\"\n".to_vec()),
         ("a page of text", b"text ".repeat(4_000)),
@@ -135,6 +143,7 @@ fn a_corrupt_file_is_moved_aside_and_a_fresh_one_made() {
         ("one byte", vec![0]),
         ("no header", headless),
     ];
+
     for (case, bytes) in cases {
         let place = Place::new();
         fs::write(&place.file, &bytes).unwrap();
@@ -154,7 +163,8 @@ fn an_empty_file_is_a_fresh_store_and_a_second_corrupt_one_gets_its_own_name() {
     assert_eq!(fs::read_dir(place.file.parent().unwrap()).unwrap().count(), 4);
 }
 
-/// Spoils pages all over the file: every open either finds all as it was (the page is in no use) or moves it aside.
+/// Corrupts pages all over the file: every open either finds everything unchanged (the page is
+/// unused) or moves it aside.
 #[test]
 fn garbage_in_any_page_is_found_and_never_read_as_data() {
     let whole = fs::read(&Place::used().file).unwrap();
@@ -180,6 +190,7 @@ fn garbage_in_any_page_is_found_and_never_read_as_data() {
             (_, Opened::Fresh) => panic!("page {n} was taken for no store at all"),
         }
     }
+
     assert!(moved > 3, "{moved} pages were found to be spoiled");
 }
 
@@ -202,6 +213,7 @@ fn a_record_that_cannot_be_read_is_corruption() {
         }
         is_moved_aside(&place, &fs::read(&place.file).unwrap(), key);
     }
+
     let place = Place::used();
     {
         let db = Database::open(&place.file).unwrap();
@@ -210,5 +222,6 @@ fn a_record_that_cannot_be_read_is_corruption() {
         txn.open_table(bodies).unwrap().remove(&row(3, "v1").digest[..]).unwrap();
         txn.commit().unwrap();
     }
+
     is_moved_aside(&place, &fs::read(&place.file).unwrap(), "a missing script");
 }

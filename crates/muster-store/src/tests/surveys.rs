@@ -1,4 +1,4 @@
-//! What surveys saw, through the store and in memory.
+//! Survey results, in the store and in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use muster_core::observed::{
     PowerState, Reading, Root, Service, Shared, SharedSet, System, Trust, UnknownMac,
 };
 
-/// The sets of one version of a machine.
+/// Returns the sets of one version of a machine.
 fn sets(version: u8) -> [SharedSet; 3] {
     let attribute = |n: u8| (format!("Attribute{n}").into(), format!("{}", n.wrapping_mul(version + 1) % 5).into());
     let module = |n: u8| Memory { id: format!("DIMM{n}").into(), mib: Some(32_768), part_number: None };
@@ -26,13 +26,14 @@ fn sets(version: u8) -> [SharedSet; 3] {
     ]
 }
 
-/// One survey that saw a machine of some version.
+/// Returns one survey of a machine in some version.
 pub(super) fn seen(bmc: &str, at: i64, version: u8, depth: Depth) -> Observation {
     let mut shared = Shared::default();
     let mut named = sets(version).map(|set| match depth {
         Depth::Deep => Reading::Seen(shared.keep(set)),
         Depth::Sweep => Reading::Unasked,
     });
+
     let system = System {
         id: "1".into(),
         uri: "/redfish/v1/Systems/1".into(),
@@ -41,6 +42,7 @@ pub(super) fn seen(bmc: &str, at: i64, version: u8, depth: Depth) -> Observation
         inventory: std::mem::take(&mut named[2]),
         ..System::default()
     };
+
     let service = Service {
         root: Root { vendor: Some("Contoso".into()), ..Root::default() },
         systems: Reading::Seen(vec![system]),
@@ -52,6 +54,7 @@ pub(super) fn seen(bmc: &str, at: i64, version: u8, depth: Depth) -> Observation
         quirks: Vec::new(),
         unread: Vec::new(),
     };
+
     Observation { shared, outcome: Outcome::Seen(Box::new(service)), ..failed(bmc, at, depth) }
 }
 
@@ -62,7 +65,7 @@ pub(super) fn failed(bmc: &str, at: i64, depth: Depth) -> Observation {
     Observation { bmc: bmc.into(), url: url.into(), at, depth, trust, authenticated: true, outcome, shared }
 }
 
-/// What the same surveys leave in memory, less the sets that nothing names any more.
+/// Returns the in-memory result of the same surveys, without sets that no record names.
 pub(super) fn in_memory<'o>(observations: impl IntoIterator<Item = &'o Observation>) -> Observed {
     let mut observed = Observed::default();
     observations.into_iter().for_each(|observation| observed.take(observation));
@@ -94,6 +97,7 @@ proptest! {
         let disk = Arc::new(Disk::default());
         let mut store = on(&disk, Duration::ZERO);
         let (mut all, mut batch) = (Vec::new(), Vec::new());
+
         for (at, (bmc, version, deep, fails, ends)) in (0..).zip(surveys) {
             let depth = if deep { Depth::Deep } else { Depth::Sweep };
             let observation =
@@ -110,9 +114,11 @@ proptest! {
                 store = on(&disk, Duration::ZERO);
             }
         }
+
         store.record_observations(&batch).unwrap();
         let observed = store.observed().unwrap();
         prop_assert_eq!(store.trouble(), None);
+
         for (name, record) in &observed.bmcs {
             let stored = store.bmc_record(name).unwrap();
             prop_assert_eq!(stored.as_ref(), Some(record));
@@ -121,6 +127,7 @@ proptest! {
             prop_assert!(digests.iter().all(|digest| shared.get(*digest) == observed.shared.get(*digest)));
             prop_assert!(digests.iter().all(|digest| shared.get(*digest).is_some()), "a set in use is gone");
         }
+
         prop_assert_eq!(observed, in_memory(&all));
     }
 }
@@ -131,6 +138,7 @@ fn a_deleted_store_is_the_same_after_the_same_surveys() {
         .map(|n| seen(&format!("bmc{}", n % 20), n.into(), n % 7, if n < 20 { Depth::Deep } else { Depth::Sweep }))
         .collect();
     let place = Place::new();
+
     let both = [7, 60].map(|size| {
         let (store, _) = place.open();
         surveys.chunks(size).for_each(|batch| store.record_observations(batch).unwrap());
@@ -139,6 +147,7 @@ fn a_deleted_store_is_the_same_after_the_same_surveys() {
         std::fs::remove_file(&place.file).unwrap();
         observed
     });
+
     assert_eq!(both[0], both[1]);
     assert_eq!(both[0], in_memory(&surveys));
     assert_eq!(both[0].bmcs.len(), 20);
@@ -158,6 +167,7 @@ fn a_store_from_before_surveys_opens_and_gains_them() {
             .collect();
         assert!(!names.iter().any(|name| name == "bmcs"), "a fresh store has the tables of old: {names:?}");
     }
+
     let (store, opened) = place.open();
     assert_eq!(opened, Opened::Existing);
     let has_served = |observed: Observed| Observed { boots: Some(BTreeMap::new()), ..observed };
@@ -165,11 +175,13 @@ fn a_store_from_before_surveys_opens_and_gains_them() {
     assert!(store.claims().unwrap().is_empty() && store.refused_logins().unwrap().is_empty());
     assert_eq!(store.bmc_record("x").unwrap(), None);
     assert!(store.shared_of(&[sets(0)[0].digest()]).unwrap().is_empty());
+
     store.record_observations(&[seen("x", 1, 0, Depth::Deep)]).unwrap();
     drop(store);
     let (store, opened) = place.open();
     assert_eq!(opened, Opened::Existing);
     assert_eq!(store.observed().unwrap(), has_served(in_memory(&[seen("x", 1, 0, Depth::Deep)])));
+
     holds(&store, 1, &rows(100, "v1"));
 }
 
@@ -187,6 +199,7 @@ fn sets_go_with_the_last_record_that_names_them() {
     store.forget_bmcs(&["a", "nobody"]).unwrap();
     assert_eq!(store.observed().unwrap(), in_memory(&both[1..]));
     drop(store);
+
     assert_eq!(count(&place, SETS), 6);
     let (store, _) = place.open();
     store.forget_bmcs(&["b"]).unwrap();
@@ -194,6 +207,7 @@ fn sets_go_with_the_last_record_that_names_them() {
     assert_eq!(count(&place, SETS), 3, "the sets of version 1");
     let (store, _) = place.open();
     assert_eq!(store.observed().unwrap(), in_memory(&both[2..]));
+
     store.forget_bmcs(&["c"]).unwrap();
     drop(store);
     assert_eq!(count(&place, SETS), 0);
@@ -208,6 +222,7 @@ fn undeclared_bmcs_are_bounded_and_declared_ones_stay() {
     store.record_observations(&[seen("declared", 1, 0, Depth::Deep)]).unwrap();
     store.record_observations(&strangers[..9_000]).unwrap();
     drop(store);
+
     let (store, _) = place.open();
     store.record_observations(&[failed("https://bmc00001", 99_999, Depth::Sweep)]).unwrap();
     store.record_observations(&strangers[9_000..]).unwrap();
@@ -215,6 +230,7 @@ fn undeclared_bmcs_are_bounded_and_declared_ones_stay() {
     assert_eq!(kept.bmcs.len(), MAX_UNDECLARED + 1);
     assert!(kept.bmcs.contains_key("declared") && kept.shared.len() == 3);
     let gone: Vec<&Observation> = strangers.iter().filter(|one| !kept.bmcs.contains_key(&one.bmc)).collect();
+
     let gone: Vec<&str> = gone.iter().map(|one| &*one.bmc).collect();
     assert_eq!(gone, ["https://bmc00000", "https://bmc00002", "https://bmc00003"], "1 was tried again");
 }
@@ -235,12 +251,14 @@ fn records_that_cannot_be_read_are_skipped_and_told_of() {
     store.put_claims(&[claim("nid1", 1), claim("nid2", 2)]).unwrap();
     drop(store);
     let bios = sets(0)[0].digest();
+
     spoil(&place, |txn| {
         txn.open_table(BMCS).unwrap().insert("a", &b"\x01of another version"[..]).unwrap();
         txn.open_table(BMCS).unwrap().insert("b", &b"\x02\xff\xff\xff\xffgarbage"[..]).unwrap();
         txn.open_table(SETS).unwrap().insert(&bios.0[..], &b""[..]).unwrap();
         txn.open_table(CLAIMS).unwrap().insert("nid1", &b"\x01\x05\x00\x00\x00\x50hello"[..]).unwrap();
     });
+
     let (store, opened) = place.open();
     assert_eq!(opened, Opened::Existing, "one bad record moves no store aside");
     assert_eq!(store.trouble(), None, "nothing was read yet");
@@ -248,19 +266,22 @@ fn records_that_cannot_be_read_are_skipped_and_told_of() {
     assert_eq!(observed.bmcs.keys().map(|name| &**name).collect::<Vec<_>>(), ["c"]);
     assert_eq!((observed.shared.len(), observed.shared.get(bios)), (2, None));
     assert_eq!(observed.claims, [claim("nid2", 2)]);
+
     assert_eq!(store.claims().unwrap(), [claim("nid2", 2)]);
     let told = store.trouble().unwrap();
     assert!(told.contains("1 records of another version") && told.contains("3 corrupt"), "{told}");
     assert!(told.contains("BMC a"), "{told}");
     assert_eq!(store.bmc_record("b").unwrap(), None);
     assert!(store.shared_of(&[bios]).unwrap().is_empty());
-    // What is seen again is whole again.
+
+    // Records of a new survey are complete again.
     let again = ["a", "b", "c"].map(|name| seen(name, 2, 0, Depth::Deep));
     store.record_observations(&again).unwrap();
     store.put_claims(&[claim("nid1", 3)]).unwrap();
     let observed = store.observed().unwrap();
     assert_eq!(store.trouble(), None);
     assert_eq!(observed.shared, in_memory(&again).shared);
+
     assert_eq!(observed.bmcs["a"], in_memory(&again).bmcs["a"], "its history begins anew");
     assert_eq!(observed.bmcs["c"], in_memory(surveys.iter().chain(&again)).bmcs["c"]);
 }
@@ -274,6 +295,7 @@ fn claims_and_unknown_machines_are_part_of_what_is_observed() {
     let unknown = UnknownMac { mac, first: 1, last: 2, count: 3, address, user_agent: "iPXE".into() };
     store.record_unknown(std::slice::from_ref(&unknown)).unwrap();
     store.put_claims(&[claim("nid2", 1), claim("nid1", 1), claim("nid3", 1)]).unwrap();
+
     store.put_claims(&[claim("nid2", 5)]).unwrap();
     store.forget_claims(&["nid3", "nobody"]).unwrap();
     store.put_claims(&[]).unwrap();
@@ -281,6 +303,7 @@ fn claims_and_unknown_machines_are_part_of_what_is_observed() {
     drop(store);
     let (store, _) = place.open();
     let observed = store.observed().unwrap();
+
     assert_eq!(observed.claims, [claim("nid1", 1), claim("nid2", 5)]);
     assert_eq!(observed.claims, store.claims().unwrap());
     assert_eq!(observed.unknown, [unknown]);
@@ -295,12 +318,14 @@ fn refused_logins_stay_refused_until_told_otherwise() {
         store.set_refused_login(&refused(bmc, credential, at)).unwrap();
     }
     store.forget_bmcs(&["b2"]).unwrap();
+
     drop(store);
     let (store, _) = place.open();
     let all = [refused("b1", "lab", 3), refused("b1", "rack", 4), refused("b2", "rack", 2)];
     assert_eq!(store.refused_logins().unwrap(), all);
     store.forget_refused_logins(&["b1", "b9"]).unwrap();
     store.forget_refused_logins(&[]).unwrap();
+
     assert_eq!(store.refused_logins().unwrap(), all[2..]);
 }
 

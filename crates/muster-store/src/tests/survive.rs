@@ -1,4 +1,4 @@
-//! Surveys and processes that are killed, and surveys and a disk that is full.
+//! Surveys with killed processes, and with a full disk.
 
 use std::io::{self, BufRead, BufReader};
 use std::process::Stdio;
@@ -10,10 +10,10 @@ use muster_core::observed::{Depth, Observation, Observed};
 
 const BMCS: u64 = 16;
 
-/// How often the child is killed.
+/// The number of times that the child is killed.
 const KILLS: u64 = 200;
 
-/// The batch of a number: four BMCs of sixteen, so that four batches see them all.
+/// Returns a numbered batch: four BMCs of sixteen, so that four batches cover them all.
 fn batch(number: u64) -> Vec<Observation> {
     let one = |n: u64| {
         let (bmc, at) = (format!("bmc{:02}", n % BMCS), i64::try_from(n).unwrap());
@@ -24,7 +24,7 @@ fn batch(number: u64) -> Vec<Observation> {
     (number * 4..number * 4 + 4).map(one).collect()
 }
 
-/// Counts the batches that a store holds: the newest try of a record tells.
+/// Counts the batches in a store, from the newest try of a record.
 fn batches(observed: &Observed) -> u64 {
     let newest = observed.bmcs.values().map(|record| record.tried).max();
     newest.map_or(0, |newest| u64::try_from(newest).unwrap() / 4 + 1)
@@ -45,7 +45,7 @@ fn no_acknowledged_survey_is_lost_by_being_killed() {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         assert!(lines.by_ref().any(|line| line.contains("opened")), "the child did not open it");
-        // Every other kill comes after a write, however slow the machine.
+        // Every other kill comes after a write, however slow the machine is.
         let first = if round % 2 == 0 { lines.next() } else { None };
         std::thread::sleep(Duration::from_micros(round * 7_919 % 23_000));
         child.kill().unwrap();
@@ -88,7 +88,7 @@ fn child_surveys_until_killed() {
     }
 }
 
-/// Runs on a file system of 8 MB of its own, where the system lets a test mount one.
+/// Runs on its own 8 MB file system, if the system lets a test mount one.
 #[test]
 fn surveys_on_a_file_system_that_is_really_full_are_refused_whole() {
     on_a_small_file_system("tests::survive::child_surveys_on_a_full_disk");
