@@ -1,4 +1,5 @@
-//! The fleet's own certificate authority: one CA, and a leaf for each loopback address, made when it is first asked for.
+//! The fleet's own certificate authority: one CA, and a leaf for each loopback address, created on
+//! first use.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, OnceLock};
@@ -13,18 +14,19 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::ResolvesServerCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
-/// One CA and what it has signed.
+/// One CA and the leaves that it signed.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
-    /// All leaves have one key, which costs a second of making keys less for every few thousand BMCs.
+    /// The key of all leaves; sharing it saves a second of key generation for every few thousand
+    /// BMCs.
     leaf_key: KeyPair,
     signing: Arc<dyn rustls::sign::SigningKey>,
     base: ServerConfig,
     leaves: Vec<OnceLock<Arc<ServerConfig>>>,
 }
 
-/// Answers for a connection whose leaf is not chosen yet.
+/// The resolver of a connection for which no leaf is chosen yet.
 #[derive(Debug)]
 struct Nobody;
 
@@ -35,10 +37,10 @@ impl ResolvesServerCert for Nobody {
 }
 
 impl Authority {
-    /// Makes a CA for so many addresses.
+    /// Creates a CA for `count` addresses.
     ///
     /// # Panics
-    /// When P-256 keys cannot be made, which no input of ours decides.
+    /// If P-256 keys cannot be generated, which does not depend on any input.
     pub fn new(count: usize) -> Self {
         let key = || KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("P-256 keys can be made");
         let mut params = CertificateParams::default();
@@ -47,15 +49,18 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let ca_key = key();
         let pem = params.self_signed(&ca_key).expect("a CA of a name and a key can be signed").pem();
+
         let leaf_key = key();
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf_key.serialize_der()));
         let provider = Arc::new(aws_lc_rs::default_provider());
         let signing = provider.key_provider.load_private_key(der).expect("a key that was just made can be read");
+
         let base = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("the provider has the suites of TLS 1.2 and 1.3")
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(Nobody));
+
         let leaves = (0..count).map(|_| OnceLock::new()).collect();
         Self { issuer: Issuer::new(params, ca_key), pem, leaf_key, signing, base, leaves }
     }
@@ -65,7 +70,7 @@ impl Authority {
         &self.pem
     }
 
-    /// Returns what the BMC of a number and address shows.
+    /// Returns the TLS configuration of the BMC with a number and an address.
     pub fn config(&self, at: usize, address: Ipv4Addr) -> Arc<ServerConfig> {
         Arc::clone(self.leaves[at].get_or_init(|| {
             let chain = vec![self.leaf(address)];
@@ -83,7 +88,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
-        // The default is made of the key, which all leaves share.
+        // The default is derived from the key, which all leaves share.
         params.serial_number = Some(SerialNumber::from(u64::from(u32::from(address))));
         params.signed_by(&self.leaf_key, &self.issuer).expect("a leaf of an address can be signed").into()
     }

@@ -1,4 +1,4 @@
-//! What a machine boots: its menu, and the words that a BMC uses where people write them another way.
+//! The boot menu of a machine, and the BMC's spelling of boot settings.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,13 +14,13 @@ pub const ENABLED: [&str; 3] = ["Disabled", "Once", "Continuous"];
 /// The modes of a boot override.
 pub const MODES: [&str; 2] = ["UEFI", "Legacy"];
 
-/// Finds a word in the BMC's spelling.
+/// Finds a word in the BMC's spelling, ignoring case.
 pub fn spelled(text: &str, words: &[&str]) -> Option<Box<str>> {
     words.iter().find(|word| word.eq_ignore_ascii_case(text)).map(|word| (*word).into())
 }
 
 impl Boot {
-    /// Makes the menu of a machine, and the settings that its class expects.
+    /// Creates the menu of a machine, and the settings that its class expects.
     pub(super) fn new(nics: &[Nic], expect: &BTreeMap<String, Free>) -> Self {
         let wished = match expect.get("boot.order") {
             Some(Free::List(items)) => items
@@ -32,12 +32,14 @@ impl Boot {
                 .collect(),
             Some(_) | None => Vec::new(),
         };
+
         let mut names: Vec<Box<str>> = Vec::new();
         for (at, _) in nics.iter().enumerate().filter(|(_, nic)| nic.mac.is_some()) {
             let mut name = String::new();
             let _ = write!(name, "UEFI PXE IPv4 Slot {} Port 1", at + 1);
             names.push(name.into());
         }
+
         names.push("Linux".into());
         names.push("UEFI Shell".into());
         let mut options: Vec<(Box<str>, Box<str>)> = Vec::new();
@@ -45,6 +47,7 @@ impl Boot {
             text.strip_prefix("Boot").is_some_and(|rest| rest.len() == 4 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
         };
         let mut order = Vec::new();
+
         for item in &wished {
             let reference: Box<str> = if is_reference(item) { (*item).into() } else { free(&options, &wished) };
             if !options.iter().any(|(other, _)| *other == reference) {
@@ -58,10 +61,12 @@ impl Boot {
             }
             order.push(reference);
         }
+
         for name in names {
             let reference = free(&options, &wished);
             options.push((reference, name));
         }
+
         if order.is_empty() {
             order = options.iter().map(|(reference, _)| reference.clone()).collect();
         }
@@ -69,7 +74,9 @@ impl Boot {
             Some(Free::Text(text)) => spelled(text, words).unwrap_or_else(|| text.as_str().into()),
             Some(_) | None => otherwise.into(),
         };
+
         let target = word("boot.target", &BOOT_TARGETS, "None");
+
         // A target without an override boots nothing.
         let otherwise = if &*target == "None" { "Disabled" } else { "Continuous" };
         Self {
@@ -83,7 +90,7 @@ impl Boot {
     }
 }
 
-/// Finds a reference that no option has and nobody wishes.
+/// Finds a reference that no option has and that is not declared.
 fn free(options: &[(Box<str>, Box<str>)], wished: &[&str]) -> Box<str> {
     let mut at = 0;
     loop {
@@ -119,11 +126,13 @@ mod tests {
             |reference: &str| made.options.iter().find(|(other, _)| **other == *reference).map(|(_, name)| &**name);
         assert_eq!(made.order.len(), 3);
         assert_eq!((&*made.order[0], &*made.order[2]), ("Boot0007", "Boot0001"));
+
         assert_eq!(name(&made.order[1]), Some("Linux"));
         assert!(made.order.iter().all(|reference| name(reference).is_some()));
         let mut references: Vec<&str> = made.options.iter().map(|(reference, _)| &**reference).collect();
         references.sort_unstable();
         references.dedup();
+
         assert_eq!(references.len(), made.options.len());
     }
 

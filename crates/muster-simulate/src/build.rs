@@ -1,4 +1,5 @@
-//! What equal machines share: parts, BIOS settings, firmware; built so that what a class of nodes expects is true.
+//! The parts, BIOS settings and firmware that equal machines share, built to match the expectations
+//! of a class of nodes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,10 +11,10 @@ use super::model::Model;
 use muster_core::desired::Free;
 use muster_core::model::{Arch, Stated};
 
-/// BIOS settings by name: texts, whole numbers and truth values.
+/// BIOS settings by name: strings, integers and booleans.
 pub type BiosSettings = Map<String, Value>;
 
-/// How much more a machine shows than anybody manages.
+/// The numbers of unmanaged settings that a machine reports in addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Surplus {
     pub bios_attributes: usize,
@@ -21,13 +22,14 @@ pub struct Surplus {
 }
 
 impl Default for Surplus {
-    /// What a common server shows: real machines have 200 to 860 BIOS attributes and some thirty rows of firmware.
+    /// Returns the numbers of a common server: real machines have 200 to 860 BIOS attributes and
+    /// some thirty firmware rows.
     fn default() -> Self {
         Self { bios_attributes: 450, firmware_rows: 30 }
     }
 }
 
-/// What one class of machines is made of. Machines share it until one of them changes.
+/// The parts of one class of machines, which share them until one of them changes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Build {
     pub manufacturer: Box<str>,
@@ -40,7 +42,7 @@ pub struct Build {
     pub memory: Vec<u32>,
     pub bios_version: Box<str>,
     pub bios: Arc<BiosSettings>,
-    /// Version by name.
+    /// Versions by name.
     pub firmware: Arc<BTreeMap<Box<str>, Box<str>>>,
 }
 
@@ -52,7 +54,7 @@ pub struct Parts {
     pub cores: u32,
 }
 
-/// The sizes of memory modules that sum up to so many GiB: sixteen where that comes out even.
+/// Returns the sizes of memory modules that add up to `gib` GiB: sixteen if that divides evenly.
 fn modules(gib: u64) -> Vec<u32> {
     let count = [16, 12, 8, 6, 4, 2].into_iter().find(|count| gib.is_multiple_of(*count)).unwrap_or(1);
     if gib == 0 {
@@ -62,17 +64,20 @@ fn modules(gib: u64) -> Vec<u32> {
 }
 
 impl Build {
-    /// Makes what a class expects, on a model of machine; what it does not name is the model's own.
+    /// Creates the build that a class expects, on a model of machine; everything else is the
+    /// model's own.
     pub(super) fn new(model: Model, arch: Arch, expect: &BTreeMap<String, Stated<Free>>, surplus: Surplus) -> Self {
         let words = model.words();
         let text = |path: &str| match &expect.get(path)?.value {
             Free::Text(text) => Some(Box::<str>::from(text.as_str())),
             Free::Integer(_) | Free::Float(_) | Free::Boolean(_) | Free::List(_) | Free::Table(_) => None,
         };
+
         let number = |path: &str| match expect.get(path)?.value {
             Free::Integer(number) => u64::try_from(number).ok(),
             Free::Text(_) | Free::Float(_) | Free::Boolean(_) | Free::List(_) | Free::Table(_) => None,
         };
+
         let parts = |name: &str, count: u32, model: &str, cores: u32| Parts {
             count: number(&format!("{name}.count")).map_or_else(
                 || if count == 0 && text(&format!("{name}.model")).is_some() { 1 } else { count },
@@ -81,9 +86,11 @@ impl Build {
             model: text(&format!("{name}.model")).unwrap_or_else(|| model.into()),
             cores: number(&format!("{name}.cores")).map_or(cores, |cores| cores as u32),
         };
+
         let cpu = if arch == Arch::Aarch64 && model != Model::Gh200 { "Neoverse-V2" } else { words.cpu };
         let mut bios = catalog::bios(surplus.bios_attributes);
         let mut firmware = catalog::firmware(surplus.firmware_rows);
+
         for (path, stated) in expect {
             if let Some(name) = path.strip_prefix("bios.attributes.") {
                 bios.insert(name.to_owned(), json_of(&stated.value));
@@ -93,6 +100,7 @@ impl Build {
                 firmware.insert(name.into(), version.as_str().into());
             }
         }
+
         Self {
             manufacturer: text("manufacturer").unwrap_or_else(|| words.manufacturer.into()),
             model: text("model").unwrap_or_else(|| words.model.into()),
@@ -107,7 +115,7 @@ impl Build {
         }
     }
 
-    /// Takes away what a row of the BIOS settings or of the firmware says.
+    /// Removes a BIOS setting or a row of the firmware.
     pub(super) fn lacks(&mut self, path: &str) {
         if let Some(name) = path.strip_prefix("bios.attributes.") {
             Arc::make_mut(&mut self.bios).remove(name);
@@ -123,7 +131,8 @@ impl Build {
     }
 }
 
-/// Writes a wished BIOS value as a BMC would; lists and tables are no BIOS values and come as text.
+/// Converts a declared BIOS value as a BMC would; lists and tables are not BIOS values and become
+/// text.
 fn json_of(value: &Free) -> Value {
     match value {
         Free::Text(text) => text.as_str().into(),

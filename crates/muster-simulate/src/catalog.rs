@@ -1,4 +1,4 @@
-//! What every machine shows beside what anybody manages: BIOS settings and firmware rows, by name.
+//! The unmanaged BIOS settings and firmware rows of every machine, by name.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ const FEATURES: [&str; 20] = [
     "Detection",
 ];
 
-/// Makes so many BIOS settings: two thirds enumerations, the rest whole numbers and truth values.
+/// Creates `count` BIOS settings: two thirds enumerations, the rest integers and booleans.
 pub fn bios(count: usize) -> BiosSettings {
     (0..count)
         .map(|at| {
@@ -56,7 +56,7 @@ pub fn bios(count: usize) -> BiosSettings {
 const PARTS: [&str; 10] =
     ["BMC", "CPLD", "Backplane", "Power Supply", "NIC", "NVMe Drive", "VRM", "Retimer", "TPM", "Fan Controller"];
 
-/// Makes so many rows of firmware.
+/// Creates `count` rows of firmware.
 pub fn firmware(count: usize) -> BTreeMap<Box<str>, Box<str>> {
     (0..count)
         .map(|at| {

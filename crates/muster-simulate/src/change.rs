@@ -1,4 +1,4 @@
-//! Writes: boot settings, BIOS settings, Secure Boot, resets, the password.
+//! Handles writes: boot settings, BIOS settings, Secure Boot, resets, the password.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::resource::RESETS;
 use super::service::Rules;
 use muster_core::model::{BOOT_TARGETS, Quirk};
 
-/// Does what a PATCH says.
+/// Applies a PATCH.
 pub fn patch(live: &mut Live, path: &[&str], wished: &Value) -> Reply {
     let quirks = live.bmc.quirks;
     match path {
@@ -63,19 +63,20 @@ fn wrong(name: &str, value: &str) -> Reply {
     )
 }
 
-/// Returns boot settings with what a PATCH says in them.
+/// Returns boot settings with a PATCH applied.
 fn boot(from: &Boot, wished: &Value, quirks: super::Quirks) -> Result<Boot, Reply> {
     let Some(settings) = wished["Boot"].as_object() else {
         return Err(Reply::refuse(400, "PropertyMissing", "Boot is needed."));
     };
     let mut boot = from.clone();
+
     for (key, value) in settings {
         let text = value.as_str().unwrap_or_default();
         if key.starts_with("BootSource") && quirks.has(Quirk::NoBootOverride) {
             return Err(Reply::refuse(400, "PropertyUnknown", &format!("The property {key} is not known.")));
         }
         match key.as_str() {
-            // Such services refuse all of it (ironcore-dev/metal-operator#982).
+            // Such services reject this key completely (ironcore-dev/metal-operator#982).
             "BootSourceOverrideMode" if quirks.has(Quirk::SchemalessTargets) => return Err(not_writable(key)),
             "BootSourceOverrideEnabled" => boot.enabled = spelled(text, &ENABLED).ok_or_else(|| wrong(key, text))?,
             "BootSourceOverrideTarget" => boot.target = spelled(text, &BOOT_TARGETS).ok_or_else(|| wrong(key, text))?,
@@ -93,14 +94,16 @@ fn boot(from: &Boot, wished: &Value, quirks: super::Quirks) -> Result<Boot, Repl
             _ => return Err(Reply::refuse(400, "PropertyUnknown", &format!("The property {key} is not known."))),
         }
     }
+
     Ok(boot)
 }
 
-/// Stages BIOS settings; they apply when the next POST ends.
+/// Stages BIOS settings, which apply when the next POST ends.
 fn bios(machine: &mut Machine, wished: &Value) -> Result<(), Reply> {
     let Some(settings) = wished["Attributes"].as_object() else {
         return Err(Reply::refuse(400, "PropertyMissing", "Attributes are needed."));
     };
+
     for (name, value) in settings {
         match machine.build.bios.get(name) {
             None => return Err(Reply::refuse(400, "PropertyUnknown", &format!("The property {name} is not known."))),
@@ -111,11 +114,13 @@ fn bios(machine: &mut Machine, wished: &Value) -> Result<(), Reply> {
             Some(_) => {}
         }
     }
+
     for (name, value) in settings {
         machine.staged.bios.insert(name.clone(), value.clone());
     }
     let applied = std::sync::Arc::clone(&machine.build.bios);
     machine.staged.bios.retain(|name, value| applied.get(name.as_str()) != Some(value));
+
     Ok(())
 }
 
@@ -126,6 +131,7 @@ pub fn reset(machine: &mut Machine, wished: &Value, now: u64, rules: &Rules) -> 
         let message = format!("The value {kind} of ResetType is not among the acceptable ones.");
         return Reply::refuse(400, "ActionParameterNotSupported", &message);
     }
+
     let timing = &rules.timing;
     let is_off = matches!(machine.phase, Phase::Off | Phase::PoweringOff { and_on_again: false, .. });
     match kind {
@@ -142,5 +148,6 @@ pub fn reset(machine: &mut Machine, wished: &Value, now: u64, rules: &Rules) -> 
         "ForceRestart" => machine.phase = Phase::Post { until: now + timing.post },
         _ => machine.phase = Phase::PoweringOff { until: now + timing.power, and_on_again: true },
     }
+
     Reply::empty(204)
 }

@@ -1,26 +1,27 @@
-//! Faults by chance: which, how often, on how many BMCs. The same seed and the same count of requests give the same faults.
+//! Random faults: kinds, probabilities and share of BMCs. The same seed and request numbers give
+//! the same faults.
 
 use std::str::FromStr;
 
 use super::chance;
 
-/// What goes wrong, each with its probability per request.
+/// The probabilities of faults per request.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Faults {
     pub seed: u64,
-    /// Answers that come late by `delay_ms`.
+    /// Replies that are late by `delay_ms`.
     pub delay: f64,
-    /// Least and most milliseconds.
+    /// The least and the most milliseconds.
     pub delay_ms: (u64, u64),
-    /// Connections that end in the place of an answer.
+    /// Connections that end instead of a reply.
     pub drop: f64,
-    /// Answers 500, 502 or 503.
+    /// Replies with 500, 502 or 503.
     pub error: f64,
-    /// Answers of which only a first part is there.
+    /// Replies that are cut short.
     pub half: f64,
-    /// Requests that are taken for a stranger's.
+    /// Requests that are treated as unauthenticated.
     pub unauthorised: f64,
-    /// Answers from before the last change, for `stale_ms` after it.
+    /// Replies from before the last change, for `stale_ms` after it.
     pub stale: f64,
     pub stale_ms: u64,
     /// Writes that are accepted and not done, or undone a moment later.
@@ -41,7 +42,7 @@ pub enum Fault {
     Lie { for_a_while: bool },
 }
 
-/// A text is no list of faults.
+/// The error for text that is not a list of faults.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no fault: write delay=SHARE:MS-MS, drop=SHARE, error=SHARE, half=SHARE, unauthorised=SHARE, stale=SHARE:MS, lie=SHARE or on=SHARE, with shares from 0 to 1"
@@ -83,12 +84,13 @@ impl FromStr for Faults {
                 _ => return Err(error()),
             }
         }
+
         Ok(all)
     }
 }
 
 impl Faults {
-    /// Tells what goes wrong with the request of a number at a BMC.
+    /// Returns the faults of a numbered request to a BMC.
     #[must_use]
     pub fn at(&self, bmc: usize, request: u64) -> Vec<Fault> {
         let here = chance::both(self.seed, bmc as u64 + 1);
@@ -98,10 +100,12 @@ impl Faults {
         let draw = |salt: u64| chance::both(chance::both(here, request), salt);
         let hit = |salt: u64, share: f64| chance::share(draw(salt)) < share;
         let mut all = Vec::new();
+
         if hit(1, self.delay) {
             let (least, most) = self.delay_ms;
             all.push(Fault::Delay(least + draw(11) % (most - least + 1)));
         }
+
         let one_of = [
             (2, self.drop, Fault::Drop),
             (3, self.error, Fault::Error([500, 502, 503][(draw(13) % 3) as usize])),
@@ -110,11 +114,12 @@ impl Faults {
             (6, self.stale, Fault::Stale),
             (7, self.lie, Fault::Lie { for_a_while: draw(17).is_multiple_of(2) }),
         ];
+
         all.extend(one_of.into_iter().filter(|(salt, share, _)| hit(*salt, *share)).map(|(_, _, fault)| fault));
         all
     }
 
-    /// Tells whether old answers must be kept.
+    /// Returns whether old replies must be kept.
     pub(super) fn needs_past(&self) -> bool {
         self.stale > 0.0
     }

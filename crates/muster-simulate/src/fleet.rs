@@ -1,4 +1,4 @@
-//! A fleet that runs: it is started, looked into, changed and stopped.
+//! A running fleet: starting, inspecting, changing and stopping it.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,41 +19,42 @@ use super::plant::{self, Planted};
 use super::service::Rules;
 use super::world::{Bmc, World};
 
-/// Starts fleets.
+/// The entry point for starting fleets.
 #[derive(Debug)]
 pub struct Fleet;
 
-/// How a fleet is served.
+/// The options of a served fleet.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The port of all BMCs; 0 takes any.
+    /// The port of all BMCs; 0 selects any free one.
     pub port: u16,
-    /// Whether they speak HTTPS.
+    /// Whether they serve HTTPS.
     pub tls: bool,
     pub timing: Timing,
     pub faults: Faults,
-    /// How many BMCs never answer: every other one refuses connections, the rest accept and stay silent.
+    /// The number of BMCs that never reply: every other one refuses connections, the rest accept
+    /// and stay silent.
     pub dead: usize,
     pub credentials: Credentials,
 }
 
-/// How long things take, in milliseconds.
+/// Durations, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// Every answer takes so much longer.
+    /// The extra time of every reply.
     pub latency: u64,
-    /// From off to POST, and from on to off.
+    /// The time from off to POST, and from on to off.
     pub power: u64,
     pub post: u64,
-    /// How long a session lives that nobody uses.
+    /// The lifetime of an unused session.
     pub session_idle: u64,
-    /// How long an account stays locked after wrong passwords.
+    /// The time that an account stays locked after wrong passwords.
     pub lock: u64,
-    /// After which pause an answer counts as a first one.
+    /// The pause after which a reply counts as a first one.
     pub pause: u64,
-    /// How much later a first answer comes, where the BMC has that quirk.
+    /// The extra time of a first reply, if the BMC has that quirk.
     pub slow_first: u64,
-    /// How long a change holds that is taken back.
+    /// The time until a change that does not last is undone.
     pub lie: u64,
 }
 
@@ -72,24 +73,24 @@ impl Default for Timing {
     }
 }
 
-/// What one BMC has seen of its clients.
+/// The counters of one BMC's clients.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     pub requests: u64,
-    /// Passwords that were shown, right and wrong.
+    /// Login attempts, right and wrong.
     pub logins: u32,
     pub refused_logins: u32,
-    /// How often the account was locked.
+    /// The number of times that the account was locked.
     pub locks: u32,
     pub sessions_opened: u32,
     pub sessions_closed: u32,
     pub connections: u32,
-    /// Requests that are being answered.
+    /// Requests in progress.
     pub in_flight: u32,
     pub most_in_flight: u32,
 }
 
-/// A fleet cannot be served.
+/// The reason for which a fleet cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum FleetError {
     #[error("a fleet of {0} BMCs has too few loopback addresses; there are {max}", max = MAX_BMCS)]
@@ -98,13 +99,14 @@ pub enum FleetError {
     Listen { port: u16, source: io::Error },
 }
 
-/// The network that the BMCs of all fleets are in.
+/// The network of the BMCs of all fleets.
 pub(super) const NETWORK: &str = "127.64.0.0/10";
 
-/// How many BMCs a fleet may have: the hosts of 127.64.0.0 to 127.127.255.0, without those that end in 0 or 255.
+/// The most BMCs of a fleet: the hosts of 127.64.0.0 to 127.127.255.0, without those that end in 0
+/// or 255.
 const MAX_BMCS: usize = 64 * 256 * 254;
 
-/// Returns the loopback address of the BMC of a number.
+/// Returns the loopback address of a numbered BMC.
 #[must_use]
 pub(super) fn address(at: usize) -> Ipv4Addr {
     let (net, host) = (at / 254, at % 254 + 1);
@@ -117,7 +119,7 @@ pub(super) fn number(address: Ipv4Addr) -> Option<usize> {
     Some((usize::from(b.checked_sub(64)?) * 256 + usize::from(c)) * 254 + usize::from(d) - 1)
 }
 
-/// What all connections share.
+/// The state that all connections share.
 pub(super) struct Shared {
     pub bmcs: Vec<Mutex<Live>>,
     pub rules: Rules,
@@ -126,7 +128,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Returns the milliseconds since the fleet began.
+    /// Returns the milliseconds since the fleet was started.
     pub fn now(&self) -> u64 {
         self.began.elapsed().as_millis() as u64
     }
@@ -146,17 +148,17 @@ pub struct Running {
     tasks: TaskTracker,
 }
 
-/// How the fleet keeps to loopback.
+/// The way in which the fleet is restricted to loopback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Binding {
     /// One socket, bound to the loopback device.
     Device,
-    /// One socket for each address, where the kernel lets only root bind to a device.
+    /// One socket for each address, if the kernel lets only root bind to a device.
     Addresses,
 }
 
 impl Fleet {
-    /// Serves a world. Call it inside of a tokio runtime.
+    /// Serves a world. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// There are more BMCs than loopback addresses, or the port cannot be bound.
@@ -168,6 +170,7 @@ impl Fleet {
         listen::allow_open_files();
         let listening = listen::bind(options.port, count);
         let (listeners, binding) = listening.map_err(|source| FleetError::Listen { port: options.port, source })?;
+
         let port = listeners[0].local_addr().map_or(options.port, |address| address.port());
         let dead = dead(&world, options.dead);
         let live = world.bmcs.into_iter().enumerate().map(|(at, bmc)| {
@@ -176,12 +179,14 @@ impl Fleet {
             live.dead = dead.contains(&at);
             Mutex::new(live)
         });
+
         let shared = Arc::new(Shared {
             bmcs: live.collect(),
             rules: Rules { timing: options.timing, faults: options.faults, secret: fastrand::u64(..) },
             authority: options.tls.then(|| Authority::new(count)),
             began: Instant::now(),
         });
+
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
         for listener in listeners {
             tasks.spawn(listen::accept(listener, Arc::clone(&shared), shutdown.clone(), tasks.clone()));
@@ -204,63 +209,63 @@ impl Running {
         self.port
     }
 
-    /// Tells whether one socket is bound to the loopback device, and not one to each address.
+    /// Returns whether one socket is bound to the loopback device, instead of one to each address.
     #[must_use]
     pub fn is_bound_to_device(&self) -> bool {
         self.is_exposed_by == Binding::Device
     }
 
-    /// Returns where the BMC of a number answers.
+    /// Returns the address of a numbered BMC.
     #[must_use]
     pub fn address(&self, bmc: usize) -> SocketAddr {
         (address(bmc), self.port).into()
     }
 
-    /// Returns the origin of the BMC of a number, such as `https://127.64.0.1:8443`.
+    /// Returns the origin of a numbered BMC, such as `https://127.64.0.1:8443`.
     #[must_use]
     pub fn origin(&self, bmc: usize) -> String {
         let scheme = if self.shared.authority.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address(bmc))
     }
 
-    /// Returns the certificate of the fleet's CA as PEM, where it speaks HTTPS.
+    /// Returns the certificate of the fleet's CA as PEM, if it serves HTTPS.
     #[must_use]
     pub fn ca(&self) -> Option<&str> {
         self.shared.authority.as_ref().map(Authority::pem)
     }
 
-    /// Returns the names and passwords.
+    /// Returns the credentials.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
-    /// Returns how many BMCs there are.
+    /// Returns the number of BMCs.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shared.bmcs.len()
     }
 
-    /// Tells whether there are none.
+    /// Returns whether there are no BMCs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.shared.bmcs.is_empty()
     }
 
-    /// Returns the name of the BMC of a number and where the wishes say that it answers.
+    /// Returns the name of a numbered BMC and its declared URL.
     #[must_use]
     pub fn bmc(&self, bmc: usize) -> (Box<str>, Box<str>) {
         let live = self.shared.lock(bmc);
         (live.bmc.name.clone(), live.bmc.url.clone())
     }
 
-    /// Returns what the BMC of a number has seen of its clients.
+    /// Returns the client counters of a numbered BMC.
     #[must_use]
     pub fn counts(&self, bmc: usize) -> Counts {
         self.shared.lock(bmc).counts
     }
 
-    /// Changes the BMC of a number, or looks into it.
+    /// Changes or inspects a numbered BMC.
     pub fn with<T>(&self, bmc: usize, f: impl FnOnce(&mut Bmc) -> T) -> T {
         let now = self.shared.now();
         let mut live = self.shared.lock(bmc);
@@ -277,30 +282,31 @@ impl Running {
         })
     }
 
-    /// Changes a node's machine, or looks into it; nothing for a node that has none.
+    /// Changes or inspects a node's machine; `None` for a node without one.
     pub fn machine<T>(&self, node: &str, f: impl FnOnce(&mut Machine) -> T) -> Option<T> {
         let (bmc, at) = self.find(node)?;
         Some(self.with(bmc, |bmc| f(&mut bmc.machines[at])))
     }
 
-    /// Turns a node's machine on or off at once, as if somebody had pulled the plug; false for a node that has none.
+    /// Turns a node's machine on or off at once, like a power cut; `false` for a node without one.
     pub fn power(&self, node: &str, on: bool) -> bool {
         self.machine(node, |machine| machine.phase = if on { Phase::On } else { Phase::Off }).is_some()
     }
 
-    /// Plants a difference in one attribute of one node; nothing where it is not managed or cannot differ.
+    /// Plants a difference in one attribute of one node; `None` if it is not managed or cannot
+    /// differ.
     #[must_use]
     pub fn plant(&self, node: &str, attribute: &str, seed: u64) -> Option<Planted> {
         let (bmc, at) = self.find(node)?;
         self.with(bmc, |bmc| plant::one(bmc, at, attribute, seed))
     }
 
-    /// Makes the BMC of a number dead, or alive again.
+    /// Makes a numbered BMC dead, or alive again.
     pub fn kill(&self, bmc: usize, dead: bool) {
         self.shared.lock(bmc).dead = dead;
     }
 
-    /// Stops serving and waits for what runs.
+    /// Stops serving and waits for running tasks.
     pub async fn stop(self) {
         self.shutdown.cancel();
         self.tasks.close();

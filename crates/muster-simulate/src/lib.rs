@@ -1,11 +1,13 @@
 //! A fleet of simulated BMCs: stateful, seeded, with faults and quirks as switches.
 //!
-//! [`World`] is what the machines are: built from resolved wishes so that every wish is true, then changed by
-//! [`World::plant`]. [`Fleet::start`] serves it over HTTP or HTTPS, each BMC on a loopback address of its own behind one
-//! listener. What a machine is, how it changes and what its resources say is pure: time comes in as milliseconds since the
-//! fleet began, and chance from a seed. Only the listener, the certificates and the files touch the world.
+//! [`World`] holds the machines: built from a resolved desired state so that they match it, then
+//! changed by [`World::plant`]. [`Fleet::start`] serves it over HTTP or HTTPS, each BMC on a
+//! loopback address of its own behind one listener. The state of machines, its changes and the
+//! resources are pure: time comes in as milliseconds since the start of the fleet, and chance from
+//! a seed. Only the listener, the certificates and the files have side effects.
 //!
-//! It does not know how muster reads a BMC: it shares only the names of quirks with the redfish room.
+//! This crate does not know how muster reads a BMC: it shares only the names of quirks with the
+//! redfish crate.
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: it listens, reads the clock and writes files")]
 

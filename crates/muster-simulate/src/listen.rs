@@ -1,4 +1,4 @@
-//! The listener of all BMCs, on loopback only, and the conversations with their clients.
+//! The listener of all BMCs, on loopback only, and the connections of their clients.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -25,22 +25,23 @@ use super::fleet::{Binding, Shared, address, number};
 use super::reply::{Ask, End, Reply};
 use super::service;
 
-/// How many connections the kernel keeps until they are accepted.
+/// The number of connections that the kernel queues until they are accepted.
 const BACKLOG: u32 = 4096;
 
-/// The largest body that is read; a PATCH of all BIOS settings has some 30 kB.
+/// The largest request body; a PATCH of all BIOS settings has some 30 kB.
 const MAX_BODY: usize = 1 << 20;
 
-/// How long a client may take for the head of a request, or leave a connection unused.
+/// The longest time for the head of a request, and for an idle connection.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long the accept loop rests when the process has no open file left.
+/// The pause of the accept loop if the process has no file descriptors left.
 const REST: Duration = Duration::from_millis(20);
 
-/// Raises the soft limit of open files to the hard one, for every BMC may be spoken to at once.
+/// Raises the soft limit of open files to the hard one, because clients may connect to every BMC at
+/// once.
 pub fn allow_open_files() {
     let limit = getrlimit(Resource::Nofile);
-    // Where it fails, connections wait for others to end.
+    // If this fails, connections wait for others to end.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
@@ -51,6 +52,7 @@ pub fn bind(port: u16, count: usize) -> io::Result<(Vec<TcpListener>, Binding)> 
         socket.set_reuseaddr(true)?;
         Ok(socket)
     };
+
     let wildcard = socket()?;
     #[cfg(target_os = "linux")]
     let is_bound = wildcard.bind_device(Some(b"lo")).is_ok();
@@ -60,6 +62,7 @@ pub fn bind(port: u16, count: usize) -> io::Result<(Vec<TcpListener>, Binding)> 
         wildcard.bind((Ipv4Addr::UNSPECIFIED, port).into())?;
         return Ok((vec![wildcard.listen(BACKLOG)?], Binding::Device));
     }
+
     let mut port = port;
     let mut listeners = Vec::new();
     for at in 0..count.max(1) {
@@ -69,10 +72,11 @@ pub fn bind(port: u16, count: usize) -> io::Result<(Vec<TcpListener>, Binding)> 
         port = listener.local_addr()?.port();
         listeners.push(listener);
     }
+
     Ok((listeners, Binding::Addresses))
 }
 
-/// Accepts connections until it is told to end.
+/// Accepts connections until the shutdown.
 pub async fn accept(listener: TcpListener, shared: Arc<Shared>, shutdown: CancellationToken, tasks: TaskTracker) {
     loop {
         let accepted = tokio::select! {
@@ -90,7 +94,8 @@ pub async fn accept(listener: TcpListener, shared: Arc<Shared>, shutdown: Cancel
     }
 }
 
-/// Tells which BMC a connection is for; nothing where either end is not on loopback, or nobody has the address.
+/// Returns the BMC of a connection; `None` if either end is not on loopback, or no BMC has the
+/// address.
 fn bmc_of(stream: &TcpStream, peer: SocketAddr, shared: &Shared) -> Option<(usize, Ipv4Addr)> {
     let IpAddr::V4(local) = stream.local_addr().ok()?.ip().to_canonical() else { return None };
     if !local.is_loopback() || !peer.ip().to_canonical().is_loopback() {
@@ -111,6 +116,7 @@ async fn converse(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, shut
         live.counts.connections += 1;
         live.dead
     };
+
     if is_dead {
         if at.is_multiple_of(2) {
             return refuse(&stream);
@@ -121,12 +127,13 @@ async fn converse(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, shut
             () = gone(&stream) => (),
         };
     }
+
     let _ = stream.set_nodelay(true);
     match &shared.authority {
         None => serve(stream, at, &shared, shutdown).await,
         Some(authority) => {
             let acceptor = TlsAcceptor::from(authority.config(at, local));
-            // A client that does not trust us is its own affair.
+            // If the client does not trust the certificate, that is the client's concern.
             if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
                 serve(stream, at, &shared, shutdown).await;
             }
@@ -134,7 +141,7 @@ async fn converse(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, shut
     }
 }
 
-/// Waits until the client has gone away.
+/// Waits until the client has disconnected.
 async fn gone(stream: &TcpStream) {
     let mut buffer = [0; 256];
     loop {
@@ -161,17 +168,19 @@ async fn serve(
         let nth = nth.fetch_add(1, Ordering::Relaxed) + 1;
         answer(request, nth, at, shared)
     });
+
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
     let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-    // How a connection ends is its client's affair.
+
+    // The way in which a connection ends is the client's concern.
     tokio::select! {
         _ = serving.as_mut() => {}
         () = shutdown.cancelled() => {}
     }
 }
 
-/// The connection ends in the place of an answer.
+/// The error that ends a connection instead of a reply.
 #[derive(Debug, thiserror::Error)]
 #[error("the simulated BMC drops the connection")]
 struct Dropped;
@@ -187,6 +196,7 @@ async fn answer(
         Ok(body) => body.to_bytes(),
         Err(_) => return Err(Dropped),
     };
+
     let text = |name: HeaderName| text_of(&head.headers, &name);
     let ask = Ask {
         method: &head.method,
@@ -199,6 +209,7 @@ async fn answer(
         accept_encoding: text(header::ACCEPT_ENCODING),
         body: &body,
     };
+
     let reply = {
         let mut live = shared.lock(at);
         if live.dead {
@@ -208,6 +219,7 @@ async fn answer(
         live.counts.most_in_flight = live.counts.most_in_flight.max(live.counts.in_flight);
         service::answer(&mut live, &ask, nth, shared.now(), &shared.rules)
     };
+
     let _flight = Flight { shared, at };
     if reply.delay > 0 {
         tokio::time::sleep(Duration::from_millis(reply.delay)).await;
@@ -218,7 +230,7 @@ async fn answer(
     }
 }
 
-/// A request that is being answered; it is over when this is dropped, however that comes.
+/// A request in progress, which ends when this is dropped for any reason.
 struct Flight<'s> {
     shared: &'s Shared,
     at: usize,

@@ -1,4 +1,4 @@
-//! One BMC while it runs: its machines, its sessions, and what it remembers of those who asked.
+//! One running BMC: its machines, its sessions, and its state about clients.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::fleet::{Counts, Timing};
 use super::machine::Machine;
 use super::world::Bmc;
 
-/// One session. Times are milliseconds since the fleet began.
+/// One session. Times are milliseconds since the start of the fleet.
 #[derive(Debug, Clone)]
 pub struct SessionInfo {
     pub id: u32,
@@ -15,26 +15,26 @@ pub struct SessionInfo {
     pub requests: u32,
 }
 
-/// A BMC that runs.
+/// A running BMC.
 pub struct Live {
     pub bmc: Bmc,
-    /// Its place in the fleet.
+    /// Its index in the fleet.
     pub at: usize,
     pub user: Arc<str>,
     pub password: Arc<str>,
     pub sessions: Vec<SessionInfo>,
     pub next_session: u32,
-    /// Wrong logins in a row.
+    /// The number of consecutive wrong logins.
     pub failures: u32,
     pub locked_until: Option<u64>,
     pub counts: Counts,
-    /// The machines before the last change, and when that was.
+    /// The machines before the last change, and the time of the change.
     pub before: Option<Box<(u64, Vec<Machine>)>>,
-    /// What the machines fall back to, and when: a change that was accepted and does not last.
+    /// The time and the machines to restore after an accepted change that does not last.
     pub revert: Option<Box<(u64, Vec<Machine>)>>,
-    /// When it was last asked.
+    /// The time of the last request.
     pub asked: Option<u64>,
-    /// Whether it answers at all.
+    /// Whether it never replies.
     pub dead: bool,
 }
 
@@ -57,7 +57,7 @@ impl Live {
         }
     }
 
-    /// Lets time pass.
+    /// Advances the state to a time.
     pub fn settle(&mut self, now: u64, timing: &Timing) {
         if let Some(revert) = self.revert.take_if(|revert| revert.0 <= now) {
             self.bmc.machines = revert.1;

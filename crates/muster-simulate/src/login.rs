@@ -1,4 +1,4 @@
-//! Who asks: sessions, Basic authentication, and the lock after wrong passwords.
+//! Authentication: sessions, Basic, and the lock after wrong passwords.
 
 use serde_json::Value;
 
@@ -9,16 +9,16 @@ use super::resource;
 use super::service::Rules;
 use muster_core::model::Quirk;
 
-/// How many wrong passwords in a row lock the account.
+/// The number of consecutive wrong passwords that lock the account.
 pub const TRIES: u32 = 3;
 
-/// How many sessions a BMC has room for.
+/// The most sessions of a BMC.
 const SESSIONS: usize = 16;
 
-/// How many sessions one with [`Quirk::FewSessions`] has room for.
+/// The most sessions of a BMC with [`Quirk::FewSessions`].
 const FEW_SESSIONS: usize = 2;
 
-/// How many requests a session of one with [`Quirk::SessionDropped`] lives for.
+/// The number of requests after which a session with [`Quirk::SessionDropped`] ends.
 const DROPPED_AFTER: u32 = 20;
 
 fn unauthorised(message: &str) -> Reply {
@@ -29,27 +29,30 @@ fn is_full(live: &Live) -> bool {
     live.sessions.len() >= if live.bmc.quirks.has(Quirk::FewSessions) { FEW_SESSIONS } else { SESSIONS }
 }
 
-/// Judges one name and password; wrong ones count, and a locked account takes none.
+/// Checks a name and password; wrong ones count, and a locked account accepts none.
 fn judge(live: &mut Live, user: &str, password: &str, now: u64, rules: &Rules) -> Result<(), Reply> {
     live.counts.logins += 1;
     if live.locked_until.is_some() {
         live.counts.refused_logins += 1;
         return Err(unauthorised("The account is locked."));
     }
+
     if user == &*live.user && password == &*live.password {
         live.failures = 0;
         return Ok(());
     }
+
     live.counts.refused_logins += 1;
     live.failures += 1;
     if live.failures >= TRIES {
         live.locked_until = Some(now + rules.timing.lock);
         live.counts.locks += 1;
     }
+
     Err(unauthorised("The user name or the password is wrong."))
 }
 
-/// Lets a request through, or refuses it.
+/// Admits a request, or refuses it.
 pub fn admit(live: &mut Live, ask: &Ask<'_>, now: u64, rules: &Rules) -> Result<(), Reply> {
     if let Some(token) = ask.token {
         let Some(at) = live.sessions.iter().position(|session| &*session.token == token) else {
@@ -64,16 +67,18 @@ pub fn admit(live: &mut Live, ask: &Ask<'_>, now: u64, rules: &Rules) -> Result<
         }
         return Ok(());
     }
+
     let Some((user, password)) = ask.authorization.and_then(basic) else {
         return Err(unauthorised("This needs a session or a password."));
     };
     if live.bmc.quirks.has(Quirk::FewSessions) && is_full(live) {
         return Err(Reply::refuse(503, "SessionLimitExceeded", "There are too many sessions."));
     }
+
     judge(live, &user, &password, now, rules)
 }
 
-/// Begins a session.
+/// Creates a session.
 pub fn open_session(live: &mut Live, ask: &Ask<'_>, now: u64, rules: &Rules) -> Reply {
     let Ok(wished) = serde_json::from_slice::<Value>(ask.body) else {
         return Reply::refuse(400, "MalformedJSON", "The body is no JSON.");
@@ -84,6 +89,7 @@ pub fn open_session(live: &mut Live, ask: &Ask<'_>, now: u64, rules: &Rules) -> 
     if let Err(refused) = judge(live, user, password, now, rules) {
         return refused;
     }
+
     if is_full(live) {
         return Reply::refuse(503, "SessionLimitExceeded", "There are too many sessions.");
     }
@@ -91,6 +97,7 @@ pub fn open_session(live: &mut Live, ask: &Ask<'_>, now: u64, rules: &Rules) -> 
     live.next_session += 1;
     live.counts.sessions_opened += 1;
     let token = chance::both(rules.secret, chance::both(live.at as u64, u64::from(id)));
+
     let token = format!("{token:016x}{:016x}", chance::both(token, rules.secret));
     live.sessions.push(SessionInfo { id, token: token.as_str().into(), used: now, requests: 0 });
     let location = format!("/redfish/v1/SessionService/Sessions/{id}");
@@ -112,7 +119,7 @@ pub fn close_session(live: &mut Live, id: &str, path: &str) -> Reply {
     }
 }
 
-/// Reads the header of Basic authentication (RFC 7617).
+/// Parses the header of Basic authentication (RFC 7617).
 fn basic(header: &str) -> Option<(String, String)> {
     let (scheme, text) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -143,5 +150,6 @@ fn base64(text: &str) -> Option<Vec<u8>> {
             bytes.push((bits >> count) as u8);
         }
     }
+
     Some(bytes)
 }

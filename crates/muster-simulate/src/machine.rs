@@ -1,4 +1,4 @@
-//! One machine: what is its own, and what it does when its power changes.
+//! One machine: its own state, and the effects of power changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub struct Machine {
     pub uuid: Uuid,
     pub nics: Vec<Nic>,
     pub build: Arc<Build>,
-    /// What git says of it.
+    /// Its declared properties.
     pub(super) wished: Wished,
     pub phase: Phase,
     pub secure_boot: bool,
@@ -30,28 +30,28 @@ pub struct Machine {
     pub(super) staged: Staged,
 }
 
-/// What git says of a machine.
+/// The declared properties of a machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wished {
     pub serial: bool,
     pub uuid: bool,
-    /// What its class expects, by attribute path.
+    /// The expectations of its class, by attribute path.
     pub expect: Arc<BTreeMap<String, Free>>,
 }
 
 /// One interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nic {
-    /// The name in the wishes, where it is declared.
+    /// The declared name, if there is one.
     pub name: Option<Box<str>>,
     pub mac: Option<MacAddr>,
-    /// An InfiniBand port's.
+    /// The GUID of an InfiniBand port.
     pub guid: Option<Guid>,
-    /// Whether git states the MAC address.
+    /// Whether the MAC address is declared.
     pub declared: bool,
 }
 
-/// Whether a machine is on. Times are milliseconds since the fleet began.
+/// The power state of a machine. Times are milliseconds since the start of the fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     Off,
@@ -61,7 +61,7 @@ pub enum Phase {
     PoweringOff { until: u64, and_on_again: bool },
 }
 
-/// What a machine boots next.
+/// The boot settings of a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Boot {
     /// `Disabled`, `Once` or `Continuous`.
@@ -72,11 +72,11 @@ pub struct Boot {
     pub http_uri: Box<str>,
     /// Reference and name of every entry of the menu, by number.
     pub options: Arc<[(Box<str>, Box<str>)]>,
-    /// References, first tried first.
+    /// References in boot order.
     pub order: Vec<Box<str>>,
 }
 
-/// What waits for the next reset.
+/// The settings that apply at the next reset.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Staged {
     pub bios: BiosSettings,
@@ -85,7 +85,7 @@ pub struct Staged {
 }
 
 impl Phase {
-    /// Tells whether the machine draws power.
+    /// Returns whether the machine draws power.
     #[must_use]
     pub const fn is_on(self) -> bool {
         !matches!(self, Self::Off)
@@ -93,7 +93,7 @@ impl Phase {
 }
 
 impl Machine {
-    /// Lets time pass: phases that are over end, and what was staged applies when POST ends.
+    /// Advances the state to a time: phases end, and staged settings apply when POST ends.
     pub(super) fn settle(&mut self, now: u64, timing: &Timing) {
         loop {
             match self.phase {
@@ -120,6 +120,7 @@ impl Machine {
         if let Some(boot) = staged.boot {
             self.boot = *boot;
         }
+
         if let Some(on) = staged.secure_boot {
             self.secure_boot = on;
         }
@@ -129,7 +130,7 @@ impl Machine {
         }
     }
 
-    /// Sets one BIOS setting, as if somebody had done it at the console.
+    /// Sets one BIOS setting, as from the console.
     pub fn set_bios(&mut self, name: &str, value: impl Into<Value>) {
         let bios = &mut Arc::make_mut(&mut self.build).bios;
         Arc::make_mut(bios).insert(name.to_owned(), value.into());

@@ -1,10 +1,10 @@
-//! The OData documents of a service: what types it uses, and where it begins.
+//! The OData documents of a service: its types and its entry points.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-/// The schemas that our resources are of, and the versions of their types.
+/// The schemas of the resources, and the versions of their types.
 const TYPES: [(&str, &str); 28] = [
     ("AccountService", "v1_15_0"),
     ("ActionInfo", "v1_4_2"),
@@ -57,11 +57,12 @@ const COLLECTIONS: [&str; 17] = [
     "Drive",
 ];
 
-/// Writes `$metadata` (DSP0266, section "OData metadata").
+/// Returns `$metadata` (DSP0266, section "OData metadata").
 pub fn document() -> String {
     let mut text = String::from(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<edmx:Edmx xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\" Version=\"4.0\">\n",
     );
+
     let mut refer = |file: &str, spaces: &[String]| {
         let _ = writeln!(text, "  <edmx:Reference Uri=\"http://redfish.dmtf.org/schemas/v1/{file}_v1.xml\">");
         for space in spaces {
@@ -69,6 +70,7 @@ pub fn document() -> String {
         }
         text.push_str("  </edmx:Reference>\n");
     };
+
     for (name, version) in TYPES {
         refer(name, &[name.to_owned(), format!("{name}.{version}")]);
     }
@@ -76,6 +78,7 @@ pub fn document() -> String {
         let name = format!("{name}Collection");
         refer(&name, std::slice::from_ref(&name));
     }
+
     refer("RedfishExtensions", &["RedfishExtensions.v1_0_0".to_owned()]);
     text.push_str(
         "  <edmx:DataServices>\n    <Schema xmlns=\"http://docs.oasis-open.org/odata/ns/edm\" Namespace=\"Service\">\n      <EntityContainer Name=\"Service\" Extends=\"ServiceRoot.v1_16_0.ServiceContainer\"/>\n    </Schema>\n  </edmx:DataServices>\n</edmx:Edmx>\n",
@@ -83,7 +86,7 @@ pub fn document() -> String {
     text
 }
 
-/// Writes `/redfish/v1/odata` (DSP0266, section "OData service document").
+/// Returns `/redfish/v1/odata` (DSP0266, section "OData service document").
 pub fn service_document() -> Value {
     let names = ["Systems", "Chassis", "Managers", "UpdateService", "SessionService", "AccountService"];
     let singleton = |name: &str, url: &str| json!({ "name": name, "kind": "Singleton", "url": url });

@@ -1,4 +1,4 @@
-//! The models of machines: how each vendor's BMC looks, and which quirks it has.
+//! The models of machines: the appearance and the quirks of each vendor's BMC.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,16 +6,16 @@ use std::str::FromStr;
 use super::quirks::Quirks;
 use muster_core::model::Quirk;
 
-/// A model of machine and BMC, after a real one.
+/// A model of machine and BMC, based on a real one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Model {
-    /// As the standard says, without quirks.
+    /// Conforms to the standard, without quirks.
     Generic,
     /// Dell PowerEdge with iDRAC9.
     Idrac,
     /// HPE ProLiant with iLO 5 or 6.
     Ilo,
-    /// AMI MegaRAC, as Gigabyte and DGX have it.
+    /// AMI MegaRAC, as in Gigabyte and DGX machines.
     Ami,
     /// HPE Cray EX: several nodes behind one controller.
     Cray,
@@ -29,7 +29,7 @@ pub enum Model {
     Lenovo,
 }
 
-/// The words that a model's resources use.
+/// The names in a model's resources.
 #[derive(Debug)]
 pub struct Words {
     pub vendor: &'static str,
@@ -42,7 +42,7 @@ pub struct Words {
     pub manager: &'static str,
     pub manager_model: &'static str,
     pub bios_version: &'static str,
-    /// What an interface's Id begins with; its number follows.
+    /// The prefix of an interface's Id, before its number.
     pub nic: &'static str,
     pub cpu: &'static str,
 }
@@ -117,7 +117,7 @@ impl Model {
         }
     }
 
-    /// Returns the quirks that it has of itself.
+    /// Returns the quirks of the model.
     #[must_use]
     pub const fn quirks(self) -> Quirks {
         use Quirk as Q;
@@ -149,27 +149,29 @@ impl Model {
         }
     }
 
-    /// Tells whether a PATCH must carry If-Match (stmcginnis/gofish#171, community.general#11261).
+    /// Returns whether a PATCH must carry If-Match (stmcginnis/gofish#171,
+    /// community.general#11261).
     pub(super) const fn wants_if_match(self) -> bool {
         matches!(self, Self::Ami | Self::Lenovo)
     }
 
-    /// Tells whether its ETags are weak.
+    /// Returns whether its ETags are weak.
     pub(super) const fn weak_etags(self) -> bool {
         matches!(self, Self::Cray | Self::Ilo)
     }
 
-    /// Tells whether interfaces name their permanent address (absent on the HPE and Gigabyte mockups).
+    /// Returns whether interfaces report their permanent address (absent on the HPE and Gigabyte
+    /// mockups).
     pub(super) const fn tells_permanent_mac(self) -> bool {
         !matches!(self, Self::Ilo | Self::Ami)
     }
 
-    /// Tells whether it answers `$expand`.
+    /// Returns whether it supports `$expand`.
     pub(super) const fn expands(self) -> bool {
         !matches!(self, Self::Cray | Self::Supermicro)
     }
 
-    /// Writes an interface's Id.
+    /// Returns an interface's Id.
     pub(super) fn nic_id(self, number: usize) -> String {
         let words = self.words();
         match self {
@@ -186,11 +188,11 @@ impl fmt::Display for Model {
     }
 }
 
-/// How many of a fleet are of which model, as weights: `generic=70,ilo=30`.
+/// The shares of the models in a fleet, as weights: `generic=70,ilo=30`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mix(Vec<(Model, u32)>);
 
-/// A text is no mix of models.
+/// The error for text that is not a mix of models.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no model with a weight, such as `generic=70`; models are generic, idrac, ilo, ami, cray, openbmc, supermicro, gh200, lenovo"
@@ -198,7 +200,7 @@ pub struct Mix(Vec<(Model, u32)>);
 pub struct MixError(String);
 
 impl Mix {
-    /// Chooses a model by a number.
+    /// Selects a model by a number.
     #[must_use]
     pub fn choose(&self, number: u64) -> Model {
         let all: u64 = self.0.iter().map(|(_, weight)| u64::from(*weight)).sum();

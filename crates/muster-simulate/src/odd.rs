@@ -1,4 +1,4 @@
-//! The quirks that turn an answer as a whole, after it was made as the standard says.
+//! The quirks that change a complete reply, after it was made according to the standard.
 
 use serde_json::Value;
 
@@ -6,7 +6,8 @@ use super::quirks::Quirks;
 use super::reply::{End, Reply};
 use muster_core::model::Quirk;
 
-/// The parts of paths that begin with a capital letter in the standard, for services that do not mind.
+/// The path segments that begin with a capital letter in the standard, for services that ignore
+/// case.
 const NAMES: [&str; 17] = [
     "Systems",
     "Chassis",
@@ -27,12 +28,12 @@ const NAMES: [&str; 17] = [
     "SecureBoot",
 ];
 
-/// Writes a part of a path as the standard does.
+/// Returns a path segment in the case of the standard.
 pub fn standard_case(part: &str) -> &str {
     NAMES.into_iter().find(|name| name.eq_ignore_ascii_case(part)).unwrap_or(part)
 }
 
-/// Turns the body of a resource.
+/// Applies quirks to the body of a resource.
 pub fn turn(value: &mut Value, path: &[&str], quirks: Quirks) {
     if quirks.has(Quirk::NullMembers) {
         let is_managers = matches!(path, ["Managers", _, "EthernetInterfaces"]);
@@ -41,6 +42,7 @@ pub fn turn(value: &mut Value, path: &[&str], quirks: Quirks) {
             value["Members"] = Value::Null;
         }
     }
+
     if quirks.has(Quirk::TrailingSlash) {
         links(value);
     }
@@ -73,7 +75,7 @@ fn numbers(value: &mut Value) {
     }
 }
 
-/// Turns a whole answer.
+/// Applies quirks to a complete reply.
 pub fn finish(reply: &mut Reply, path: &[&str], quirks: Quirks) {
     if quirks.has(Quirk::ObjectExtendedInfo) && reply.status >= 400 {
         flatten_extended_info(reply);
@@ -97,7 +99,8 @@ fn flatten_extended_info(reply: &mut Reply) {
     reply.body = serde_json::to_vec(&value).expect("a JSON value can be written");
 }
 
-/// Leaves out of an expanded member what such services leave out: all but the links and a few words.
+/// Removes the properties that such services omit from an expanded member: all but the links and a
+/// few words.
 pub fn drop_fields(member: &mut Value) {
     const KEPT: [&str; 4] = ["@odata.id", "@odata.type", "Name", "Status"];
     if let Some(all) = member.as_object_mut() {
@@ -105,7 +108,7 @@ pub fn drop_fields(member: &mut Value) {
     }
 }
 
-/// Ends the connection of a reply, where the BMC cannot keep one.
+/// Closes the connection after a reply if the BMC does not support keep-alive.
 pub fn cut(reply: &mut Reply, request_of_connection: u32, quirks: Quirks) {
     if quirks.has(Quirk::NoKeepAlive) && request_of_connection > 1 {
         reply.end = End::Drop;

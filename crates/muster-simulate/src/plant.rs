@@ -1,4 +1,5 @@
-//! Differences between the machines and the wishes, planted by number and seed, and the list of them.
+//! Planted differences between the machines and the desired state, by number and seed, and the list
+//! of them.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::machine::{Machine, Phase};
 use super::world::{Bmc, World, hides};
 use muster_core::model::{BOOT_TARGETS, MacAddr, Quirk};
 
-/// One difference that was planted.
+/// One planted difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Planted {
     pub node: Box<str>,
@@ -24,8 +25,8 @@ pub struct Planted {
 }
 
 impl World {
-    /// Plants differences in what git states of machines, each in another attribute or another node, and returns them,
-    /// sorted. There are fewer than asked for where there is less to differ.
+    /// Plants differences in declared attributes of machines, each in another attribute or another
+    /// node, and returns them sorted. There are fewer than `count` if fewer attributes can differ.
     pub fn plant(&mut self, count: usize, seed: u64) -> Vec<Planted> {
         let mut places = Vec::new();
         for (bmc, of) in self.bmcs.iter().enumerate() {
@@ -36,6 +37,7 @@ impl World {
                 }
             }
         }
+
         places.sort_unstable();
         let mut planted = Vec::new();
         for (order, bmc, machine, path) in places {
@@ -53,12 +55,14 @@ impl World {
                 });
             }
         }
+
         planted.sort_by(|a, b| (&a.node, &a.attribute).cmp(&(&b.node, &b.attribute)));
         planted
     }
 }
 
-/// Plants a difference in one attribute of one machine; nothing where it is not managed or cannot differ.
+/// Plants a difference in one attribute of one machine; `None` if it is not managed or cannot
+/// differ.
 pub fn one(bmc: &mut Bmc, at: usize, attribute: &str, seed: u64) -> Option<Planted> {
     let node = bmc.machines[at].node.clone();
     managed(bmc, &bmc.machines[at]).into_iter().find(|path| **path == *attribute)?;
@@ -66,7 +70,7 @@ pub fn one(bmc: &mut Bmc, at: usize, attribute: &str, seed: u64) -> Option<Plant
     Some(Planted { node, attribute: attribute.into(), bmc: bmc.name.clone(), wished, planted })
 }
 
-/// Lists what git states of a machine and a survey can see.
+/// Lists the attributes of a machine that are declared and that a survey can observe.
 fn managed(bmc: &Bmc, machine: &Machine) -> Vec<Box<str>> {
     let wished = &machine.wished;
     let mut all: Vec<Box<str>> = wished.expect.keys().map(|path| path.as_str().into()).collect();
@@ -75,18 +79,20 @@ fn managed(bmc: &Bmc, machine: &Machine) -> Vec<Box<str>> {
     let declared = machine.nics.iter().filter(|nic| nic.declared);
     all.extend(declared.filter_map(|nic| Some(format!("nics.{}.mac", nic.name.as_ref()?).into())));
     all.retain(|path| !bmc.quirks.iter().any(|quirk| hides(quirk, path)));
-    // One row of firmware is seen behind every node of its BMC.
+    // One row of firmware is visible for every node of its BMC.
     let alone = |path: &str| bmc.machines.iter().filter(|other| other.wished.expect.contains_key(path)).count() == 1;
     all.retain(|path| !path.starts_with("firmware.") || alone(path));
     all
 }
 
-/// Changes one attribute to what no reader takes for the same; returns what was wished and what is there now.
+/// Changes one attribute to an unmistakably different value; returns the declared and the new
+/// value.
 fn change(bmc: &mut Bmc, at: usize, path: &str, chance: u64) -> Option<(Value, Value)> {
     if let Some(name) = path.strip_prefix("firmware.") {
         let version = Arc::make_mut(&mut bmc.firmware).get_mut(name)?;
         return Some(retext(version));
     }
+
     let machine = &mut bmc.machines[at];
     if let Some(name) = path.strip_prefix("bios.attributes.") {
         let was = machine.build.bios.get(name)?.clone();
@@ -94,15 +100,17 @@ fn change(bmc: &mut Bmc, at: usize, path: &str, chance: u64) -> Option<(Value, V
         machine.set_bios(name, now.clone());
         return Some((was, now));
     }
+
     if let Some(name) = path.strip_prefix("nics.").and_then(|rest| rest.strip_suffix(".mac")) {
         let nic = machine.nics.iter_mut().find(|nic| nic.name.as_deref() == Some(name))?;
         let was = nic.mac?;
         let [_, _, c, d, e, f, ..] = chance.to_be_bytes();
-        // Apart from the addresses that the world gives itself.
+        // Outside the addresses that the world assigns itself.
         let now = MacAddr([0x0a, 0x5d, c, d, e, f]);
         nic.mac = Some(now);
         return Some((was.to_string().into(), now.to_string().into()));
     }
+
     match path {
         "serial" if bmc.quirks.has(Quirk::TagInSku) => return Some(retag(&mut machine.serial)),
         "serial" => return Some(retext(&mut machine.serial)),
@@ -126,6 +134,7 @@ fn change(bmc: &mut Bmc, at: usize, path: &str, chance: u64) -> Option<(Value, V
         }
         _ => {}
     }
+
     if path.starts_with("boot.") { change_boot(machine, path) } else { change_build(machine, path) }
 }
 
@@ -136,8 +145,9 @@ fn change_boot(machine: &mut Machine, path: &str) -> Option<(Value, Value)> {
         let was = std::mem::replace(word, words[next].into());
         Some((Value::from(&*was), Value::from(&**word)))
     };
+
     match path {
-        // Never to none, for then target and mode would say nothing either.
+        // Never to `Disabled`, because then target and mode would say nothing either.
         "boot.override" => turn(&mut boot.enabled, &boot::ENABLED[1..]),
         "boot.target" => turn(&mut boot.target, &BOOT_TARGETS[1..]),
         "boot.mode" => turn(&mut boot.mode, &boot::MODES),
@@ -159,7 +169,7 @@ fn change_build(machine: &mut Machine, path: &str) -> Option<(Value, Value)> {
         "bios.version" => return Some(retext(&mut build.bios_version)),
         "memory_gib" => {
             let was = build.memory_gib();
-            // A module that failed; an only one became another.
+            // A failed module; a single one is replaced by another size.
             match build.memory.as_mut_slice() {
                 [] => build.memory.push(8 * 1024),
                 [only] => *only = only.saturating_mul(2),
@@ -169,6 +179,7 @@ fn change_build(machine: &mut Machine, path: &str) -> Option<(Value, Value)> {
         }
         _ => {}
     }
+
     let (kind, what) = path.split_once('.')?;
     let parts: &mut Parts = match kind {
         "processors" => &mut build.processors,
@@ -176,14 +187,15 @@ fn change_build(machine: &mut Machine, path: &str) -> Option<(Value, Value)> {
         "drives" => &mut build.drives,
         _ => return None,
     };
+
     match what {
-        // One is left, so that what is said of each stays as it was.
+        // One part stays, so that its other attributes stay as they were.
         "count" => {
             let was = parts.count;
             parts.count = if was > 1 { was - 1 } else { was + 1 };
             Some((was.into(), parts.count.into()))
         }
-        // Of no part nothing is told.
+        // Without a part, nothing is reported.
         "cores" if parts.count > 0 => {
             parts.cores += 1;
             Some(((parts.cores - 1).into(), parts.cores.into()))
@@ -199,7 +211,7 @@ fn retext(text: &mut Box<str>) -> (Value, Value) {
     (Value::from(&*was), Value::from(&**text))
 }
 
-/// Makes another service tag, as long as it was.
+/// Creates another service tag of the same length.
 fn retag(tag: &mut Box<str>) -> (Value, Value) {
     let was = std::mem::take(tag);
     let letter = if was.starts_with('X') { "Y" } else { "X" };
@@ -207,7 +219,7 @@ fn retag(tag: &mut Box<str>) -> (Value, Value) {
     (Value::from(&*was), Value::from(&**tag))
 }
 
-/// Returns a value that a BIOS could have in the place of another.
+/// Returns another value that a BIOS setting could have.
 fn other_setting(value: &Value) -> Option<Value> {
     const PAIRS: [(&str, &str); 5] =
         [("Enabled", "Disabled"), ("Enable", "Disable"), ("On", "Off"), ("Yes", "No"), ("True", "False")];

@@ -1,4 +1,4 @@
-//! Requests as the service sees them, and its answers.
+//! Requests to the service, and its replies.
 
 use hyper::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ pub struct Ask<'a> {
     pub path: &'a str,
     pub query: &'a str,
     pub token: Option<&'a str>,
-    /// The value of the header Authorization.
+    /// The value of the Authorization header.
     pub authorization: Option<&'a str>,
     pub if_match: Option<&'a str>,
     pub if_none_match: Option<&'a str>,
@@ -17,7 +17,7 @@ pub struct Ask<'a> {
     pub body: &'a [u8],
 }
 
-/// One answer.
+/// One reply.
 #[derive(Debug, Default)]
 pub struct Reply {
     pub status: u16,
@@ -28,15 +28,15 @@ pub struct Reply {
     pub end: End,
 }
 
-/// How an answer ends.
+/// The end of a reply.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum End {
-    /// As it should.
+    /// Complete, on a connection that stays open.
     #[default]
     Whole,
-    /// The connection ends after it.
+    /// The connection ends after the reply.
     Close,
-    /// The connection ends in the place of it.
+    /// The connection ends instead of the reply.
     Drop,
 }
 
@@ -60,7 +60,7 @@ impl Reply {
         Self::json(status, &error(&format!("Base.1.18.{id}"), message))
     }
 
-    /// The resource is not there.
+    /// Returns the reply for a missing resource.
     pub fn missing(path: &str) -> Self {
         Self::refuse(404, "ResourceMissingAtURI", &format!("The resource at the URI {path} was not found."))
     }

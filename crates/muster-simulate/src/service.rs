@@ -1,4 +1,5 @@
-//! One request to one BMC: who asks, what is asked, what goes wrong. Pure: time and chance come in.
+//! Handles one request to one BMC: authentication, content and faults. Pure: time and chance are
+//! parameters.
 
 use hyper::Method;
 use serde_json::{Value, json};
@@ -15,15 +16,15 @@ use super::reply::{Ask, End, Reply};
 use super::resource::{self, View};
 use muster_core::model::Quirk;
 
-/// What holds for all BMCs of a fleet.
+/// The rules for all BMCs of a fleet.
 pub struct Rules {
     pub timing: Timing,
     pub faults: Faults,
-    /// What tokens are made of.
+    /// The seed of tokens.
     pub secret: u64,
 }
 
-/// Answers one request; `nth` is its number on its connection, from 1.
+/// Handles one request; `nth` is its number on its connection, from 1.
 pub fn answer(live: &mut Live, ask: &Ask<'_>, nth: u32, now: u64, rules: &Rules) -> Reply {
     let quirks = live.bmc.quirks;
     live.settle(now, &rules.timing);
@@ -32,16 +33,19 @@ pub fn answer(live: &mut Live, ask: &Ask<'_>, nth: u32, now: u64, rules: &Rules)
     let rested = live.asked.is_none_or(|asked| now.saturating_sub(asked) >= rules.timing.pause);
     live.asked = Some(now);
     let parts = parts(ask.path, quirks.has(Quirk::WrongCase));
+
     let mut reply = match early(&faults) {
         Some(reply) => reply,
         None => route(live, ask, parts.as_deref(), &faults, now, rules),
     };
+
     odd::finish(&mut reply, parts.as_deref().unwrap_or_default(), quirks);
     odd::cut(&mut reply, nth, quirks);
     if rested && quirks.has(Quirk::SlowFirstAnswer) {
         reply.delay += rules.timing.slow_first;
     }
     reply.delay += rules.timing.latency;
+
     for fault in faults {
         match fault {
             Fault::Delay(ms) => reply.delay += ms,
@@ -51,10 +55,11 @@ pub fn answer(live: &mut Live, ask: &Ask<'_>, nth: u32, now: u64, rules: &Rules)
             Fault::Half | Fault::Drop | Fault::Error(_) | Fault::Unauthorised | Fault::Stale | Fault::Lie { .. } => {}
         }
     }
+
     reply
 }
 
-/// Makes the answer of a fault that leaves the request undone.
+/// Returns the reply of a fault that leaves the request undone.
 fn early(faults: &[Fault]) -> Option<Reply> {
     faults.iter().find_map(|fault| match fault {
         Fault::Drop => Some(Reply { end: End::Drop, ..Reply::empty(500) }),
@@ -64,7 +69,7 @@ fn early(faults: &[Fault]) -> Option<Reply> {
     })
 }
 
-/// Splits a path below `/redfish/v1`; nothing for any other path.
+/// Splits a path below `/redfish/v1`; `None` for any other path.
 fn parts(path: &str, any_case: bool) -> Option<Vec<&str>> {
     let rest = path.strip_prefix("/redfish/v1")?;
     if !(rest.is_empty() || rest.starts_with('/')) {
@@ -79,12 +84,14 @@ fn route(live: &mut Live, ask: &Ask<'_>, parts: Option<&[&str]>, faults: &[Fault
     if ask.accept_encoding == Some("identity") && live.bmc.quirks.has(Quirk::NoIdentityEncoding) {
         return Reply::refuse(406, "HeaderInvalid", "Plain content is not acceptable.");
     }
+
     let Some(parts) = parts else {
         if reads && ask.path.trim_end_matches('/') == "/redfish" {
             return Reply::json(200, &json!({ "v1": "/redfish/v1/" }));
         }
         return Reply::missing(ask.path);
     };
+
     if live.bmc.quirks.has(Quirk::TrailingSlash)
         && reads
         && !ask.path.ends_with('/')
@@ -92,6 +99,7 @@ fn route(live: &mut Live, ask: &Ask<'_>, parts: Option<&[&str]>, faults: &[Fault
     {
         return Reply::empty(308).with("Location", format!("{}/", ask.path));
     }
+
     match (ask.method, parts) {
         (_, ["$metadata"]) if reads => {
             let body = metadata::document().into_bytes();
@@ -113,6 +121,7 @@ fn route(live: &mut Live, ask: &Ask<'_>, parts: Option<&[&str]>, faults: &[Fault
             }
         }
     }
+
     if reads { read(live, ask, parts, faults, now, rules) } else { write(live, ask, parts, faults, now, rules) }
 }
 
@@ -121,6 +130,7 @@ fn read(live: &Live, ask: &Ask<'_>, parts: &[&str], faults: &[Fault], now: u64, 
         .before
         .as_deref()
         .filter(|(since, _)| faults.contains(&Fault::Stale) && now.saturating_sub(*since) < rules.faults.stale_ms);
+
     let machines = stale.map_or(&live.bmc.machines, |(_, machines)| machines);
     let view = View { bmc: &live.bmc, machines, sessions: &live.sessions, user: &live.user };
     if resource::is_licensed(&view, parts) {
@@ -129,6 +139,7 @@ fn read(live: &Live, ask: &Ask<'_>, parts: &[&str], faults: &[Fault], now: u64, 
     if is_being_configured(&view, parts) {
         return Reply::refuse(500, "InternalError", "The request failed.");
     }
+
     let Some(mut value) = resource::resource(&view, parts) else { return Reply::missing(ask.path) };
     let quirks = live.bmc.quirks;
     match levels(ask.query) {
@@ -138,6 +149,7 @@ fn read(live: &Live, ask: &Ask<'_>, parts: &[&str], faults: &[Fault], now: u64, 
         }
         Some(_) | None => {}
     }
+
     odd::turn(&mut value, parts, quirks);
     let mut reply = Reply::json(200, &value).with("OData-Version", "4.0");
     let etag = etag(live, &reply.body);
@@ -145,6 +157,7 @@ fn read(live: &Live, ask: &Ask<'_>, parts: &[&str], faults: &[Fault], now: u64, 
         reply = Reply::empty(304);
     }
     reply = reply.with("ETag", etag);
+
     let allow = if can_patch(parts) { "GET, HEAD, PATCH" } else { "GET, HEAD" };
     reply.with("Allow", allow)
 }
@@ -176,7 +189,8 @@ fn etag(live: &Live, body: &[u8]) -> String {
     format!("{weak}\"{number:016x}\"")
 }
 
-/// Reads `$expand`: whether links under `Links` are meant too; an error where more than one level is asked for.
+/// Parses `$expand`: whether links under `Links` are included; an error if more than one level is
+/// requested.
 fn levels(query: &str) -> Option<Result<bool, ()>> {
     let text = query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=')?;
@@ -188,7 +202,7 @@ fn levels(query: &str) -> Option<Result<bool, ()>> {
     Some(if level == "1" { Ok(all) } else { Err(()) })
 }
 
-/// Puts what a resource links to in the place of the links, one level deep.
+/// Replaces links by the resources that they name, one level deep.
 fn expand(view: &View<'_>, value: &mut Value, all: bool) {
     let Value::Object(fields) = value else { return };
     for (key, field) in fields.iter_mut().filter(|(key, _)| all || *key != "Links") {
@@ -221,9 +235,11 @@ fn write(live: &mut Live, ask: &Ask<'_>, parts: &[&str], faults: &[Fault], now: 
     let action = matches!(parts, ["Systems", _, "Actions", "ComputerSystem.Reset"]);
     let target = if action { &parts[..2] } else { parts };
     let Some(mut there) = resource::resource(&view, target) else { return Reply::missing(ask.path) };
+
     let Ok(wished) = serde_json::from_slice::<Value>(ask.body) else {
         return Reply::refuse(400, "MalformedJSON", "The body is no JSON.");
     };
+
     if *ask.method == Method::PATCH {
         odd::turn(&mut there, target, live.bmc.quirks);
         let now_is = etag(live, &serde_json::to_vec(&there).expect("a JSON value can be written"));
@@ -237,6 +253,7 @@ fn write(live: &mut Live, ask: &Ask<'_>, parts: &[&str], faults: &[Fault], now: 
             None | Some(_) => {}
         }
     }
+
     let was = live.bmc.machines.clone();
     let reply = match (ask.method, parts) {
         (&Method::POST, ["Systems", id, ..]) if action => {
@@ -246,13 +263,14 @@ fn write(live: &mut Live, ask: &Ask<'_>, parts: &[&str], faults: &[Fault], now: 
         (&Method::PATCH, _) => change::patch(live, parts, &wished),
         _ => Reply::refuse(405, "OperationNotAllowed", "This method is not allowed here.").with("Allow", "GET, HEAD"),
     };
+
     if reply.status < 300 {
         settle_write(live, was, faults, now, rules);
     }
     reply
 }
 
-/// Keeps what was before a write, or takes the write back where it was a lie.
+/// Keeps the state before a write, or undoes the write if it was a lie.
 fn settle_write(live: &mut Live, was: Vec<super::Machine>, faults: &[Fault], now: u64, rules: &Rules) {
     let lie = faults.iter().find_map(|fault| match fault {
         Fault::Lie { for_a_while } => Some(*for_a_while),

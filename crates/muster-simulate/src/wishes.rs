@@ -1,4 +1,5 @@
-//! Wishes for so many nodes, as a site would write them: racks of one model each, with everything of them declared.
+//! Generates a cluster repository as a site would write it: racks of one model each, with all
+//! properties declared.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,16 +9,16 @@ use super::chance;
 use super::model::{Mix, Model};
 use muster_core::model::{Arch, Quirk};
 
-/// How many nodes stand in a rack.
+/// The number of nodes in a rack.
 const RACK: usize = 64;
 
-/// How many nodes stand behind one BMC of a Cray.
+/// The number of nodes behind one BMC of a Cray.
 const CRAY: usize = 4;
 
 /// Files by path, and the model of each BMC.
 pub type Wishes = (BTreeMap<String, String>, BTreeMap<Box<str>, Model>);
 
-/// Writes a repository of wishes for so many nodes of a mix of models, which checks.
+/// Generates a valid cluster repository for `nodes` nodes of a mix of models.
 #[must_use]
 pub fn wishes(nodes: usize, mix: &Mix, seed: u64) -> Wishes {
     let (mut files, mut models) = (BTreeMap::new(), BTreeMap::new());
@@ -33,12 +34,14 @@ pub fn wishes(nodes: usize, mix: &Mix, seed: u64) -> Wishes {
             files.insert(format!("groups/{model}.toml"), group(model));
         }
     }
+
     seen.sort_unstable();
     files.insert("cluster.toml".into(), cluster(&seen));
     files.insert("networks/bmc.toml".into(), "cidr = \"10.128.0.0/9\"\n".into());
     files.insert("networks/node.toml".into(), "cidr = \"10.0.0.0/9\"\ngateway = \"10.127.255.254\"\n".into());
     let boot = "kind = \"live\"\nkernel = \"http://images.example/vmlinuz\"\ninitrd = [\"http://images.example/initramfs.img\"]\n";
     files.insert("boot/live.toml".into(), boot.into());
+
     (files, models)
 }
 
@@ -50,7 +53,7 @@ fn cluster(models: &[Model]) -> String {
     )
 }
 
-/// Writes what all machines of a model should look like.
+/// Returns the group file with the expected properties of a model.
 fn group(model: Model) -> String {
     let build = Build::new(model, Arch::X86_64, &BTreeMap::new(), Surplus::default());
     let quirks = model.quirks();
@@ -59,6 +62,7 @@ fn group(model: Model) -> String {
     let _ = writeln!(text, "manufacturer = {}", quoted(&build.manufacturer));
     let _ = writeln!(text, "model = {}", quoted(&build.model));
     let _ = writeln!(text, "memory_gib = {}\npower = \"on\"\nsecure_boot = false", build.memory_gib());
+
     let cpus = &build.processors;
     let _ = writeln!(
         text,
@@ -67,6 +71,7 @@ fn group(model: Model) -> String {
         quoted(&cpus.model),
         cpus.cores
     );
+
     let _ = writeln!(text, "drives = {{ count = {} }}", build.drives.count);
     let _ = writeln!(text, "bios.version = {}", quoted(&build.bios_version));
     if !quirks.has(Quirk::Unlicensed) {
@@ -79,6 +84,7 @@ fn group(model: Model) -> String {
             let _ = writeln!(text, "{name} = {value}");
         }
     }
+
     text.push_str("\n[expect.firmware]\n");
     for (name, version) in build.firmware.iter().filter(|(name, _)| ["BMC", "CPLD"].contains(&&***name)) {
         let _ = writeln!(text, "{name} = {}", quoted(version));
@@ -118,6 +124,7 @@ impl Rack {
             let _ = writeln!(text, "bmc = \"r{number:04}b[01-{bmcs:02}]\"");
             return text;
         }
+
         let list = |item: &dyn Fn(usize) -> String| (0..=to - from).map(item).collect::<Vec<_>>().join(",");
         let _ = writeln!(text, "bmc = \"r{number:04}b[{}]\"", list(&|at| format!("{:02}", at / CRAY + 1)));
         let _ = writeln!(text, "system = \"Node[{}]\"", list(&|at| (at % CRAY).to_string()));
@@ -146,6 +153,7 @@ impl Rack {
             };
             let _ = writeln!(text, "{name},{mac},{serial},{uuid}");
         }
+
         text
     }
 }

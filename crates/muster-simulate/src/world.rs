@@ -1,4 +1,4 @@
-//! The world as the wishes say it is: one BMC for each that is declared, and every wish true.
+//! The world that matches the desired state: one BMC for each declared one, without drift.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub struct World {
 #[derive(Debug, Clone)]
 pub struct Bmc {
     pub name: Box<str>,
-    /// Where the wishes say that it answers.
+    /// The declared URL.
     pub url: Box<str>,
     /// The name of its credential.
     pub credential: Option<Box<str>>,
@@ -37,25 +37,25 @@ pub struct Bmc {
     pub mac: MacAddr,
     pub uuid: Uuid,
     pub serial: Box<str>,
-    /// Version by name.
+    /// Versions by name.
     pub firmware: Arc<BTreeMap<Box<str>, Box<str>>>,
-    /// In the order of nodes; empty for what controls no servers.
+    /// In the order of nodes; empty if it controls no servers.
     pub machines: Vec<Machine>,
 }
 
-/// How a world is made.
+/// The options for creating a world.
 #[derive(Debug, Clone, Default)]
 pub struct Choices {
     pub seed: u64,
     pub mix: Mix,
-    /// The models of BMCs by name, where the mix is not to choose.
+    /// The models of BMCs by name, which override the mix.
     pub models: BTreeMap<Box<str>, Model>,
-    /// Quirks that every BMC has, beside its model's.
+    /// Quirks of every BMC, in addition to its model's.
     pub quirks: Quirks,
     pub surplus: Surplus,
 }
 
-/// MAC addresses that nobody has yet, locally administered.
+/// Generates unused, locally administered MAC addresses.
 struct Addresses {
     taken: BTreeSet<MacAddr>,
     next: u32,
@@ -75,7 +75,7 @@ impl Addresses {
 }
 
 impl World {
-    /// Builds the machines that resolved wishes declare.
+    /// Builds the machines that a resolved desired state declares.
     #[must_use]
     pub fn new(resolved: &Resolved, choices: &Choices) -> Self {
         let desired = &*resolved.desired;
@@ -92,7 +92,7 @@ impl World {
         Self { bmcs, credentials: desired.cluster.credentials.clone(), seed: choices.seed }
     }
 
-    /// Returns how many servers there are.
+    /// Returns the number of servers.
     #[must_use]
     pub fn machines(&self) -> usize {
         self.bmcs.iter().map(|bmc| bmc.machines.len()).sum()
@@ -114,17 +114,17 @@ fn declared(desired: &Desired) -> Addresses {
     Addresses { taken, next: 0 }
 }
 
-/// What the machines of one class and model share: how they are built, and what is expected of them.
+/// The shared build of machines of one class and model, and their expected values.
 type Made = (Arc<Build>, Expected);
 
 /// Values by attribute path.
 type Expected = Arc<BTreeMap<String, Free>>;
 
-/// What is needed to make machines.
+/// The state for creating machines.
 struct Makes<'r> {
     resolved: &'r Resolved,
     choices: &'r Choices,
-    /// By class and model.
+    /// Builds by class and model.
     builds: BTreeMap<(u32, Model), Made>,
     addresses: Addresses,
 }
@@ -140,10 +140,12 @@ impl Makes<'_> {
         for quirk in quirks.iter().filter(|quirk| machines.iter().any(|machine| hides_wish(machine, *quirk))) {
             quirks = quirks.without(quirk);
         }
+
         let mut firmware = machines.first().map_or_else(
             || Arc::new(super::catalog::firmware(self.choices.surplus.firmware_rows.min(4))),
             |first| Arc::clone(&first.build.firmware),
         );
+
         for machine in machines.iter().skip(1) {
             for (path, value) in &*machine.wished.expect {
                 if let (Some(name), Free::Text(version)) = (path.strip_prefix("firmware."), value)
@@ -153,6 +155,7 @@ impl Makes<'_> {
                 }
             }
         }
+
         Bmc {
             name: bmc.name.clone(),
             url: bmc.url.as_ref().map(|url| url.value.clone()).unwrap_or_default(),
@@ -175,6 +178,7 @@ impl Makes<'_> {
         let (build, shown, wished) = self.shown(at, model);
         let seed = self.choices.seed;
         let mut nics: Vec<Nic> = Vec::new();
+
         for (spec, nic) in desired.nics(node) {
             let of_port = match spec.kind {
                 NicKind::Ethernet => Some(nic.mac.as_ref().map_or_else(|| self.addresses.take(), |mac| mac.value)),
@@ -185,6 +189,7 @@ impl Makes<'_> {
             let declared = nic.mac.is_some();
             nics.push(Nic { name: Some(spec.name.clone()), mac: of_port, guid, declared });
         }
+
         if !nics.iter().any(|nic| nic.mac.is_some()) {
             nics.push(Nic { name: None, mac: Some(self.addresses.take()), guid: None, declared: false });
         }
@@ -192,6 +197,7 @@ impl Makes<'_> {
             Some(Free::Text(text)) => Some(text.as_str()),
             Some(_) | None => None,
         };
+
         Machine {
             node: node.name.clone(),
             id: node.system.clone().unwrap_or_else(|| {
@@ -213,8 +219,8 @@ impl Makes<'_> {
         }
     }
 
-    /// Makes what a node shows: what its class expects, but for what an exception says was seen in its place. The third are
-    /// the wishes that it fulfils.
+    /// Returns the build and the values of a node: those that its class expects, except for values
+    /// that an exception accepts instead. The third value is the expectations that the node meets.
     fn shown(&mut self, at: usize, model: Model) -> (Arc<Build>, Expected, Expected) {
         let resolved = self.resolved;
         let class = resolved.desired.nodes[at].class;
@@ -224,6 +230,7 @@ impl Makes<'_> {
         if excepted.is_empty() {
             return (build, Arc::clone(&expect), expect);
         }
+
         let (of, mut stated) = (&resolved.classes[class as usize], resolved.classes[class as usize].expect.clone());
         let mut wished = (*expect).clone();
         for exception in &excepted {
@@ -233,11 +240,13 @@ impl Makes<'_> {
                 (None, _) | (_, None) => drop(stated.remove(&*exception.attribute)),
             }
         }
+
         let mut build = Build::new(model, of.arch.value, &stated, self.choices.surplus);
         for exception in excepted.iter().filter(|exception| exception.seen.is_none()) {
             build.lacks(&exception.attribute);
         }
         let shown = stated.into_iter().map(|(path, stated)| (path, stated.value)).collect();
+
         (Arc::new(build), Arc::new(shown), Arc::new(wished))
     }
 
@@ -252,7 +261,8 @@ impl Makes<'_> {
     }
 }
 
-/// Tells whether a quirk would hide what git states of a machine. A model has none of those; a forced quirk may.
+/// Returns whether a quirk would hide a declared property of a machine. No model has such a quirk;
+/// a forced quirk may.
 fn hides_wish(machine: &Machine, quirk: Quirk) -> bool {
     let wished = &machine.wished;
     wished.expect.keys().any(|path| hides(quirk, path))
@@ -261,12 +271,13 @@ fn hides_wish(machine: &Machine, quirk: Quirk) -> bool {
         || (wished.uuid && hides(quirk, "uuid"))
 }
 
-/// Tells whether a serial number could be a Dell service tag: seven letters and digits.
+/// Returns whether a serial number could be a Dell service tag: seven letters and digits.
 fn is_tag(serial: &str) -> bool {
     serial.len() == 7 && serial.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Tells whether a quirk hides an attribute, so that a difference in it could not be seen, or not alone.
+/// Returns whether a quirk hides an attribute, so that a difference in it would not be observed, or
+/// not alone.
 pub(super) fn hides(quirk: Quirk, path: &str) -> bool {
     match quirk {
         Quirk::EmptyUuid => path == "uuid",

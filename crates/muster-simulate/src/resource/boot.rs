@@ -39,7 +39,7 @@ pub fn options(view: &View<'_>, machine: &Machine, path: &[&str]) -> Option<Valu
     }
 }
 
-/// Writes the UEFI device path of a network boot option (UEFI 2.10, section 10.3.4.11).
+/// Returns the UEFI device path of a network boot option (UEFI 2.10, section 10.3.4.11).
 fn device(view: &View<'_>, machine: &Machine, name: &str) -> Option<String> {
     let slot: usize = name.strip_prefix("UEFI PXE IPv4 Slot ")?.split(' ').next()?.parse().ok()?;
     let nth = machine.nics[..slot.min(machine.nics.len())].iter().filter(|nic| nic.mac.is_some()).count();
@@ -84,6 +84,7 @@ pub fn bios(view: &View<'_>, machine: &Machine) -> Value {
             "SupportedApplyTimes": ["OnReset"],
         },
     });
+
     if view.has(Quirk::EnumDisplayNames) {
         told["AttributeRegistry"] = REGISTRY.into();
     }
@@ -111,7 +112,7 @@ fn settings(view: &View<'_>, settings: &BiosSettings) -> Map<String, Value> {
     settings.iter().map(|(name, value)| (name.clone(), shown(value))).collect()
 }
 
-/// Returns what a value is called on the screen: `MaxPerformance` is `Max Performance`.
+/// Returns the display name of a value: `MaxPerformance` is `Max Performance`.
 fn display_name(value: &str) -> Cow<'_, str> {
     let splits = |a: u8, b: u8| a.is_ascii_lowercase() && b.is_ascii_uppercase();
     if !value.as_bytes().windows(2).any(|pair| splits(pair[0], pair[1])) {
@@ -119,6 +120,7 @@ fn display_name(value: &str) -> Cow<'_, str> {
     }
     let mut name = String::new();
     let mut before = ' ';
+
     for letter in value.chars() {
         if before.is_ascii_lowercase() && letter.is_ascii_uppercase() {
             name.push(' ');
@@ -126,6 +128,7 @@ fn display_name(value: &str) -> Cow<'_, str> {
         name.push(letter);
         before = letter;
     }
+
     Cow::Owned(name)
 }
 
@@ -166,6 +169,7 @@ fn entry(name: &str, value: &Value) -> Value {
         Value::String(_) | Value::Null | Value::Array(_) | Value::Object(_) => "Enumeration",
     }
     .into();
+
     if let Value::String(text) = value {
         let mut names = vec![text.as_str(), "Enabled", "Disabled"];
         names.dedup();
@@ -174,5 +178,6 @@ fn entry(name: &str, value: &Value) -> Value {
             .map(|name| json!({ "ValueName": name, "ValueDisplayName": display_name(name) }))
             .collect();
     }
+
     told
 }

@@ -19,10 +19,12 @@ pub fn resource(view: &View<'_>, path: &[&str]) -> Option<Value> {
         }
         return Some(collection("Chassis", "Chassis", "Chassis", &ids));
     };
+
     let machine = view.machines.iter().find(|machine| view.chassis_of(machine) == *id);
     if machine.is_none() && *id != outer {
         return None;
     }
+
     match rest {
         [] => Some(chassis(view, id, machine)),
         ["NetworkAdapters", rest @ ..] => interfaces::adapters(view, machine?, id, rest),
@@ -40,6 +42,7 @@ fn chassis(view: &View<'_>, id: &str, machine: Option<&Machine>) -> Value {
         (BmcKind::Switch, _) => "Module",
         (BmcKind::Pdu, _) => "Other",
     };
+
     let mut told = json!({
         "@odata.id": format!("/redfish/v1/Chassis/{id}"),
         "@odata.type": "#Chassis.v1_25_0.Chassis",
@@ -52,17 +55,20 @@ fn chassis(view: &View<'_>, id: &str, machine: Option<&Machine>) -> Value {
         "PowerState": "On",
         "Status": fine(),
     });
+
     let mut links = json!({ "ManagedBy": [link(format!("Managers/{}", words.manager))] });
     if let Some(machine) = machine {
         links["ComputerSystems"] = json!([link(format!("Systems/{}", machine.id))]);
         told["NetworkAdapters"] = link(format!("Chassis/{id}/NetworkAdapters"));
         told["SerialNumber"] = (&*machine.serial).into();
     }
+
     if view.has(Quirk::PlaceholderIdentity) {
         told["SerialNumber"] = "          ".into();
     }
     told["Links"] = links;
     told["Location"] =
         json!({ "Placement": { "Row": "1", "Rack": "R1", "RackOffsetUnits": "EIA_310", "RackOffset": 7 } });
+
     told
 }

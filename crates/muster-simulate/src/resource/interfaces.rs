@@ -1,4 +1,5 @@
-//! The interfaces of a machine: as EthernetInterfaces of its System, and as functions of network adapters.
+//! The interfaces of a machine: as EthernetInterfaces of its System, and as functions of network
+//! adapters.
 
 use serde_json::{Value, json};
 
@@ -6,7 +7,7 @@ use super::super::machine::{Machine, Phase};
 use super::{View, collection, fine, link};
 use muster_core::model::{Guid, MacAddr, Quirk};
 
-/// One interface as it is told of.
+/// One interface as a resource reports it.
 struct Interface {
     id: String,
     mac: String,
@@ -30,6 +31,7 @@ fn all(view: &View<'_>, machine: &Machine) -> Vec<Interface> {
     let mut all = Vec::new();
     let ports =
         (in_post && view.has(Quirk::NicsVanishInPost)) || view.has(Quirk::MacsUnderAdapters) || view.is_dark(machine);
+
     if !ports {
         for (at, mac) in macs(machine).enumerate() {
             let id = model.nic_id(at + 1);
@@ -48,11 +50,13 @@ fn all(view: &View<'_>, machine: &Machine) -> Vec<Interface> {
             }
         }
     }
+
     if view.has(Quirk::HostUsbNic) {
         let [.., d, e, f] = view.bmc.mac.0;
         let mac = MacAddr([0x7e, 0x8a, 0xe1, d, e, f]).to_string();
         all.push(Interface { id: "ToManager".into(), mac: mac.clone(), permanent: mac, kind: Kind::HostToBmc });
     }
+
     all
 }
 
@@ -86,9 +90,11 @@ fn interface(view: &View<'_>, here: &str, of: &Interface) -> Value {
         "SpeedMbps": 25000,
         "Status": fine(),
     });
+
     if view.bmc.model.tells_permanent_mac() {
         told["PermanentMACAddress"] = of.permanent.as_str().into();
     }
+
     match of.kind {
         Kind::Port => told["EthernetInterfaceType"] = "Physical".into(),
         Kind::Vlan => {
@@ -103,20 +109,23 @@ fn interface(view: &View<'_>, here: &str, of: &Interface) -> Value {
             told["Links"] = json!({ "HostInterface": link(of) });
         }
     }
+
     if view.has(Quirk::WrongOdataId) {
         told["@odata.id"] =
             format!("/redfish/v1/Managers/{}/EthernetInterfaces/{}", view.words().manager, of.id).into();
     }
+
     told
 }
 
-/// Renders what stands below a chassis' NetworkAdapters.
+/// Renders the resources below a chassis' NetworkAdapters.
 pub fn adapters(view: &View<'_>, machine: &Machine, chassis: &str, path: &[&str]) -> Option<Value> {
     let here = format!("Chassis/{chassis}/NetworkAdapters");
     let functions = format!("{here}/1/NetworkDeviceFunctions");
     let in_post = matches!(machine.phase, Phase::PoweringOn { .. } | Phase::Post { .. });
     let gone = (in_post && view.has(Quirk::NicsVanishInPost)) || view.is_dark(machine);
     let count = if gone { 0 } else { machine.nics.len() };
+
     match path {
         [] => Some(collection(&here, "NetworkAdapter", "Network Adapter", &["1".into()])),
         ["1"] => Some(json!({

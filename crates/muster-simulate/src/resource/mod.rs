@@ -1,6 +1,7 @@
-//! What the resources of one BMC say: a path to JSON, as the standard has it and the BMC's quirks turn it.
+//! The resources of one BMC: from a path to JSON, according to the standard and the BMC's quirks.
 //!
-//! It knows no methods, no sessions' secrets and no faults. Types are those of DMTF's DSP8010 2025 bundle.
+//! This module knows no methods, no session secrets and no faults. Types are those of DMTF's
+//! DSP8010 2025 bundle.
 
 mod boot;
 mod chassis;
@@ -22,10 +23,10 @@ use super::model::Words;
 use super::world::Bmc;
 use muster_core::model::Quirk;
 
-/// What is looked at: one BMC at one time.
+/// The state of one BMC at one time, for rendering.
 pub struct View<'l> {
     pub bmc: &'l Bmc,
-    /// The machines as they are told of, which stale answers differ in.
+    /// The machines to report, which differ in stale replies.
     pub machines: &'l [Machine],
     pub sessions: &'l [SessionInfo],
     pub user: &'l str,
@@ -44,18 +45,18 @@ impl View<'_> {
         self.machines.iter().find(|machine| &*machine.id == id)
     }
 
-    /// Returns the Id of the chassis that a machine stands in.
+    /// Returns the Id of a machine's chassis.
     fn chassis_of<'a>(&self, machine: &'a Machine) -> &'a str {
         if self.machines.len() > 1 { &machine.id } else { self.words().chassis }
     }
 
-    /// Tells whether nothing that only a running machine knows is told.
+    /// Returns whether properties that only a running machine knows are hidden.
     fn is_dark(&self, machine: &Machine) -> bool {
         self.has(Quirk::WrongWhileOff) && !machine.phase.is_on()
     }
 }
 
-/// The Id of a GPU baseboard that poses as a System.
+/// The Id of a GPU baseboard that appears as a System.
 pub const BASEBOARD: &str = "HGX_Baseboard_0";
 
 /// Renders the resource at a path, given as the parts below `/redfish/v1`.
@@ -73,7 +74,7 @@ pub fn resource(view: &View<'_>, path: &[&str]) -> Option<Value> {
     }
 }
 
-/// Tells whether the service has Systems: chassis, switch and power controllers have none.
+/// Returns whether the service has Systems: chassis, switch and power controllers have none.
 fn has_systems(view: &View<'_>) -> bool {
     view.bmc.kind == muster_core::desired::BmcKind::Node
 }
@@ -89,10 +90,12 @@ fn systems(view: &View<'_>, path: &[&str]) -> Option<Value> {
         }
         return Some(collection("Systems", "ComputerSystem", "Systems", &ids));
     };
+
     if *id == BASEBOARD && view.has(Quirk::BaseboardSystem) {
         return rest.is_empty().then(|| system::baseboard(view));
     }
     let machine = view.machine(id)?;
+
     match rest {
         [] => Some(system::system(view, machine)),
         ["SD"] if view.has(Quirk::BootSettingsResource) => Some(system::settings(view, machine)),
@@ -113,12 +116,12 @@ fn without_interfaces(view: &View<'_>) -> bool {
     view.has(Quirk::NoEthernetInterfaces) || view.has(Quirk::MacsInBootOptions)
 }
 
-/// Writes a link.
+/// Returns a link.
 pub fn link(path: impl AsRef<str>) -> Value {
     json!({ "@odata.id": format!("/redfish/v1/{}", path.as_ref()) })
 }
 
-/// Writes a collection; `path` is below `/redfish/v1`.
+/// Returns a collection; `path` is below `/redfish/v1`.
 fn collection(path: &str, kind: &str, name: &str, ids: &[String]) -> Value {
     json!({
         "@odata.id": format!("/redfish/v1/{path}"),

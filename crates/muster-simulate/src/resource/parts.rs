@@ -57,7 +57,8 @@ fn maker(model: &str) -> &'static str {
     makers.into_iter().find(|(part, _)| model.contains(part)).map_or("NVIDIA", |(_, maker)| maker)
 }
 
-/// How many sockets a machine has: sixteen, or as many as are filled.
+/// Returns the number of memory slots of a machine: sixteen, or as many as are filled if there are
+/// more.
 fn sockets(machine: &Machine) -> usize {
     machine.build.memory.len().max(16)
 }
@@ -137,7 +138,7 @@ pub fn storage(view: &View<'_>, machine: &Machine, path: &[&str]) -> Option<Valu
     }
 }
 
-/// Tells whether a part of a System is answered only with a paid licence.
+/// Returns whether a part of a System requires a paid license.
 pub fn is_licensed(view: &View<'_>, path: &[&str]) -> bool {
     view.has(Quirk::Unlicensed) && matches!(path, ["Systems", _, "Bios", ..])
 }

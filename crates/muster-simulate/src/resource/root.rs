@@ -1,4 +1,4 @@
-//! The service root, and who may ask: sessions and accounts.
+//! The service root, sessions and accounts.
 
 use serde_json::{Value, json};
 
@@ -35,12 +35,14 @@ pub fn service_root(view: &View<'_>) -> Value {
         "AccountService": link("AccountService"),
         "Links": { "Sessions": link("SessionService/Sessions") },
     });
+
     if has_systems(view) {
         root["Systems"] = link("Systems");
     }
     if view.has(Quirk::EnumDisplayNames) {
         root["Registries"] = link("Registries");
     }
+
     root
 }
 
@@ -68,7 +70,7 @@ pub fn sessions(view: &View<'_>, path: &[&str]) -> Option<Value> {
     }
 }
 
-/// Writes one session.
+/// Returns one session.
 pub fn session(id: u32, user: &str) -> Value {
     json!({
         "@odata.id": format!("/redfish/v1/SessionService/Sessions/{id}"),

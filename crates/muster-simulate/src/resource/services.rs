@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{View, collection, fine, link};
 use muster_core::model::Quirk;
 
-/// What a manager's clock says; the simulated world has no date of its own.
+/// The time of a manager's clock; the simulated world has no date of its own.
 const NOW: &str = "2026-01-01T00:00:00+00:00";
 
 pub fn managers(view: &View<'_>, path: &[&str]) -> Option<Value> {
@@ -52,6 +52,7 @@ fn manager(view: &View<'_>, here: &str) -> Value {
     let words = view.words();
     let servers = view.machines.iter().map(|machine| link(format!("Systems/{}", machine.id)));
     let servers: Vec<Value> = servers.collect();
+
     let mut told = json!({
         "@odata.id": format!("/redfish/v1/{here}"),
         "@odata.type": "#Manager.v1_20_0.Manager",
@@ -72,6 +73,7 @@ fn manager(view: &View<'_>, here: &str) -> Value {
             "ManagerForChassis": [link(format!("Chassis/{}", words.chassis))],
         },
     });
+
     if view.has(Quirk::HostUsbNic) {
         told["HostInterfaces"] = link(format!("{here}/HostInterfaces"));
     }
@@ -120,8 +122,8 @@ pub fn update(view: &View<'_>, path: &[&str]) -> Option<Value> {
 const BIOS_NAME: &str = "System BIOS";
 const BIOS_ROW: &str = "System-BIOS";
 
-/// Returns the version that the row of the BIOS tells; nothing where the wishes have a row of that name, or the BMC has not
-/// one server.
+/// Returns the version in the BIOS row; `None` if a row of that name is declared, or the BMC does
+/// not have exactly one server.
 fn bios_row<'v>(view: &View<'v>) -> Option<&'v str> {
     match view.machines {
         [machine] if !view.bmc.firmware.contains_key(BIOS_NAME) => Some(&machine.build.bios_version),
@@ -129,7 +131,7 @@ fn bios_row<'v>(view: &View<'v>) -> Option<&'v str> {
     }
 }
 
-/// Writes a row's Id: its name with what a URI cannot hold replaced.
+/// Returns a row's Id: its name, with characters replaced that a URI cannot hold.
 fn id_of(name: &str) -> String {
     name.chars()
         .map(|letter| if letter.is_ascii_alphanumeric() || ".-_".contains(letter) { letter } else { '-' })

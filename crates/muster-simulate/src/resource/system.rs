@@ -1,4 +1,5 @@
-//! One server as a ComputerSystem, its boot settings resource, and the GPU baseboard that is none.
+//! One server as a ComputerSystem, its boot settings resource, and the GPU baseboard that is not a
+//! server.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +8,7 @@ use super::super::machine::{Boot, Machine, Phase};
 use super::{BASEBOARD, View, fine, link, power, status, without_interfaces};
 use muster_core::model::{BOOT_TARGETS, Quirk};
 
-/// The resets that a machine takes (DSP0268, Resource ResetType).
+/// The resets that a machine supports (DSP0268, Resource ResetType).
 pub const RESETS: [&str; 7] =
     ["On", "ForceOff", "GracefulShutdown", "GracefulRestart", "ForceRestart", "ForceOn", "PowerCycle"];
 
@@ -15,6 +16,7 @@ pub fn system(view: &View<'_>, machine: &Machine) -> Value {
     let words = view.words();
     let build = &*machine.build;
     let here = format!("Systems/{}", machine.id);
+
     let mut all = json!({
         "@odata.id": format!("/redfish/v1/{here}"),
         "@odata.type": "#ComputerSystem.v1_22_0.ComputerSystem",
@@ -40,16 +42,19 @@ pub fn system(view: &View<'_>, machine: &Machine) -> Value {
             "ManagedBy": [link(format!("Managers/{}", words.manager))],
         },
     });
+
     let dark = view.is_dark(machine);
     all["MemorySummary"] = json!({
         "TotalSystemMemoryGiB": if dark { 0 } else { build.memory_gib() },
         "Status": fine(),
     });
+
     all["ProcessorSummary"] = json!({
         "Count": if dark { 0 } else { build.processors.count },
         "Model": &*build.processors.model,
         "Status": fine(),
     });
+
     identity(view, machine, &mut all);
     progress(view, machine, &mut all);
     if !without_interfaces(view) {
@@ -58,12 +63,14 @@ pub fn system(view: &View<'_>, machine: &Machine) -> Value {
     if view.has(Quirk::WrongCase) {
         all["Bios"] = json!({ "@odata.id": format!("/redfish/v1/{here}/Bios").to_ascii_lowercase() });
     }
+
     if view.has(Quirk::BootSettingsResource) {
         all["@Redfish.Settings"] = json!({
             "@odata.type": "#Settings.v1_3_5.Settings",
             "SettingsObject": link(format!("{here}/SD")),
         });
     }
+
     all["Actions"] = json!({ "#ComputerSystem.Reset": reset(view, machine) });
     all
 }
@@ -75,6 +82,7 @@ fn identity(view: &View<'_>, machine: &Machine, all: &mut Value) {
         all["SKU"] = (&*machine.serial).into();
         all["SerialNumber"] = format!("CNBOARD{:06X}", machine.uuid.as_u128() & 0xff_ffff).into();
     }
+
     if view.has(Quirk::SharedSerial) {
         all["SerialNumber"] = (&*view.bmc.serial).into();
     }
@@ -82,13 +90,14 @@ fn identity(view: &View<'_>, machine: &Machine, all: &mut Value) {
         all["SerialNumber"] = "          ".into();
         all["SKU"] = "To be filled by O.E.M.".into();
     }
+
     all["UUID"] = machine.uuid.to_string().into();
     if view.has(Quirk::EmptyUuid) {
         all["UUID"] = "".into();
     }
 }
 
-/// Says how far POST has come; early services say nothing of it.
+/// Adds the progress of POST, which early services do not report.
 fn progress(view: &View<'_>, machine: &Machine, all: &mut Value) {
     if view.words().redfish < "1.11.0" {
         return;
@@ -102,7 +111,7 @@ fn progress(view: &View<'_>, machine: &Machine, all: &mut Value) {
     all["BootProgress"] = json!({ "LastState": state });
 }
 
-/// Writes the boot settings: those that apply, or those that are staged.
+/// Returns the boot settings: the current or the staged ones.
 fn boot(view: &View<'_>, machine: &Machine, boot: &Boot) -> Value {
     let mut all = Map::new();
     all.insert("BootOptions".into(), link(format!("Systems/{}/BootOptions", machine.id)));
@@ -110,12 +119,14 @@ fn boot(view: &View<'_>, machine: &Machine, boot: &Boot) -> Value {
         let name = boot.options.iter().find(|(other, _)| **other == *reference).map_or("", |(_, name)| name);
         format!("{reference}: {name}")
     };
+
     let order = boot.order.iter();
     let order: Vec<String> = if view.has(Quirk::CompositeBootOrder) {
         order.map(|reference| composite(reference)).collect()
     } else {
         order.map(ToString::to_string).collect()
     };
+
     all.insert("BootOrder".into(), order.into());
     if view.has(Quirk::NoBootOverride) {
         return all.into();
@@ -124,6 +135,7 @@ fn boot(view: &View<'_>, machine: &Machine, boot: &Boot) -> Value {
         all.insert(key.into(), value.into());
         all.insert(format!("{key}@Redfish.AllowableValues"), words.into());
     };
+
     put("BootSourceOverrideEnabled", &boot.enabled, &ENABLED);
     put("BootSourceOverrideMode", &boot.mode, &MODES);
     if view.has(Quirk::SchemalessTargets) {
@@ -135,6 +147,7 @@ fn boot(view: &View<'_>, machine: &Machine, boot: &Boot) -> Value {
         put("BootSourceOverrideTarget", &boot.target, &BOOT_TARGETS);
         all.insert("HttpBootUri".into(), if boot.http_uri.is_empty() { Value::Null } else { (&*boot.http_uri).into() });
     }
+
     all.into()
 }
 
@@ -147,7 +160,7 @@ fn reset(view: &View<'_>, machine: &Machine) -> Value {
     json!({ "target": target, "ResetType@Redfish.AllowableValues": RESETS })
 }
 
-/// Writes the resource that lists the resets.
+/// Returns the resource that lists the resets.
 pub fn reset_info(machine: &Machine) -> Value {
     json!({
         "@odata.id": format!("/redfish/v1/Systems/{}/ResetActionInfo", machine.id),
@@ -159,7 +172,7 @@ pub fn reset_info(machine: &Machine) -> Value {
     })
 }
 
-/// Writes the resource that boot settings are staged in.
+/// Returns the resource in which boot settings are staged.
 pub fn settings(view: &View<'_>, machine: &Machine) -> Value {
     let staged = machine.staged.boot.as_deref().unwrap_or(&machine.boot);
     json!({
@@ -171,7 +184,7 @@ pub fn settings(view: &View<'_>, machine: &Machine) -> Value {
     })
 }
 
-/// Writes a GPU baseboard: no boot, no interfaces, no reset.
+/// Returns a GPU baseboard: no boot, no interfaces, no reset.
 pub fn baseboard(view: &View<'_>) -> Value {
     json!({
         "@odata.id": format!("/redfish/v1/Systems/{BASEBOARD}"),
