@@ -1,4 +1,4 @@
-//! The small shapes that TOML values come in: a value with its place, one or many, a free table.
+//! The types of TOML values: a value with its place, one or many, a free table.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +17,8 @@ pub struct At<T> {
 }
 
 impl At<String> {
-    /// Returns the bytes of the file for bytes of the text; the whole value where escapes make the two differ.
+    /// Returns the bytes of the file for bytes of the text; the whole value if escapes make the two
+    /// differ.
     pub fn within(&self, part: Span) -> Span {
         let bytes = self.span.end - self.span.start;
         if bytes != self.value.len() + 2 {
@@ -55,7 +56,7 @@ impl<T: JsonSchema> JsonSchema for At<T> {
     }
 }
 
-/// A text that may be written as a number: `nid = 5` and `nid = "[1-8]"` are both fine.
+/// A text that may be written as a number: `nid = 5` and `nid = "[1-8]"` are both valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(pub String);
 
@@ -77,6 +78,7 @@ impl<'de> Deserialize<'de> for Text {
                 Ok(Text(number.to_string()))
             }
         }
+
         deserializer.deserialize_any(AsText)
     }
 }
@@ -116,17 +118,20 @@ impl<'de> Deserialize<'de> for OneOrMany {
                 Ok(all)
             }
         }
+
         struct Inner(Vec<At<String>>);
         impl<'de> Deserialize<'de> for Inner {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 deserializer.deserialize_any(Items).map(Inner)
             }
         }
+
         let at = At::<Inner>::deserialize(deserializer)?;
         let mut items = at.value.0;
         for item in items.iter_mut().filter(|item| item.span.end == 0) {
             item.span = at.span;
         }
+
         Ok(Self(items))
     }
 }
@@ -158,12 +163,12 @@ pub enum Free {
 }
 
 impl fmt::Display for Free {
-    /// Writes it as TOML does.
+    /// Formats the value as TOML.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(f, "{text:?}"),
             Self::Integer(number) => write!(f, "{number}"),
-            // `1.0` is another value than `1`: templates and JSON write both as they stand.
+            // `1.0` differs from `1`: templates and JSON keep the written form.
             Self::Float(number) => write!(f, "{number:?}"),
             Self::Boolean(value) => write!(f, "{value}"),
             Self::List(items) => {
@@ -219,6 +224,7 @@ impl<'de> Deserialize<'de> for Free {
                 Ok(Free::Table(table))
             }
         }
+
         deserializer.deserialize_any(AnyValue)
     }
 }
@@ -235,7 +241,8 @@ impl JsonSchema for Free {
     }
 }
 
-/// A value that is to be one thing: text, number or boolean. The reader takes all, so that whoever wants one tells of it.
+/// A value that must be a text, a number or a boolean. Any value is parsed, so that later checks
+/// report the fault.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scalar(pub Free);
 

@@ -1,9 +1,9 @@
-//! The flat paths of attributes: what a wish can state and a machine can show.
+//! The flat paths of attributes that can be declared and observed.
 
 use super::suggest::did_you_mean;
 use super::values;
 
-/// The paths that are whole; beside them stand those that end in a name which the BMC gives.
+/// The fixed paths; other paths end in a name from the BMC.
 pub const ATTRIBUTES: [&str; 22] = [
     "accelerators.cores",
     "accelerators.count",
@@ -29,13 +29,14 @@ pub const ATTRIBUTES: [&str; 22] = [
     "uuid",
 ];
 
-/// How the paths begin that end in a name which the machine's BMC gives.
+/// The prefixes of the paths that end in a name from the machine's BMC.
 const NAMED: [&str; 2] = ["bios.attributes.", "firmware."];
 
-/// What of an interface is compared.
+/// The compared properties of an interface.
 const OF_NICS: [&str; 2] = ["mac", "guid"];
 
-/// Tells what keeps a text from being the path of an attribute that is compared: a message, and perhaps a hint.
+/// Returns what makes a text invalid as the path of a compared attribute: a message, and perhaps a
+/// hint.
 #[must_use]
 pub fn attribute_fault(path: &str) -> Option<(String, Option<String>)> {
     if ATTRIBUTES.contains(&path) {
@@ -45,6 +46,7 @@ pub fn attribute_fault(path: &str) -> Option<(String, Option<String>)> {
         let is_name = !name.is_empty() && !name.contains('*') && name.trim() == name;
         return (!is_name).then(|| (format!("`{path}` names one attribute, and `{name}` is no name of one"), None));
     }
+
     if let Some(nic) = nic_of(path) {
         return values::name_fault(nic).map(|fault| (format!("`{nic}` in `{path}` is no interface: {fault}"), None));
     }
@@ -52,10 +54,11 @@ pub fn attribute_fault(path: &str) -> Option<(String, Option<String>)> {
     let hint = did_you_mean(path, known).unwrap_or_else(|| {
         "a path is such as `memory_gib`, `bios.attributes.NAME`, `firmware.NAME`, `nics.NAME.mac`".into()
     });
+
     Some((format!("no attribute is called `{path}`"), Some(hint)))
 }
 
-/// Returns the interface that a path is about.
+/// Returns the interface in a path.
 pub fn nic_of(path: &str) -> Option<&str> {
     let (name, what) = path.strip_prefix("nics.")?.rsplit_once('.')?;
     OF_NICS.contains(&what).then_some(name)

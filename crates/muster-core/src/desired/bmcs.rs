@@ -1,4 +1,4 @@
-//! `[[bmc]]` tables and the BMCs that nodes declare inline, to [`Bmc`].
+//! Converts `[[bmc]]` tables and the inline BMCs of nodes to [`Bmc`].
 
 use super::at::At;
 use super::columns::Column;
@@ -13,7 +13,7 @@ use super::values;
 use super::{Bmc, Network};
 use crate::model::{Code, Diagnostic, MacAddr, Origin, Place, Span, Stated, Xname, XnameKind};
 
-/// What every BMC of a commit is judged against.
+/// The context for checking the BMCs of a commit.
 #[derive(Debug)]
 pub struct Ground<'a> {
     pub networks: &'a [Network],
@@ -41,6 +41,7 @@ impl<'a> Ground<'a> {
             tls: Tls::Verify,
             origin: here.origin(Span { start: 0, end: 0 }),
         };
+
         let mut credentials: Vec<&str> = credentials.iter().map(|name| &**name).collect();
         credentials.sort_unstable();
         let mut ground = Ground { networks, credentials, defaults: base };
@@ -57,6 +58,7 @@ pub fn lower(source: &TableSource<'_, BmcTable>, ground: &Ground<'_>, findings: 
         findings.push(Diagnostic::new(Code::MissingKey, here.place(table.span), "a [[bmc]] table needs `name`"));
         return Vec::new();
     };
+
     let Some(names) = Column::names(here, name, findings) else { return Vec::new() };
     let count = names.len();
     let kept = names.kept(here, bmc.except.as_ref(), findings);
@@ -64,6 +66,7 @@ pub fn lower(source: &TableSource<'_, BmcTable>, ground: &Ground<'_>, findings: 
     let columns = (column(&bmc.xname), column(&bmc.url), column(&bmc.mac), column(&bmc.ip), column(&bmc.tls_pin));
     let common = Common::of(here, bmc, ground, findings);
     let mut all = Vec::with_capacity(kept.len());
+
     for item in kept.into_iter().map(|item| item as usize) {
         let name = names.get(item);
         let xname = columns.0.as_ref().map(|column| column.get(item));
@@ -97,10 +100,12 @@ pub fn lower(source: &TableSource<'_, BmcTable>, ground: &Ground<'_>, findings: 
         check_network(&made, ground.networks, &|| place(&columns.1), findings);
         all.push(made);
     }
+
     all
 }
 
-/// Expands the BMC that a `[[node]]` table declares inline: one for each node, bearing its name.
+/// Expands the BMC that a `[[node]]` table declares inline: one for each node, with the node's
+/// name.
 pub fn inline(
     plan: &TablePlan<'_>,
     span: Span,
@@ -115,6 +120,7 @@ pub fn inline(
     let mut column = |text: &Option<At<String>>| Column::of(here, text.as_ref(), plan.count, findings);
     let (url, mac, pin) = (column(&url), column(&mac), column(&tls_pin));
     let mut all = Vec::with_capacity(plan.names.len());
+
     for (name, item) in plan.names.iter().zip(&plan.places) {
         let item = *item as usize;
         let place = |column: &Option<Column>| here.place(column.as_ref().map_or(span, |column| column.span));
@@ -136,10 +142,11 @@ pub fn inline(
         check_network(&made, ground.networks, &|| place(&url), findings);
         all.push(made);
     }
+
     all
 }
 
-/// What all BMCs of one table have in common.
+/// The properties that all BMCs of one table share.
 #[derive(Debug, Clone)]
 struct Common {
     network: Option<u16>,
@@ -157,6 +164,7 @@ impl Common {
         let network = network.and_then(|name| super::networks::find(here, name, ground.networks, findings));
         let credentials = table.credentials.as_ref();
         let credentials = credentials.and_then(|name| credential(here, name, &ground.credentials, findings));
+
         Self {
             network: network.map(|network| network.value).or(weaker.network),
             kind: table.kind.as_ref().map_or(weaker.kind, |kind| kind.value),
@@ -228,7 +236,7 @@ fn needs_url(bmc: &Bmc, table: Place, findings: &mut Findings) {
     }
 }
 
-/// Checks that an address that the URL or the table states lies in the BMC's network.
+/// Checks that an address in the URL or the table lies in the BMC's network.
 fn check_network(bmc: &Bmc, networks: &[Network], place: &dyn Fn() -> Place, findings: &mut Findings) {
     let Some(network) = bmc.network.map(|at| &networks[usize::from(at)]) else { return };
     let in_url = bmc.url.as_ref().and_then(|url| values::host_of(&url.value)?.parse().ok());
@@ -240,7 +248,7 @@ fn check_network(bmc: &Bmc, networks: &[Network], place: &dyn Fn() -> Place, fin
     }
 }
 
-/// Takes the facts of the rows that bear a BMC's own name.
+/// Applies the facts of the rows with a BMC's own name.
 pub fn take_own_facts(bmc: &mut Bmc, facts: &Facts<'_>, findings: &mut Findings) {
     let name = bmc.name.clone();
     for cell in facts.of(&name) {
@@ -258,7 +266,7 @@ pub fn take_own_facts(bmc: &mut Bmc, facts: &Facts<'_>, findings: &mut Findings)
     }
 }
 
-/// Takes one fact of a BMC, from its own row or from its node's.
+/// Applies one fact of a BMC, from its own row or from its node's.
 pub fn take_fact(bmc: &mut Bmc, fact: BmcFact, cell: &FactCell<'_, '_>, findings: &mut Findings) {
     let text = Stated::new(cell.text.to_owned(), cell.origin);
     match fact {

@@ -1,4 +1,4 @@
-//! `boot/NAME.toml` to [`BootConfiguration`].
+//! Converts `boot/NAME.toml` to [`BootConfiguration`].
 
 use super::at::At;
 use super::file::{BootArch, BootFile, BootKind};
@@ -15,6 +15,7 @@ pub fn lower(here: &Here<'_>, name: &str, mut file: BootFile, findings: &mut Fin
         initrd.iter_mut().for_each(|list| limits::initrd(here, list, findings));
         params.iter_mut().for_each(|list| limits::params(here, list, findings));
     }
+
     let whole = || Place::file(here.path);
     let kind = match &file.kind {
         Some(kind) => kind.value,
@@ -24,6 +25,7 @@ pub fn lower(here: &Here<'_>, name: &str, mut file: BootFile, findings: &mut Fin
             BootKind::Live
         }
     };
+
     if let Some(kind) = file.kind.as_ref().filter(|kind| kind.value == BootKind::Install) {
         let finding = Diagnostic::new(
             Code::InstallNotArmed,
@@ -33,11 +35,13 @@ pub fn lower(here: &Here<'_>, name: &str, mut file: BootFile, findings: &mut Fin
         findings
             .push(finding.hint("boot an installer as `live` on nodes that a group selects, and move them back after"));
     }
+
     let base = BootImage {
         kernel: file.kernel,
         initrd: file.initrd.map(|items| items.0),
         params: file.params.unwrap_or_default(),
     };
+
     let by_arch = [arches.x86_64, arches.aarch64].map(|arch| arch.map(image));
     match kind {
         BootKind::Live | BootKind::Install => {
@@ -54,11 +58,12 @@ pub fn lower(here: &Here<'_>, name: &str, mut file: BootFile, findings: &mut Fin
             }
         }
     }
+
     let sealed = file.sealed.is_some_and(|sealed| sealed.value);
     BootConfiguration { name: name.into(), file: here.file, kind, sealed, base, by_arch }
 }
 
-/// Stands for a boot configuration whose file could not be read.
+/// Returns the placeholder for a boot configuration whose file could not be read.
 pub fn unread(name: &str) -> BootConfiguration {
     let (kind, base) = (BootKind::Local, BootImage::default());
     BootConfiguration { name: name.into(), file: FileId(0), kind, sealed: false, base, by_arch: [None, None] }

@@ -1,4 +1,4 @@
-//! Rules that hold across files: what must fit together, what nobody uses.
+//! Rules across files: consistency, and unused items.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -16,13 +16,13 @@ use super::{
 use crate::model::clear_secret::SecretMask;
 use crate::model::{Code, Diagnostic, File, Place, Severity, Span, Tree};
 
-/// How many findings of one code are told at one place; a pattern of 10,000 bad addresses is one mistake.
+/// The most findings of one code at one place; a pattern of 10,000 bad addresses is one mistake.
 const TOLD_AT_ONE_PLACE: usize = 3;
 
-/// The folders of the wishes, for suggestions.
+/// The folders of the cluster repository, for suggestions.
 const FOLDERS: [&str; 6] = ["nodes", "groups", "boot", "networks", "cloud-init", "exceptions"];
 
-/// Tells what stands in the tree that cannot be read, and TOML files that nothing reads.
+/// Reports files that cannot be read, and TOML files that are not part of the repository's layout.
 pub fn files(tree: &Tree, findings: &mut Findings) {
     for (path, file) in tree.iter() {
         let in_wishes = Tree::is_wish(path) || FOLDERS.iter().any(|folder| path.split('/').next() == Some(folder));
@@ -51,13 +51,14 @@ pub fn files(tree: &Tree, findings: &mut Findings) {
     }
 }
 
-/// Tells of a TOML file that is none of the wishes'. Hidden folders and the folders of tools are not ours to judge.
+/// Reports a TOML file outside the layout. Hidden folders and the folders of tools are ignored.
 fn not_read(path: &str) -> Option<Diagnostic> {
     let parts: Vec<&str> = path.split('/').collect();
     if parts.iter().any(|part| part.starts_with('.')) {
         return None;
     }
     let finding = Diagnostic::new(Code::FileNotRead, Place::file(path), "nothing reads this file");
+
     Some(match parts.as_slice() {
         [name] => finding.maybe_hint(did_you_mean(name, ["cluster.toml", "policy.toml"])),
         [folder @ ("groups" | "boot" | "networks" | "exceptions"), .., name] => {
@@ -71,7 +72,7 @@ fn not_read(path: &str) -> Option<Diagnostic> {
     })
 }
 
-/// Tells of a file that is too large to parse.
+/// Reports a file that is too large to parse.
 pub fn too_large(path: &str, bytes: u64) -> Diagnostic {
     let message = format!("this file has {bytes} bytes; at most {} are read", Tree::max_bytes(path));
     let hint = match path.split('/').next() {
@@ -81,36 +82,40 @@ pub fn too_large(path: &str, bytes: u64) -> Diagnostic {
     Diagnostic::new(Code::FileTooLarge, Place::file(path), message).hint(hint)
 }
 
-/// How a pointer of Git LFS begins (<https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>).
+/// The first line of a Git LFS pointer
+/// (<https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>).
 pub const LFS: &str = "version https://git-lfs.github.com/spec/v1";
 
-/// Tells of a pointer that stands in the place of a file.
+/// Reports a pointer in the place of a file.
 pub fn lfs_pointer(path: &str) -> Diagnostic {
     let message = "this is a pointer of Git LFS, and the file itself is not in the commit";
     let hint = format!("take it out of LFS: git lfs untrack '{path}', and add and commit the file again");
     Diagnostic::new(Code::LfsPointer, Place::file(path), message).hint(hint)
 }
 
-/// Tells of a file that is not UTF-8.
+/// Reports a file that is not UTF-8.
 pub fn not_utf8(path: &str, bytes: &[u8], at: usize) -> Diagnostic {
     let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
     let message = format!("line {line} is not UTF-8 (byte {at} of the file)");
     Diagnostic::new(Code::NotUtf8, Place::file(path), message).hint("save the file as UTF-8")
 }
 
-/// Tells of facts rows that name no machine.
+/// Reports facts rows that name no machine.
 pub fn facts_names(desired: &Desired, facts: &Facts<'_>, findings: &mut Findings) {
     let known: HashSet<&str> =
         desired.nodes.iter().map(|node| &*node.name).chain(desired.bmcs.iter().map(|bmc| &*bmc.name)).collect();
-    // A node that has a row of its own is not the one that this row was written for.
+
+    // A node with a row of its own is not the one that this row was meant for.
     let with_rows: HashSet<&str> = facts.names().map(|(name, _)| name).collect();
     let without = OnceCell::new();
+
     let names = || {
         let mut names: Vec<&str> =
             desired.nodes.iter().map(|node| &*node.name).filter(|name| !with_rows.contains(name)).collect();
         names.sort_unstable();
         names
     };
+
     for (name, place) in facts.names() {
         if !known.contains(name) {
             let message = format!("no node and no BMC is called `{name}`");
@@ -121,7 +126,7 @@ pub fn facts_names(desired: &Desired, facts: &Facts<'_>, findings: &mut Findings
     }
 }
 
-/// Tells everything that does not fit together across files, and returns what must not be shown of it.
+/// Reports every inconsistency across files, and returns the mask for its secrets.
 pub fn desired(desired: &Desired, tree: &Tree, findings: &mut Findings) -> SecretMask {
     unique::unique(desired, findings);
     machines::unidentified(desired, findings);
@@ -130,11 +135,13 @@ pub fn desired(desired: &Desired, tree: &Tree, findings: &mut Findings) -> Secre
     reserved::shared_with_bmcs(desired, findings);
     interfaces::interfaces(desired, findings);
     shared_bmcs(desired, findings);
+
     endpoints::endpoints(desired, findings);
     pins(desired, findings);
     references(desired, findings);
     texts::texts(desired, findings);
     unused(desired, tree, findings);
+
     secrets::secrets(tree, findings)
 }
 
@@ -167,6 +174,7 @@ fn shared_bmcs(desired: &Desired, findings: &mut Findings) {
             users.entry(bmc.value).or_default().push(node);
         }
     }
+
     for (bmc, nodes) in users {
         let bmc = &desired.bmcs[bmc as usize];
         if nodes.len() < 2 || bmc.protocol == Protocol::None {
@@ -196,7 +204,7 @@ fn shared_bmcs(desired: &Desired, findings: &mut Findings) {
     }
 }
 
-/// Tells of BMCs whose certificate is judged by a pin that is not there, or is none.
+/// Reports BMCs whose TLS mode requires a pin that is missing or invalid.
 fn pins(desired: &Desired, findings: &mut Findings) {
     for bmc in &desired.bmcs {
         match &bmc.tls_pin {
@@ -215,7 +223,8 @@ fn pins(desired: &Desired, findings: &mut Findings) {
     }
 }
 
-/// Tells whether a text is a SHA-256 fingerprint: bare hex, or with a colon after every two digits as openssl prints it.
+/// Returns whether a text is a SHA-256 fingerprint: bare hex, or with a colon after every two
+/// digits as openssl prints it.
 fn is_sha256(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_hexdigit).count();
     let colons = text.matches(':').count();
@@ -223,7 +232,7 @@ fn is_sha256(text: &str) -> bool {
     digits == 64 && digits + colons == text.len() && (colons == 0 || grouped)
 }
 
-/// Tells of boot configurations and cloud-init files that a layer names and nobody wrote.
+/// Reports missing boot configurations and cloud-init files that a layer names.
 fn references(desired: &Desired, findings: &mut Findings) {
     for source in layers(desired) {
         let place = |span: Span| Place::at(desired.sources.path(source.file), span);
@@ -257,7 +266,7 @@ pub(super) fn layers(desired: &Desired) -> impl Iterator<Item = &Source> {
     desired.tables.iter().chain(groups).chain(sets).chain([&desired.defaults])
 }
 
-/// Tells of groups without a node, and of boot configurations and cloud-init files that no layer names.
+/// Reports groups without a node, and boot configurations and cloud-init files that no layer names.
 fn unused(desired: &Desired, tree: &Tree, findings: &mut Findings) {
     let mut boots: BTreeSet<&str> = BTreeSet::new();
     let mut templates: BTreeSet<&str> = BTreeSet::new();
@@ -268,26 +277,31 @@ fn unused(desired: &Desired, tree: &Tree, findings: &mut Findings) {
             templates.extend(cloud_init_files(&cloud_init.value).into_iter().flatten().map(|name| name.value.as_str()));
         }
     }
+
     if let Unknown::Boot(boot) = desired.cluster.unknown {
         boots.insert(&desired.boots[usize::from(boot.value)].name);
     }
-    // An installer that is guarded waits for its day.
+
+    // A guarded installer is kept for later use.
     boots.extend(desired.policy.guard.install.iter().flat_map(|stated| &stated.value).map(|name| &**name));
     for group in desired.groups.iter().filter(|group| group.members.is_empty()) {
         let place = Place::file(format!("groups/{}.toml", group.name));
         let message = format!("no node is in the group `{}`", group.name);
         findings.push(Diagnostic::new(Code::UnusedGroup, place, message));
     }
+
     for set in desired.sets.iter().filter(|set| set.nodes.is_empty()) {
         let place = desired.sources.place(set.expression.origin);
         let finding = Diagnostic::new(Code::UnusedSet, place, "this [[set]] selects no node");
         findings.push(finding.hint("remove it, or correct its node set"));
     }
+
     for boot in desired.boots.iter().filter(|boot| !boots.contains(&*boot.name)) {
         let place = Place::file(format!("boot/{}.toml", boot.name));
         let message = format!("nothing boots `{}`", boot.name);
         findings.push(Diagnostic::new(Code::UnusedBoot, place, message));
     }
+
     let included = included(desired);
     let is_used = |name: &str| templates.contains(name) || included.contains(name);
     for name in desired.templates.keys().filter(|name| !is_used(name)) {
@@ -298,7 +312,7 @@ fn unused(desired: &Desired, tree: &Tree, findings: &mut Findings) {
     }
 }
 
-/// Lists what stands in quotes in the cloud-init templates, among it the names of the files that they include.
+/// Lists the quoted texts in cloud-init templates, which include the names of included files.
 fn included(desired: &Desired) -> HashSet<&str> {
     let templates = desired.templates.values().filter(|file| file.is_template);
     templates.flat_map(|file| ['"', '\''].map(|quote| quoted(&file.text, quote))).flatten().collect()
@@ -307,13 +321,13 @@ fn included(desired: &Desired) -> HashSet<&str> {
 /// Lists the pieces of a text between one quote and the next.
 fn quoted(text: &str, quote: char) -> Vec<&str> {
     let mut pieces: Vec<&str> = text.split(quote).skip(1).collect();
-    // After the last quote nothing is quoted.
+    // The text after the last quote is not quoted.
     pieces.pop();
     pieces
 }
 
-/// Takes away what only repeats another finding: what refers to what could not be read, and what nobody uses while
-/// something that could use it is wrong.
+/// Removes findings that only repeat another one: references to unreadable items, and unused items
+/// while an item that could use them has an error.
 pub fn without_echoes(findings: &mut Findings, unread: &Unread) {
     let refused = findings.iter().any(|finding| finding.severity() == Severity::Error);
     findings.retain(|finding| match finding.code {
@@ -327,12 +341,13 @@ pub fn without_echoes(findings: &mut Findings, unread: &Unread) {
     });
 }
 
-/// Sorts findings by place, drops repeats, and folds many of one kind at one place.
+/// Sorts findings by place, removes repeats, and groups many of one kind at one place.
 pub fn tidy(findings: &mut Findings) {
     findings.sort_by(|a, b| (&a.place, a.code, &a.message).cmp(&(&b.place, b.code, &b.message)));
     findings.dedup();
     let mut kept: Findings = Vec::with_capacity(findings.len().min(1024));
     let mut here = 0;
+
     for finding in findings.drain(..) {
         let same = kept.last().is_some_and(|last| last.place == finding.place && last.code == finding.code);
         here = if same { here + 1 } else { 0 };
@@ -344,5 +359,6 @@ pub fn tidy(findings: &mut Findings) {
             last.message = format!("{base} (and {more} more here)");
         }
     }
+
     *findings = kept;
 }

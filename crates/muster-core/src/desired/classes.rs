@@ -1,4 +1,4 @@
-//! Sorting nodes into classes, those whose table, groups and sets are the same, and expanding each node.
+//! Sorts nodes into classes, which have the same table, groups and sets, and expands each node.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -13,7 +13,7 @@ use super::sources::{Findings, Here, Sources};
 use super::{AppliedSet, Bmc, Class, Group, Network, Node, Source, bmcs, template};
 use crate::model::{Layer, Origin, Stated};
 
-/// Sorting nodes into classes, and expanding each.
+/// The inputs for sorting nodes into classes and expanding them.
 pub struct Classing<'a> {
     pub defaults: &'a Source,
     pub groups: &'a [Group],
@@ -38,6 +38,7 @@ impl Classing<'_> {
         let mut class_nics: Vec<(ClassNics, ClassState)> = Vec::new();
         let mut known: HashMap<(u32, &[u16], &[u16]), u32> = HashMap::new();
         let (mut missed, mut found_places) = (Findings::new(), HashSet::new());
+
         let mut plan_of: Vec<(u32, u32, u32)> = Vec::with_capacity(names.all.len());
         for (table, plan) in names.plans.iter().enumerate() {
             for item in 0..plan.names.len() as u32 {
@@ -58,9 +59,11 @@ impl Classing<'_> {
                 plan_of.push((table as u32, item, class));
             }
         }
+
         let bmc_index: HashMap<Box<str>, u32> = bmcs.iter().zip(0..).map(|(bmc, at)| (bmc.name.clone(), at)).collect();
         let sorted = OnceLock::new();
         let ground = nodes::Ground { facts, engine: &engine, bmcs: &bmc_index, sorted: &sorted };
+
         let expanded: Vec<_> = plan_of
             .par_iter()
             .map(|(table, item, class)| {
@@ -72,6 +75,7 @@ impl Classing<'_> {
                 (nodes::node(plan, *item as usize, view, &ground, &mut found), found)
             })
             .collect();
+
         let mut all = Vec::with_capacity(expanded.len());
         for (ExpandedNode { node, of_bmc, taken }, found) in expanded {
             findings.extend(found);
@@ -81,7 +85,8 @@ impl Classing<'_> {
             }
             all.push(node);
         }
-        // What one class has and another has not is taken back where it is.
+
+        // An `unset` is valid if it takes effect in at least one class.
         findings.extend(missed.into_iter().filter(|finding| !found_places.contains(&finding.place)));
         (classes, all)
     }
@@ -127,7 +132,7 @@ impl Classing<'_> {
     }
 }
 
-/// Returns what the layers of a class say of the state of its nodes; the strongest counts.
+/// Returns the state that the layers of a class set for its nodes; the strongest layer counts.
 fn state(layers: &[&Source]) -> ClassState {
     let mut state = ClassState::default();
     for source in layers {
@@ -145,5 +150,6 @@ fn state(layers: &[&Source]) -> ClassState {
             | Layer::Facts => state.weak = stated,
         }
     }
+
     state
 }

@@ -1,4 +1,4 @@
-//! `cluster.toml` to [`Cluster`] and the order of layers.
+//! Converts `cluster.toml` to [`Cluster`] and the order of layers.
 
 use semver::{Version, VersionReq};
 
@@ -9,10 +9,11 @@ use super::values;
 use super::{BootConfiguration, Cluster, Unknown};
 use crate::model::{Code, Diagnostic, Place, Stated};
 
-/// Seconds between the attempts of a node whose boot failed, as with BSS (docs/wire/bss.md, "The script", rule 5).
+/// Seconds between the attempts of a node whose boot failed, as with BSS (docs/wire/bss.md, "The
+/// script", rule 5).
 const RETRY_DELAY: u32 = 30;
 
-/// The version of muster that reads.
+/// The version of this muster.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Checks the cluster file.
@@ -25,6 +26,7 @@ pub fn lower(here: &Here<'_>, file: &ClusterFile, boots: &[BootConfiguration], f
             ""
         }
     };
+
     check_version(here, file, findings);
     let mut credentials: Vec<Box<str>> = Vec::new();
     for credential in &file.credentials {
@@ -32,10 +34,12 @@ pub fn lower(here: &Here<'_>, file: &ClusterFile, boots: &[BootConfiguration], f
             credentials.push(credential.value.as_str().into());
         }
     }
+
     let advertise = file
         .advertise
         .as_ref()
         .and_then(|url| values::advertise(here, url, findings).map(|text| Stated::new(text, here.origin(url.span))));
+
     Cluster {
         name: name.into(),
         advertise,
@@ -60,6 +64,7 @@ fn check_version(here: &Here<'_>, file: &ClusterFile, findings: &mut Findings) {
             Diagnostic::new(Code::BadValue, here.place(wanted.span), message).hint("write a range such as \">=0.1\"")
         }
     };
+
     findings.push(finding);
 }
 
@@ -79,6 +84,7 @@ fn unknown(here: &Here<'_>, file: &ClusterFile, boots: &[BootConfiguration], fin
     let Some(table) = &file.unknown else { return Unknown::Refuse };
     let boot = table.value.boot.as_ref();
     let action = table.value.action.as_ref().map(|action| (action.value, action.span));
+
     match (action, boot) {
         (Some((UnknownAction::Refuse | UnknownAction::Retry, _)), Some(boot)) => {
             let message = "`boot` is only for unknown machines with `action = \"boot\"`";
@@ -109,7 +115,7 @@ fn unknown(here: &Here<'_>, file: &ClusterFile, boots: &[BootConfiguration], fin
     }
 }
 
-/// Tells of a boot configuration that is not there.
+/// Reports a missing boot configuration.
 pub fn no_such_boot(place: Place, name: &str, boots: &[BootConfiguration]) -> Diagnostic {
     let hint = did_you_mean_sorted(name, boots, |boot| &*boot.name);
     Diagnostic::new(Code::NoSuchBoot, place, format!("there is no boot configuration `{name}`"))

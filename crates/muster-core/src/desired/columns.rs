@@ -1,4 +1,5 @@
-//! Columns: the texts of a `[[node]]` or `[[bmc]]` table that are patterns, as long as the table's name.
+//! Columns: texts of a `[[node]]` or `[[bmc]]` table that are patterns, with as many items as the
+//! table's name.
 
 use super::at::At;
 use super::sources::{Findings, Here};
@@ -6,7 +7,7 @@ use super::suggest::did_you_mean;
 use super::{groups, texts, values};
 use crate::model::{Code, Diagnostic, NodeSet, Pattern, Place, Span};
 
-/// How many names a suggestion is searched among.
+/// The most names that a suggestion is selected from.
 const NAMES_COMPARED: usize = 2_000;
 
 /// A text with one item for each machine of its table, or one that is the same for all.
@@ -17,14 +18,14 @@ pub struct Column {
 }
 
 impl Column {
-    /// Reads a table's name: the column that says how many machines the table declares.
+    /// Parses a table's name: the column that determines the number of machines.
     pub fn names(here: &Here<'_>, name: &At<String>, findings: &mut Findings) -> Option<Self> {
         let column = Self::parse(here.path, name, findings)?;
         let place = || here.place(name.span);
         (0..column.len()).all(|item| values::check_name(place, &column.get(item), findings)).then_some(column)
     }
 
-    /// Returns the places of a table's names that `except` does not leave out, ascending.
+    /// Returns the indices of a table's names that `except` does not leave out, ascending.
     pub fn kept(&self, here: &Here<'_>, except: Option<&At<String>>, findings: &mut Findings) -> Vec<u32> {
         let all = 0..self.len() as u32;
         let Some(except) = except else { return all.collect() };
@@ -37,7 +38,7 @@ impl Column {
         }
         let names: Vec<String> = (0..self.len()).map(|at| self.get(at)).collect();
         let known = NodeSet::from_names(&names);
-        // The set is worked out, so it is within the bounds.
+        // The set was evaluated before, so it is within the bounds.
         for unknown in NodeSet::unknown_names(&except.value, &known).unwrap_or_default() {
             let compared = names.iter().take(NAMES_COMPARED).map(String::as_str);
             let hint = unknown.names.iter().next().and_then(|first| did_you_mean(&first, compared));
@@ -48,13 +49,13 @@ impl Column {
         kept
     }
 
-    /// Reads a column that must have `count` items or one for all.
+    /// Parses a column that must have `count` items or one for all.
     pub fn of(here: &Here<'_>, text: Option<&At<String>>, count: usize, findings: &mut Findings) -> Option<Self> {
         let text = text?;
         Self::fitting(here.path, text, count, findings)
     }
 
-    /// Reads a column of any file that must have `count` items or one for all.
+    /// Parses a column of any file that must have `count` items or one for all.
     pub fn fitting(path: &str, text: &At<String>, count: usize, findings: &mut Findings) -> Option<Self> {
         if texts::refuse_template(Place::at(path, text.span), &format!("`{}`", text.value), &text.value, findings) {
             return None;
@@ -80,7 +81,7 @@ impl Column {
         }
     }
 
-    /// Tells whether the text is the same for all.
+    /// Returns whether the text is the same for all machines.
     pub fn is_plain(&self) -> bool {
         self.pattern.is_plain()
     }
@@ -90,30 +91,31 @@ impl Column {
         self.pattern.len()
     }
 
-    /// Returns the item of a machine, by its place in the table.
+    /// Returns the item of a machine, by its index in the table.
     pub fn get(&self, item: usize) -> String {
         self.pattern.get(if self.pattern.is_plain() { 0 } else { item })
     }
 }
 
-/// Says how a pattern comes to have one item for each machine.
+/// Returns the hint for giving a pattern one item for each machine.
 fn repeats(text: &str, items: usize, count: usize) -> String {
     let rule = "a pattern has one item for each machine of its table";
     let inside =
         text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).filter(|text| !text.contains(['[', ':']));
     match inside {
-        // The whole list again, as often as it takes; a longer text shows the way as well.
+        // Repeat the whole list; for a longer text, an example suffices.
         Some(inside) if items > 0 && count == 2 * items => format!("{rule}: repeat the list, \"[{inside},{inside}]\""),
         Some(_) | None => format!("{rule}, repeats written out: \"[1-2,1-2]\", \"[1,1,2,2]\""),
     }
 }
 
-/// Reads the node set that leaves names out of a pattern; groups cannot be known yet.
+/// Parses the node set that leaves names out of a pattern; groups cannot be known yet.
 fn left_out(here: &Here<'_>, except: &At<String>, findings: &mut Findings) -> Option<NodeSet> {
     let parsed = NodeSet::groups_of(&except.value).and_then(|groups| match groups.into_iter().next() {
         Some(group) => Ok(Err(group)),
         None => NodeSet::parse(&except.value, &|_| None).map(Ok),
     });
+
     let finding = match parsed {
         Ok(Ok(set)) => return Some(set),
         Ok(Err(group)) => {
@@ -126,6 +128,7 @@ fn left_out(here: &Here<'_>, except: &At<String>, findings: &mut Findings) -> Op
             finding.maybe_hint(error.hint())
         }
     };
+
     findings.push(finding);
     None
 }

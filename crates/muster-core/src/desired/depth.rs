@@ -1,15 +1,19 @@
-//! How deep a TOML text nests, before a parser builds and drops it recursively.
+//! Limits the nesting of a TOML text, before a parser builds and drops it recursively.
 
-/// How deep tables and lists nest in one statement, a key of several parts counted as so many tables. Sites nest five or six.
+/// The deepest nesting of tables and lists in one statement; each part of a dotted key counts.
+/// Sites nest five or six levels.
 pub const MAX_DEPTH: usize = 48;
 
-/// Returns where a text nests deeper than [`MAX_DEPTH`]; nothing if it does not.
+/// Returns the offset at which a text exceeds [`MAX_DEPTH`], if it does.
 pub fn too_deep(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    // The parts of the key before the point that is looked at, in each bracket that is open and at the outside.
+
+    // The parts of the key before the current position, for each open bracket and for the top
+    // level.
     let mut parts: Vec<usize> = vec![0];
     let mut depth = 0;
     let mut at = 0;
+
     while let Some(byte) = bytes.get(at) {
         match byte {
             b'#' => at += length_to(&bytes[at..], b"\n"),
@@ -32,6 +36,7 @@ pub fn too_deep(text: &str) -> Option<usize> {
         }
         at += 1;
     }
+
     None
 }
 
@@ -40,24 +45,26 @@ fn string(bytes: &[u8]) -> usize {
     let quote = bytes[0];
     let is_long = bytes.starts_with(&[quote; 3]);
     let mut at = if is_long { 3 } else { 1 };
+
     while let Some(byte) = bytes.get(at) {
         match byte {
             b'\\' if quote == b'"' => at += 1,
             byte if *byte == quote && (!is_long || bytes[at..].starts_with(&[quote; 3])) => {
-                // Up to two quotes may stand before the three that end it.
+                // Up to two quotes may come before the three that end it.
                 let more = bytes[at..].iter().take_while(|byte| **byte == quote).take(5).count();
                 return at + if is_long { more - 1 } else { 0 };
             }
-            // A line break ends a short string that nothing ended, as the parser will say.
+            // A line break ends an unterminated short string, which the parser reports.
             b'\n' if !is_long => return at - 1,
             _ => {}
         }
         at += 1;
     }
+
     bytes.len()
 }
 
-/// Returns how far it is to before a mark, or to the end.
+/// Returns the distance to the byte before a mark, or to the end.
 fn length_to(bytes: &[u8], mark: &[u8]) -> usize {
     bytes.windows(mark.len()).position(|window| window == mark).map_or(bytes.len(), |found| found.saturating_sub(1))
 }
@@ -82,7 +89,7 @@ mod tests {
         assert_eq!(too_deep(&deep), Some(deep.len() - " = 1\n".len() - 2));
     }
 
-    /// Statements that nest a number of times, in each way that TOML has.
+    /// Returns statements that nest `count` times, in each way that TOML has.
     fn bombs(count: usize) -> Vec<String> {
         let keys = vec!["a"; count].join(".");
         vec![

@@ -1,4 +1,4 @@
-//! Where BMCs are reached: two that are one endpoint, and one that states two addresses.
+//! Checks the endpoints of BMCs: two BMCs with one endpoint, and one BMC with two addresses.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -30,7 +30,7 @@ pub fn endpoints(desired: &Desired, findings: &mut Findings) {
             continue;
         }
         let Some(other) = first.insert((host, port), bmc) else { continue };
-        // Two of one name, and two on one address of one network, are reported as such.
+        // Equal names, and equal addresses in one network, are reported elsewhere.
         if other.name == bmc.name || (address.is_some() && other.network == bmc.network) {
             continue;
         }

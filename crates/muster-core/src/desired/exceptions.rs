@@ -1,4 +1,4 @@
-//! `[[exception]]` tables to [`Exception`]s.
+//! Converts `[[exception]]` tables to [`Exception`]s.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use super::suggest::did_you_mean;
 use super::{Desired, Exception, values};
 use crate::model::{Code, Diagnostic, NodeSet, Span};
 
-/// Checks all tables against the nodes and groups that there are.
+/// Checks all tables against the declared nodes and groups.
 pub fn lower(
     tables: Vec<(Here<'_>, At<ExceptionTable>)>,
     desired: &Desired,
@@ -24,6 +24,7 @@ pub fn lower(
         everybody: OnceCell::new(),
         groups: HashMap::new(),
     };
+
     let mut all = Vec::with_capacity(tables.len());
     let mut left = MAX_EXCEPTED;
     for (here, table) in tables {
@@ -37,6 +38,7 @@ pub fn lower(
         left = rest;
         all.extend(exception);
     }
+
     repeats(desired, &all, findings);
     all
 }
@@ -44,7 +46,7 @@ pub fn lower(
 /// The most nodes that all `[[exception]]` tables together select.
 const MAX_EXCEPTED: usize = 4_000_000;
 
-/// The nodes and groups that tables can name, each looked up once for all of them.
+/// The nodes and groups that tables can name, each looked up once for all tables.
 struct Known<'d> {
     index: HashMap<&'d str, u32>,
     /// The names of all nodes, sorted.
@@ -55,7 +57,7 @@ struct Known<'d> {
     groups: HashMap<String, NodeSet>,
 }
 
-/// The way of one table.
+/// The state of checking one table.
 struct Lowering<'a, 'd> {
     here: Here<'a>,
     desired: &'d Desired,
@@ -72,12 +74,14 @@ impl Lowering<'_, '_> {
         let expires = self.required(expires, "expires", span);
         let seen = self.seen(seen, missing, span);
         let nodes = nodes.and_then(|set| self.nodes(&set));
+
         let attribute = attribute.and_then(|path| self.attribute(path, nodes.as_deref().unwrap_or_default()));
         let owner = owner.and_then(|owner| self.owner(owner));
         let expires = expires.and_then(|date| {
             let hint = "write the last day on which it holds, such as 2026-12-31";
             values::date(&self.here, &date, hint, self.findings)
         });
+
         let attribute = attribute?;
         Some(Exception {
             nodes: nodes?,
@@ -148,6 +152,7 @@ impl Lowering<'_, '_> {
                 None => NodeSet::parse(&set.value, &|name| known.get(name).cloned()).map(Ok),
             }
         });
+
         let selected = match parsed {
             Ok(Ok(selected)) => selected,
             Ok(Err(group)) => {
@@ -161,11 +166,13 @@ impl Lowering<'_, '_> {
                 return None;
             }
         };
+
         let mut nodes: Vec<u32> =
             selected.iter().filter_map(|name| self.known.index.get(name.as_str()).copied()).collect();
         let everybody =
             self.known.everybody.get_or_init(|| NodeSet::from_names(self.desired.nodes.iter().map(|node| &*node.name)));
-        // The set is worked out, so it is within the bounds.
+
+        // The set was evaluated before, so it is within the bounds.
         for unknown in NodeSet::unknown_names(&set.value, everybody).unwrap_or_default() {
             let names = self.known.sorted.get_or_init(|| {
                 let mut names: Vec<&str> = self.known.index.keys().copied().collect();
@@ -174,6 +181,7 @@ impl Lowering<'_, '_> {
             });
             self.findings.push(no_node(self.here.place(set.within(unknown.at)), &unknown.names, names));
         }
+
         nodes.sort_unstable();
         Some(nodes)
     }
@@ -183,6 +191,7 @@ impl Lowering<'_, '_> {
             self.tell(Code::BadValue, path.span, fault, hint);
             return None;
         }
+
         if let Some(nic) = nic_of(&path.value) {
             let nics = |at: &u32| self.desired.nics(&self.desired.nodes[*at as usize]).map(|(spec, _)| &*spec.name);
             if let Some(node) = nodes.iter().find(|at| !nics(at).any(|name| name == nic)) {
@@ -191,6 +200,7 @@ impl Lowering<'_, '_> {
                 self.tell(Code::NoSuchNic, path.span, message, hint);
             }
         }
+
         Some(path)
     }
 
@@ -203,7 +213,7 @@ impl Lowering<'_, '_> {
     }
 }
 
-/// Tells of exceptions that say of a node what another has said before.
+/// Reports exceptions that repeat an earlier one for a node.
 fn repeats(desired: &Desired, all: &[Exception], findings: &mut Findings) {
     let mut first: HashMap<(u32, &str, Option<String>), &Exception> = HashMap::new();
     for exception in all {
@@ -222,7 +232,8 @@ fn repeats(desired: &Desired, all: &[Exception], findings: &mut Findings) {
     }
 }
 
-/// Returns a value as drift compares it: a number and the same number in quotes are one.
+/// Returns a value in the form in which drift compares it: a number equals the same number in
+/// quotes.
 fn text(value: &Free) -> String {
     match value {
         Free::Text(text) => text.clone(),

@@ -1,7 +1,8 @@
 //! Facts files: values that differ for every machine, one line each (`nodes/**/*.facts.csv`).
 //!
-//! The grammar is the plainest CSV: no quotes, blanks around cells do not count, `#` begins a comment line, an empty cell
-//! states nothing. The first line names the columns, and the first column is `name`.
+//! The grammar is simple CSV: no quotes, no significant blanks around cells, `#` starts a comment
+//! line, and an empty cell states nothing. The first line names the columns, and the first column
+//! is `name`.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use super::texts::EXPANDED;
 use crate::model::text::plural;
 use crate::model::{Code, Diagnostic, FileId, Layer, Origin, Place, Span};
 
-/// What a column states about the machine that the row names.
+/// The property that a column states about the machine of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     Xname,
@@ -32,7 +33,7 @@ pub enum Fact {
     Nic(Box<str>, NicFact),
 }
 
-/// What a `bmc.*` column states.
+/// The property that a `bmc.*` column states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BmcFact {
     Mac,
@@ -40,7 +41,7 @@ pub enum BmcFact {
     TlsPin,
 }
 
-/// What a `nics.NAME.*` column states.
+/// The property that a `nics.NAME.*` column states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NicFact {
     Mac,
@@ -66,14 +67,14 @@ struct Row {
     first_cell: u32,
 }
 
-/// Bytes of the text; at most 8 MB, so 32 bits are enough.
+/// A range of bytes of the text; it has at most 8 MB, so 32 bits are enough.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
     start: u32,
     end: u32,
 }
 
-/// All facts of a commit, findable by the name of the machine.
+/// All facts of a commit, indexed by the name of the machine.
 #[derive(Debug, Default)]
 pub struct Facts<'t> {
     files: Vec<FactsFile<'t>>,
@@ -81,7 +82,7 @@ pub struct Facts<'t> {
     index: Vec<(&'t str, u32, u32)>,
 }
 
-/// One stated fact: what, its text, and where.
+/// One stated fact: its property, text and place.
 #[derive(Debug, Clone, Copy)]
 pub struct FactCell<'f, 't> {
     pub fact: &'f Fact,
@@ -113,7 +114,7 @@ impl<'t> Facts<'t> {
         Self { files, index }
     }
 
-    /// Iterates over every fact stated of a name, over all files and rows.
+    /// Iterates over every fact about a name, over all files and rows.
     pub fn of<'f>(&'f self, name: &str) -> impl Iterator<Item = FactCell<'f, 't>> {
         let from = self.index.partition_point(|(other, _, _)| *other < name);
         let rows = self.index[from..].iter().take_while(move |(other, _, _)| *other == name);
@@ -150,7 +151,7 @@ impl<'t> FactsFile<'t> {
         )
     }
 
-    /// Splits the text of a facts file; rows that do not fit the header are told and left out.
+    /// Splits the text of a facts file; rows that do not fit the header are reported and left out.
     pub fn parse(here: &Here<'t>, text: &'t str, findings: &mut Findings) -> Option<Self> {
         let mut lines = lines(text);
         let Some((start, header)) = lines.next() else {
@@ -158,15 +159,18 @@ impl<'t> FactsFile<'t> {
             findings.push(finding.hint("the first line names the columns: name,nics.eth0.mac,serial"));
             return None;
         };
+
         if let Some(finding) = other_format(here, start, header) {
             findings.push(finding);
             return None;
         }
+
         let columns = header_columns(here, start, header, findings)?;
         let mut file = Self { path: here.path, file: here.file, text, columns, rows: Vec::new(), cells: Vec::new() };
         for (start, line) in lines {
             file.row(here, start, line, findings);
         }
+
         Some(file)
     }
 
@@ -176,15 +180,18 @@ impl<'t> FactsFile<'t> {
             findings.push(quotes(here.place(whole)));
             return;
         }
+
         if template::is_template(line) {
             let finding =
                 Diagnostic::new(Code::FactsSyntax, here.place(whole), "a template is not expanded in a facts file");
             findings.push(finding.hint(EXPANDED));
             return;
         }
+
         let first_cell = self.cells.len() as u32;
         let mut found = 0;
         let mut name = None;
+
         for cell in split(start, line) {
             match name {
                 None => name = Some(cell),
@@ -192,6 +199,7 @@ impl<'t> FactsFile<'t> {
             }
             found += 1;
         }
+
         let want = self.columns.len() + 1;
         if found != want {
             self.cells.truncate(first_cell as usize);
@@ -201,6 +209,7 @@ impl<'t> FactsFile<'t> {
             findings.push(finding.maybe_hint(hint));
             return;
         }
+
         match name.filter(|name| name.start < name.end) {
             Some(name) => self.rows.push(Row { name, first_cell }),
             None => {
@@ -211,16 +220,16 @@ impl<'t> FactsFile<'t> {
     }
 }
 
-/// The separators that spreadsheets write in place of commas: what they are called, and what they are.
+/// The separators that spreadsheets write instead of commas: their names and characters.
 const SEPARATORS: [(&str, char); 2] = [("semicolons", ';'), ("tabs", '\t')];
 
-/// Returns the separator that a line without commas uses in their place.
+/// Returns the separator that a line without commas uses instead.
 fn separator(line: &str) -> Option<&'static str> {
     let used = SEPARATORS.into_iter().find(|(_, sign)| line.contains(*sign));
     used.filter(|_| !line.contains(',')).map(|(word, _)| word)
 }
 
-/// Finds a header in a format that spreadsheets export and facts files do not have.
+/// Detects a header in a format that spreadsheets export and facts files do not support.
 fn other_format(here: &Here<'_>, start: usize, header: &str) -> Option<Diagnostic> {
     let place = here.place(Span { start, end: start + header.len() });
     if let Some(word) = separator(header) {
@@ -237,7 +246,7 @@ fn quotes(place: Place) -> Diagnostic {
     finding.hint("write the value bare; a value with a comma belongs in TOML")
 }
 
-/// Iterates over the lines of a facts file that count, each with the byte at which it begins.
+/// Iterates over the significant lines of a facts file, each with the offset at which it begins.
 pub fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut start = text.len() - text.trim_start_matches('\u{feff}').len();
     text[start..].split('\n').filter_map(move |line| {
@@ -261,6 +270,7 @@ fn header_columns(here: &Here<'_>, start: usize, header: &str, findings: &mut Fi
     let mut columns: Vec<Fact> = Vec::new();
     let mut stated = StatedColumns::default();
     let mut good = true;
+
     for (number, cell) in split(start, header).enumerate() {
         let span = Span { start: cell.start as usize, end: cell.end as usize };
         let word = &header[cell.start as usize - start..cell.end as usize - start];
@@ -285,7 +295,7 @@ fn header_columns(here: &Here<'_>, start: usize, header: &str, findings: &mut Fi
                 good = false;
             }
             Some(fact) => columns.push(fact),
-            // Told by the first column, which is not `name`.
+            // Reported for the first column, which is not `name`.
             None if word == "name" => good = false,
             None => {
                 findings.push(unknown_column(here, span, word));
@@ -293,10 +303,11 @@ fn header_columns(here: &Here<'_>, start: usize, header: &str, findings: &mut Fi
             }
         }
     }
+
     good.then_some(columns)
 }
 
-/// The columns that have no interface's name in them.
+/// The columns without an interface's name in them.
 const COLUMNS: [(&str, Fact); 11] = [
     ("xname", Fact::Xname),
     ("nid", Fact::Nid),
@@ -319,6 +330,7 @@ fn column(word: &str) -> Option<Fact> {
         let is_path = !path.split('.').any(|part| part.trim().is_empty());
         return is_path.then(|| Fact::Var(path.into()));
     }
+
     let (nic, fact) = word.strip_prefix("nics.")?.rsplit_once('.')?;
     let fact = match fact {
         "mac" => NicFact::Mac,
@@ -326,6 +338,7 @@ fn column(word: &str) -> Option<Fact> {
         "ip" => NicFact::Ip,
         _ => return None,
     };
+
     (!nic.is_empty()).then(|| Fact::Nic(nic.into(), fact))
 }
 
@@ -334,7 +347,8 @@ fn column(word: &str) -> Option<Fact> {
 struct StatedColumns<'h>(BTreeSet<&'h str>);
 
 impl<'h> StatedColumns<'h> {
-    /// Adds a column; false if one before it states the same value. A variable also states those below it.
+    /// Adds a column; returns `false` if an earlier one states the same value. A variable also
+    /// states those below it.
     fn insert(&mut self, word: &'h str, fact: &Fact) -> bool {
         let is_stated = matches!(fact, Fact::Var(_)) && (self.is_below(word) || self.has_below(word));
         !is_stated && self.0.insert(word)
@@ -350,7 +364,7 @@ impl<'h> StatedColumns<'h> {
     }
 }
 
-/// Columns that have a name in them, for suggestions.
+/// Columns that contain a name, for suggestions.
 const EXAMPLES: [&str; 4] = ["nics.eth0.mac", "nics.eth0.guid", "nics.eth0.ip", "vars.NAME"];
 
 fn unknown_column(here: &Here<'_>, span: Span, word: &str) -> Diagnostic {

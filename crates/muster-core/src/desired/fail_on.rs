@@ -1,4 +1,4 @@
-//! What makes a run fail, as text: `drift`, `unknown>1%`, `pending>5`, `stale>24h`.
+//! The conditions that make a run fail, as text: `drift`, `unknown>1%`, `pending>5`, `stale>24h`.
 
 use std::fmt;
 use std::time::Duration;
@@ -43,20 +43,20 @@ conditions! {
     Undeclared = "undeclared";
 }
 
-/// How much of a condition is borne.
+/// The tolerated amount of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Over {
-    /// Nothing of it.
+    /// None of it.
     Nothing,
-    /// So many.
+    /// This many nodes.
     Count(u32),
-    /// Such a share of all, in hundredths of a percent.
+    /// This share of all nodes, in hundredths of a percent.
     Share(u16),
-    /// Such an age of what was seen; only of [`Condition::Stale`].
+    /// This age of an observation; only of [`Condition::Stale`].
     Age(Duration),
 }
 
-/// A condition that makes a run fail where there is more of it than is borne.
+/// A condition that makes a run fail if it exceeds the tolerated amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FailOn {
     pub condition: Condition,
@@ -64,21 +64,23 @@ pub struct FailOn {
 }
 
 impl FailOn {
-    /// Reads a condition, and how much of it is borne where `>` and that follow.
+    /// Parses a condition, and its tolerated amount after `>`, if there is one.
     ///
     /// # Errors
-    /// The text is none; the error says what is wrong with it.
+    /// The text is not a condition; the error describes the problem.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (word, over) = match text.split_once('>') {
             Some((word, over)) => (word.trim(), Some(over.trim())),
             None => (text.trim(), None),
         };
+
         let Some(condition) = Condition::ALL.iter().copied().find(|known| known.as_str() == word) else {
             let words = Condition::ALL.iter().map(|known| known.as_str());
             let hint = did_you_mean(word, words.clone())
                 .unwrap_or_else(|| format!("conditions are {}", words.collect::<Vec<_>>().join(", ")));
             return Err(format!("`{word}` is no condition; {hint}"));
         };
+
         let over = over.map_or(Ok(Over::Nothing), Over::parse)?;
         if matches!(over, Over::Age(_)) && condition != Condition::Stale {
             return Err(format!("only `stale` is a matter of age, and `{word}` is counted: `{word}>5` or `{word}>1%`"));
@@ -99,7 +101,8 @@ impl Over {
         }
     }
 
-    /// Tells whether so many of all are more than is borne; nothing where that is a matter of age.
+    /// Returns whether `count` of `all` exceeds the tolerated amount; `None` if that depends on
+    /// ages.
     #[must_use]
     pub fn is_exceeded_by(self, count: usize, all: usize) -> Option<bool> {
         match self {
@@ -111,7 +114,7 @@ impl Over {
     }
 }
 
-/// Reads a percentage with up to two decimals as hundredths of a percent.
+/// Parses a percentage with up to two decimals as hundredths of a percent.
 fn share_of(text: &str) -> Option<u16> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,4 +1,5 @@
-//! The files of a tree by kind: each read alone and side by side, and which could not be read at all.
+//! Sorts the files of a tree by kind, parses each file alone, and records those that could not be
+//! read.
 
 use std::collections::{BTreeMap, HashSet};
 use std::str;
@@ -20,10 +21,10 @@ use super::suggest::did_you_mean;
 use super::{CloudInitFile, check, groups, read};
 use crate::model::{Code, Diagnostic, File, FileId, Layer, MAX_TOML_BYTES, Place, Span, Tree};
 
-/// The most files of wishes in one commit; [`FileId`] has 16 bits.
+/// The most text files of one commit; [`FileId`] has 16 bits.
 const MAX_FILES: usize = 65_000;
 
-/// One text file of the wishes.
+/// One text file of the cluster repository.
 #[derive(Clone, Copy)]
 pub struct Text<'t> {
     path: &'t str,
@@ -37,7 +38,7 @@ impl<'t> Text<'t> {
     }
 }
 
-/// Reads the bytes of all files as text.
+/// Decodes the bytes of all files as text.
 pub fn texts<'t>(tree: &'t Tree, findings: &mut Findings) -> (Vec<Text<'t>>, Sources) {
     let mut sources = Sources::default();
     let mut texts = Vec::new();
@@ -59,10 +60,11 @@ pub fn texts<'t>(tree: &'t Tree, findings: &mut Findings) -> (Vec<Text<'t>>, Sou
             Err(error) => findings.push(check::not_utf8(path, bytes, error.valid_up_to())),
         }
     }
+
     (texts, sources)
 }
 
-/// Everything that was read, by kind.
+/// The parsed files, by kind.
 #[derive(Default)]
 pub struct Files<'t> {
     /// The paths of all files that could be read.
@@ -80,7 +82,7 @@ pub struct Files<'t> {
     pub templates: BTreeMap<Box<str>, CloudInitFile>,
 }
 
-/// One table of a list of tables, and the file that has it.
+/// One table of a list of tables, and its file.
 #[derive(Debug)]
 pub struct TableSource<'t, T> {
     pub here: Here<'t>,
@@ -107,7 +109,7 @@ struct NodeTables<'t> {
     nodes: Vec<TableSource<'t, NodeTable>>,
     bmcs: Vec<TableSource<'t, BmcTable>>,
     sets: Vec<TableSource<'t, SetTable>>,
-    /// Whether something of the file could not be read.
+    /// Whether a part of the file could not be read.
     is_partial: bool,
 }
 
@@ -126,23 +128,24 @@ impl<'t> ReadFile<'t> {
     }
 }
 
-/// The wishes that are there and could not be read: what names them is no further mistake.
+/// The unreadable parts of the repository: references to them are not further mistakes.
 #[derive(Debug, Default)]
 pub struct Unread {
     pub groups: Vec<Box<str>>,
     pub boots: Vec<Box<str>>,
     pub networks: Vec<Box<str>>,
     pub templates: Vec<Box<str>>,
-    /// Whether the names of machines are among them.
+    /// Whether names of machines are among them.
     pub names: bool,
 }
 
 impl Unread {
-    /// Finds what the tree has and `files` has not.
+    /// Finds the files of the tree that are missing in `files`.
     pub fn new(tree: &Tree, files: &Files<'_>) -> Self {
         let mut unread = Self::default();
         let unread_paths =
             tree.iter().filter(|(path, file)| !matches!(file, File::Unread) && !files.paths.contains(path));
+
         for (path, _) in unread_paths {
             let Some((folder, rest)) = path.split_once('/') else { continue };
             let name = || rest.strip_suffix(".toml").unwrap_or(rest).into();
@@ -155,11 +158,12 @@ impl Unread {
                 _ => {}
             }
         }
+
         unread
     }
 }
 
-/// Reads every text as what its path says it is.
+/// Parses every text according to its path.
 pub fn read_files<'t>(texts: &[Text<'t>], findings: &mut Findings) -> Files<'t> {
     let mut files = Files::default();
     let all: Vec<(ReadFile<'t>, Findings)> = texts.par_iter().map(read_file).collect();
@@ -187,6 +191,7 @@ pub fn read_files<'t>(texts: &[Text<'t>], findings: &mut Findings) -> Files<'t> 
             ReadFile::Nothing => {}
         }
     }
+
     for text in texts {
         if let Some(name) = text.path.strip_prefix("cloud-init/") {
             files.paths.insert(text.path);
@@ -195,6 +200,7 @@ pub fn read_files<'t>(texts: &[Text<'t>], findings: &mut Findings) -> Files<'t> 
             files.templates.insert(name.into(), CloudInitFile { text: body.into(), is_template });
         }
     }
+
     files
 }
 
@@ -208,6 +214,7 @@ fn read_file<'t>(text: &Text<'t>) -> (ReadFile<'t>, Findings) {
     let mut findings = Findings::new();
     let found = &mut findings;
     let folder = text.path.split_once('/').map_or("", |(folder, _)| folder);
+
     let read = match folder {
         "" if text.path == "cluster.toml" => {
             let here = text.here(Layer::Defaults);
@@ -240,6 +247,7 @@ fn read_file<'t>(text: &Text<'t>) -> (ReadFile<'t>, Findings) {
         "nodes" => FactsFile::parse(&text.here(Layer::Facts), text.text, found).map(ReadFile::Facts),
         _ => None,
     };
+
     (read.unwrap_or(ReadFile::Nothing), findings)
 }
 
@@ -253,15 +261,16 @@ fn whole<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
     (!is_spoilt).then_some(value)
 }
 
-/// The cluster's name where the one that is written could not be read.
+/// The cluster's name if the declared one could not be read.
 const UNREADABLE: &str = "unreadable";
 
-/// Reads a file of `[[node]]`, `[[bmc]]` and `[[set]]` tables, each alone.
+/// Parses a file of `[[node]]`, `[[bmc]]` and `[[set]]` tables, each alone.
 fn read_nodes<'t>(text: &Text<'t>, findings: &mut Findings) -> Option<ReadFile<'t>> {
     let here = text.here(Layer::Node);
     let table = read::parse(&here, text.text, findings)?;
     let mut all = NodeTables::default();
     let mut whole = true;
+
     for (key, value) in table.into_inner() {
         match key.get_ref().as_ref() {
             "node" => whole &= tables(&here, "node", value, &mut all.nodes, findings),
@@ -279,15 +288,17 @@ fn read_nodes<'t>(text: &Text<'t>, findings: &mut Findings) -> Option<ReadFile<'
             }
         }
     }
+
     all.is_partial = !whole;
     Some(ReadFile::Nodes(here, all))
 }
 
-/// Reads a file of `[[exception]]` tables, each alone.
+/// Parses a file of `[[exception]]` tables, each alone.
 fn read_exceptions<'t>(text: &Text<'t>, findings: &mut Findings) -> Option<ReadFile<'t>> {
     let here = text.here(Layer::BuiltIn);
     let table = read::parse(&here, text.text, findings)?;
     let mut all = Vec::new();
+
     for (key, value) in table.into_inner() {
         match key.get_ref().as_ref() {
             "exception" => {
@@ -301,10 +312,11 @@ fn read_exceptions<'t>(text: &Text<'t>, findings: &mut Findings) -> Option<ReadF
             }
         }
     }
+
     Some(ReadFile::Exceptions(here, all))
 }
 
-/// Reads each table of a list alone; false where some table is left out.
+/// Parses each table of a list alone; returns `false` if a table is left out.
 fn tables<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
     here: &Here<'t>,
     key: &str,
@@ -319,6 +331,7 @@ fn tables<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
         findings.push(finding.hint(format!("write [[{key}]] with two brackets")));
         return false;
     };
+
     let mut whole = true;
     for item in items {
         let span: Span = item.span().into();
@@ -345,5 +358,6 @@ fn tables<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
             }
         }
     }
+
     whole
 }

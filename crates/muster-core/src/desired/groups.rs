@@ -13,7 +13,7 @@ use crate::model::{Code, Diagnostic, Layer, NodeSet, Place};
 /// How many missing names one finding lists.
 const NAMES_LISTED: usize = 3;
 
-/// A group as it was read: its layer, and the expression that selects nodes.
+/// A parsed group: its layer, and the expression that selects nodes.
 #[derive(Debug)]
 pub struct Draft {
     pub group: Group,
@@ -47,6 +47,7 @@ pub fn lower(
         let group = Group { name: name.into(), rank, source, members: Vec::new() };
         drafts.push(Draft { group, path: here.path.into(), nodes });
     }
+
     drafts.sort_by(|a, b| a.group.name.cmp(&b.group.name));
     drafts
 }
@@ -61,6 +62,7 @@ fn order<'c>(
     let mut order = HashMap::new();
     let mut names: Vec<&str> = files.iter().map(|(name, ..)| name.as_str()).collect();
     names.sort_unstable();
+
     for (rank, layer) in cluster.layers.iter().enumerate() {
         let name = layer.value.as_str();
         if names.binary_search(&name).is_err() {
@@ -75,6 +77,7 @@ fn order<'c>(
             findings.push(Diagnostic::new(Code::DuplicateEntry, here.place(layer.span), message));
         }
     }
+
     order
 }
 
@@ -91,7 +94,7 @@ pub fn named(here: &Here<'_>, names: &[At<String>], drafts: &[Draft], findings: 
     groups.into_iter().collect()
 }
 
-/// Finds the group of a name.
+/// Finds a group by name.
 pub fn find(here: &Here<'_>, name: &At<String>, drafts: &[Draft], findings: &mut Findings) -> Option<u16> {
     let found = drafts.binary_search_by(|draft| (*draft.group.name).cmp(&name.value));
     if found.is_err() {
@@ -100,19 +103,19 @@ pub fn find(here: &Here<'_>, name: &At<String>, drafts: &[Draft], findings: &mut
     found.ok().map(|at| at as u16)
 }
 
-/// Tells of a group that is not defined; those that are known are sorted by name.
+/// Reports an undefined group; the known ones are sorted by name.
 pub fn no_such_group<'n, T>(place: Place, name: &str, known: &'n [T], of: impl Fn(&'n T) -> &'n str) -> Diagnostic {
     let hint = did_you_mean_sorted(name, known, of).unwrap_or_else(|| format!("a group is a file: groups/{name}.toml"));
     Diagnostic::new(Code::NoSuchGroup, place, format!("there is no group `{name}`")).hint(hint)
 }
 
-/// Reports names that a node set states and no node has; at least one. The names that nodes have are sorted.
+/// Reports at least one name in a node set that no node has. `known` is sorted.
 pub fn no_node(place: Place, unknown: &NodeSet, known: &[&str]) -> Diagnostic {
     let hint = unknown.iter().next().and_then(|name| did_you_mean_sorted(&name, known, |name| name));
     Diagnostic::new(Code::NoSuchNode, place, no_node_words(unknown)).maybe_hint(hint)
 }
 
-/// Says that no node has these names, of which the first few are listed.
+/// Returns the message that no node has these names, with the first few.
 pub fn no_node_words(unknown: &NodeSet) -> String {
     let listed = unknown.iter().take(NAMES_LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>();
     let more = unknown.len().saturating_sub(NAMES_LISTED);

@@ -1,4 +1,4 @@
-//! `[guard]` of `policy.toml` to [`Guard`].
+//! Converts `[guard]` of `policy.toml` to [`Guard`].
 
 use super::at::At;
 use super::file::{InstallRail, PolicyGuard};
@@ -16,6 +16,7 @@ pub fn lower(here: &Here<'_>, file: PolicyGuard, boots: &[BootConfiguration], fi
         let message = format!("`max_percent` is 0 to 100, not {}", share.value);
         findings.push(Diagnostic::new(Code::BadValue, here.place(share.span), message));
     }
+
     let install = install.and_then(|rail| {
         let names = match rail.value {
             InstallRail::OfKind(false) => return None,
@@ -24,6 +25,7 @@ pub fn lower(here: &Here<'_>, file: PolicyGuard, boots: &[BootConfiguration], fi
         };
         Some(Stated::new(names, here.origin(rail.span)))
     });
+
     Guard {
         max_nodes: max_nodes.map(|at| Stated::new(at.value, here.origin(at.span))),
         max_percent: max_percent.map(|at| Stated::new(at.value, here.origin(at.span))),
@@ -52,6 +54,7 @@ fn names_of(
             all.push(name.value.into());
         }
     }
+
     all
 }
 
@@ -71,6 +74,7 @@ fn digests(here: &Here<'_>, allow: Vec<At<String>>, findings: &mut Findings) -> 
             all.push(Stated::new(digest.value.into(), origin));
         }
     }
+
     all
 }
 

@@ -1,4 +1,4 @@
-//! What machines are known by, from text: each reader tells what is wrong where.
+//! Parses the identities of machines; each function reports faults with their places.
 
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use crate::model::{AddressError, Code, Diagnostic, Place, Stated, Xname, XnameKi
 /// The largest nid: SMD's is a signed 32-bit number (docs/wire/bss.md, "Identifiers").
 const MAX_NID: u32 = i32::MAX as u32;
 
-/// Reads a hardware address.
+/// Parses a hardware address.
 pub fn address<T>(
     place: Place,
     text: Stated<String>,
@@ -27,7 +27,7 @@ pub fn address<T>(
     }
 }
 
-/// Reads the xname of a node.
+/// Parses the xname of a node.
 pub fn xname(place: Place, text: Stated<String>, findings: &mut Findings) -> Option<Stated<Xname>> {
     let message = match Xname::parse(&text.value) {
         Ok(xname) if xname.kind() == XnameKind::Node => return Some(Stated::new(xname, text.origin)),
@@ -38,7 +38,7 @@ pub fn xname(place: Place, text: Stated<String>, findings: &mut Findings) -> Opt
     None
 }
 
-/// Reads a nid.
+/// Parses a nid.
 pub fn nid(place: Place, text: Stated<String>, findings: &mut Findings) -> Option<Stated<u32>> {
     match text.value.parse::<u32>() {
         Ok(nid) if nid <= MAX_NID => Some(Stated::new(nid, text.origin)),
@@ -50,7 +50,7 @@ pub fn nid(place: Place, text: Stated<String>, findings: &mut Findings) -> Optio
     }
 }
 
-/// Reads the UUID of a machine.
+/// Parses the UUID of a machine.
 pub fn uuid(place: Place, text: Stated<String>, findings: &mut Findings) -> Option<Stated<Uuid>> {
     match Uuid::try_parse(&text.value) {
         Ok(uuid) if !uuid.is_nil() => Some(Stated::new(uuid, text.origin)),
@@ -62,7 +62,7 @@ pub fn uuid(place: Place, text: Stated<String>, findings: &mut Findings) -> Opti
     }
 }
 
-/// Tells of a fact that a TOML file or another row states too.
+/// Reports a fact that a TOML file or another row states too.
 pub fn stated_twice(cell: &FactCell<'_, '_>, what: &str) -> Diagnostic {
     Diagnostic::new(Code::FactsDuplicate, cell.place(), format!("the {what} is stated twice"))
         .hint("a fact has one place: a facts row or a TOML file, not both")

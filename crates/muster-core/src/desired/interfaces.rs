@@ -1,4 +1,4 @@
-//! Rules for interfaces that go together: what is made of what, who has the default route, which addresses can be.
+//! Rules across interfaces: members of bonds and bridges, the default route, possible addresses.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,10 +7,10 @@ use super::sources::Findings;
 use super::{Desired, Network, Nic, NicSpec, Node};
 use crate::model::{Code, Diagnostic, Origin, Place, Stated};
 
-/// The longest name of an interface that Linux takes (IFNAMSIZ, with the byte that ends it).
+/// The longest name of an interface in Linux (IFNAMSIZ, with the terminating byte).
 const MAX_NAME: usize = 15;
 
-/// Tells everything that does not fit together among the interfaces of a node.
+/// Reports every inconsistency among the interfaces of a node.
 pub fn interfaces(desired: &Desired, findings: &mut Findings) {
     let parts: Vec<Parts<'_>> = desired.classes.iter().map(|class| Parts::new(&class.nics)).collect();
     for (class, parts) in desired.classes.iter().zip(&parts) {
@@ -26,12 +26,12 @@ pub fn interfaces(desired: &Desired, findings: &mut Findings) {
     }
 }
 
-/// Which interfaces of a class are made of which.
+/// The relations between the interfaces of a class.
 struct Parts<'a> {
     index: HashMap<&'a str, usize>,
     /// The bonds and bridges that each interface is a member of, in the order of interfaces.
     wholes: HashMap<&'a str, Vec<&'a NicSpec>>,
-    /// The interfaces that vlans lie on.
+    /// The interfaces that VLANs are on top of.
     links: HashSet<&'a str>,
 }
 
@@ -41,12 +41,13 @@ impl<'a> Parts<'a> {
         for whole in nics {
             for member in &whole.members {
                 let of_member = wholes.entry(member).or_default();
-                // A member that is stated twice is in one whole all the same.
+                // A member that is stated twice still belongs to one bond or bridge.
                 if of_member.last().is_none_or(|last| !std::ptr::eq(*last, whole)) {
                     of_member.push(whole);
                 }
             }
         }
+
         Self {
             index: nics.iter().zip(0..).map(|(spec, at)| (&*spec.name, at)).collect(),
             wholes,
@@ -74,6 +75,7 @@ impl<'a> Check<'a> {
             self.bond(spec);
             self.routes(spec);
         }
+
         self.circle();
         let chosen = nics.iter().filter(|spec| spec.settings.default_route.is_some_and(|stated| stated.value));
         for second in chosen.skip(1) {
@@ -93,7 +95,7 @@ impl<'a> Check<'a> {
         spec.network.map(|at| &self.desired.networks[usize::from(at.value)])
     }
 
-    /// Returns the bond or bridge that an interface is a part of.
+    /// Returns the bond or bridge that an interface belongs to.
     fn whole(&self, spec: &NicSpec) -> Option<&'a NicSpec> {
         self.parts.wholes.get(&*spec.name).and_then(|wholes| wholes.first()).copied()
     }
@@ -106,7 +108,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Tells of settings that belong to another kind.
+    /// Reports settings that belong to another kind of interface.
     fn keys(&mut self, spec: &NicSpec) {
         for (key, _, origin) in spec.settings.texts() {
             let owner = match key.split('.').next() {
@@ -122,22 +124,25 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Tells of parts that cannot be parts, and of what a part says and the whole ought to.
+    /// Reports invalid members, and settings of a member that belong to its bond or bridge.
     fn parts(&mut self, spec: &NicSpec) {
         let users = self.parts.wholes.get(&*spec.name).map(Vec::as_slice).unwrap_or_default();
         if let [first, second, ..] = users {
             let message = format!("`{}` is a member of `{}` and of `{}`", spec.name, first.name, second.name);
             self.tell(second.origin, message, "an interface is a part of one bond or bridge");
         }
+
         if let Some(whole) = users.first() {
             self.part(spec, whole);
         }
         let carries = self.parts.links.contains(&*spec.name);
+
         if !spec.settings.is_managed() && (carries || !users.is_empty()) {
             let at = spec.settings.manage.map_or(spec.origin, |stated| stated.origin);
             let message = format!("`{}` is left to the kernel, and another interface is made on it", spec.name);
             self.tell(at, message, "take `manage = false` out, or leave the other interface unmanaged as well");
         }
+
         if !spec.settings.is_managed() {
             for (key, _, origin) in spec.settings.texts().into_iter().filter(|(key, ..)| *key != "manage") {
                 self.tell(origin, format!("`{key}` has no effect on an interface with `manage = false`"), "");
@@ -156,10 +161,12 @@ impl<'a> Check<'a> {
             (NicKind::Bridge, NicKind::Bridge) => Some("a bridge cannot be a member of another"),
             _ => None,
         };
+
         if let Some(fault) = fault {
             let message = format!("`{}` cannot be a member of `{}`: {fault}", spec.name, whole.name);
             self.tell(whole.origin, message, "");
         }
+
         let of_whole = |key: &str| matches!(key, "dhcp" | "default_route" | "routes");
         for (key, text, origin) in spec.settings.texts() {
             if of_whole(key) && text != "false" {
@@ -205,6 +212,7 @@ impl<'a> Check<'a> {
         let mode = bond.mode();
         let is_lacp = mode == BondMode::Lacp;
         let hashes = matches!(mode, BondMode::Lacp | BondMode::BalanceXor | BondMode::BalanceTlb);
+
         let has_active = matches!(mode, BondMode::ActiveBackup | BondMode::BalanceTlb | BondMode::BalanceAlb);
         let is_backup = mode == BondMode::ActiveBackup;
         for (key, _, origin) in spec.settings.texts() {
@@ -220,10 +228,12 @@ impl<'a> Check<'a> {
                 self.tell(origin, message, "state `bond.mode`, which is `active-backup` if nothing is stated");
             }
         }
+
         if let Some(primary) = bond.primary.as_ref().filter(|primary| !spec.members.contains(&primary.value)) {
             let message = format!("`{}` is not a member of `{}`", primary.value, spec.name);
             self.tell(primary.origin, message, "");
         }
+
         let monitor = bond.mii_monitor();
         for delay in [bond.up_delay, bond.down_delay].into_iter().flatten() {
             if delay.value > 0 && (monitor == 0 || delay.value % monitor != 0) {
@@ -239,6 +249,7 @@ impl<'a> Check<'a> {
         let settings = &spec.settings;
         let is_default = settings.default_route.filter(|stated| stated.value);
         let is_dynamic = settings.dhcp.is_some_and(|stated| stated.value != DhcpChoice::Off);
+
         if let Some(stated) = is_default
             && !is_dynamic
             && network.is_none_or(|network| is_read(network) && network.gateways.is_empty())
@@ -246,6 +257,7 @@ impl<'a> Check<'a> {
             let message = format!("`{}` has `default_route = true`, and its network has no `gateway`", spec.name);
             self.tell(stated.origin, message, "state `gateway` in the network's file");
         }
+
         for (at, route) in settings.routes.iter().enumerate() {
             if let Some(network) = network
                 .filter(|network| is_read(network) && !network.cidrs.iter().any(|cidr| cidr.contains(&route.via)))
@@ -263,9 +275,9 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Finds an interface that is made on itself, by way of others or directly.
+    /// Finds an interface that depends on itself, directly or through others.
     ///
-    /// The walk keeps its own stack, and looks at each interface once.
+    /// The walk keeps its own stack, and visits each interface once.
     fn circle(&mut self) {
         let (nics, index) = (self.nics, &self.parts.index);
         let parts = |at: usize| {
@@ -273,6 +285,7 @@ impl<'a> Check<'a> {
             let names = members.iter().chain(link);
             names.filter_map(|name| index.get(&**name).copied()).collect::<Vec<usize>>()
         };
+
         let mut is_open = vec![false; nics.len()];
         let mut is_done = vec![false; nics.len()];
         for start in 0..nics.len() {
@@ -302,13 +315,14 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Tells of addresses of one node that its interface does not get, or gets twice.
+    /// Reports addresses of one node that its interface does not get, or gets twice.
     fn of_node(&mut self, node: &Node, spec: &NicSpec, nic: &Nic) {
         if let (Some(whole), Some(ip)) = (self.whole(spec), nic.ips.first()) {
             let message =
                 format!("{} of `{}` is never set: `{}` is a part of `{}`", ip.value, node.name, spec.name, whole.name);
             self.tell(ip.origin, message, "give the address to the whole");
         }
+
         let families = dhcp_families(spec, nic, self.network(spec));
         let has = |is_ipv4: bool| nic.ips.iter().find(|ip| ip.value.is_ipv4() == is_ipv4);
         for (is_asked, is_ipv4, family) in [(families.ipv4, true, "IPv4"), (families.ipv6, false, "IPv6")] {
@@ -318,6 +332,7 @@ impl<'a> Check<'a> {
                 self.tell(dhcp.origin, message, "state one of the two");
             }
         }
+
         for route in &spec.settings.routes {
             let is_ipv4 = route.via.is_ipv4();
             let asks = if is_ipv4 { families.ipv4 } else { families.ipv6 };
@@ -331,29 +346,33 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Tells whether a network's file could be read: what is missing from one that could not is no further mistake.
+/// Returns whether a network's file could be read: properties missing from an unreadable one are
+/// not further mistakes.
 fn is_read(network: &Network) -> bool {
     !network.cidrs.is_empty()
 }
 
-/// The families that an interface asks for by DHCP.
+/// The address families that an interface requests by DHCP.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DhcpFamilies {
     pub ipv4: bool,
     pub ipv6: bool,
 }
 
-/// Finds the families that an interface of a node asks for by DHCP, if it is no part of another.
+/// Returns the families that an interface of a node requests by DHCP, unless it is a member of
+/// another one.
 ///
-/// If nothing is stated, one without any address asks for those of its network.
+/// If nothing is stated, an interface without any address requests the families of its network.
 #[must_use]
 pub fn dhcp_families(spec: &NicSpec, nic: &Nic, network: Option<&Network>) -> DhcpFamilies {
     let network_has = |is_ipv4: bool| {
         let cidrs = network.map_or(&[][..], |network| &network.cidrs);
         cidrs.iter().any(|cidr| cidr.addr().is_ipv4() == is_ipv4)
     };
+
     let is_stated = |is_ipv4: bool| nic.ips.iter().any(|ip| ip.value.is_ipv4() == is_ipv4);
-    // Without a network, the only family that DHCP is sure to mean is IPv4.
+
+    // Without a network, the only family that DHCP certainly means is IPv4.
     let of_network = DhcpFamilies { ipv4: network.is_none() || network_has(true), ipv6: network_has(false) };
     match spec.settings.dhcp.map(|stated| stated.value) {
         Some(DhcpChoice::Off) => DhcpFamilies::default(),
@@ -362,7 +381,7 @@ pub fn dhcp_families(spec: &NicSpec, nic: &Nic, network: Option<&Network>) -> Dh
         Some(DhcpChoice::On) => {
             let rest =
                 DhcpFamilies { ipv4: of_network.ipv4 && !is_stated(true), ipv6: of_network.ipv6 && !is_stated(false) };
-            // With an address of each family, asking for more is a contradiction that `check` tells of.
+            // If there is an address of each family, DHCP is a contradiction that `check` reports.
             if rest == DhcpFamilies::default() { of_network } else { rest }
         }
         None if nic.ips.is_empty() && network.is_some() => of_network,

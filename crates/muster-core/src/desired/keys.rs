@@ -1,4 +1,4 @@
-//! The keys that a table may have, read from the schema of its file type, for suggestions.
+//! The keys that a table may have, from the schema of its file type, for suggestions.
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
@@ -8,13 +8,13 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-/// Returns the keys that may stand beside the last part of a path in a file type.
+/// Returns the keys that are valid next to the last part of a path in a file type.
 pub fn known_beside<T: JsonSchema + 'static>(path: &[String]) -> Vec<String> {
     let parents = path.split_last().map_or(&[][..], |(_, parents)| parents);
     tables_at(&schema::<T>(), parents).into_iter().flat_map(keys_of).collect()
 }
 
-/// Tells whether the table that a path leads into must have the last key of the path.
+/// Returns whether the last key of a path is required in its table.
 pub fn is_required<T: JsonSchema + 'static>(path: &[String]) -> bool {
     let Some((last, parents)) = path.split_last() else { return false };
     let schema = schema::<T>();
@@ -23,7 +23,8 @@ pub fn is_required<T: JsonSchema + 'static>(path: &[String]) -> bool {
     required.any(|key| key == last)
 }
 
-/// The schemas that were asked for, by type: a file can hold ten thousand mistakes, and a schema takes a while to make.
+/// The generated schemas, by type: a file can have ten thousand mistakes, and generating a schema
+/// takes a while.
 static MADE: Mutex<BTreeMap<TypeId, Arc<Value>>> = Mutex::new(BTreeMap::new());
 
 fn schema<T: JsonSchema + 'static>() -> Arc<Value> {
@@ -32,7 +33,7 @@ fn schema<T: JsonSchema + 'static>() -> Arc<Value> {
     Arc::clone(made.entry(TypeId::of::<T>()).or_insert_with(make))
 }
 
-/// Returns every table that may stand at a path.
+/// Returns every table that is possible at a path.
 fn tables_at<'s>(schema: &'s Value, path: &[String]) -> Vec<&'s Value> {
     let mut at = vec![schema];
     for part in path {
@@ -54,7 +55,7 @@ fn children<'s>(root: &'s Value, place: &'s Value, part: &str) -> Vec<&'s Value>
     alternatives(root, place).into_iter().filter_map(inner).collect()
 }
 
-/// Follows references, and opens `anyOf` and its kin into all that the value may be.
+/// Resolves references, and expands `anyOf` and similar keywords into all alternatives.
 fn alternatives<'s>(root: &'s Value, place: &'s Value) -> Vec<&'s Value> {
     if let Some(name) = place.get("$ref").and_then(Value::as_str) {
         let target = name.strip_prefix('#').and_then(|pointer| root.pointer(pointer));

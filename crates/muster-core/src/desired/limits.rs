@@ -1,7 +1,8 @@
-//! How long lists may be whose elements are compared with each other, or written for every node.
+//! Limits on the lengths of lists whose elements are compared with each other, or written for every
+//! node.
 //!
-//! Each bound is far beyond what any site needs; `docs/repository.md` lists them. A list that is longer is an error, and only
-//! its beginning is read further.
+//! Each limit is far above the needs of any site; `docs/repository.md` lists them. A longer list is
+//! an error, and only its beginning is processed further.
 
 use super::LayerTable;
 use super::at::{At, OneOrMany};
@@ -29,11 +30,12 @@ const MAX_UNSET: usize = 1_024;
 /// The ranges, gateways or name servers of one network.
 const MAX_RANGES: usize = 256;
 
-/// Cuts the lists of a layer.
+/// Truncates the lists of a layer.
 pub fn layer(here: &Here<'_>, table: &mut LayerTable, findings: &mut Findings) {
     params(here, &mut table.params, findings);
     cut(here, &mut table.unset, "unset", MAX_UNSET, findings);
     cut(here, &mut table.nics, "nics", MAX_NICS, findings);
+
     for nic in &mut table.nics {
         let nic = &mut nic.value;
         if let Some(OneOrMany(ips)) = &mut nic.ip {
@@ -48,17 +50,17 @@ pub fn layer(here: &Here<'_>, table: &mut LayerTable, findings: &mut Findings) {
     }
 }
 
-/// Cuts a list of kernel parameters.
+/// Truncates a list of kernel parameters.
 pub fn params(here: &Here<'_>, list: &mut Vec<At<String>>, findings: &mut Findings) {
     cut(here, list, "params", MAX_PARAMS, findings);
 }
 
-/// Cuts a list of initial RAM disks.
+/// Truncates a list of initial RAM disks.
 pub fn initrd(here: &Here<'_>, list: &mut OneOrMany, findings: &mut Findings) {
     cut(here, &mut list.0, "initrd", MAX_INITRDS, findings);
 }
 
-/// Cuts a list of a network.
+/// Truncates a list of a network.
 pub fn of_network(here: &Here<'_>, list: &mut Option<OneOrMany>, key: &str, findings: &mut Findings) {
     if let Some(OneOrMany(list)) = list {
         cut(here, list, key, MAX_RANGES, findings);

@@ -1,4 +1,5 @@
-//! From the files of a tree to what they mean: names first, then groups, then all that differs by node.
+//! Converts the files of a tree to the desired state: names first, then groups, then everything
+//! that differs by node.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,29 +18,34 @@ use super::{
 use crate::model::clear_secret::SecretMask;
 use crate::model::{Code, Diagnostic, Layer, Place, Tree};
 
-/// The most machines in one commit: the bound of a pattern, and ten times the largest system there is.
+/// The most machines of one commit: the limit of a pattern, and ten times the largest existing
+/// system.
 const MAX_MACHINES: usize = 1_000_000;
 
-/// Reads a tree.
+/// Loads a tree.
 ///
-/// Returns what it means and all findings: errors and warnings, in the order of files. Where one is an error, the meaning
-/// lacks what the error is about, and is good for finding more of them only; without a cluster there is none.
+/// Returns the desired state and all findings: errors and warnings, in the order of files. If there
+/// is an error, the state lacks the affected parts and only serves to find more errors; without a
+/// cluster there is no state.
 #[must_use]
 pub fn load(tree: &Tree) -> (Option<Desired>, Findings) {
     let mut findings = Findings::new();
     check::files(tree, &mut findings);
     let (texts, sources) = files::texts(tree, &mut findings);
+
     if tree.get("cluster.toml").is_none() {
         findings.retain(|finding| finding.code != Code::FileNotRead);
         findings.push(no_cluster(tree));
         return (None, findings);
     }
+
     let files = files::read_files(&texts, &mut findings);
     let unread = Unread::new(tree, &files);
     let mut lowering = Lowering { files, sources, unread, findings: &mut findings };
     let desired = lowering.lower(tree);
     let unread = lowering.unread;
     check::without_echoes(&mut findings, &unread);
+
     match &desired {
         Some(desired) => hide_secrets(&desired.secrets, &mut findings),
         None => {
@@ -47,11 +53,12 @@ pub fn load(tree: &Tree) -> (Option<Desired>, Findings) {
             hide_secrets(&mask, &mut findings);
         }
     }
+
     check::tidy(&mut findings);
     (desired, findings)
 }
 
-/// Takes secrets out of the words of findings, which may quote a value.
+/// Removes secrets from the texts of findings, which may quote a value.
 pub fn hide_secrets(mask: &SecretMask, findings: &mut Findings) {
     if !mask.is_empty() {
         findings.iter_mut().for_each(|finding| finding.cover(mask));
@@ -68,7 +75,7 @@ fn no_cluster(tree: &Tree) -> Diagnostic {
     }
 }
 
-/// The way from files to [`Desired`].
+/// The conversion from files to [`Desired`].
 struct Lowering<'f, 't> {
     files: Files<'t>,
     sources: Sources,
@@ -76,7 +83,7 @@ struct Lowering<'f, 't> {
     findings: &'f mut Findings,
 }
 
-/// All names of nodes, and which table and place in it each is.
+/// All names of nodes, with the table and index of each.
 pub struct Names<'t> {
     pub plans: Vec<TablePlan<'t>>,
     pub tables: Vec<Source>,
@@ -92,6 +99,7 @@ impl<'t> Lowering<'_, 't> {
         let mut group_files = std::mem::take(&mut self.files.groups);
         group_files.extend(self.unread.groups.iter().map(|name| (name.to_string(), here, GroupFile::default())));
         let drafts = groups::lower(&here, &cluster_file, group_files, self.findings);
+
         let mut defaults = cluster_file.defaults.take().map(|at| at.value).unwrap_or_default();
         let names = self.names(&drafts)?;
         let index: HashMap<&str, u32> = names.all.iter().zip(0..).map(|(name, at)| (&**name, at)).collect();
@@ -99,6 +107,7 @@ impl<'t> Lowering<'_, 't> {
         let set_drafts = sets::lower(std::mem::take(&mut self.files.sets), &drafts, self.findings);
         let declared = membership::Declared { names: &names.all, index: &index, said };
         let (groups, sets) = membership::join(drafts, set_drafts, declared, self.findings);
+
         let mut bmcs = self.bmcs(&here, &defaults, &networks, &cluster.credentials, &names.plans);
         let facts = Facts::new(std::mem::take(&mut self.files.facts));
         let sources = std::mem::take(&mut self.sources);
@@ -106,16 +115,19 @@ impl<'t> Lowering<'_, 't> {
         limits::layer(&here, &mut defaults.table, self.findings);
         let mut classing =
             Classing { defaults: &defaults, groups: &groups, sets: &sets, networks: &networks, sources: &sources };
+
         let (classes, nodes) = classing.expand(&names, &facts, &mut bmcs, self.findings);
         for bmc in &mut bmcs {
             if !index.contains_key(&*bmc.name) {
                 bmcs::take_own_facts(bmc, &facts, self.findings);
             }
         }
+
         drop(index);
         let policy_file = self.files.policy.take();
         let policy =
             policy_file.map(|(here, file)| policy::lower(&here, file, &boots, self.findings)).unwrap_or_default();
+
         let mut desired = Desired {
             sources,
             cluster,
@@ -133,6 +145,7 @@ impl<'t> Lowering<'_, 't> {
             exceptions: Vec::new(),
             secrets: SecretMask::default(),
         };
+
         desired.exceptions = exceptions::lower(std::mem::take(&mut self.files.exceptions), &desired, self.findings);
         check::facts_names(&desired, &facts, self.findings);
         desired.secrets = check::desired(&desired, tree, self.findings);
@@ -188,6 +201,7 @@ impl<'t> Lowering<'_, 't> {
             names.plans.push(plan);
             names.tables.push(Source { file: here.file, layer: Layer::Node, table: layer });
         }
+
         Some(names)
     }
 
@@ -202,6 +216,7 @@ impl<'t> Lowering<'_, 't> {
         let of_cluster = defaults.bmc.as_ref().map(|at| at.value.clone()).unwrap_or_default();
         let ground = bmcs::Ground::new(cluster_here, &of_cluster, networks, credentials, self.findings);
         let mut all = Vec::new();
+
         for source in std::mem::take(&mut self.files.bmcs) {
             let lowered = bmcs::lower(&source, &ground, self.findings);
             self.unread.names |= lowered.is_empty();
@@ -212,11 +227,13 @@ impl<'t> Lowering<'_, 't> {
                 break;
             }
         }
+
         for plan in plans {
             if let Some(At { value: NodeBmc::Inline(table), span }) = &plan.bmc {
                 all.extend(bmcs::inline(plan, *span, table, &ground, self.findings));
             }
         }
+
         all
     }
 }

@@ -1,9 +1,9 @@
-//! Which nodes are in each group and which nodes each `[[set]]` table selects.
+//! Determines the nodes in each group, and the nodes that each `[[set]]` table selects.
 //!
-//! The members of a group are the nodes whose tables name it, those that its expression selects, and those that a `[[set]]`
-//! puts into it. Groups and sets may select other groups (`@other`). Each is resolved after all that it rests on, so the
-//! names and the order of files have no meaning. The walk keeps its own stack: a chain of groups is as long as a site
-//! makes it.
+//! The members of a group are the nodes whose tables name it, those that its expression selects,
+//! and those that a `[[set]]` adds. Groups and sets may select other groups (`@other`). Each is
+//! resolved after its dependencies, so the names and the order of files do not matter. The walk
+//! keeps its own stack, because a chain of groups can be of any length.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -15,10 +15,11 @@ use super::sources::Findings;
 use super::{AppliedSet, Group};
 use crate::model::{Code, Diagnostic, GroupName, NodeSet, NodeSetError, Place};
 
-/// The most nodes that all `[[set]]` tables together select: four tables for each node of the largest commit.
+/// The most nodes that all `[[set]]` tables together select: four tables for each node of the
+/// largest commit.
 const MAX_SELECTED: usize = 4_000_000;
 
-/// The nodes that there are, and which groups their tables name.
+/// The declared nodes, and the groups that their tables name.
 pub struct Declared<'a> {
     pub names: &'a [Box<str>],
     pub index: &'a HashMap<&'a str, u32>,
@@ -61,22 +62,22 @@ pub fn join(
     (groups.collect(), sets.into_iter().zip(of_sets).map(|(set, nodes)| set.applied(nodes)).collect())
 }
 
-/// Something that a group or a set rests on, and where that is said.
+/// A dependency of a group or a set, and the place that states it.
 struct Edge {
     to: usize,
     place: Place,
 }
 
-/// How far the walk has come with a group or a set.
+/// The progress of the walk with a group or a set.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Visit {
     New,
-    /// On the stack: what rests on it from here closes a circle.
+    /// On the stack: a dependency on it from here closes a cycle.
     Open,
     Done,
 }
 
-/// Groups come first, by their index, then sets.
+/// The state of the walk. Indices: groups first, then sets.
 struct Membership<'a> {
     drafts: &'a [Draft],
     sets: &'a [SetDraft<'a>],
@@ -86,13 +87,13 @@ struct Membership<'a> {
     everybody: OnceCell<NodeSet>,
     /// The names of all nodes, sorted.
     sorted: OnceCell<Vec<&'a str>>,
-    /// The sets that put nodes into a group or take them out, by the group; in their order.
+    /// The sets that add nodes to a group or remove them, by the group; in their order.
     touching: HashMap<u16, Vec<usize>>,
     /// Whether the expression of each can be resolved.
     is_sound: Vec<bool>,
-    /// The nodes of each as far as they are known: ascending, each once, once it is resolved.
+    /// The known nodes of each: ascending and unique once it is resolved.
     nodes: Vec<Vec<u32>>,
-    /// The members of the groups that are selected by others.
+    /// The members of the groups that others select.
     selected: HashMap<usize, NodeSet>,
     findings: &'a mut Findings,
 }
@@ -107,7 +108,7 @@ impl<'a> Membership<'a> {
         }
     }
 
-    /// Lists what each group and set rests on.
+    /// Lists the dependencies of each group and set.
     fn edges(&mut self) -> Vec<Vec<Edge>> {
         let count = self.drafts.len() + self.sets.len();
         let mut edges: Vec<Vec<Edge>> = (0..count).map(|at| self.named(at)).collect();
@@ -120,7 +121,7 @@ impl<'a> Membership<'a> {
         edges
     }
 
-    /// Lists the groups that an expression names; none if it is missing or wrong.
+    /// Lists the groups that an expression names; empty if it is missing or invalid.
     fn named(&mut self, at: usize) -> Vec<Edge> {
         let Some((path, expression)) = self.expression(at) else { return Vec::new() };
         let groups = match NodeSet::groups_of(&expression.value) {
@@ -153,12 +154,13 @@ impl<'a> Membership<'a> {
         self.drafts.binary_search_by(|draft| (*draft.group.name).cmp(name)).ok()
     }
 
-    /// Returns all groups and sets, each after those that it rests on; the expression of one that closes a circle is
-    /// dropped.
+    /// Returns all groups and sets, each after its dependencies; drops the expression of one that
+    /// closes a cycle.
     fn order(&mut self, edges: &[Vec<Edge>]) -> Vec<usize> {
         let mut order = Vec::with_capacity(edges.len());
         let mut visits = vec![Visit::New; edges.len()];
-        // Where on the stack each is that is open.
+
+        // The position on the stack of each open one.
         let mut heights = vec![0; edges.len()];
         for start in 0..edges.len() {
             if visits[start] != Visit::New {
@@ -188,10 +190,11 @@ impl<'a> Membership<'a> {
                 }
             }
         }
+
         order
     }
 
-    /// Finds the nodes of a group or a set. All that it rests on is resolved.
+    /// Finds the nodes of a group or a set, whose dependencies are all resolved.
     fn select(&mut self, at: usize) {
         let mut nodes = std::mem::take(&mut self.nodes[at]);
         if let Some((path, expression)) = self.expression(at).filter(|_| self.is_sound[at]) {
@@ -200,11 +203,13 @@ impl<'a> Membership<'a> {
                 Err(error) => self.bad_expression(path, expression, &error),
             }
         }
+
         if at < self.drafts.len() {
             self.apply_sets(at as u16, &mut nodes);
         }
         nodes.sort_unstable();
         nodes.dedup();
+
         self.nodes[at] = nodes;
     }
 
@@ -220,12 +225,12 @@ impl<'a> Membership<'a> {
         })
     }
 
-    /// Adds the nodes of these names, and reports every name of the expression that no node has.
+    /// Adds the nodes with these names, and reports every name of the expression that no node has.
     fn take(&mut self, path: &str, expression: &At<String>, selected: &NodeSet, nodes: &mut Vec<u32>) {
         nodes.extend(selected.iter().filter_map(|name| self.index.get(name.as_str())));
 
         let everybody = self.everybody.get_or_init(|| NodeSet::from_names(self.names));
-        // The expression is worked out, so it is within the bounds.
+        // The expression was evaluated before, so it is within the bounds.
         for unknown in NodeSet::unknown_names(&expression.value, everybody).unwrap_or_default() {
             let place = Place::at(path, expression.within(unknown.at));
             let names = self.sorted.get_or_init(|| sorted(self.names));
@@ -233,7 +238,7 @@ impl<'a> Membership<'a> {
         }
     }
 
-    /// Puts the nodes of sets into a group, then takes those of others out of it.
+    /// Adds the nodes of sets to a group, then removes those of others.
     fn apply_sets(&mut self, group: u16, members: &mut Vec<u32>) {
         let Some(touching) = self.touching.get(&group) else { return };
         for at in touching {
@@ -241,6 +246,7 @@ impl<'a> Membership<'a> {
                 members.extend_from_slice(&self.nodes[self.drafts.len() + at]);
             }
         }
+
         let mut left: HashSet<u32> = members.iter().copied().collect();
         for at in touching {
             let set = &self.sets[*at];
@@ -252,10 +258,11 @@ impl<'a> Membership<'a> {
                 self.findings.push(Diagnostic::new(Code::UnsetNothing, set.here.place(*span), message));
             }
         }
+
         members.retain(|node| left.contains(node));
     }
 
-    /// Drops the nodes of sets beyond the most that all of them together may select.
+    /// Drops the nodes of sets beyond the limit for all of them together.
     fn bound(&mut self) {
         let mut left = MAX_SELECTED;
         for (set, nodes) in self.sets.iter().zip(&mut self.nodes[self.drafts.len()..]) {
@@ -276,7 +283,7 @@ impl<'a> Membership<'a> {
         self.findings.push(finding.maybe_hint(error.hint()));
     }
 
-    /// Reports that the last of some groups and sets rests on the first, each on the next.
+    /// Reports a cycle in which each group or set depends on the next, and the last on the first.
     fn cycle(&mut self, circle: &[(usize, usize)], place: Place) {
         let mut round: Vec<Option<usize>> = circle.iter().take(GROUPS_LISTED).map(|(open, _)| Some(*open)).collect();
         if circle.len() >= GROUPS_LISTED {
@@ -305,5 +312,5 @@ fn sorted(names: &[Box<str>]) -> Vec<&str> {
     names
 }
 
-/// How many groups of a circle a message lists; a circle can be as long as there are groups.
+/// The most groups of a cycle in a message; a cycle can be as long as there are groups.
 const GROUPS_LISTED: usize = 12;

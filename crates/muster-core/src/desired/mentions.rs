@@ -1,4 +1,4 @@
-//! What one file under `nodes/` says of some machines, without the files beside it.
+//! Finds the mentions of some machines in one file under `nodes/`, without the other files.
 
 use std::collections::BTreeSet;
 
@@ -10,20 +10,20 @@ use super::files::{self, Files, TableSource};
 use super::sources::Findings;
 use crate::model::{File, NodeSet, Severity, Tree};
 
-/// What a file says of the machines that were asked for.
+/// The mentions of the requested machines in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mentions {
-    /// Whether it declares one of them, or states a fact of one.
+    /// Whether the file declares one of them, or states a fact of one.
     pub is_any: bool,
-    /// The BMCs that it puts behind those of them that are nodes.
+    /// The BMCs that the file assigns to those of them that are nodes.
     pub bmcs: BTreeSet<Box<str>>,
-    /// The mistakes that keep some of it from being read.
+    /// The mistakes that prevent a complete result.
     pub faults: Findings,
 }
 
-/// Reads one file under `nodes/` for what it says of machines of these names, nodes and BMCs.
+/// Parses one file under `nodes/` for mentions of nodes and BMCs with these names.
 ///
-/// What is not read, such as a link, may say anything: it says something of each.
+/// An unread file, such as a link, may say anything, so it counts as a mention of each.
 #[must_use]
 pub fn mentions(path: &str, file: &File, names: &BTreeSet<Box<str>>) -> Mentions {
     let mut tree = Tree::default();
@@ -32,6 +32,7 @@ pub fn mentions(path: &str, file: &File, names: &BTreeSet<Box<str>>) -> Mentions
     let (texts, _) = files::texts(&tree, &mut all.faults);
     let Files { nodes, bmcs, sets, facts, .. } = files::read_files(&texts, &mut all.faults);
     let mut ignored = Findings::new();
+
     for TableSource { here, table, .. } in &nodes {
         let Some(columns) = table.value.name.as_ref().and_then(|name| Column::names(here, name, &mut ignored)) else {
             continue;
@@ -47,21 +48,25 @@ pub fn mentions(path: &str, file: &File, names: &BTreeSet<Box<str>>) -> Mentions
             all.bmcs.extend(found.iter().filter_map(|at| column.as_ref().map(|column| column.get(*at).into())));
         }
     }
+
     for TableSource { here, table, .. } in &bmcs {
         let columns = table.value.name.as_ref().and_then(|name| Column::names(here, name, &mut ignored));
         let Some(columns) = columns else { continue };
         let kept = columns.kept(here, table.value.except.as_ref(), &mut ignored);
         all.is_any |= kept.into_iter().any(|at| names.contains(&*columns.get(at as usize)));
     }
+
     all.is_any |= sets.iter().any(|source| source.table.value.nodes.as_ref().is_some_and(|set| may_select(set, names)));
     let facts = Facts::new(facts);
     all.is_any |= facts.names().any(|(name, _)| names.contains(name));
     all.faults.extend(ignored);
     all.faults.retain(|finding| finding.severity() == Severity::Error);
+
     all
 }
 
-/// Tells whether a node set may select one of the names. Who is in a group, other files say.
+/// Returns whether a node set may select one of the names. Other files determine the members of
+/// groups.
 fn may_select(set: &At<String>, names: &BTreeSet<Box<str>>) -> bool {
     match NodeSet::groups_of(&set.value) {
         Ok(groups) if groups.is_empty() => {
@@ -72,15 +77,15 @@ fn may_select(set: &At<String>, names: &BTreeSet<Box<str>>) -> bool {
     }
 }
 
-/// Tells whether the bytes of a path say something of single machines only: one file under `nodes/`.
+/// Returns whether the file at a path only concerns single machines: a file under `nodes/`.
 #[must_use]
 pub fn is_of_machines(path: &str) -> bool {
     path.starts_with("nodes/")
 }
 
-/// Tells whether what stands at a path can reach what a machine is served or compared with.
+/// Returns whether the file at a path can affect what a machine is served or compared with.
 ///
-/// Rails and exceptions judge; they reach no machine.
+/// Guard rails and exceptions only judge; they affect no machine.
 #[must_use]
 pub fn reaches_machines(path: &str) -> bool {
     Tree::is_wish(path) && path != "policy.toml" && !path.starts_with("exceptions/")

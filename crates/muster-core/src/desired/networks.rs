@@ -1,4 +1,4 @@
-//! `networks/NAME.toml` to [`Network`].
+//! Converts `networks/NAME.toml` to [`Network`].
 
 use std::net::IpAddr;
 
@@ -21,6 +21,7 @@ pub fn lower(here: &Here<'_>, name: &str, mut file: NetworkFile, findings: &mut 
         findings.push(Diagnostic::new(Code::MissingKey, Place::file(here.path), "a network needs `cidr`"));
     }
     let cidrs = cidrs(here, file.cidr, findings);
+
     let gateways = addresses(here, file.gateway, findings);
     for (gateway, span) in &gateways {
         if !cidrs.is_empty() && !cidrs.iter().any(|cidr| cidr.contains(gateway)) {
@@ -28,6 +29,7 @@ pub fn lower(here: &Here<'_>, name: &str, mut file: NetworkFile, findings: &mut 
             findings.push(Diagnostic::new(Code::IpOutsideNetwork, here.place(*span), message));
         }
     }
+
     let vlan = file.vlan.and_then(|vlan| {
         if (1..=4094).contains(&vlan.value) {
             return Some(vlan.value);
@@ -35,6 +37,7 @@ pub fn lower(here: &Here<'_>, name: &str, mut file: NetworkFile, findings: &mut 
         findings.push(Diagnostic::new(Code::BadValue, here.place(vlan.span), "a VLAN is 1 to 4094"));
         None
     });
+
     Network {
         name: name.into(),
         cidrs,
@@ -49,7 +52,7 @@ pub fn lower(here: &Here<'_>, name: &str, mut file: NetworkFile, findings: &mut 
     }
 }
 
-/// Stands for a network whose file could not be read.
+/// Returns the placeholder for a network whose file could not be read.
 pub fn unread(name: &str) -> Network {
     Network {
         name: name.into(),
@@ -80,7 +83,7 @@ fn addresses(here: &Here<'_>, items: Option<OneOrMany>, findings: &mut Findings)
     all
 }
 
-/// Finds the network of a name.
+/// Finds a network by name.
 pub fn find(here: &Here<'_>, name: &At<String>, networks: &[Network], findings: &mut Findings) -> Option<Stated<u16>> {
     match networks.binary_search_by(|network| (*network.name).cmp(&name.value)) {
         Ok(at) => Some(Stated::new(at as u16, here.origin(name.span))),

@@ -9,12 +9,13 @@ use super::suggest::did_you_mean;
 use super::{LayerTable, OwnLayer};
 use crate::model::{Code, Diagnostic, Layer};
 
-/// Takes the state that a row states.
+/// Applies the state in a row.
 pub fn take_state(own: &mut Vec<OwnLayer>, table: &LayerTable, cell: &FactCell<'_, '_>, findings: &mut Findings) {
     if table.state.is_some() || own.iter().any(|layer| layer.state.is_some()) {
         findings.push(stated_twice(cell, "state"));
         return;
     }
+
     match NodeState::ALL.iter().find(|state| state.as_str() == cell.text) {
         Some(state) => row_of(own, cell).state = Some(At { value: *state, span: cell.span }),
         None => {
@@ -26,7 +27,7 @@ pub fn take_state(own: &mut Vec<OwnLayer>, table: &LayerTable, cell: &FactCell<'
     }
 }
 
-/// Takes the variable that a row states; its value is a text.
+/// Applies the variable in a row; its value is a text.
 pub fn take_var(
     own: &mut Vec<OwnLayer>,
     table: &LayerTable,
@@ -39,11 +40,12 @@ pub fn take_var(
         findings.push(stated_twice(cell, &format!("variable `{path}`")));
         return;
     }
+
     let value = At { value: Free::Text(cell.text.to_owned()), span: cell.span };
     put(&mut row_of(own, cell).vars, path, value);
 }
 
-/// Returns the layer of the facts file that a cell stands in.
+/// Returns the layer for the facts file of a cell.
 fn row_of<'o>(own: &'o mut Vec<OwnLayer>, cell: &FactCell<'_, '_>) -> &'o mut OwnLayer {
     let (file, layer) = (cell.origin.file, Layer::Facts);
     let known = own.iter().position(|own| own.file == file && own.layer == layer);
@@ -54,7 +56,7 @@ fn row_of<'o>(own: &'o mut Vec<OwnLayer>, cell: &FactCell<'_, '_>) -> &'o mut Ow
     &mut own[at]
 }
 
-/// Tells whether a table has a value at a path, or above or below it.
+/// Returns whether a table has a value at a path, or above or below it.
 fn meets(table: &FreeTable, path: &str) -> bool {
     let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
     match (table.get(first).map(|at| &at.value), rest) {

@@ -1,4 +1,4 @@
-//! `policy.toml` to [`Policy`].
+//! Converts `policy.toml` to [`Policy`].
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use super::sources::{Findings, Here};
 use super::{BootConfiguration, Guard, Policy, guard};
 use crate::model::{Code, Diagnostic, parse_duration};
 
-/// The most surveys that a difference can be asked to stand: more are not remembered of a machine that flaps
-/// ([`crate::observed`] keeps as many runs).
+/// The most surveys that a difference can be required to persist: [`crate::observed`] keeps no more
+/// runs of a flapping machine.
 pub const MAX_CONFIRM: u8 = 4;
 
 impl Default for Policy {
@@ -25,6 +25,7 @@ pub fn lower(here: &Here<'_>, file: PolicyFile, boots: &[BootConfiguration], fin
     let stale_after = drift.stale_after.and_then(|text| age(here, &text, findings));
     let guard = file.guard.map(|at| guard::lower(here, at.value, boots, findings)).unwrap_or_default();
     let mut policy = Policy { stale_after, guard, ..Policy::default() };
+
     if let Some(confirm) = drift.confirm {
         if (1..=MAX_CONFIRM).contains(&confirm.value) {
             policy.confirm = confirm.value;
@@ -33,6 +34,7 @@ pub fn lower(here: &Here<'_>, file: PolicyFile, boots: &[BootConfiguration], fin
             findings.push(Diagnostic::new(Code::BadValue, here.place(confirm.span), message));
         }
     }
+
     for text in drift.fail_on.into_iter().flatten() {
         match FailOn::parse(&text.value) {
             Ok(told) => {
@@ -52,6 +54,7 @@ pub fn lower(here: &Here<'_>, file: PolicyFile, boots: &[BootConfiguration], fin
             Err(fault) => findings.push(Diagnostic::new(Code::BadValue, here.place(text.span), fault)),
         }
     }
+
     policy
 }
 

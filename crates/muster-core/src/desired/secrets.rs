@@ -1,7 +1,8 @@
-//! Secrets in clear: whatever the cluster repository holds is served to anybody who asks, or read by all who can read it.
+//! Finds secrets in clear text, because everything in the cluster repository is served to any
+//! client, or readable by all its users.
 //!
-//! Each file is searched once, as it is written and before templates are expanded. A finding names the place and the kind,
-//! never the secret.
+//! Each file is searched once, as written and before templates are expanded. A finding names the
+//! place and the kind, never the secret.
 
 use rayon::prelude::*;
 
@@ -9,10 +10,10 @@ use super::sources::Findings;
 use crate::model::clear_secret::{SecretMask, SecretSpan, find_in_file};
 use crate::model::{Code, Diagnostic, Place, Tree};
 
-/// How many findings one file gives; past that it is a file of secrets.
+/// The most findings in one file; a file with more is a file of secrets.
 const MOST_IN_ONE_FILE: usize = 50;
 
-/// Finds what looks like a secret in every text of a commit, and returns what hides it.
+/// Finds likely secrets in every text of a commit, and returns the mask that hides them.
 pub fn secrets(tree: &Tree, findings: &mut Findings) -> SecretMask {
     let texts: Vec<(&str, &str)> =
         tree.blobs().filter_map(|(path, bytes)| Some((path, std::str::from_utf8(bytes).ok()?))).collect();
@@ -25,17 +26,17 @@ pub fn secrets(tree: &Tree, findings: &mut Findings) -> SecretMask {
     mask
 }
 
-/// Returns what hides the secrets of a commit, whether or not it checks.
+/// Returns the mask for the secrets of a commit, whether or not it is valid.
 #[must_use]
 pub fn tree_secrets(tree: &Tree) -> SecretMask {
     secrets(tree, &mut Findings::new())
 }
 
-/// Describes what was found in a file.
+/// Returns the findings for the secrets in a file.
 #[must_use]
 pub fn secret_findings(path: &str, text: &str, found: Vec<SecretSpan>) -> Findings {
     let finding = |found: SecretSpan| {
-        // The first sign alone: what marks a place for a reader may copy the marked text.
+        // Only the first character: tools that mark a place for a reader may copy the marked text.
         let end = text.ceil_char_boundary((found.span.start + 1).min(text.len()));
         let message = format!("{} in clear", found.what);
         let finding = Diagnostic::new(Code::ClearSecret, Place::at(path, found.span.start..end), message);

@@ -1,4 +1,4 @@
-//! `[[set]]` tables: what holds for single nodes, over what their tables and groups say.
+//! `[[set]]` tables: values for single nodes that override their tables and groups.
 
 use jiff::civil::Date;
 
@@ -12,21 +12,21 @@ use crate::model::{Code, Diagnostic, Layer, Origin, Span, Stated};
 /// The most `[[set]]` tables of one commit; [`Layer::Set`] has 16 bits.
 const MAX_SETS: usize = 65_000;
 
-/// A `[[set]]` table as it was read, before its nodes are known.
+/// A parsed `[[set]]` table, before its nodes are known.
 #[derive(Debug)]
 pub struct SetDraft<'t> {
     pub here: Here<'t>,
     pub nodes: At<String>,
-    /// The groups that its nodes are put into, and where each is named.
+    /// The groups that its nodes are added to, and where each is named.
     pub joins: Vec<(u16, Span)>,
-    /// The groups that its nodes are taken out of.
+    /// The groups that its nodes are removed from.
     pub leaves: Vec<(u16, Span)>,
     source: Source,
     reason: Option<Box<str>>,
     until: Option<Stated<Date>>,
 }
 
-/// Checks all tables; one that cannot be read as a whole is left out.
+/// Checks all tables; leaves out a table that cannot be parsed as a whole.
 pub fn lower<'t>(
     tables: Vec<TableSource<'t, SetTable>>,
     drafts: &[groups::Draft],
@@ -43,6 +43,7 @@ pub fn lower<'t>(
         let here = Here { layer: Layer::Set(all.len() as u16), ..*here };
         all.extend(draft(TableSource { here, ..source }, drafts, findings));
     }
+
     all
 }
 
@@ -85,7 +86,7 @@ fn draft<'t>(
     })
 }
 
-/// How an element of `unset` begins that takes nodes out of a group.
+/// The prefix of an element of `unset` that removes nodes from a group.
 const OF_GROUPS: &str = "groups.";
 
 fn find_groups(
@@ -104,6 +105,7 @@ fn find_groups(
         }
         all.push((group, name.span));
     }
+
     all
 }
 
@@ -125,11 +127,11 @@ impl SetDraft<'_> {
     }
 }
 
-/// A `[[set]]` table that is there after its last day.
+/// A `[[set]]` table whose last day is past.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverdueSet {
     pub message: String,
-    /// Where the day is stated.
+    /// The place that states the day.
     pub origin: Origin,
 }
 

@@ -1,10 +1,10 @@
-//! The texts that a load has read, and the way from a byte of one to its line.
+//! The texts of a load, and the conversion from byte offsets to lines.
 
 use std::sync::Arc;
 
 use crate::model::{Diagnostic, FileId, Layer, LineIndex, Origin, Place, Span};
 
-/// One text file of the wishes.
+/// One text file of the cluster repository.
 #[derive(Debug, Clone)]
 pub struct Source {
     pub path: Box<str>,
@@ -12,7 +12,7 @@ pub struct Source {
     text: Arc<[u8]>,
 }
 
-/// All text files of the wishes, in the order of their paths; [`FileId`] is the index.
+/// All text files of the cluster repository, in the order of their paths; [`FileId`] is the index.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     files: Vec<Source>,
@@ -21,7 +21,7 @@ pub struct Sources {
 impl Sources {
     /// Adds a file and returns its id.
     ///
-    /// The caller bounds the number of files below 65,536 and the size of each below 4 GiB.
+    /// The caller limits the number of files to below 65,536 and the size of each to below 4 GiB.
     pub fn add(&mut self, path: &str, text: &Arc<[u8]>) -> FileId {
         self.files.push(Source { path: path.into(), lines: LineIndex::new(text), text: Arc::clone(text) });
         FileId((self.files.len() - 1) as u16)
@@ -61,8 +61,9 @@ impl Sources {
     }
 }
 
-/// Returns the bytes of the value that a text begins with: a quoted string, or up to what ends a bare one. It reads no
-/// further than that: a file can be one line that holds all its values.
+/// Returns the length of the value at the start of a text: a quoted string, or the bytes up to the
+/// end of a bare one. It reads no further than that, because a file can be one line with all its
+/// values.
 fn value_length(text: &[u8]) -> usize {
     let is_quote = |byte: u8| byte == b'"' || byte == b'\'';
     match text.first() {
@@ -76,7 +77,8 @@ fn value_length(text: &[u8]) -> usize {
     }
 }
 
-/// Returns the bytes of the list or table that a text begins with; all up to the line break if it goes on below.
+/// Returns the length of the list or table at the start of a text; everything up to the line break
+/// if it spans lines.
 fn bracketed_length(text: &[u8]) -> usize {
     let (mut depth, mut quote) = (0usize, None);
     for (at, byte) in text.iter().enumerate() {
@@ -93,10 +95,11 @@ fn bracketed_length(text: &[u8]) -> usize {
             return at + 1;
         }
     }
+
     text.len()
 }
 
-/// One file being read: where its findings and origins point.
+/// The file that is being parsed, for the places of its findings and origins.
 #[derive(Debug, Clone, Copy)]
 pub struct Here<'a> {
     pub path: &'a str,
@@ -118,5 +121,5 @@ impl Here<'_> {
     }
 }
 
-/// Findings, gathered by every stage of a load.
+/// The findings of all stages of a load.
 pub type Findings = Vec<Diagnostic>;

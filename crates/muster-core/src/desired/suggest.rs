@@ -1,26 +1,27 @@
-//! "Did you mean": the nearest known name to one that is not known.
+//! "Did you mean": the known name that is most similar to an unknown one.
 //!
-//! A file can name as many unknown things as it has lines, and a commit knows as many names. So one search looks at a
-//! bounded number of names, each of bounded length: of a sorted list those around the place where the unknown name belongs.
+//! A file can contain as many unknown names as it has lines, and a commit as many known ones. So
+//! one search compares a bounded number of names of bounded length: in a sorted list, those around
+//! the position of the unknown name.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// The similarity from which a suggestion is worth making; below it the names have little in common.
+/// The least similarity of a suggestion; below it, the names have little in common.
 const ALIKE: f64 = 0.8;
 
-/// How many names one search compares.
+/// The most names that one search compares.
 const COMPARED: usize = 512;
 
-/// How many bytes a name has at most that is compared; a longer one is no slip of the pen.
+/// The longest name that is compared, in bytes; a longer one is not a typing error.
 const MAX_LENGTH: usize = 128;
 
-/// Returns a hint that names the known word most like the one given.
+/// Returns a hint with the known word that is most similar to the given one.
 pub fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(given, known).map(hint)
 }
 
-/// Does so among things that are sorted by name.
+/// Does the same as [`did_you_mean`] for items that are sorted by name.
 pub fn did_you_mean_sorted<'a, T>(given: &str, known: &'a [T], name: impl Fn(&'a T) -> &'a str) -> Option<String> {
     let (mut at, mut end) = (0, known.len());
     while at < end {
@@ -31,7 +32,7 @@ pub fn did_you_mean_sorted<'a, T>(given: &str, known: &'a [T], name: impl Fn(&'a
     nearest(given, known[around].iter().map(name)).map(hint)
 }
 
-/// Does so among the keys of a map.
+/// Does the same as [`did_you_mean`] for the keys of a map.
 pub fn did_you_mean_key<T>(given: &str, known: &BTreeMap<Box<str>, T>) -> Option<String> {
     let before = known.range::<str, _>((Bound::Unbounded, Bound::Excluded(given))).rev().take(COMPARED / 2);
     let after = known.range::<str, _>((Bound::Included(given), Bound::Unbounded)).take(COMPARED / 2);
@@ -42,7 +43,8 @@ fn hint(name: &str) -> String {
     format!("did you mean `{name}`?")
 }
 
-/// Returns the known word most like the one given, if any is like it; of very many only the first are compared.
+/// Returns the known word that is most similar to the given one, if any is; compares only the first
+/// of very many.
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if given.len() > MAX_LENGTH {
         return None;

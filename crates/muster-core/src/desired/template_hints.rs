@@ -1,4 +1,4 @@
-//! What a template could have meant by a name that is not defined.
+//! Hints for undefined names in templates.
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind};
@@ -6,10 +6,11 @@ use minijinja::{Error, ErrorKind};
 use super::suggest::nearest;
 use super::template::{self, NAMES};
 
-/// How many keys of a table a hint lists.
+/// The most keys of a table in a hint.
 const KEYS_LISTED: usize = 12;
 
-/// Returns what exists in the place of the name that an expansion did not find; `scope` is what it was expanded with.
+/// Returns a hint with the names that exist instead of the undefined one; `scope` is the scope of
+/// the expansion.
 #[must_use]
 pub fn undefined_hint(error: &Error, scope: &Value) -> Option<String> {
     let causes = template::causes(error);
@@ -18,6 +19,7 @@ pub fn undefined_hint(error: &Error, scope: &Value) -> Option<String> {
     let path = detail.split('`').nth(1)?;
     let mut known = String::new();
     let mut at = scope.clone();
+
     for part in path.replace("['", ".").replace("[\"", ".").replace("']", "").replace("\"]", "").split('.') {
         let next = at.get_attr(part).ok().filter(|next| !next.is_undefined());
         match next {
@@ -30,10 +32,11 @@ pub fn undefined_hint(error: &Error, scope: &Value) -> Option<String> {
         }
         known.push_str(part);
     }
+
     None
 }
 
-/// Says what a first name could be: one of those that templates have.
+/// Returns a hint for the first part of a name, from the names that templates have.
 fn of_names(name: &str) -> Option<String> {
     if NAMES.contains(&name) {
         return Some(format!("`{name}` has no value here; declare it, or test it with {{% if {name} is defined %}}"));
@@ -41,7 +44,7 @@ fn of_names(name: &str) -> Option<String> {
     None
 }
 
-/// Says which keys a table has.
+/// Returns a hint with the keys of a table.
 fn of_table(table: &str, value: &Value, part: &str) -> Option<String> {
     if value.kind() != ValueKind::Map {
         return Some(format!("`{table}` is not a table"));
@@ -51,11 +54,13 @@ fn of_table(table: &str, value: &Value, part: &str) -> Option<String> {
     if let Some(near) = nearest(part, keys.iter().map(String::as_str)) {
         return Some(format!("did you mean `{table}.{near}`?"));
     }
+
     if keys.is_empty() {
         return Some(format!("`{table}` is empty"));
     }
     let more = keys.len().saturating_sub(KEYS_LISTED);
     let listed: Vec<String> = keys.iter().take(KEYS_LISTED).map(|key| format!("`{key}`")).collect();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+
     Some(format!("`{table}` has {}{more}", listed.join(", ")))
 }

@@ -1,4 +1,5 @@
-//! Texts that are taken as they are written: a template in one of them would never be expanded, and nobody would see it.
+//! Checks texts in which templates are not expanded, because a template in them would silently stay
+//! as written.
 
 use super::at::{At, Free, FreeTable};
 use super::check::layers;
@@ -7,7 +8,7 @@ use super::sources::Findings;
 use super::{Desired, template};
 use crate::model::{Code, Diagnostic, Place, Span};
 
-/// Where templates are expanded, for hints.
+/// The places where templates are expanded, for hints.
 pub const EXPANDED: &str = "templates are expanded in `kernel`, `initrd`, `params`, the `ip` of an interface, `meta_data`, and files under cloud-init/ that end in .j2";
 
 /// Reports templates where none are expanded, and texts that are too long for templates to use.
@@ -73,11 +74,13 @@ impl Check<'_> {
         let part = |at: &Option<At<ExpectParts>>| at.as_ref().and_then(|at| at.value.model.clone());
         let of_parts = [part(processors), part(accelerators), drives.as_ref().and_then(|at| at.value.model.clone())];
         let named = [("manufacturer", manufacturer.clone()), ("model", model.clone())];
+
         for (key, at) in named.into_iter().chain(of_parts.map(|at| ("model", at))) {
             if let Some(At { value, span }) = at {
                 self.text("expect", key, &value, span);
             }
         }
+
         if let Some(At { value: ExpectBios { version, attributes }, .. }) = bios {
             if let Some(At { value, span }) = version {
                 self.text("expect", "bios.version", value, *span);
@@ -86,6 +89,7 @@ impl Check<'_> {
                 self.value("expect", key, &at.value, at.span);
             }
         }
+
         for (key, at) in firmware.iter().flat_map(|table| &table.value) {
             self.text("expect", key, &at.value, at.span);
         }

@@ -1,4 +1,5 @@
-//! What must be unique across files: names, xnames, nids, hardware addresses, and addresses in each network.
+//! Checks uniqueness across files: names, xnames, nids, hardware addresses, and addresses in each
+//! network.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -8,7 +9,7 @@ use super::sources::Findings;
 use super::{Bmc, Desired, Node, reserved};
 use crate::model::{Code, Diagnostic, Origin};
 
-/// Tells of everything that stands twice.
+/// Reports everything that is stated twice.
 pub fn unique(desired: &Desired, findings: &mut Findings) {
     let repeats = Repeats::new(desired);
     unique_names(desired, &repeats, findings);
@@ -48,7 +49,7 @@ impl<'d> Repeats<'d> {
     }
 }
 
-/// Remembers who stated each key first and where, and tells of the second.
+/// Records the first owner and place of each key, and reports the second.
 struct Once<'d, K> {
     desired: &'d Desired,
     seen: HashMap<K, (&'d str, Origin)>,
@@ -68,16 +69,19 @@ impl<'d, K: Hash + Eq> Once<'d, K> {
         findings: &mut Findings,
     ) {
         let Some((other, first)) = self.seen.insert(key, (who, origin)) else { return };
-        // One row for two nodes of one name, which is told elsewhere.
+
+        // One row for two nodes with one name, which is reported elsewhere.
         if (other, first) == (who, origin) {
             return;
         }
+
         let sources = &self.desired.sources;
         let message = if other == who {
             format!("`{who}` has the {} twice", what())
         } else {
             format!("`{other}` and `{who}` have one and the same {}", what())
         };
+
         let (place, first) = (sources.place(origin), sources.place(first));
         let is_elsewhere = first != place;
         let finding = Diagnostic::new(code, place, message);
@@ -85,7 +89,7 @@ impl<'d, K: Hash + Eq> Once<'d, K> {
     }
 }
 
-/// Where each name was stated first.
+/// The place of the first statement of each name.
 #[derive(Default)]
 struct Names<'d>(HashMap<&'d str, Origin>);
 
@@ -107,14 +111,16 @@ fn unique_names<'d>(desired: &'d Desired, repeats: &Repeats<'d>, findings: &mut 
         once.see(desired, "nodes", &node.name, node.origin, findings);
         owners.insert(&node.name, node);
     }
+
     for node in &desired.nodes {
-        // Machines ask by name or by xname, and a name must mean one node.
+        // Machines request by name or by xname, so each name must mean one node.
         let Some(xname) = &node.xname else { continue };
         let Some(other) = owners.get(xname.value.as_str()).filter(|other| other.name != node.name) else { continue };
         let message = format!("the xname of `{}` is the name of another node", node.name);
         let finding = Diagnostic::new(Code::DuplicateName, desired.sources.place(xname.origin), message);
         findings.push(finding.related(desired.sources.place(other.origin), "the other node"));
     }
+
     let mut bmcs = Names::default();
     for bmc in &desired.bmcs {
         let is_inline = repeats.inline.contains(&(&*bmc.name, bmc.origin));

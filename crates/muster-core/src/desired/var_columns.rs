@@ -1,4 +1,5 @@
-//! Variables of a `[[node]]` table that differ by node: texts with brackets are patterns as long as the table's name.
+//! Variables of a `[[node]]` table that differ by node: texts with brackets are patterns with as
+//! many items as the name.
 
 use super::at::{At, Free, FreeTable};
 use super::columns::Column;
@@ -21,18 +22,19 @@ enum VarColumn {
 }
 
 impl VarColumns {
-    /// Takes the values that differ by node out of a table of `count` machines; the rest is the same for all.
+    /// Moves the values that differ by node out of a table of `count` machines; the rest is the
+    /// same for all.
     pub fn take(path: &str, table: &mut FreeTable, count: usize, findings: &mut Findings) -> Self {
         let mut reader = Reader { path, count, findings };
         reader.table(table)
     }
 
-    /// Tells whether all values are the same for all nodes.
+    /// Returns whether all values are the same for all nodes.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Returns the values of a machine, by its place in the table.
+    /// Returns the values of a machine, by its index in the table.
     pub fn get(&self, place: usize) -> FreeTable {
         let value = |(key, span, column): &(String, Span, VarColumn)| {
             (key.clone(), At { value: column.get(place), span: *span })
@@ -63,7 +65,7 @@ impl Reader<'_> {
         let mut columns = VarColumns::default();
         table.retain(|key, at| {
             let column = match &mut at.value {
-                // Tables merge by key, so what is the same for all stays where it is.
+                // Tables merge by key, so values that are the same for all stay in place.
                 Free::Table(inner) => {
                     let inner = self.table(inner);
                     (!inner.is_empty()).then_some(VarColumn::Table(inner))
@@ -74,10 +76,11 @@ impl Reader<'_> {
             columns.entries.extend(column.map(|column| (key.clone(), at.span, column)));
             is_whole
         });
+
         columns
     }
 
-    /// Reads a value; nothing if it has a pattern that cannot be read.
+    /// Parses a value; returns `None` if its pattern is invalid.
     fn value(&mut self, value: &Free, span: Span) -> Option<VarColumn> {
         match value {
             Free::Text(text) => self.text(text, span),
@@ -107,17 +110,19 @@ impl Reader<'_> {
         let at = At { value: text.to_owned(), span };
         let before = self.findings.len();
         let column = Column::fitting(self.path, &at, self.count, self.findings);
+
         for finding in &mut self.findings[before..] {
             let rule = finding.hint.take().unwrap_or_else(|| RULE.to_owned());
             finding.hint = Some(format!("{rule}; {LITERAL}"));
         }
+
         let column = column?;
         Some(if column.is_plain() { same() } else { VarColumn::Each(column) })
     }
 }
 
-/// What brackets are, for texts that are no pattern at all.
+/// The meaning of brackets, for texts that are not patterns.
 const RULE: &str = "in a [[node]] table, brackets are a pattern with one item for each node";
 
-/// The way out for texts that have brackets and are not patterns.
+/// The alternative for texts that contain brackets and are not patterns.
 const LITERAL: &str = "a text that has brackets of its own can be stated in a group or a [[set]]";
