@@ -1,8 +1,10 @@
-//! From the files of one commit to what they mean: `Tree` to [`Desired`], or every reason why not.
+//! Converts the files of one commit, a `Tree`, to the desired state, [`Desired`], or to every error
+//! in them.
 //!
-//! [`load()`] reads all files ([`mod@file`] has what people write), expands patterns, joins facts, sorts nodes into groups and
-//! checks every reference and every value that must be unique. Layers are kept as they were written; the resolve room
-//! merges them. This room knows nothing of scripts, of serving, or of machines as they are.
+//! [`load()`] parses all files ([`mod@file`] has their types), expands patterns, joins facts, sorts
+//! nodes into groups and checks every reference and every value that must be unique. Layers are
+//! kept as written; the resolve room merges them. This room does not know scripts, serving, or the
+//! observed state.
 
 mod at;
 mod attribute;
@@ -81,7 +83,7 @@ pub use values::{MAX_ADVERTISE, advertise_fault, boot_url_fault};
 use crate::model::clear_secret::SecretMask;
 use crate::model::{Arch, FileId, Guid, Layer, MacAddr, Origin, Span, Stated, Xname};
 
-/// Everything that one commit wishes, checked: every reference resolves, every identity is unique.
+/// The checked desired state of one commit: every reference resolves, every identity is unique.
 #[derive(Debug)]
 pub struct Desired {
     pub sources: Sources,
@@ -107,11 +109,11 @@ pub struct Desired {
     pub policy: Policy,
     /// In the order of files and tables.
     pub exceptions: Vec<Exception>,
-    /// What must not be shown to people.
+    /// The mask for values that must not be shown to people.
     pub secrets: SecretMask,
 }
 
-/// What cluster.toml says of the cluster as a whole.
+/// The settings of the cluster as a whole, from cluster.toml.
 #[derive(Debug)]
 pub struct Cluster {
     pub name: Box<str>,
@@ -122,7 +124,7 @@ pub struct Cluster {
     pub unknown: Unknown,
 }
 
-/// What a machine gets that nobody declares.
+/// The reply to an undeclared machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unknown {
     Refuse,
@@ -131,7 +133,7 @@ pub enum Unknown {
     Boot(Stated<u16>),
 }
 
-/// A layer as it was written, and where.
+/// A layer as written, with its place.
 #[derive(Debug)]
 pub struct Source {
     pub file: FileId,
@@ -162,7 +164,7 @@ pub struct BootConfiguration {
     pub by_arch: [Option<BootImage>; 2],
 }
 
-/// What is booted, as it was written.
+/// The boot image as written.
 #[derive(Debug, Default)]
 pub struct BootImage {
     pub kernel: Option<At<String>>,
@@ -191,21 +193,21 @@ pub struct CloudInitFile {
     pub is_template: bool,
 }
 
-/// One `[[set]]` table: what holds for some nodes, over what their tables and groups say.
+/// One `[[set]]` table: values for some nodes that override their tables and groups.
 #[derive(Debug)]
 pub struct AppliedSet {
-    /// The node set, as it was written.
+    /// The node set as written.
     pub expression: Stated<Box<str>>,
     /// Indices of nodes, ascending, each once.
     pub nodes: Vec<u32>,
-    /// Indices of groups that the nodes are put into.
+    /// Indices of groups that the nodes are added to.
     pub joins: Vec<Stated<u16>>,
-    /// Indices of groups that the nodes are taken out of.
+    /// Indices of groups that the nodes are removed from.
     pub leaves: Vec<Stated<u16>>,
     pub source: Source,
     pub reason: Option<Box<str>>,
-    /// The last day on which the table is needed. The table holds until it is removed; its day is for whoever knows a
-    /// clock to compare.
+    /// The last day on which the table is needed. The table applies until it is removed; code with
+    /// a clock compares the day.
     pub until: Option<Stated<Date>>,
 }
 
@@ -214,14 +216,15 @@ pub struct AppliedSet {
 pub struct Class {
     /// The index of the `[[node]]` table.
     pub table: u32,
-    /// Indices of groups: all that the nodes are in, weakest layer first, those without a layer last.
+    /// Indices of groups: all that the nodes are in, weakest layer first, those without a layer
+    /// last.
     pub groups: Vec<u16>,
     /// Indices of `[[set]]` tables, ascending.
     pub sets: Vec<u16>,
     pub nics: Arc<[NicSpec]>,
 }
 
-/// What the layers say of one interface, for all nodes of a class.
+/// The merged settings of one interface, for all nodes of a class.
 #[derive(Debug, Clone)]
 pub struct NicSpec {
     pub name: Box<str>,
@@ -253,11 +256,12 @@ pub struct Node {
     pub system: Option<Box<str>>,
     /// In the order of the class's [`NicSpec`]s.
     pub nics: Box<[Nic]>,
-    /// What of the node's layers differs from its class, weakest first: stronger than the node's table, weaker than sets.
+    /// The node's own layers, weakest first: stronger than the node's table, weaker than sets.
     pub own: Box<[OwnLayer]>,
 }
 
-/// Layer values of one node alone: variables that its table states by patterns, or what a facts row states.
+/// Layer values of one node only: variables that its table states by patterns, or the values of a
+/// facts row.
 #[derive(Debug, Clone)]
 pub struct OwnLayer {
     pub file: FileId,
@@ -267,7 +271,7 @@ pub struct OwnLayer {
 }
 
 impl OwnLayer {
-    /// Returns the values as a layer like any other.
+    /// Returns the values as an ordinary layer.
     #[must_use]
     pub fn to_source(&self) -> Source {
         let vars = (!self.vars.is_empty()).then(|| At { value: self.vars.clone(), span: Span { start: 0, end: 0 } });
@@ -279,11 +283,11 @@ impl OwnLayer {
     }
 }
 
-/// What differs by node of one interface.
+/// The properties of one interface that differ by node.
 #[derive(Debug, Clone, Default)]
 pub struct Nic {
     pub mac: Option<Stated<MacAddr>>,
-    /// The MAC address that a bond, vlan or bridge is given; no machine is known by it.
+    /// The MAC address that a bond, VLAN or bridge is given, which does not identify the machine.
     pub given_mac: Option<Stated<MacAddr>>,
     pub guid: Option<Stated<Guid>>,
     pub ips: Vec<Stated<IpAddr>>,
@@ -307,39 +311,40 @@ pub struct Bmc {
     pub ip: Option<Stated<IpAddr>>,
 }
 
-/// What policy.toml says of how drift is judged, and of changes that wait.
+/// The rules of policy.toml for judging drift and for holding changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// How many surveys one after another must show a difference before it counts: 1 to [`MAX_CONFIRM`].
+    /// The number of consecutive surveys that must show a difference before it counts: 1 to
+    /// [`MAX_CONFIRM`].
     pub confirm: u8,
-    /// What makes a run of `muster drift` fail; empty where nothing is stated.
+    /// The conditions that make a run of `muster drift` fail; empty if none is stated.
     pub fail_on: Vec<FailOn>,
-    /// The age from which what was seen is stale; where nothing is stated, nothing ever is.
+    /// The age from which observations are stale; if it is not stated, they never are.
     pub stale_after: Option<Duration>,
     pub guard: Guard,
 }
 
-/// What a change may do without being allowed; nothing stated lets all through.
+/// The limits of a change that needs no approval; a limit that is not stated does not apply.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guard {
-    /// How many nodes may differ in anything.
+    /// The most nodes that may differ in anything.
     pub max_nodes: Option<Stated<u32>>,
-    /// What share of the nodes before the change may differ in anything, in percent.
+    /// The largest share of the nodes before the change that may differ in anything, in percent.
     pub max_percent: Option<Stated<u8>>,
-    /// How many nodes may be removed.
+    /// The most nodes that may be removed.
     pub max_removals: Option<Stated<u32>>,
-    /// Where it is stated that a group may not lose its last node.
+    /// The place that forbids a group to lose its last node.
     pub emptied: Option<Origin>,
-    /// That no machine may come to boot by an installer: the names of those that are not of kind `install`.
+    /// Forbids new boots of an installer; the names are installers that are not of kind `install`.
     pub install: Option<Stated<Vec<Box<str>>>>,
-    /// Where it is stated that no account may go to a new BMC address, or by another TLS mode.
+    /// The place that forbids sending an account to a new BMC address, or with another TLS mode.
     pub accounts: Option<Origin>,
-    /// Digests of changes that may be made all the same, each once.
+    /// Digests of changes that are allowed all the same, each once.
     pub allow: Vec<Stated<Box<str>>>,
 }
 
 impl Guard {
-    /// Tells whether there is any rail.
+    /// Returns whether there is any guard rail.
     #[must_use]
     pub fn has_rails(&self) -> bool {
         let Self { max_nodes, max_percent, max_removals, emptied, install, accounts, allow: _ } = self;
@@ -348,20 +353,20 @@ impl Guard {
     }
 }
 
-/// Drift that somebody knows of and bears for a while.
+/// Drift that its owner accepts for some time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exception {
     /// Indices of nodes, ascending, each once.
     pub nodes: Vec<u32>,
     /// A path that [`attribute_fault`] finds nothing wrong with.
     pub attribute: Box<str>,
-    /// The one value that is excepted; nothing where it is that the attribute is missing.
+    /// The accepted value; `None` accepts a missing attribute.
     pub seen: Option<Free>,
     pub owner: Box<str>,
     pub reason: Option<Box<str>>,
-    /// The last day on which the exception holds, in UTC.
+    /// The last day of the exception, in UTC.
     pub expires: Date,
-    /// Where `attribute` is stated.
+    /// The place of `attribute`.
     pub origin: Origin,
 }
 
@@ -372,12 +377,13 @@ impl Desired {
         &self.classes[node.class as usize]
     }
 
-    /// Iterates over a node's interfaces with what the class says of each.
+    /// Iterates over a node's interfaces with the class settings of each.
     pub fn nics<'d>(&'d self, node: &'d Node) -> impl Iterator<Item = (&'d NicSpec, &'d Nic)> {
         self.class(node).nics.iter().zip(&node.nics)
     }
 
-    /// Returns the interface that a node boots from: the one that says so, else the first Ethernet one with a network.
+    /// Returns the interface that a node boots from: the one marked `boot`, else the first Ethernet
+    /// one with a network.
     #[must_use]
     pub fn boot_nic<'d>(&'d self, node: &'d Node) -> Option<(&'d NicSpec, &'d Nic)> {
         let first = || self.nics(node).find(|(spec, _)| spec.kind == NicKind::Ethernet);
@@ -396,13 +402,13 @@ impl Desired {
         self.class(node).sets.iter().map(|at| &self.sets[usize::from(*at)])
     }
 
-    /// Returns the group of a name.
+    /// Returns the group with a name.
     #[must_use]
     pub fn group(&self, name: &str) -> Option<&Group> {
         self.groups.binary_search_by(|group| (*group.name).cmp(name)).ok().map(|at| &self.groups[at])
     }
 
-    /// Says in words which layer stated something, such as `group compute`.
+    /// Returns the description of a layer, such as `group compute`.
     #[must_use]
     pub fn layer_words(&self, layer: Layer) -> Box<str> {
         match layer {
@@ -420,7 +426,7 @@ impl Desired {
         }
     }
 
-    /// Returns the index of the boot configuration of a name.
+    /// Returns the index of the boot configuration with a name.
     #[must_use]
     pub fn boot_index(&self, name: &str) -> Option<u16> {
         self.boots.binary_search_by(|boot| (*boot.name).cmp(name)).ok().map(|at| at as u16)
@@ -428,7 +434,7 @@ impl Desired {
 }
 
 impl BootConfiguration {
-    /// Returns what differs for an architecture.
+    /// Returns the image for an architecture, if it differs.
     #[must_use]
     pub fn for_arch(&self, arch: Arch) -> Option<&BootImage> {
         self.by_arch[arch as usize].as_ref()

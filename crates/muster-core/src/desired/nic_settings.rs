@@ -1,4 +1,5 @@
-//! What the layers say of an interface beside its name, its kind and its addresses: DHCP, routes, bonds, bridges.
+//! The settings of an interface apart from its name, kind and addresses: DHCP, routes, bonds,
+//! bridges.
 
 use std::net::IpAddr;
 
@@ -34,7 +35,7 @@ pub struct Route {
     pub origin: Origin,
 }
 
-/// How a bond works.
+/// The settings of a bond.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BondSettings {
     pub mode: Option<Stated<BondMode>>,
@@ -52,25 +53,25 @@ pub struct BondSettings {
     pub ad_select: Option<Stated<AdSelect>>,
 }
 
-/// How a bridge works.
+/// The settings of a bridge.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BridgeSettings {
     pub stp: Option<Stated<bool>>,
     pub priority: Option<Stated<u32>>,
 }
 
-/// Milliseconds between looks at the links of a bond's members that states nothing: what distributions use.
+/// The default milliseconds between link checks of a bond's members, as distributions use.
 const MII_MONITOR: u32 = 100;
 
 impl BondSettings {
-    /// Returns the mode. The kernel's own default sends every other packet by another member, which no switch expects;
-    /// `active-backup` works with every switch.
+    /// Returns the mode. The kernel's own default alternates packets between members, which no
+    /// switch expects; `active-backup` works with every switch.
     #[must_use]
     pub fn mode(&self) -> BondMode {
         self.mode.map_or(BondMode::ActiveBackup, |mode| mode.value)
     }
 
-    /// Returns the milliseconds between looks at the members' links.
+    /// Returns the milliseconds between checks of the members' links.
     #[must_use]
     pub fn mii_monitor(&self) -> u32 {
         self.mii_monitor.map_or(MII_MONITOR, |stated| stated.value)
@@ -89,6 +90,7 @@ impl BondSettings {
             fail_over_mac,
             ad_select,
         } = table;
+
         over(here, &mut self.mode, mode);
         over(here, &mut self.lacp_rate, lacp_rate);
         over(here, &mut self.hash_policy, hash_policy);
@@ -96,6 +98,7 @@ impl BondSettings {
         over(here, &mut self.up_delay, up_delay);
         over(here, &mut self.down_delay, down_delay);
         over(here, &mut self.min_links, min_links);
+
         over(here, &mut self.fail_over_mac, fail_over_mac);
         over(here, &mut self.ad_select, ad_select);
         if let Some(primary) = primary {
@@ -105,13 +108,13 @@ impl BondSettings {
 }
 
 impl NicSettings {
-    /// Tells whether the network-config names the interface.
+    /// Returns whether the network-config names the interface.
     #[must_use]
     pub fn is_managed(&self) -> bool {
         self.manage.is_none_or(|manage| manage.value)
     }
 
-    /// Lays what one layer says over what weaker layers said: tables merge by key, routes replace.
+    /// Applies one layer over weaker layers: tables merge by key, routes replace.
     pub fn lay(&mut self, here: &Here<'_>, table: &NicTable, findings: &mut Findings) {
         over(here, &mut self.dhcp, &table.dhcp);
         over(here, &mut self.default_route, &table.default_route);
@@ -121,6 +124,7 @@ impl NicSettings {
         if let Some(routes) = &table.routes {
             self.routes = routes.iter().filter_map(|table| route(here, table, findings)).collect();
         }
+
         if let Some(bond) = &table.bond {
             self.bond.lay(here, &bond.value);
         }
@@ -130,7 +134,7 @@ impl NicSettings {
         }
     }
 
-    /// Takes back what is stated at a key or below it; the keys are those of [`NicTable::stated`].
+    /// Unsets the values at a key or below it; the keys are those of [`NicTable::stated`].
     pub fn unset(&mut self, key: &str) {
         let Self { dhcp, default_route, routes, optional, manage, bond, bridge, ipoib } = self;
         match key {
@@ -158,7 +162,7 @@ impl NicSettings {
         }
     }
 
-    /// Lists what is stated, by the key below the interface's name.
+    /// Lists the stated values, by the key below the interface's name.
     #[must_use]
     pub fn texts(&self) -> Vec<(&'static str, String, Origin)> {
         let Self { dhcp, default_route, routes, optional, manage, bond, bridge, ipoib } = self;
@@ -168,6 +172,7 @@ impl NicSettings {
         };
         put("dhcp", dhcp.map(|stated| stated.map(|choice| choice.as_str().into())));
         put("default_route", default_route.map(shown));
+
         put("optional", optional.map(shown));
         put("manage", manage.map(shown));
         put("ipoib", ipoib.map(|stated| stated.map(|mode| mode.as_str().into())));
@@ -175,6 +180,7 @@ impl NicSettings {
         put("bond.lacp_rate", bond.lacp_rate.map(|stated| stated.map(|rate| rate.as_str().into())));
         put("bond.hash_policy", bond.hash_policy.map(|stated| stated.map(|policy| policy.as_str().into())));
         put("bond.mii_monitor", bond.mii_monitor.map(shown));
+
         put("bond.up_delay", bond.up_delay.map(shown));
         put("bond.down_delay", bond.down_delay.map(shown));
         put("bond.min_links", bond.min_links.map(shown));
@@ -182,11 +188,13 @@ impl NicSettings {
         put("bond.fail_over_mac", bond.fail_over_mac.map(|stated| stated.map(|policy| policy.as_str().into())));
         put("bond.ad_select", bond.ad_select.map(|stated| stated.map(|choice| choice.as_str().into())));
         put("bridge.stp", bridge.stp.map(shown));
+
         put("bridge.priority", bridge.priority.map(shown));
         if let Some(first) = routes.first() {
             let texts: Vec<String> = routes.iter().map(Route::text).collect();
             put("routes", Some(Stated::new(texts.join(", "), first.origin)));
         }
+
         all
     }
 }
@@ -215,13 +223,16 @@ fn route(here: &Here<'_>, table: &At<RouteTable>, findings: &mut Findings) -> Op
         findings.push(finding.hint("such as { to = \"10.0.0.0/8\", via = \"10.1.0.254\" }"));
         return None;
     };
+
     let net = values::address_range(here, to, findings);
     let router = values::ip(&|| here.place(via.span), &via.value, findings);
     let (to, via) = (net?, router?);
+
     if to.addr().is_ipv4() != via.is_ipv4() {
         let message = format!("a route to {to} cannot go by {via}: one is IPv4 and the other IPv6");
         findings.push(Diagnostic::new(Code::BadValue, here.place(table.span), message));
         return None;
     }
+
     Some(Route { to, via, metric: metric.as_ref().map(|metric| metric.value), origin: here.origin(table.span) })
 }

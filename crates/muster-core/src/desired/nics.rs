@@ -1,4 +1,5 @@
-//! The interfaces of a class: what defaults, groups and the `[[node]]` table say of each, merged by name.
+//! The interfaces of a class: the tables of defaults, groups and the `[[node]]` table, merged by
+//! name.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use super::{LayerTable, Network, NicSettings, NicSpec};
 use super::{limits, values};
 use crate::model::{Code, Diagnostic, Layer, Origin, Place};
 
-/// A text that differs by node: a pattern in a `[[node]]` table, elsewhere a plain text; or a template.
+/// A text that can differ by node: a pattern in a `[[node]]` table, a plain text elsewhere, or a
+/// template.
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub text: String,
@@ -28,7 +30,7 @@ pub struct MergedNic {
     pub ips: Vec<Identity>,
     /// The keys that layers state.
     stated: BTreeSet<&'static str>,
-    /// The keys that `[[set]]` tables take back, which are stronger than facts, and where.
+    /// The keys that `[[set]]` tables, which are stronger than facts, unset, with the places.
     pub taken_back: Vec<(Box<str>, Place)>,
 }
 
@@ -36,21 +38,22 @@ pub struct MergedNic {
 #[derive(Debug, Clone, Default)]
 pub struct MergedNics {
     pub nics: Vec<MergedNic>,
-    /// The elements of `unset` that found no interface to take back.
+    /// The elements of `unset` that found no interface to unset.
     pub missed: Vec<Diagnostic>,
-    /// Where those elements are that found one.
+    /// The places of the elements that found one.
     pub found: Vec<Place>,
-    /// The interfaces that `[[set]]` tables take back, and where: what facts state of them is taken back, too.
+    /// The interfaces that `[[set]]` tables unset, with the places: their facts are unset too.
     pub dropped: Vec<(Box<str>, Place)>,
 }
 
 impl MergedNics {
-    /// Lays one layer over what weaker layers said.
+    /// Applies one layer over weaker layers.
     pub fn lay(&mut self, here: &Here<'_>, layer: &LayerTable, networks: &[Network], findings: &mut Findings) {
         for path in &layer.unset {
             self.unset(here, path);
         }
         let mut seen: HashSet<&str> = HashSet::new();
+
         for table in &layer.nics {
             let Some(name) = &table.value.name else {
                 findings.push(Diagnostic::new(Code::MissingKey, here.place(table.span), "an interface needs `name`"));
@@ -78,7 +81,7 @@ impl MergedNics {
         let place = here.place(path.span);
         let is_set = matches!(here.layer, Layer::Set(_));
         if is_set && self.is_taken_back(name) {
-            // What two sets of a node both take back is gone after the first.
+            // An element that two sets of a node both unset is gone after the first.
             self.found.push(place);
             return;
         }
@@ -107,7 +110,7 @@ impl MergedNics {
         self.missed.push(Diagnostic::new(Code::UnsetNothing, place, message).maybe_hint(hint));
     }
 
-    /// Tells whether a `[[set]]` has taken back an interface, or a key of one.
+    /// Returns whether a `[[set]]` has unset an interface, or a key of one.
     fn is_taken_back(&self, name: &str) -> bool {
         let is_key = |nic: &MergedNic| {
             let key = name.strip_prefix(&*nic.spec.name).and_then(|rest| rest.strip_prefix('.'));
@@ -116,7 +119,7 @@ impl MergedNics {
         self.dropped.iter().any(|(dropped, _)| &**dropped == name) || self.nics.iter().any(is_key)
     }
 
-    /// Lists what can be taken back, by the paths below `nics`.
+    /// Lists the paths below `nics` that can be unset.
     fn known(&self) -> Vec<String> {
         let keys =
             |nic: &MergedNic| nic.stated.iter().map(|key| format!("{}.{key}", nic.spec.name)).collect::<Vec<_>>();
@@ -137,14 +140,17 @@ impl MergedNics {
             self.nics.push(MergedNic::new(name, here.origin(table.span)));
             self.nics.len() - 1
         });
+
         let NicTable { name: _, kind, network, boot, mac, guid, ip, members, link, mtu, .. } = &table.value;
         let nic = &mut self.nics[at];
         nic.stated.extend(table.value.stated().into_iter().map(|(key, ..)| key));
+
         let identity = |text: &At<String>| Identity {
             text: text.value.clone(),
             place: here.place(text.span),
             origin: here.origin(text.span),
         };
+
         nic.mac = mac.as_ref().map(identity).or(nic.mac.take());
         nic.guid = guid.as_ref().map(identity).or(nic.guid.take());
         if let Some(ips) = ip {
@@ -152,6 +158,7 @@ impl MergedNics {
         }
         let spec = &mut nic.spec;
         spec.settings.lay(here, &table.value, findings);
+
         spec.kind = kind.as_ref().map_or(spec.kind, |kind| kind.value);
         spec.boot = boot.as_ref().map_or(spec.boot, |boot| boot.value);
         spec.link = link.as_ref().map(|link| link.value.as_str().into()).or(spec.link.take());
@@ -161,12 +168,13 @@ impl MergedNics {
         if let Some(members) = members {
             spec.members = members.iter().map(|member| member.value.as_str().into()).collect();
         }
+
         if let Some(network) = network {
             spec.network = super::networks::find(here, network, networks, findings);
         }
     }
 
-    /// Checks what holds between the interfaces of a class, and gives their common part.
+    /// Checks the interfaces of a class against each other, and returns their common part.
     pub fn finish(&self, place: &dyn Fn(Origin) -> Place, findings: &mut Findings) -> Arc<[NicSpec]> {
         let mut boots = self.nics.iter().filter(|nic| nic.spec.boot);
         if let (Some(first), Some(second)) = (boots.next(), boots.next()) {
@@ -183,7 +191,8 @@ impl MergedNics {
     }
 }
 
-/// Checks that an interface says what its kind needs, and is made of others that are there; `names` are those of all, sorted.
+/// Checks that an interface has the settings of its kind, and that its members exist; `names` are
+/// all names, sorted.
 fn check_parts(spec: &NicSpec, names: &[&str], place: &dyn Fn(Origin) -> Place, findings: &mut Findings) {
     let fault = match spec.kind {
         NicKind::Bond if spec.members.is_empty() => Some("a bond needs `members`"),
@@ -198,9 +207,11 @@ fn check_parts(spec: &NicSpec, names: &[&str], place: &dyn Fn(Origin) -> Place, 
         }
         NicKind::Ethernet | NicKind::Infiniband | NicKind::Bond | NicKind::Vlan | NicKind::Bridge => None,
     };
+
     if let Some(fault) = fault {
         findings.push(Diagnostic::new(Code::BadValue, place(spec.origin), fault));
     }
+
     for part in spec.members.iter().chain(&spec.link) {
         if part == &spec.name || names.binary_search(&&**part).is_err() {
             let others = names.iter().copied().filter(|name| *name != &*spec.name);
@@ -227,7 +238,7 @@ impl MergedNic {
         Self { spec, mac: None, guid: None, ips: Vec::new(), stated: BTreeSet::new(), taken_back: Vec::new() }
     }
 
-    /// Takes back what layers state at a key or below it; false if none does.
+    /// Unsets the values of layers at a key or below it; returns `false` if there are none.
     fn unset(&mut self, key: &str) -> bool {
         let before = self.stated.len();
         let is_at = |stated: &str| stated == key || stated.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));

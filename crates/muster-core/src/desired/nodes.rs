@@ -1,4 +1,4 @@
-//! `[[node]]` tables to [`Node`]s: names first, then everything that differs by node.
+//! Converts `[[node]]` tables to [`Node`]s: names first, then everything that differs by node.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,15 +18,15 @@ use super::var_columns::VarColumns;
 use super::{LayerTable, Nic, Node, OwnLayer, own_facts, template, values};
 use crate::model::{Code, Diagnostic, Guid, Layer, MacAddr, Origin, Pattern, Place, Span, Stated};
 
-/// A `[[node]]` table with its names expanded, and what of it differs by node.
+/// A `[[node]]` table with its names expanded, and its columns.
 #[derive(Debug)]
 pub struct TablePlan<'t> {
     pub here: Here<'t>,
     /// The names that `except` does not leave out.
     pub names: Vec<Box<str>>,
-    /// For each name, its place in the patterns of the table.
+    /// For each name, its index in the patterns of the table.
     pub places: Vec<u32>,
-    /// How many items the patterns of the table have.
+    /// The number of items in the patterns of the table.
     pub count: usize,
     pub name_span: Span,
     /// The index of the table's first node.
@@ -58,6 +58,7 @@ impl<'t> TablePlan<'t> {
             findings.push(Diagnostic::new(Code::MissingKey, here.place(table.span), "a [[node]] table needs `name`"));
             return None;
         };
+
         let names = Column::names(&here, name, findings)?;
         let count = names.len();
         let places = names.kept(&here, node.except.as_ref(), findings);
@@ -66,6 +67,7 @@ impl<'t> TablePlan<'t> {
             NodeBmc::Named(name) => Some(At { value: name.clone(), span: bmc.span }),
             NodeBmc::Inline(_) => None,
         });
+
         let mut column = |text: Option<&At<String>>| Column::of(&here, text, count, findings);
         Some(Self {
             here,
@@ -87,7 +89,7 @@ impl<'t> TablePlan<'t> {
         })
     }
 
-    /// Takes the variables that differ by node out of the table's layer.
+    /// Moves the variables that differ by node out of the table's layer.
     pub fn take_vars(&mut self, layer: &mut LayerTable, findings: &mut Findings) {
         if let Some(vars) = &mut layer.vars {
             self.vars = VarColumns::take(self.here.path, &mut vars.value, self.count, findings);
@@ -101,23 +103,23 @@ impl<'t> TablePlan<'t> {
     }
 }
 
-/// The interfaces of a class with their texts read as columns or templates.
+/// The interfaces of a class with their texts parsed as columns or templates.
 #[derive(Debug)]
 pub struct ClassNics {
     nics: Vec<NicColumns>,
-    /// The interfaces that `[[set]]` tables take back, and where.
+    /// The interfaces that `[[set]]` tables unset, with the places.
     dropped: Vec<(Box<str>, Place)>,
 }
 
 #[derive(Debug)]
 struct NicColumns {
     name: Box<str>,
-    /// Whether the interface is made of others, and its MAC address given to it.
+    /// Whether the interface is a bond, VLAN or bridge, so that its MAC address is assigned.
     is_made: bool,
     mac: Option<(Column, Identity)>,
     guid: Option<(Column, Identity)>,
     ips: Vec<(IpText, Identity)>,
-    /// The keys that `[[set]]` tables take back, and where.
+    /// The keys that `[[set]]` tables unset, with the places.
     taken_back: Vec<(Box<str>, Place)>,
 }
 
@@ -129,7 +131,7 @@ enum IpText {
 }
 
 impl ClassNics {
-    /// Reads the texts of a class's interfaces, and gives the engine the templates among them.
+    /// Parses the texts of a class's interfaces, and adds the templates among them to the engine.
     pub fn new(merged: &MergedNics, count: usize, engine: &mut Environment<'static>, findings: &mut Findings) -> Self {
         let mut nics = Vec::with_capacity(merged.nics.len());
         for nic in &merged.nics {
@@ -149,12 +151,13 @@ impl ClassNics {
             let taken_back = nic.taken_back.clone();
             nics.push(NicColumns { name: nic.spec.name.clone(), is_made, mac, guid, ips, taken_back });
         }
+
         Self { nics, dropped: merged.dropped.clone() }
     }
 }
 
 impl ClassNics {
-    /// Returns the element of a set's `unset` that takes back what facts state of an interface.
+    /// Returns the element of a set's `unset` that unsets a fact of an interface.
     fn taken_back(&self, name: &str, fact: NicFact) -> Option<&Place> {
         let key = match fact {
             NicFact::Mac => "mac",
@@ -170,7 +173,8 @@ impl ClassNics {
     }
 }
 
-/// Reads a text as a column of a table of `count` machines. A `[[set]]` selects nodes of any tables, so it has no patterns.
+/// Parses a text as a column of a table of `count` machines. A `[[set]]` selects nodes of any
+/// tables, so it has no patterns.
 fn column_of(text: &Identity, count: usize, findings: &mut Findings) -> Option<Column> {
     let at = At { value: text.text.clone(), span: text.place.span.unwrap_or(Span { start: 0, end: 0 }) };
     let is_of_set = matches!(text.origin.layer, Layer::Set(_));
@@ -194,18 +198,18 @@ fn add_template(engine: &mut Environment<'static>, text: &Identity, findings: &m
     }
 }
 
-/// What the nodes of a commit are expanded from.
+/// The inputs for expanding the nodes of a commit.
 #[derive(Debug)]
 pub struct Ground<'a, 't> {
     pub facts: &'a Facts<'t>,
     pub engine: &'a Environment<'static>,
     /// The index of each `[[bmc]]` and inline BMC by its name.
     pub bmcs: &'a HashMap<Box<str>, u32>,
-    /// The names of all BMCs, sorted, once one is looked for that is not there.
+    /// The sorted names of all BMCs, computed when a missing one is looked up.
     pub sorted: &'a OnceLock<Vec<&'a str>>,
 }
 
-/// What a node's class says, as far as expanding the node asks for it.
+/// The parts of a node's class that expanding the node needs.
 #[derive(Debug, Clone, Copy)]
 pub struct ClassView<'a> {
     /// The index of the class.
@@ -216,23 +220,23 @@ pub struct ClassView<'a> {
     pub state: ClassState,
 }
 
-/// What the layers of a class say of the state of its nodes.
+/// The node states that the layers of a class set.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ClassState {
-    /// By groups or the table.
+    /// Set by groups or the table.
     pub weak: Option<Stated<NodeState>>,
-    /// By sets, which are stronger than facts.
+    /// Set by sets, which are stronger than facts.
     pub strong: Option<Stated<NodeState>>,
 }
 
-/// A fact of a node's BMC, to be laid on the BMC once all nodes are expanded.
+/// A fact of a node's BMC, to be applied to the BMC once all nodes are expanded.
 pub type BmcFactOf<'f, 't> = (u32, BmcFact, FactCell<'f, 't>);
 
-/// One node, and what of its facts concerns others.
+/// One node, and those of its facts that concern other items.
 pub struct ExpandedNode<'f, 't> {
     pub node: Node,
     pub of_bmc: Vec<BmcFactOf<'f, 't>>,
-    /// The elements of `unset` that took a fact back.
+    /// The elements of `unset` that unset a fact.
     pub taken: Vec<Place>,
 }
 
@@ -248,6 +252,7 @@ pub fn node<'a, 't>(
     let item = plan.places[item] as usize;
     let ClassView { nics, .. } = class;
     let origin = plan.here.origin(plan.name_span);
+
     let mut node = Node {
         origin,
         class: class.index,
@@ -262,22 +267,26 @@ pub fn node<'a, 't>(
         own: Box::default(),
         name,
     };
+
     let mut own = Vec::new();
     if !plan.vars.is_empty() {
         let Here { file, layer, .. } = plan.here;
         own.push(OwnLayer { file, layer, state: None, vars: plan.vars.get(item) });
     }
+
     for (nic, columns) in node.nics.iter_mut().zip(&nics.nics) {
         state_addresses(nic, columns, item, findings);
     }
     let mut taken = Vec::new();
     let of_bmc = take_facts(&mut node, &mut own, &mut taken, class, ground, findings);
+
     let of_facts = own.iter().find_map(|layer| {
         layer.state.as_ref().map(|at| {
             let origin = Origin { file: layer.file, at: at.span.start as u32, layer: layer.layer };
             Stated::new(at.value, origin)
         })
     });
+
     let ClassState { weak, strong } = class.state;
     node.state = strong.or(of_facts).or(weak).unwrap_or(node.state);
     node.own = own.into();
@@ -299,14 +308,17 @@ fn bmc(
         (NodeBmc::Named(_), Some(column)) => column.get(item),
         (NodeBmc::Named(_), None) => return None,
     };
+
     if let Some(index) = ground.bmcs.get(wanted.as_str()) {
         return Some(Stated::new(*index, origin));
     }
+
     let known = ground.sorted.get_or_init(|| {
         let mut known: Vec<&str> = ground.bmcs.keys().map(|name| &**name).collect();
         known.sort_unstable();
         known
     });
+
     let hint =
         did_you_mean_sorted(&wanted, known, |name| name).unwrap_or_else(|| "declare it in a [[bmc]] table".into());
     let message = format!("there is no BMC `{wanted}`");
@@ -314,7 +326,8 @@ fn bmc(
     None
 }
 
-/// Returns the place of an interface's MAC address: an adapter is known by its own, what is made of others is given one.
+/// Returns the field for an interface's MAC address: an adapter is identified by its own, a bond,
+/// VLAN or bridge is assigned one.
 fn mac_of(nic: &mut Nic, is_made: bool) -> &mut Option<Stated<MacAddr>> {
     if is_made { &mut nic.given_mac } else { &mut nic.mac }
 }
@@ -335,6 +348,7 @@ fn compute_ips(node: &mut Node, nics: &ClassNics, item: usize, ground: &Ground<'
         return;
     }
     let context = std::cell::OnceCell::new();
+
     for (at, columns) in nics.nics.iter().enumerate() {
         for (text, identity) in &columns.ips {
             let value = match text {
@@ -360,7 +374,7 @@ fn compute_ips(node: &mut Node, nics: &ClassNics, item: usize, ground: &Ground<'
     }
 }
 
-/// What the templates of identity fields may use.
+/// Returns the scope for the templates of identity fields.
 fn identity_context(node: &Node) -> Value {
     let mut entries: Vec<(&str, Value)> = vec![("name", Value::from(&*node.name))];
     entries.extend(node.nid.map(|nid| ("nid", Value::from(nid.value))));
@@ -409,6 +423,7 @@ fn take_facts<'a, 't>(
             Fact::Var(path) => own_facts::take_var(own, class.table, path, &cell, findings),
         }
     }
+
     of_bmc
 }
 
@@ -427,9 +442,11 @@ fn take_nic_fact(
         findings.push(Diagnostic::new(Code::NoSuchNic, cell.place(), message).hint(hint));
         return;
     };
+
     let nic = &mut node.nics[at];
     let is_made = nics.nics[at].is_made;
     let text = || Stated::new(cell.text.to_owned(), cell.origin);
+
     match fact {
         NicFact::Mac if mac_of(nic, is_made).is_some() => findings.push(stated_twice(cell, "MAC address")),
         NicFact::Mac => {

@@ -1,7 +1,8 @@
-//! From the text of a TOML file to the types of [`super::file`], with every mistake told at its place.
+//! Parses the text of a TOML file into the types of [`super::file`], and reports every mistake with
+//! its place.
 //!
-//! serde stops at the first value of a wrong type. So a table that does not read is read again without the key that was
-//! at fault, until it reads: one run tells all.
+//! serde stops at the first value of a wrong type. So a table that fails is parsed again without
+//! the key that was at fault, until it succeeds: one run reports all mistakes.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,7 +16,7 @@ use super::sources::{Findings, Here};
 use super::suggest::did_you_mean;
 use crate::model::{Code, Diagnostic, Span};
 
-/// How many mistakes of one table are told; past that the table is beyond reading.
+/// The most reported mistakes of one table; after that, parsing the table is given up.
 const MISTAKES_PER_TABLE: usize = 50;
 
 /// Parses a file to its top-level table.
@@ -25,6 +26,7 @@ pub fn parse<'t>(here: &Here<'_>, text: &'t str, findings: &mut Findings) -> Opt
         findings.push(Diagnostic::new(Code::TomlSyntax, here.place((at..at + 1).into()), message));
         return None;
     }
+
     match DeTable::parse(text) {
         Ok(table) => Some(table),
         Err(error) => {
@@ -40,17 +42,20 @@ pub fn parse<'t>(here: &Here<'_>, text: &'t str, findings: &mut Findings) -> Opt
     }
 }
 
-/// What came of reading one table.
+/// The result of parsing one table.
 #[derive(Debug)]
 pub struct Read<T> {
     pub value: T,
-    /// Whether a key that the table must have is there and could not be read, so that nobody need ask for it again.
+    /// Whether a required key is present but unreadable, so that it must not be reported as
+    /// missing.
     pub is_spoilt: bool,
 }
 
-/// Reads one table into a file type, telling every unknown key and every value of a wrong type.
+/// Parses one table into a file type, and reports every unknown key and every value of a wrong
+/// type.
 ///
-/// Returns what could be read; a value of a wrong type reads as absent, so that the keys beside it are still judged.
+/// Returns the valid part; a value of a wrong type counts as absent, so that the keys next to it
+/// are still checked.
 pub fn table<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
     here: &Here<'_>,
     table: Spanned<DeTable<'t>>,
@@ -59,19 +64,22 @@ pub fn table<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
     let span = table.span();
     let mut value = Spanned::new(span.clone(), DeValue::Table(table.into_inner()));
     let (mut is_spoilt, mut unknown_are_told) = (false, false);
-    // Tables in the table that lack a key that they must have.
+
+    // Nested tables that lack a required key.
     let mut spoilt: Vec<Vec<String>> = Vec::new();
     let lists = lists_for_tables(value.get_ref());
     for path in lists.iter().rev().take(MISTAKES_PER_TABLE) {
         let list = span_of(&value, path).unwrap_or_else(|| span.clone().into());
         findings.push(Diagnostic::new(Code::WrongType, here.place(list), "this is a list, and a table is wanted"));
     }
+
     if lists.len() > MISTAKES_PER_TABLE {
         return Read { value: T::default(), is_spoilt: true };
     }
     lists.iter().for_each(|path| {
         remove(value.get_mut(), path);
     });
+
     for _ in 0..MISTAKES_PER_TABLE {
         let mut unknown = Vec::new();
         let attempt = {
@@ -102,10 +110,12 @@ pub fn table<'t, T: Deserialize<'t> + Default + JsonSchema + 'static>(
             break;
         }
     }
+
     Read { value: T::default(), is_spoilt: true }
 }
 
-/// The keys whose values are tables with keys of their own. No file type has a list under one of these names.
+/// The keys whose values are tables with keys of their own. No file type has a list under one of
+/// these names.
 const OF_TABLES: [&str; 16] = [
     "accelerators",
     "aarch64",
@@ -125,9 +135,10 @@ const OF_TABLES: [&str; 16] = [
     "x86_64",
 ];
 
-/// Finds lists where tables belong: serde takes a list for a struct, its items for the fields in their order.
+/// Finds lists in the place of tables: serde accepts a list for a struct, with its items as the
+/// fields in order.
 ///
-/// Later places in one list come first, so that taking one out moves none of the others.
+/// Later positions in one list come first, so that removing one moves none of the others.
 fn lists_for_tables(value: &DeValue<'_>) -> Vec<Vec<String>> {
     let DeValue::Table(table) = value else { return Vec::new() };
     let mut all = Vec::new();
@@ -157,13 +168,14 @@ fn lists_for_tables(value: &DeValue<'_>) -> Vec<Vec<String>> {
             _ => {}
         }
     }
+
     all
 }
 
-/// How the keys begin that carry spans through serde.
+/// The prefix of the keys that carry spans through serde.
 const OF_SPANS: &str = "$__";
 
-/// Returns the keys and places of an error's path.
+/// Returns the keys and indices of an error's path.
 fn error_path(path: &serde_path_to_error::Path) -> Vec<String> {
     let part = |segment: &Segment| match segment {
         Segment::Seq { index } => Some(index.to_string()),
@@ -173,7 +185,7 @@ fn error_path(path: &serde_path_to_error::Path) -> Vec<String> {
     path.iter().filter_map(part).collect()
 }
 
-/// Returns the keys and places of the path of a key that nothing reads.
+/// Returns the keys and indices of the path of an unknown key.
 fn ignored_path(path: &serde_ignored::Path<'_>) -> Vec<String> {
     use serde_ignored::Path;
     let (parent, part) = match path {
@@ -197,22 +209,25 @@ fn wrong_type(
     let span = error.span().map_or_else(|| span_of(value, path).unwrap_or(table), Span::from);
     let message = error.message().lines().next().unwrap_or_default().to_owned();
     let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+
     if let (true, Some((found, expected))) = (message.starts_with("unknown variant"), words.split_first()) {
         let list = expected.join("`, `");
         let key = path.last().map_or("this key", String::as_str);
         return Diagnostic::new(Code::BadValue, here.place(span), format!("`{key}` is one of `{list}`, not `{found}`"))
             .maybe_hint(did_you_mean(found, expected.iter().copied()).or_else(|| meant(found, expected)));
     }
+
     let (message, hint) = in_words_of_toml(&message);
     Diagnostic::new(Code::WrongType, here.place(span), message).maybe_hint(hint)
 }
 
-/// Says in TOML's words what serde says in Rust's.
+/// Translates a message of serde from Rust's terms into TOML's.
 fn in_words_of_toml(message: &str) -> (String, Option<String>) {
     let parts = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     let Some((found, wanted)) = parts.and_then(|parts| parts.rsplit_once(", expected ")) else {
         return (message.to_owned(), None);
     };
+
     let wanted = match wanted {
         "a sequence" => "a list",
         "a map" => "a table",
@@ -221,6 +236,7 @@ fn in_words_of_toml(message: &str) -> (String, Option<String>) {
         wanted if wanted.starts_with("struct ") => "a table",
         wanted => wanted,
     };
+
     let (kind, text) = found.split_once(' ').unwrap_or((found, ""));
     let found = match kind {
         "sequence" => "a list".to_owned(),
@@ -229,6 +245,7 @@ fn in_words_of_toml(message: &str) -> (String, Option<String>) {
         "boolean" => text.to_owned(),
         _ => format!("the {found}"),
     };
+
     let hint = match (wanted, kind) {
         ("a list", "string") => Some(format!("write it in brackets: [{text}]")),
         ("a string", "integer" | "floating" | "boolean") => {
@@ -237,6 +254,7 @@ fn in_words_of_toml(message: &str) -> (String, Option<String>) {
         ("true or false", "string") => Some("without quotes: true or false".into()),
         _ => None,
     };
+
     (format!("this is {found}, and {wanted} is wanted"), hint)
 }
 
@@ -248,8 +266,10 @@ fn unknown_key<T: JsonSchema + 'static>(here: &Here<'_>, root: &Spanned<DeValue<
         Some(parent) => format!("`{parent}` has no key `{key}`"),
         None => format!("there is no key `{key}` here"),
     };
+
     let known = known_beside::<T>(path);
     let listed = || format!("keys here are {}", known.join(", "));
+
     // Accounts of BMCs look as if they belonged here.
     let is_account = known.iter().any(|known| known == "credentials") && ACCOUNT_KEYS.contains(&key);
     let hint = if is_account {
@@ -257,13 +277,14 @@ fn unknown_key<T: JsonSchema + 'static>(here: &Here<'_>, root: &Spanned<DeValue<
     } else {
         did_you_mean(key, known.iter().map(String::as_str)).unwrap_or_else(listed)
     };
+
     Diagnostic::new(Code::UnknownKey, here.place(span), message).hint(hint)
 }
 
-/// What other tools call the account of a BMC.
+/// The keys of other tools for the account of a BMC.
 const ACCOUNT_KEYS: [&str; 6] = ["username", "user", "login", "password", "passwd", "pass"];
 
-/// Names the state that people of other tools mean by a word.
+/// Returns the state that a word from other tools means.
 fn meant(found: &str, expected: &[&str]) -> Option<String> {
     const OUT_OF_SERVICE: [&str; 8] = ["drain", "drained", "down", "offline", "disabled", "broken", "out", "fail"];
     let is_state = expected.contains(&"maintenance");
@@ -304,7 +325,7 @@ fn key_span_of(root: &Spanned<DeValue<'_>>, path: &[String]) -> Option<Span> {
     }
 }
 
-/// Takes the value at a path out of the table; true where there was one.
+/// Removes the value at a path from the table; returns whether there was one.
 fn remove(value: &mut DeValue<'_>, path: &[String]) -> bool {
     let Some((first, rest)) = path.split_first() else { return false };
     match value {
@@ -312,7 +333,7 @@ fn remove(value: &mut DeValue<'_>, path: &[String]) -> bool {
         DeValue::Table(table) => {
             let Some(inner) = table.get_mut(first.as_str()) else { return false };
             let found = remove(inner.get_mut(), rest);
-            // A table with nothing left in it is as if nobody had begun it.
+            // An empty table counts as absent.
             if matches!(inner.get_ref(), DeValue::Table(left) if left.is_empty()) {
                 table.remove(first.as_str());
             }

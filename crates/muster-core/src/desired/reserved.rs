@@ -1,4 +1,4 @@
-//! Addresses that no machine may have, and one address that a node and a BMC both have.
+//! Checks for addresses that no machine may have, and for addresses that a node and a BMC share.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use super::sources::Findings;
 use super::{Bmc, Desired, Network, values};
 use crate::model::{Code, Diagnostic, Origin, Stated};
 
-/// Finds machines on an address that their network keeps for itself.
+/// Reports machines with an address that their network reserves.
 pub fn reserved(desired: &Desired, findings: &mut Findings) {
     for node in &desired.nodes {
         for (spec, nic) in desired.nics(node) {
@@ -37,7 +37,7 @@ fn fault(desired: &Desired, network: &Network, who: impl Fn() -> String, ip: Sta
     Some(finding.hint("give the machine another address, or correct the network"))
 }
 
-/// Returns what an address is to its range, if no machine may have it.
+/// Returns the role of an address in its range if no machine may have it.
 fn kept(cidr: &IpNet, ip: IpAddr) -> Option<&'static str> {
     // Links between two machines use both addresses: RFC 3021 (/31) and RFC 6164 (/127).
     if cidr.prefix_len() + 1 >= cidr.max_prefix_len() {
@@ -52,10 +52,12 @@ fn kept(cidr: &IpNet, ip: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// How many BMCs with the address of one node are reported: all nodes and all BMCs can have one address.
+/// The most reported BMCs with the address of one node: all nodes and all BMCs can have one
+/// address.
 const MAX_SHARING: usize = 2;
 
-/// Finds an address of a node and of a BMC of which one names no network. In one network, any two machines are compared.
+/// Reports an address of both a node and a BMC if one of them names no network. Within a network,
+/// uniqueness is checked for all.
 pub fn shared_with_bmcs(desired: &Desired, findings: &mut Findings) {
     let mut of_bmcs: HashMap<IpAddr, Vec<(&Bmc, Origin)>> = HashMap::new();
     for bmc in &desired.bmcs {
@@ -63,6 +65,7 @@ pub fn shared_with_bmcs(desired: &Desired, findings: &mut Findings) {
             of_bmcs.entry(ip.value).or_default().push((bmc, ip.origin));
         }
     }
+
     for node in &desired.nodes {
         for (spec, nic) in desired.nics(node) {
             for ip in &nic.ips {
@@ -81,7 +84,7 @@ pub fn shared_with_bmcs(desired: &Desired, findings: &mut Findings) {
     }
 }
 
-/// Lists the addresses of a BMC: the one in its URL, and the one that it states.
+/// Lists the addresses of a BMC: the one in its URL, and the stated one.
 pub fn addresses(bmc: &Bmc) -> Vec<Stated<IpAddr>> {
     let in_url = bmc.url.as_ref().and_then(|url| {
         let address = values::host_of(&url.value)?.parse().ok()?;

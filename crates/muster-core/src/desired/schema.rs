@@ -1,7 +1,8 @@
-//! The JSON schemas of the files of the wishes (draft 7, which editors read), made from the types that read the files.
+//! The JSON schemas of the files of the cluster repository (draft 7, as editors expect), generated
+//! from the file types.
 //!
-//! TOML has no null, so what is optional here is a key that may be missing, never one that may be null. What a schema
-//! cannot say (references, patterns, everything across files) is `muster check`'s.
+//! TOML has no null, so an optional key may be missing but never null. `muster check` covers what a
+//! schema cannot express (references, patterns, everything across files).
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
@@ -35,7 +36,7 @@ pub fn text<T: JsonSchema>(title: &str) -> String {
     text
 }
 
-/// Takes away null, defaults, and the formats of Rust's numbers, which no validator knows.
+/// Removes null, defaults, and the formats of Rust's numbers, which validators do not know.
 fn tidy(schema: &mut Schema) {
     let Some(table) = schema.as_object_mut() else { return };
     without_null(table);
@@ -45,7 +46,7 @@ fn tidy(schema: &mut Schema) {
     }
 }
 
-/// Turns "this or null" into this.
+/// Removes the alternative null.
 fn without_null(table: &mut Map<String, Value>) {
     if let Some(Value::Array(types)) = table.get_mut("type") {
         types.retain(|kind| kind != "null");
@@ -54,9 +55,11 @@ fn without_null(table: &mut Map<String, Value>) {
             table.insert("type".into(), one);
         }
     }
+
     if let Some(Value::Array(words)) = table.get_mut("enum") {
         words.retain(|word| !word.is_null());
     }
+
     for either in ["anyOf", "oneOf"] {
         let Some(Value::Array(choices)) = table.get_mut(either) else { continue };
         choices.retain(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
@@ -64,7 +67,7 @@ fn without_null(table: &mut Map<String, Value>) {
         let one = one.take();
         table.remove(either);
         match one {
-            // Draft 7 reads nothing beside `$ref`.
+            // Draft 7 ignores keywords next to `$ref`.
             Value::Object(one) if one.contains_key("$ref") && table.contains_key("description") => {
                 table.insert("allOf".into(), Value::Array(vec![Value::Object(one)]));
             }

@@ -1,10 +1,11 @@
-//! Strict templates: what TOML values and cloud-init files may say of the node they are expanded for.
+//! Strict templates in TOML values and cloud-init files, which are expanded for each node.
 //!
-//! The engine is minijinja with undefined names as errors, bounded fuel, and nothing that reads a file, the clock or the
-//! environment. `net('NAME')` is a network, and `net('NAME') | host(N)` the N-th address of its range.
+//! The engine is minijinja with undefined names as errors, limited fuel, and no access to files,
+//! the clock or the environment. `net('NAME')` is a network, and `net('NAME') | host(N)` the N-th
+//! address of its range.
 //!
-//! Every text reaches the engine by [`add`] or [`render`], which bound what it may be before it is parsed (`guard`) and
-//! what its values may hold while it runs (`value`).
+//! Every text reaches the engine through [`add`] or [`render`], which limit the text before it is
+//! parsed (`guard`) and its values while it runs (`value`).
 
 mod guard;
 mod value;
@@ -22,32 +23,36 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::Network;
 
-/// Steps of the engine that one expansion may take. A 4 kB document of 40 expressions takes about 500.
+/// The most engine steps of one expansion. A 4 kB document of 40 expressions takes about 500.
 const FUEL: u64 = 200_000;
 
-/// How deep templates nest; the engine's own limit of 500 overflows small thread stacks.
+/// The deepest nesting of templates; the engine's own limit of 500 overflows small thread stacks.
 const DEPTH: usize = 64;
 
-/// The most letters of a reason.
+/// The most characters of a reason.
 const MAX_REASON: usize = 400;
 
-/// What stands in an expanded text for the URL by which the node reaches muster, where only the host knows it.
+/// The placeholder in an expanded text for the URL at which the node reaches muster, if only the
+/// host knows it.
 ///
-/// Control characters are refused in parameters and URLs, so no written text can be mistaken for it.
+/// Control characters are refused in parameters and URLs, so no written text can be mistaken for
+/// it.
 pub const SERVER_MARK: &str = "\u{1}server\u{2}";
 
-/// Makes an engine that knows the networks and no template yet.
+/// Creates an engine with the networks and without templates.
 #[must_use]
 pub fn environment(networks: &Arc<[Network]>) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // Without it, errors of a release build name neither the variable nor its place.
+
+    // Without this, errors of a release build name neither the variable nor its place.
     environment.set_debug(true);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_syntax(syntax());
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(DEPTH);
     let networks = Arc::clone(networks);
+
     environment.add_function("net", move |name: &str| net(&networks, name));
     environment.add_filter("host", host);
     environment.add_function(value::BOUNDED, value::bounded);
@@ -55,16 +60,19 @@ pub fn environment(networks: &Arc<[Network]>) -> Environment<'static> {
     environment.add_function(value::INDEXED, value::indexed);
     environment.add_function(value::INDEX, value::index);
     environment.add_filter(value::BOUNDED, value::bounded);
+
     environment.add_function("range", value::range);
-    // It prints all that the engine holds, every node included.
+
+    // It prints everything in the engine, including every node.
     environment.remove_global("debug");
     environment.add_function("secret", |name: &str| -> Result<String, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, format!("{SECRET_REFUSED}{name}")))
     });
+
     environment
 }
 
-/// Why the engine does not take a text.
+/// The reason for which the engine rejects a text.
 #[derive(Debug)]
 pub enum Rejection {
     /// It is larger than the engine's stack allows; the place is in the text.
@@ -82,24 +90,24 @@ impl From<Rejection> for Error {
     }
 }
 
-/// Gives the engine a text under a name.
+/// Adds a text to the engine under a name.
 ///
 /// # Errors
-/// The text is no template, or larger than the engine's stack allows.
+/// The text is not a valid template, or larger than the engine's stack allows.
 pub fn add(engine: &mut Environment<'static>, name: impl Into<String>, text: &str) -> Result<(), Rejection> {
     let guarded = guarded(text)?;
     engine.add_template_owned(name.into(), guarded.text).map_err(Rejection::Engine)
 }
 
-/// Expands a text that the engine has under no name.
+/// Expands a text without adding it to the engine.
 ///
 /// # Errors
-/// Returns why the text is no template, or fails.
+/// The text is not a valid template, or its expansion fails.
 pub fn render(engine: &Environment<'_>, name: &str, text: &str, scope: impl Into<Value>) -> Result<String, Error> {
     engine.render_named_str(name, &guarded(text)?.text, scope.into())
 }
 
-/// Returns where in a text an error is, by the place of the engine, which has the text with guards in it.
+/// Returns the range of an error in a text, converted from the engine's text with guards in it.
 #[must_use]
 pub fn place_of(text: &str, error: &Error) -> Option<Range<usize>> {
     let range = error.range()?;
@@ -110,23 +118,23 @@ fn guarded(text: &str) -> Result<guard::Guarded, Rejection> {
     guard::guard(text, &syntax()).map_err(|guard::TooDeep { message, range }| Rejection::TooDeep { message, range })
 }
 
-/// Blocks leave no line of their own behind, as YAML wants it, and a final newline stays.
+/// Returns a syntax in which blocks leave no empty lines, as YAML needs, and a final newline stays.
 fn syntax() -> SyntaxConfig {
     let mut syntax = SyntaxConfig::builder();
     syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
     syntax.build().expect("the default delimiters are valid")
 }
 
-/// How the refusal of a secret begins, by which it is told from other failures.
+/// The prefix of the refusal of a secret, which distinguishes it from other failures.
 const SECRET_REFUSED: &str = "secret: ";
 
-/// Returns the name of the secret that an expansion asked for, if that is why it failed.
+/// Returns the name of the secret that an expansion used, if it failed for that reason.
 #[must_use]
 pub fn refused_secret(error: &Error) -> Option<&str> {
     causes(error).into_iter().find_map(|cause| cause.detail()?.strip_prefix(SECRET_REFUSED))
 }
 
-/// Returns the failure in which others have their cause, those of the files that include each other: the outermost first.
+/// Returns the chain of failures through files that include each other, the outermost first.
 #[must_use]
 pub fn causes(error: &Error) -> Vec<&Error> {
     let mut all = vec![error];
@@ -138,7 +146,7 @@ pub fn causes(error: &Error) -> Vec<&Error> {
     all
 }
 
-/// Returns what went wrong, in a sentence without a full stop.
+/// Returns the reason of a failure, as a sentence without a full stop.
 #[must_use]
 pub fn reason(error: &Error) -> String {
     let causes = causes(error);
@@ -146,6 +154,7 @@ pub fn reason(error: &Error) -> String {
     if matches!(error.kind(), ErrorKind::OutOfFuel) {
         return "the template takes more steps than one expansion may".into();
     }
+
     let reason = match error.detail() {
         Some(PARSER_LIMIT) => {
             "brackets, signs or tags nest too deep here; give parts of the expression names with `set`".into()
@@ -158,18 +167,20 @@ pub fn reason(error: &Error) -> String {
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
     };
-    // An error quotes what it is about, which may be as long as a value is.
+
+    // An error quotes its subject, which may be as long as a value.
     match reason.char_indices().nth(MAX_REASON) {
         Some((end, _)) => format!("{}...", &reason[..end]),
         None => reason,
     }
 }
 
-/// How the engine says that a text nests deeper than its parser follows, and that a template calls deeper than [`DEPTH`].
+/// The engine's messages for a text that nests too deep for its parser, and for calls deeper than
+/// [`DEPTH`].
 const PARSER_LIMIT: &str = "template exceeds maximum recursion limits";
 const RUN_LIMIT: &str = "recursion limit exceeded";
 
-/// What the reason of a name that nobody states ends in.
+/// The end of the reason for an undefined name.
 pub const IS_UNDEFINED: &str = "` is undefined";
 
 /// The names that templates may use, for suggestions.
@@ -186,7 +197,7 @@ fn undefined(detail: &str) -> String {
     hint.map_or_else(|| detail.to_owned(), |hint| format!("{detail}; {hint}"))
 }
 
-/// Tells whether a text is a template at all, so that plain text never meets the engine.
+/// Returns whether a text is a template at all, so that plain text never reaches the engine.
 #[must_use]
 pub fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
@@ -203,7 +214,7 @@ fn net(networks: &[Network], name: &str) -> Result<Value, Error> {
     }
 }
 
-/// A network as templates see it.
+/// A network as an object in templates.
 #[derive(Debug)]
 struct NetworkObject(Network);
 

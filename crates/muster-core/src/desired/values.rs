@@ -1,4 +1,4 @@
-//! Single values: names, addresses, URLs; each check tells what is wrong where.
+//! Checks of single values: names, addresses, URLs; each reports faults with their places.
 
 use std::net::IpAddr;
 
@@ -10,23 +10,24 @@ use super::file::DateText;
 use super::sources::{Findings, Here};
 use crate::model::{Code, Diagnostic, Place};
 
-/// The longest name of a machine: RFC 1123 lets a host name be 253 characters.
+/// The longest name of a machine: RFC 1123 allows host names of 253 characters.
 const MAX_NAME: usize = 253;
 
-/// The longest URL; iPXE takes 3 kB and over (measured), and a kernel line holds several.
+/// The longest URL; iPXE accepts 3 kB and more (measured), and a kernel line contains several.
 const MAX_URL: usize = 1024;
 
-/// The longest `advertise` URL. It stands up to twice in a kernel line of 2,047 bytes, and the line is checked before
-/// the host's own URL is known, so this many bytes are kept free for each.
+/// The longest `advertise` URL. It occurs up to twice in a kernel line of 2,047 bytes, and the line
+/// is checked before the host's own URL is known, so this many bytes are reserved for each.
 pub const MAX_ADVERTISE: usize = 128;
 
-/// What iPXE of every build can fetch from (<https://ipxe.org/appnote/uri>), `https` where it was compiled in.
+/// The schemes that every build of iPXE supports (<https://ipxe.org/appnote/uri>), and `https`,
+/// which is optional.
 const BOOT_SCHEMES: [&str; 5] = ["http", "https", "tftp", "ftp", "nfs"];
 
-/// Tells whether a text can name a machine, group, network or interface.
+/// Returns the fault in a text as the name of a machine, group, network or interface.
 ///
-/// Names are letters, digits, `.`, `-` and `_`, and begin and end with a letter or digit: they stand in URLs, in file
-/// names, in host names and in node sets, and must mean the same there.
+/// Names are letters, digits, `.`, `-` and `_`, and begin and end with a letter or digit: they
+/// occur in URLs, in file names, in host names and in node sets, and must mean the same there.
 pub fn name_fault(name: &str) -> Option<&'static str> {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     if name.is_empty() {
@@ -42,7 +43,7 @@ pub fn name_fault(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Tells what keeps a text from being a URL that a node or a BMC client can use.
+/// Returns the fault in a text as a URL for a node or a BMC client.
 pub fn url_fault(url: &str, schemes: &[&str]) -> Option<String> {
     if let Some(sign) = ["{{", "{%"].into_iter().find(|sign| url.contains(sign)) {
         return Some(format!("`{sign}` is left in the URL: no template is expanded there"));
@@ -53,6 +54,7 @@ pub fn url_fault(url: &str, schemes: &[&str]) -> Option<String> {
     if !schemes.contains(&scheme) {
         return Some(format!("`{scheme}` is none of {}", schemes.join(", ")));
     }
+
     let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     if rest[..host_end].is_empty() {
         return Some("the URL names no host".into());
@@ -60,16 +62,17 @@ pub fn url_fault(url: &str, schemes: &[&str]) -> Option<String> {
     if url.len() > MAX_URL {
         return Some(format!("the URL is over {MAX_URL} bytes"));
     }
+
     let bad = url.chars().find(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\\' | '|'));
     bad.map(|c| format!("a URL has no {c:?}; write it percent-encoded"))
 }
 
-/// Tells what keeps a text from being the URL of a kernel or an initial RAM disk.
+/// Returns the fault in a text as the URL of a kernel or an initial RAM disk.
 pub fn boot_url_fault(url: &str) -> Option<String> {
     url_fault(url, &BOOT_SCHEMES)
 }
 
-/// Tells what keeps a text from being the URL by which nodes reach muster.
+/// Returns the fault in a text as the URL at which nodes reach muster.
 pub fn advertise_fault(url: &str) -> Option<String> {
     url_fault(url, &["http", "https"]).or_else(|| {
         if url.len() > MAX_ADVERTISE {
@@ -82,7 +85,7 @@ pub fn advertise_fault(url: &str) -> Option<String> {
     })
 }
 
-/// Checks the URL by which nodes reach muster, and cuts a final slash.
+/// Checks the URL at which nodes reach muster, and removes a final slash.
 pub fn advertise(here: &Here<'_>, url: &At<String>, findings: &mut Findings) -> Option<Box<str>> {
     if let Some(fault) = advertise_fault(&url.value) {
         let finding = Diagnostic::new(Code::BadUrl, here.place(url.span), fault);
@@ -103,7 +106,7 @@ pub fn host_of(url: &str) -> Option<&str> {
     }
 }
 
-/// Returns the host of a URL as names are compared, and its port.
+/// Returns the host of a URL, normalized for comparison, and its port.
 pub fn endpoint_of(url: &str) -> Option<(String, u16)> {
     let host = host_of(url)?;
     let (scheme, rest) = url.split_once("://")?;
@@ -126,10 +129,10 @@ pub fn ip(place: &dyn Fn() -> Place, text: &str, findings: &mut Findings) -> Opt
     }
 }
 
-/// Reads a day.
+/// Parses a day.
 pub fn date(here: &Here<'_>, text: &At<DateText>, hint: &str, findings: &mut Findings) -> Option<Date> {
     let At { value: DateText(text), span } = text;
-    // The library takes more than a day, and a time of it would be cut off in silence.
+    // The library accepts more than a day, and would silently drop a time.
     let date = Some(text).filter(|text| text.len() == "2026-12-31".len()).and_then(|text| text.parse().ok());
     if date.is_none() {
         findings.push(Diagnostic::new(Code::BadValue, here.place(*span), format!("`{text}` is no date")).hint(hint));
@@ -156,7 +159,7 @@ pub fn address_range(here: &Here<'_>, text: &At<String>, findings: &mut Findings
     }
 }
 
-/// Checks the size of the largest packet: 68 bytes are the least that IPv4 knows (RFC 791).
+/// Checks the MTU: 68 bytes are the minimum of IPv4 (RFC 791).
 pub fn mtu(here: &Here<'_>, mtu: &At<u32>, findings: &mut Findings) -> Option<u32> {
     if (68..=65535).contains(&mtu.value) {
         return Some(mtu.value);
