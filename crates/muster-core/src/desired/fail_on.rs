@@ -11,7 +11,7 @@ const WHOLE: u16 = 10_000;
 
 macro_rules! conditions {
     ($($(#[doc = $doc:literal])+ $name:ident = $word:literal;)+) => {
-        /// What a node can be found to be.
+        /// A condition of a node that can make a run fail.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Condition { $($(#[doc = $doc])+ $name,)+ }
 
@@ -19,7 +19,7 @@ macro_rules! conditions {
             /// Every condition.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
-            /// Returns the word that people write.
+            /// Returns the word for the condition in configuration and flags.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $word,)+ }
@@ -29,17 +29,17 @@ macro_rules! conditions {
 }
 
 conditions! {
-    /// Something is not as wished.
+    /// An attribute differs from the desired state.
     Drift = "drift";
-    /// Something could not be judged.
+    /// An attribute could not be judged.
     Unknown = "unknown";
     /// The machine is between states.
     Settling = "settling";
-    /// What is wished is staged and not applied yet.
+    /// The expected value is staged and not applied yet.
     Pending = "pending";
-    /// What was seen is too old.
+    /// The observation is too old.
     Stale = "stale";
-    /// Something was seen that nobody declares.
+    /// An observed item is not declared.
     Undeclared = "undeclared";
 }
 

@@ -75,11 +75,10 @@ const MAX_ATTRIBUTES: usize = 8192;
 /// The longest name and value of a BIOS setting, in bytes; AMI's map of its menu has 6 kB.
 const MAX_ATTRIBUTE: usize = 64 << 10;
 
-/// Reads the attributes of a Bios resource as text; what is null is not told, and no password is
-/// taken.
+/// Returns the attributes of a Bios resource as text, without nulls and passwords.
 ///
 /// Some services (HPE Cray EX nC) write an object with the current value in it. A table without
-/// settings tells nothing: several services show it while the machine is off.
+/// settings counts as not reported, because several services return it while the machine is off.
 pub fn attributes(bios: &Value) -> Option<BTreeMap<Box<str>, Box<str>>> {
     let attributes = at(bios, "Attributes").as_object()?;
     let told = attributes.iter().filter(|(name, _)| !is_password(name) && name.len() <= MAX_ATTRIBUTE);

@@ -1,8 +1,10 @@
-//! Bounds on the text of a template before the engine parses it, and guards around the values that it computes.
+//! Limits the text of a template before the engine parses it, and inserts guards around computed
+//! values.
 //!
-//! The engine parses, compiles and drops expressions recursively, one stack frame for each operator, and its fuel counts
-//! neither what lazily joined lists grow to nor how deep values nest. So an expression is a bounded chain of words, tags
-//! nest to a bounded depth, and each value that is kept or multiplied passes one of the functions of [`super::value`].
+//! The engine parses, compiles and drops expressions recursively, one stack frame for each
+//! operator, and its fuel counts neither the size of lazily joined lists nor the nesting of values.
+//! So an expression is a bounded chain of words, tags nest to a bounded depth, and each stored or
+//! multiplied value passes through a function of [`super::value`].
 
 mod subscripts;
 
@@ -13,33 +15,34 @@ use minijinja::syntax::SyntaxConfig;
 
 use super::value::{BOUNDED, MAX_TEXT_BYTES, STORED};
 
-/// The most words and signs that an expression may chain or nest: 120 joined texts. The engine needs up to 2 kB of stack
-/// for each, and threads have 2 MB.
+/// The most words and signs in a chain or nest of an expression: 120 joined texts. The engine needs
+/// up to 2 kB of stack for each, and threads have 2 MB.
 pub const MAX_CHAIN: usize = 250;
 
-/// How deep the brackets of an expression nest. The engine's parser follows 150 levels, and counts several for some.
+/// The deepest nesting of brackets in an expression. The engine's parser allows 150 levels, and
+/// counts some several times.
 pub const MAX_BRACKETS: usize = 48;
 
-/// How deep tags nest, an `elif` counted as one that nests in its `if`, as it does for the engine.
+/// The deepest nesting of tags; an `elif` counts as nested in its `if`, as in the engine.
 pub const MAX_TAGS: usize = 100;
 
-/// Why a template is refused before it is parsed, and where.
+/// The reason for which a template is refused before it is parsed, with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TooDeep {
     pub message: String,
     pub range: Range<usize>,
 }
 
-/// A template's text with guards in it, and the way back to the places of the text as it was written.
+/// A template's text with guards, and the mapping to places in the original text.
 #[derive(Debug)]
 pub struct Guarded {
     pub text: String,
-    /// Offsets of the original text at which something was inserted, in order, and how many bytes.
+    /// The offsets in the original text of insertions, in order, and their lengths in bytes.
     inserted: Vec<(usize, usize)>,
 }
 
 impl Guarded {
-    /// Returns the place in the original text of a place in the guarded one.
+    /// Converts a range of the guarded text into one of the original text.
     pub fn original(&self, range: Range<usize>) -> Range<usize> {
         let back = |place: usize| {
             let mut shift = 0;
@@ -54,14 +57,16 @@ impl Guarded {
             }
             place - shift
         };
+
         let start = back(range.start);
         start..back(range.end).max(start)
     }
 }
 
-/// Checks the bounds of a text, and puts guards around what its expressions keep and multiply.
+/// Checks the limits of a text, and inserts guards around the values that its expressions store and
+/// multiply.
 ///
-/// A text with a syntax error comes back as it is up to there, for the parser to report.
+/// A text with a syntax error is only processed up to it; the parser reports the error.
 ///
 /// # Errors
 /// An expression or the nesting of tags is larger than the engine's stack allows.
@@ -90,7 +95,7 @@ pub fn guard(source: &str, syntax: &SyntaxConfig) -> Result<Guarded, TooDeep> {
     Ok(insert(source, guards))
 }
 
-/// What matters of one token inside a tag.
+/// The relevant properties of one token inside a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind<'s> {
     Name(&'s str),
@@ -109,9 +114,9 @@ enum Kind<'s> {
     Tilde,
     /// `*` or `**`.
     Star,
-    /// An operator that binds weaker than `+`: expressions end here.
+    /// An operator that binds weaker than `+`, which ends an expression.
     Weak,
-    /// The colon, which ends expressions, too.
+    /// A colon, which ends an expression too.
     Colon,
     /// A division.
     Strong,
@@ -149,7 +154,7 @@ impl<'s> Kind<'s> {
     }
 }
 
-/// The words that join expressions, so that none of them ends one.
+/// The words that join expressions, so that they end none.
 const JOINING: [&str; 7] = ["and", "or", "not", "if", "else", "in", "is"];
 
 #[derive(Debug, Clone)]
@@ -158,12 +163,12 @@ struct Word<'s> {
     range: Range<usize>,
 }
 
-/// The words of one tag, and how deep its expressions are up to the last.
+/// The words of one tag, and the depth of its expressions up to the last.
 #[derive(Debug)]
 struct Tag<'s> {
     is_block: bool,
     words: Vec<Word<'s>>,
-    /// The words since the last comma of each open bracket, and at the outside.
+    /// The numbers of words since the last comma, for each open bracket and for the top level.
     chains: Vec<usize>,
     depth: usize,
 }
@@ -194,7 +199,7 @@ impl<'s> Tag<'s> {
             }
         }
 
-        // The outside of all brackets counts as one.
+        // The top level counts as one bracket.
         if self.chains.len() > MAX_BRACKETS + 1 {
             let message = format!("the brackets of this expression nest deeper than {MAX_BRACKETS}");
             return Err(TooDeep { message, range: word.range });
@@ -216,7 +221,7 @@ impl<'s> Tag<'s> {
         }
     }
 
-    /// Tells whether `set` opens a block that ends with `endset`.
+    /// Returns whether `set` opens a block that ends with `endset`.
     fn is_set_block(&self) -> bool {
         let mut level = 0_usize;
         let assigns = self.words.iter().any(|word| {
@@ -231,7 +236,7 @@ impl<'s> Tag<'s> {
     }
 }
 
-/// The tags that are open, with what nests in the engine's tree for each.
+/// The open tags, with the nesting of each in the engine's tree.
 #[derive(Debug, Default)]
 struct Nesting {
     open: Vec<usize>,
@@ -266,18 +271,19 @@ impl Nesting {
     }
 }
 
-/// A part of the text that is to pass a guard.
+/// A part of the text that a guard surrounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Guard {
-    /// An empty one is the place of a filter.
+    /// The range of the part; an empty range is the place of a filter.
     range: Range<usize>,
     function: &'static str,
-    /// Whether it is left out within another one: what it yields there cannot grow before that one sees it.
+    /// Whether it is omitted within another guard, because its value cannot grow before that guard
+    /// checks it.
     is_weak: bool,
 }
 
 impl Tag<'_> {
-    /// Adds what of this tag passes a guard; nothing if its brackets do not match, which the parser refuses.
+    /// Adds the guards of this tag; none if its brackets do not match, which the parser refuses.
     fn guards(&self, all: &mut Vec<Guard>) {
         let Some(closing) = self.pairs() else { return };
         let mut own = Vec::new();
@@ -285,7 +291,7 @@ impl Tag<'_> {
             own.push(self.captured());
         }
 
-        // Tags whose own words are no expression have expressions in their brackets only.
+        // Tags whose own words are not an expression have expressions in their brackets only.
         let mut end = self.words.len();
         if self.keyword() == Some("for") && end > 1 && self.words[end - 1].kind == Kind::Name("recursive") {
             end -= 1;
@@ -319,7 +325,7 @@ impl Tag<'_> {
         all.extend(own);
     }
 
-    /// Finds the other bracket of each bracket; nothing if they do not match.
+    /// Finds the partner of each bracket; returns `None` if they do not match.
     fn pairs(&self) -> Option<Vec<usize>> {
         let mut pairs = vec![0; self.words.len()];
         let mut open = Vec::new();
@@ -337,10 +343,11 @@ impl Tag<'_> {
                 _ => {}
             }
         }
+
         open.is_empty().then_some(pairs)
     }
 
-    /// Splits words at those of one level that `ends` names; brackets stay whole.
+    /// Splits words at those of one level that `ends` selects; brackets stay whole.
     fn split(&self, words: Range<usize>, closing: &[usize], ends: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
         let mut parts = Vec::new();
         let (mut start, mut at) = (words.start, words.start);
@@ -353,17 +360,19 @@ impl Tag<'_> {
             }
             at += 1;
         }
+
         parts.push(start..words.end.max(start));
         parts
     }
 
-    /// Guards sums and products of one level: they alone join and repeat lists.
+    /// Guards sums and products of one level, because only they join and repeat lists.
     fn chains_of(&self, words: Range<usize>, closing: &[usize], own: &mut Vec<Guard>) {
         let ends = |at: usize| match self.words[at].kind {
             Kind::Comma | Kind::Assign | Kind::Weak | Kind::Colon => true,
             Kind::Name(name) => JOINING.contains(&name) && name != "is" && !self.is_attribute_or_test(at),
             _ => false,
         };
+
         for mut part in self.split(words, closing, ends) {
             while part.start < part.end && !self.begins_operand(part.start) {
                 part.start += 1;
@@ -371,7 +380,7 @@ impl Tag<'_> {
             if self.has(part.clone(), closing, Kind::Plus) {
                 own.push(self.guard(part.clone(), BOUNDED, true));
             }
-            // What repeats a list binds stronger than what would write it out.
+            // An operator that repeats a list binds stronger than one that would write it out.
             let ends = |at: usize| match self.words[at].kind {
                 Kind::Plus | Kind::Tilde => true,
                 Kind::Minus => at > 0 && self.ends_operand(at - 1),
@@ -385,12 +394,12 @@ impl Tag<'_> {
         }
     }
 
-    /// Tells whether a sign stands in words of one level.
+    /// Returns whether words of one level contain a sign.
     fn has(&self, words: Range<usize>, closing: &[usize], sign: Kind<'_>) -> bool {
         self.split(words, closing, |at| self.words[at].kind == sign).len() > 1
     }
 
-    /// Guards the arguments of a call that could hold more than what they name.
+    /// Guards the arguments of a call whose values could be larger than the values that they name.
     fn arguments(&self, words: Range<usize>, closing: &[usize], own: &mut Vec<Guard>) {
         for mut part in self.split(words, closing, |at| self.words[at].kind == Kind::Comma) {
             while part.start < part.end && !self.begins_operand(part.start) {
@@ -405,7 +414,7 @@ impl Tag<'_> {
         }
     }
 
-    /// Guards what `set`, `with` and `for` give a name to.
+    /// Guards the values that `set`, `with` and `for` bind to names.
     fn bindings(&self, end: usize, closing: &[usize], own: &mut Vec<Guard>) {
         let is = |at: usize, kind: Kind<'_>| self.words[at].kind == kind;
         match self.keyword() {
@@ -440,7 +449,7 @@ impl Tag<'_> {
         }
     }
 
-    /// Tells whether an expression may yield more than one that a name stands for.
+    /// Returns whether an expression may yield a value larger than that of a name.
     fn grows(&self, words: Range<usize>) -> bool {
         let grows = |word: &Word<'_>| {
             matches!(word.kind, Kind::Plus | Kind::Star | Kind::Tilde | Kind::Pipe | Kind::Comma | Kind::Open(_))
@@ -449,7 +458,7 @@ impl Tag<'_> {
     }
 
     fn begins_operand(&self, at: usize) -> bool {
-        // The minus is the sign of a number; the stars of `f(*all)` begin none.
+        // The minus is the sign of a number; the stars of `f(*all)` begin no number.
         matches!(self.words[at].kind, Kind::Name(_) | Kind::Literal | Kind::Text | Kind::Open(_) | Kind::Minus)
     }
 
@@ -462,14 +471,14 @@ impl Tag<'_> {
         }
     }
 
-    /// Tells whether a word is the name of an attribute or of a test, whatever else it means.
+    /// Returns whether a word is the name of an attribute or of a test, whatever else it means.
     fn is_attribute_or_test(&self, at: usize) -> bool {
         let before = |back: usize| at.checked_sub(back).map(|at| self.words[at].kind);
         matches!(before(1), Some(Kind::Dot | Kind::Pipe | Kind::Name("is")))
             || (before(1) == Some(Kind::Name("not")) && before(2) == Some(Kind::Name("is")))
     }
 
-    /// Guards what a `set` block gives a name to: a filter after the last word of its tag.
+    /// Guards the value of a `set` block, with a filter after the last word of its tag.
     fn captured(&self) -> Guard {
         let end = self.words[self.words.len() - 1].range.end;
         Guard { range: end..end, function: BOUNDED, is_weak: false }
@@ -481,9 +490,9 @@ impl Tag<'_> {
     }
 }
 
-/// Writes the guards into the text.
+/// Inserts the guards into the text.
 fn insert(source: &str, mut guards: Vec<Guard>) -> Guarded {
-    // The widest first, those that may not be left out before those that may.
+    // The widest first, required guards before weak ones.
     guards.sort_by_key(|guard| (guard.range.start, std::cmp::Reverse(guard.range.end), guard.is_weak));
     guards.dedup_by(|next, before| next.range == before.range);
     let mut end = 0;
@@ -498,7 +507,7 @@ fn insert(source: &str, mut guards: Vec<Guard>) -> Guarded {
     let opening = guards.iter().map(|guard| (guard.range.start, true, guard.range.end, guard.function));
     let closing = guards.iter().map(|guard| (guard.range.end, false, guard.range.start, ""));
     let mut marks: Vec<_> = opening.chain(closing).collect();
-    // Of those at one place: first what ends there, the innermost first, then what begins, the widest first.
+    // At one place, first the ends, the innermost first, then the beginnings, the widest first.
     marks.sort_by_key(|(at, begins, other, _)| (*at, *begins, std::cmp::Reverse(*other)));
 
     let mut guarded = Guarded { text: String::with_capacity(source.len() + 32 * guards.len()), inserted: Vec::new() };
@@ -595,11 +604,13 @@ mod tests {
         assert_eq!(deep(&format!("{{{{ [{}] }}}}", "1+1, ".repeat(5_000))), Ok(()), "a long list is not deep");
         assert!(deep(&format!("{{{{ {}1", "[1 + ".repeat(100))).is_err(), "also where nothing closes");
         let branches = |count: usize| format!("{{% if a %}}{}{{% endif %}}", "{% elif b %}".repeat(count));
+
         assert_eq!(deep(&branches(99)), Ok(()));
         assert_eq!(deep(&branches(100)).unwrap_err(), "tags nest deeper than 100, each `elif` counted as one");
         assert_eq!(deep(&branches(90).repeat(50)), Ok(()), "one after the other");
         let blocks = "{% set x | replace(a=1) %}{% endset %}".repeat(200);
         assert_eq!(deep(&blocks), Ok(()));
+
         assert!(deep(&format!("{}{blocks}{}", "{% if a %}".repeat(60), "{% if a %}".repeat(60))).is_err());
     }
 }

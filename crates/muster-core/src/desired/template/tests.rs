@@ -41,19 +41,20 @@ fn strict_bounded_and_unescaped() {
     assert_eq!(render(endless).unwrap_err(), "the template takes more steps than one expansion may");
 }
 
-/// Runs in a thread as small as those that build and serve.
+/// Runs in a thread with a stack as small as those that build and serve.
 fn in_a_usual_thread<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(run);
     thread.expect("a thread starts").join().expect("it does not panic")
 }
 
-/// Texts that nest or chain one construct of the engine's language a number of times.
+/// Returns texts that nest or chain one construct of the engine's language `count` times.
 fn chains(count: usize) -> Vec<String> {
     // A line break after each, as the engine counts columns in 16 bits.
     let many = |text: &str| format!("{text}\n").repeat(count);
     let of = |start: &str, middle: &str, end: &str| format!("{start}{}{end}", many(middle));
     let both = |open: &str, inner: &str, close: &str| format!("{}{inner}{}", many(open), many(close));
     let in_tag = |text: String| format!("{{{{ {text} }}}}");
+
     vec![
         in_tag(of("", "-", "1")),
         in_tag(of("", "not ", "1")),
@@ -117,7 +118,7 @@ fn no_chain_and_no_nesting_of_the_language_overflows_a_stack() {
     }
 }
 
-/// Templates whose values double, repeat or nest, by what they are refused for.
+/// Templates whose values double, repeat or nest, with the reason of their refusal.
 const GROWING: &[(&str, &str)] = &[
     (
         "{% set n = namespace(s=[1]) %}{% for i in range(40) %}{% set n.s = n.s + n.s %}{% endfor %}{{ n.s|length }}",
@@ -204,6 +205,7 @@ fn what_is_within_the_bounds_is_as_the_engine_alone_has_it() {
         "{{ [1] + 1 }}",
         "{% set x = %}",
     ];
+
     for text in parts {
         let scope = || context! { nid => 300, name => "a&b" };
         let alone = engine.render_named_str("test", text, scope()).map_err(|error| reason(&error));
@@ -222,7 +224,7 @@ fn an_error_is_where_it_was_written() {
     assert_eq!(&GROWING[0].0[place_of(GROWING[0].0, &error).unwrap()], "n.s + n.s");
 }
 
-/// Values at the ends of what the engine counts with, and values of each other kind.
+/// Values at the limits of the engine's numbers, and values of each other kind.
 const ENDS: [&str; 34] = [
     "0",
     "1",
@@ -260,7 +262,8 @@ const ENDS: [&str; 34] = [
     "range(3)",
 ];
 
-/// The functions, filters and tests of the engine, each with the most arguments that it takes, and a few methods.
+/// The functions, filters and tests of the engine, each with the most arguments that it accepts,
+/// and a few methods.
 const CALLS: [&str; 96] = [
     "{a}|abs",
     "{a}|attr({b})",
@@ -360,7 +363,7 @@ const CALLS: [&str; 96] = [
     "{a} * {b} * {c}",
 ];
 
-/// Statements around an expression, for the values that only they make.
+/// Statements around an expression, for values that only they produce.
 const STATEMENTS: [&str; 6] = [
     "{{ @ }}",
     "{% for x in @ %}{{ loop.cycle(x, 1) }}{{ loop.revindex }}{{ loop.changed(x) }}{% endfor %}",
@@ -370,7 +373,7 @@ const STATEMENTS: [&str; 6] = [
     "{% filter upper %}{{ @ }}{% endfilter %}{% with y = @ %}{{ y }}{% endwith %}",
 ];
 
-/// The most that the fuel of one expansion pays for in output.
+/// The most output, in bytes, that the fuel of one expansion pays for.
 const MOST_OUTPUT: usize = FUEL as usize * 64;
 
 #[test]
@@ -380,7 +383,7 @@ fn no_argument_of_any_kind_or_size_makes_the_engine_panic() {
         let engine = engine();
         let mut seed = 0x2545_f491_4f6c_dd1d_u64;
         let mut next = move |below: usize| {
-            // Plain xorshift: which values meet is chance, and the same in each run.
+            // Plain xorshift: the combinations of values are random, and the same in each run.
             seed ^= seed << 13;
             seed ^= seed >> 7;
             seed ^= seed << 17;
@@ -406,6 +409,7 @@ fn no_argument_of_any_kind_or_size_makes_the_engine_panic() {
         }
         panicked
     });
+
     assert!(panicked.is_empty(), "{} of them: {:#?}", panicked.len(), &panicked[..panicked.len().min(20)]);
 }
 

@@ -1,24 +1,26 @@
-//! What a value of a template may hold: how deep it nests, how many items and how many bytes.
+//! Limits the values of templates: their nesting, items and bytes.
 //!
-//! A value is weighed as often as it is kept, with all that it shares counted as often as it would be written. What that
-//! takes is paid for in the engine's fuel.
+//! A value is measured each time it is stored, with shared parts counted as often as they would be
+//! written. The engine's fuel pays for the measurement.
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
 
-/// The name under which templates pass what they compute through [`bounded`]; no template of a person uses it.
+/// The name under which templates pass computed values through [`bounded`]; templates of people do
+/// not use it.
 pub const BOUNDED: &str = "__bounded";
 
-/// The same for what a namespace keeps: [`stored`].
+/// The same for values in a namespace: [`stored`].
 pub const STORED: &str = "__stored";
 
-/// The same for what is indexed or sliced: [`indexed`].
+/// The same for values that are indexed or sliced: [`indexed`].
 pub const INDEXED: &str = "__indexed";
 
 /// The same for an index, a key, or a part of a slice: [`index`].
 pub const INDEX: &str = "__index";
 
-/// How deep lists and tables nest in one value; the engine writes and drops them recursively.
+/// The deepest nesting of lists and tables in one value; the engine writes and drops them
+/// recursively.
 pub const MAX_DEPTH: usize = 32;
 
 /// The most items of one value, those of inner lists and tables included.
@@ -27,41 +29,45 @@ pub const MAX_ITEMS: usize = 65_536;
 /// The most bytes of the texts in one value.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
-/// The most bytes of one text that has a name: the engine compares, searches and looks up a text in one step.
+/// The most bytes of one text that has a name: the engine compares, searches and looks up a text in
+/// one step.
 pub const MAX_TEXT_BYTES: usize = 64 * 1024;
 
-/// The most numbers of a range, as the engine has it.
+/// The most numbers of a range, as in the engine.
 const MAX_RANGE: i128 = 100_000;
 
-/// How many bytes of a text one step pays for where the engine walks over them letter by letter.
+/// The bytes of a text that one step pays for if the engine walks over them character by character.
 const BYTES_PER_STEP: usize = 16;
 
 /// The largest index, and the largest step of a slice.
 const MAX_INDEX: i64 = i32::MAX as i64;
 
-/// Lets a value pass that is within the bounds.
+/// Returns the value if it is within the limits.
 pub fn bounded(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     weigh(state, &value, true)?;
     Ok(value)
 }
 
-/// Lets a value pass that is within the bounds and holds no namespace, which could hold itself.
+/// Returns the value if it is within the limits and contains no namespace, which could contain
+/// itself.
 pub fn stored(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     weigh(state, &value, false)?;
     Ok(value)
 }
 
-/// Lets a value pass that is indexed or sliced, and charges for the text that is searched for the place.
+/// Returns a value that is indexed or sliced, and charges fuel for the text that is searched for
+/// the position.
 pub fn indexed(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     charge_text(state, &value)?;
     Ok(value)
 }
 
-/// Lets an index, a key, or a part of a slice pass that the engine's arithmetic does not overflow with.
+/// Returns an index, a key, or a part of a slice if the engine's arithmetic cannot overflow with
+/// it.
 pub fn index(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     charge_text(state, &value)?;
     let is_large = |number: i64| !(-MAX_INDEX..=MAX_INDEX).contains(&number);
-    // A number that does not fit is larger than all that do.
+    // A number that does not fit into 64 bits is too large.
     if value.is_integer() && value.as_i64().is_none_or(is_large) {
         return Err(fault(format!("an index or a step is at most {MAX_INDEX}, not {value}")));
     }
@@ -73,7 +79,8 @@ fn charge_text(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
     state.consume_fuel((length / BYTES_PER_STEP) as u64)
 }
 
-/// Returns the numbers from `lower` to before `upper`, as the engine's own function does where that does not overflow.
+/// Returns the numbers from `lower` to before `upper`, like the engine's own function, but without
+/// overflow.
 pub fn range(lower: i64, upper: Option<i64>, step: Option<i64>) -> Result<Value, Error> {
     let (start, end) = upper.map_or((0, lower), |upper| (lower, upper));
     let step = i128::from(step.unwrap_or(1));
@@ -92,7 +99,7 @@ pub fn range(lower: i64, upper: Option<i64>, step: Option<i64>) -> Result<Value,
 fn weigh(state: &State<'_, '_>, value: &Value, namespaces: bool) -> Result<(), Error> {
     let mut weight = Weight { items: 0, bytes: 0, namespaces };
     let weighed = weight.add(value, 0);
-    // The engine asks for half a step for each item that it visits itself.
+    // The engine charges half a step for each item that it visits itself.
     state.consume_fuel(weight.items as u64 / 2)?;
     weighed
 }
@@ -113,6 +120,7 @@ impl Weight {
         if self.bytes > MAX_BYTES {
             return Err(fault(format!("a value of this template holds more than {MAX_BYTES} bytes of text")));
         }
+
         let kind = value.kind();
         if !matches!(kind, ValueKind::Seq | ValueKind::Map | ValueKind::Iterable) {
             return Ok(());
@@ -120,13 +128,16 @@ impl Weight {
         if !self.namespaces && value.as_object().is_some_and(|object| object.type_name().ends_with("Namespace")) {
             return Err(fault("a namespace cannot be kept in a namespace".into()));
         }
+
         if depth >= MAX_DEPTH {
             return Err(fault(format!("a value of this template nests lists or tables deeper than {MAX_DEPTH}")));
         }
-        // What has no length is made while it is read, and may be read once only.
+
+        // A value without a length is generated while it is read, and may be readable only once.
         if kind == ValueKind::Iterable && value.len().is_none() {
             return Ok(());
         }
+
         for item in value.try_iter()? {
             self.items += 1;
             if self.items > MAX_ITEMS {
@@ -137,6 +148,7 @@ impl Weight {
                 self.add(&value.get_item(&item)?, depth + 1)?;
             }
         }
+
         Ok(())
     }
 }

@@ -1,14 +1,14 @@
-//! Guards around what is indexed and sliced, and what a loop cycles through.
+//! Guards around indexed and sliced values, and around `loop.cycle()`.
 //!
-//! The engine's fuel counts neither the text that is searched for a place nor the key that is looked up, and the engine's
-//! own arithmetic overflows at the ends of 64 bits.
+//! The engine's fuel counts neither the text that is searched for a position nor the key that is
+//! looked up, and the engine's own arithmetic overflows at the limits of 64 bits.
 
 use std::ops::Range;
 
 use super::{Guard, Kind, Tag, TooDeep};
 use crate::desired::template::value::{INDEX, INDEXED};
 
-/// The digits of numbers that no arithmetic of the engine overflows with.
+/// The most digits of numbers with which no arithmetic of the engine overflows.
 const SHORT_NUMBER: usize = 9;
 
 impl Tag<'_> {
@@ -21,14 +21,15 @@ impl Tag<'_> {
         for part in parts.iter().filter(|part| !part.is_empty() && !self.is_short(part)) {
             own.push(self.guard(part.clone(), INDEX, false));
         }
-        // A quoted key belongs to a table, which the engine finds it in without a search.
+        // A quoted key belongs to a table, in which the engine finds it without a search.
         let is_key = inside.len() == 1 && self.words[inside.start].kind == Kind::Text;
         if !is_key {
             own.push(self.guard(start..open, INDEXED, false));
         }
     }
 
-    /// Returns the first word of the value that a bracket indexes; nothing if it is the argument of a test or a filter.
+    /// Returns the first word of the value that a bracket indexes; `None` if it is the argument of
+    /// a test or a filter.
     fn subscripted(&self, open: usize, pairs: &[usize]) -> Option<usize> {
         let kind = |at: usize| self.words[at].kind;
         let mut at = open.checked_sub(1)?;
@@ -42,16 +43,18 @@ impl Tag<'_> {
                         None => break,
                     }
                 }
-                // Quoted texts that follow each other are one.
+                // Adjacent quoted texts are one text.
                 Kind::Text if before.is_some_and(|before| kind(before) == Kind::Text) => at -= 1,
                 _ if at > 1 && kind(at - 1) == Kind::Dot => at -= 2,
                 _ => break,
             }
         }
+
         (!self.is_attribute_or_test(at)).then_some(at)
     }
 
-    /// Tells whether words are a number of few digits, or a quoted key, which has a bound of its own.
+    /// Returns whether words are a number of few digits, or a quoted key, which has a limit of its
+    /// own.
     fn is_short(&self, words: &Range<usize>) -> bool {
         let digits = match &self.words[words.clone()] {
             [sign, number] if sign.kind == Kind::Minus => number,
@@ -62,7 +65,7 @@ impl Tag<'_> {
         digits.kind == Kind::Literal && digits.range.len() <= SHORT_NUMBER
     }
 
-    /// Refuses `loop.cycle()`: the engine divides by the number of its arguments.
+    /// Refuses `loop.cycle()` without arguments, because the engine divides by their number.
     pub(super) fn check_cycles(&self) -> Result<(), TooDeep> {
         let Some(pairs) = self.pairs() else { return Ok(()) };
         for at in 2..self.words.len() {
@@ -80,6 +83,7 @@ impl Tag<'_> {
                 return Err(TooDeep { message, range: self.words[at - 1].range.clone() });
             }
         }
+
         Ok(())
     }
 }
