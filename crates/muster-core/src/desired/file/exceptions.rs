@@ -70,6 +70,7 @@ impl<'de> Deserialize<'de> for DateText {
                     .map_err(|_| A::Error::custom("this is a table, and a date is wanted"))
             }
         }
+
         deserializer.deserialize_any(Day)
     }
 }

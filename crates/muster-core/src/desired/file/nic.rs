@@ -82,6 +82,7 @@ impl NicTable {
             let texts: Vec<&str> = items.iter().map(|item| item.value.as_str()).collect();
             Some((key, texts.join(" "), first.span))
         };
+
         let all = [
             word("kind", kind, |kind| kind.as_str()),
             text("network", network),
@@ -93,6 +94,7 @@ impl NicTable {
             text("link", link),
             shown("mtu", mtu),
         ];
+
         all.into_iter().flatten().chain(self.stated_settings()).collect()
     }
 
@@ -100,15 +102,18 @@ impl NicTable {
         let Self { dhcp, default_route, routes, optional, manage, bond, bridge, ipoib, .. } = self;
         let bond = bond.as_ref().map(|at| at.value.clone()).unwrap_or_default();
         let bridge = bridge.as_ref().map(|at| at.value.clone()).unwrap_or_default();
+
         let route = |route: &RouteTable| {
             let text = |at: &Option<At<String>>| at.as_ref().map_or("", |at| &at.value).to_owned();
             let metric = route.metric.as_ref().map(|metric| format!(" metric {}", metric.value)).unwrap_or_default();
             format!("{} via {}{metric}", text(&route.to), text(&route.via))
         };
+
         let routes = routes.as_ref().and_then(|routes| {
             let texts: Vec<String> = routes.iter().map(|at| route(&at.value)).collect();
             Some(("routes", texts.join(", "), routes.first()?.span))
         });
+
         let all = [
             word("dhcp", dhcp, |value| value.as_str()),
             shown("default_route", default_route),
@@ -129,6 +134,7 @@ impl NicTable {
             shown("bridge.priority", &bridge.priority),
             word("ipoib", ipoib, |value| value.as_str()),
         ];
+
         all.into_iter().flatten()
     }
 }
@@ -255,6 +261,7 @@ impl<'de> Deserialize<'de> for DhcpChoice {
                 }
             }
         }
+
         deserializer.deserialize_any(Choice)
     }
 }

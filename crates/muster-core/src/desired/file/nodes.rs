@@ -158,6 +158,7 @@ impl<'de> Deserialize<'de> for NodeBmc {
                 InlineBmc::deserialize(MapAccessDeserializer::new(entries)).map(|bmc| NodeBmc::Inline(Box::new(bmc)))
             }
         }
+
         deserializer.deserialize_any(NameOrTable)
     }
 }

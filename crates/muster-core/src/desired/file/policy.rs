@@ -101,6 +101,7 @@ impl<'de> Deserialize<'de> for InstallRail {
                 Ok(InstallRail::Named(all))
             }
         }
+
         deserializer.deserialize_any(TrueOrNames)
     }
 }
