@@ -54,7 +54,7 @@ struct Listed {
     name: String,
     /// The full name of the reference to fetch.
     reference: String,
-    /// The id of the commit.
+    /// The id of the commit, if the reference names one.
     id: String,
 }
 
