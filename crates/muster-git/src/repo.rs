@@ -101,7 +101,7 @@ impl Repo {
     /// Opens a bare repository, a work tree or a linked work tree.
     ///
     /// Reports what the path is instead, which format cannot be read, or that another user owns it.
-    /// Says what the path is instead, which format cannot be read, or who owns it.
+    /// The error reports the actual kind of the path, the unsupported format, or another owner.
     pub fn open(dir: &Path, trust: Trust) -> Result<Self, GitError> {
         let dirs = match trust {
             Trust::Named => locate::at(dir)?,

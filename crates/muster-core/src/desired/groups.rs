@@ -10,7 +10,7 @@ use super::values;
 use super::{Group, LayerTable, Source, limits};
 use crate::model::{Code, Diagnostic, Layer, NodeSet, Place};
 
-/// How many missing names one finding lists.
+/// The most missing names in one finding.
 const NAMES_LISTED: usize = 3;
 
 /// A parsed group: its layer, and the expression that selects nodes.
