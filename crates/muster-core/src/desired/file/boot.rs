@@ -1,4 +1,4 @@
-//! `boot/NAME.toml`: what is booted.
+//! `boot/NAME.toml`: the boot configurations.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

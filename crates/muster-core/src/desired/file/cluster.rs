@@ -1,4 +1,4 @@
-//! `cluster.toml` and `groups/NAME.toml`: what holds for many nodes at once.
+//! `cluster.toml` and `groups/NAME.toml`: the settings of many nodes at once.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

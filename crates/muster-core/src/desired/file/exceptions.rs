@@ -1,4 +1,4 @@
-//! `exceptions/*.toml`: drift that somebody knows of.
+//! `exceptions/*.toml`: accepted drift.
 
 use std::borrow::Cow;
 use std::fmt;

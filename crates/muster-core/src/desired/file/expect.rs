@@ -1,4 +1,4 @@
-//! What a machine should look like.
+//! The expected hardware, settings and state of a machine.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,8 @@
-//! The files of the wishes as people write them: what TOML says, nothing resolved, nothing checked.
+//! The file types of the cluster repository, as people write them: TOML, neither resolved nor
+//! checked.
 //!
-//! The JSON schemas of `schemas/` are made from these types, so a doc comment here is what an editor shows.
+//! The JSON schemas of `schemas/` are generated from these types, so editors show the doc comments
+//! here.
 
 mod boot;
 mod cluster;

@@ -1,4 +1,4 @@
-//! `networks/NAME.toml`: where addresses come from.
+//! `networks/NAME.toml`: the networks and their addresses.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! `policy.toml`: how drift is judged, and which changes wait until somebody allows them.
+//! `policy.toml`: the rules for judging drift, and for changes that need approval.
 
 use std::fmt;
 

@@ -1,9 +1,9 @@
-//! The plain words that some keys take.
+//! The enumerations that are values of some keys.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Makes enumerations of plain words.
+/// Defines enumerations of plain words.
 macro_rules! words {
     ($($(#[doc = $doc:literal])+ $name:ident { $($variant:ident = $word:literal),+ $(,)? })+) => {$(
         $(#[doc = $doc])+
