@@ -1,9 +1,9 @@
-//! Building a commit in a child process, beside the loop that takes orders: one that comes in gives the build up, and it
-//! is begun again once the order is obeyed.
+//! Builds a commit in a child process, in parallel with the loop that takes orders: an order stops
+//! the build, which starts again after the order is carried out.
 //!
-//! A commit whose build died is remembered, and not built again by itself. One during whose build this process died is
-//! built once more, since a restart of the machine is no fault of a commit, and then no more if another commit can be
-//! served in its place.
+//! A commit whose build died is recorded and not built again automatically. If this process died
+//! during the build, the commit is built once more, since a restart of the machine is not a fault
+//! of the commit; after that, it is not built again if another commit can be served instead.
 
 use tracing::{error, warn};
 
@@ -17,24 +17,24 @@ use crate::store::{Attempt, Died};
 use crate::trial::{self, BuildBounds, Built};
 use crate::view::BuildingView;
 
-/// How often a build that ends with this process is begun.
+/// The maximum number of attempts at a build that ends with this process.
 const MAX_ATTEMPTS: u32 = 2;
 
-/// What a build came to that came to its end: a Snapshot if no finding is an error, and all findings.
+/// The result of a completed build: a snapshot if no finding is an error, and all findings.
 pub type Outcome = (Option<Snapshot>, Findings);
 
-/// Why a build came to no end of its own.
+/// Why a build did not complete.
 pub enum Unbuilt {
-    /// It died, now or before: why, and what to do next.
+    /// It died, now or earlier; with the reason and the next step.
     Died(String),
-    /// It was given up for an order, or since the server ends.
+    /// It was stopped by an order, or by the end of the server.
     Stopped,
-    /// It could not be begun, and may be later.
+    /// It could not be started, and may be later.
     Failed(String),
 }
 
 impl Unbuilt {
-    /// Says why in one sentence.
+    /// Returns the reason as one sentence.
     pub fn reason(self) -> String {
         match self {
             Self::Died(reason) | Self::Failed(reason) => reason,
@@ -44,7 +44,7 @@ impl Unbuilt {
 }
 
 impl Follower {
-    /// Brings back what builds did to this host before this process began.
+    /// Restores the failed and interrupted builds of earlier processes.
     pub(super) fn restore_attempts(&mut self) {
         self.attempts = self.store.open_attempts();
         for Attempt { revision, count } in &self.attempts {
@@ -64,7 +64,7 @@ impl Follower {
         }
     }
 
-    /// Builds a commit that a person asks for, whatever its build did before.
+    /// Builds a commit on a person's request, even if its build died before.
     pub(super) fn build_asked(&mut self, tree: &Tree, revision: &Revision, subject: &str) -> Result<Outcome, Unbuilt> {
         let before = self.attempts.iter().position(|attempt| attempt.revision == *revision);
         let count = before.map_or(1, |at| self.attempts.remove(at).count.saturating_add(1));
@@ -97,7 +97,7 @@ impl Follower {
         }
     }
 
-    /// Returns the check whether long work is given up: an order came in, or the server ends.
+    /// Returns the check that stops long work: an order came in, or the server ends.
     pub(super) fn gives_up(&self) -> impl Fn() -> bool + Sync {
         let (orders, stop) = (self.orders.as_ref(), &self.stop);
         move || stop.is_cancelled() || orders.is_some_and(|orders| !orders.is_empty())
@@ -118,7 +118,7 @@ impl Follower {
     }
 
     fn mark_attempts(&self, open: &[Attempt]) {
-        // If the disk is full, the child bounds the build all the same.
+        // If the disk is full, the child still bounds the build.
         if let Err(error) = self.store.mark_attempts(open) {
             warn!(%error, "which builds are begun cannot be marked beside the store");
         }

@@ -1,4 +1,5 @@
-//! Which BMC is to be surveyed when, as plain state: a sweep often, a deep survey seldom, none twice at once.
+//! Which BMC to survey when, as plain state: frequent sweeps, rare deep surveys, never two of one
+//! BMC at once.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,16 +7,16 @@ use std::time::{Duration, Instant};
 use crate::observed::Depth;
 use crate::settings::SurveySettings;
 
-/// When the BMCs that the wishes declare are due.
+/// The schedule of the declared BMCs.
 pub struct Due {
     sweep: Option<Duration>,
     deep: Option<Duration>,
     jitter: f64,
     random: fastrand::Rng,
     bmcs: BTreeMap<Box<str>, Times>,
-    /// How old the last deep survey was of BMCs that are not declared yet.
+    /// The age of the last deep survey of BMCs that are not declared yet.
     ages: BTreeMap<Box<str>, Option<Duration>>,
-    /// Which BMCs refused which credential before the server started, until the gate is told.
+    /// The BMCs that refused a credential before the server started, until the gate receives them.
     pub refused: Vec<(Box<str>, Box<str>)>,
 }
 
@@ -26,7 +27,7 @@ struct Times {
 }
 
 impl Due {
-    /// Begins with nobody.
+    /// Starts without BMCs.
     pub fn new(settings: &SurveySettings, seed: u64) -> Self {
         Self {
             sweep: settings.sweep,
@@ -39,12 +40,12 @@ impl Due {
         }
     }
 
-    /// Notes how long ago a BMC was surveyed before the server started, if it ever was.
+    /// Records the age of a BMC's last survey before the server started, if there was one.
     pub fn remember(&mut self, bmc: Box<str>, deep: Option<Duration>) {
         self.ages.insert(bmc, deep);
     }
 
-    /// Follows which BMCs are declared; one that was never surveyed is due at once.
+    /// Updates the declared BMCs; one that was never surveyed is due at once.
     pub fn follow<'b>(&mut self, declared: impl Iterator<Item = &'b Box<str>>, now: Instant) {
         let mut before = std::mem::take(&mut self.bmcs);
         for bmc in declared {
@@ -70,7 +71,7 @@ impl Due {
         }
     }
 
-    /// Takes those that are due; they run from now on.
+    /// Takes the due BMCs and marks them as running.
     pub fn take(&mut self, now: Instant) -> Vec<(Depth, Vec<Box<str>>)> {
         let (mut deep, mut sweep) = (Vec::new(), Vec::new());
         for (bmc, times) in self.bmcs.iter_mut().filter(|(_, times)| !times.is_running) {
@@ -83,13 +84,14 @@ impl Due {
             times.is_running = true;
             list.push(bmc.clone());
         }
-        // Those that stand together in the wishes stand together in a rack, and share a switch.
+        // BMCs that are neighbors in the cluster repository are neighbors in a rack, and share a
+        // switch.
         self.random.shuffle(&mut deep);
         self.random.shuffle(&mut sweep);
         [(Depth::Deep, deep), (Depth::Sweep, sweep)].into_iter().filter(|(_, names)| !names.is_empty()).collect()
     }
 
-    /// Notes the end of a survey. A deep one that failed is tried again when a sweep would be.
+    /// Records the end of a survey. A failed deep survey is repeated when a sweep would be due.
     pub fn done(&mut self, bmc: &str, depth: Depth, is_seen: bool, now: Instant) {
         let Some(times) = self.bmcs.get_mut(bmc) else { return };
         times.is_running = false;
@@ -101,7 +103,7 @@ impl Due {
     }
 }
 
-/// An interval, longer or shorter by a part of it.
+/// Returns an interval with jitter.
 fn strewn(random: &mut fastrand::Rng, jitter: f64, interval: Duration) -> Duration {
     interval.mul_f64((1.0 + jitter * (random.f64() * 2.0 - 1.0)).max(0.0))
 }

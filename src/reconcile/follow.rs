@@ -1,7 +1,9 @@
-//! git to Snapshot: one pass looks at the branch, and takes a new commit whole or not at all.
+//! From git to a snapshot: one pass fetches the branch and takes a new commit entirely or not at
+//! all.
 //!
-//! A pass is a list of steps: obey, look, read, judge, build, publish, remember. It stops at the first that cannot go on, and
-//! always ends in one status. What is served changes only in `publish`; whatever else fails, the last good Snapshot stays.
+//! A pass is a list of steps: obey, look, read, judge, build, publish, remember. It stops at the
+//! first step that fails, and always ends in one status. Only `publish` changes what is served; if
+//! anything else fails, the last good snapshot stays.
 
 mod start;
 
@@ -31,13 +33,13 @@ use crate::store::{Accepted, Attempt, Died, Rewritten, Store};
 use crate::story::Happening;
 use crate::view::RevisionView;
 
-/// How many accepted commits the api lists.
+/// The number of accepted commits that the API lists.
 const REVISIONS_LISTED: usize = 100;
 
-/// The one who follows the repository.
+/// The follower of the repository.
 pub struct Follower {
     source: Source,
-    /// The repository's folder, where it is on this host.
+    /// The repository's folder, if it is on this host.
     pub(super) folder: Option<PathBuf>,
     pub(super) sub: String,
     pub(super) mirror_path: PathBuf,
@@ -46,40 +48,40 @@ pub struct Follower {
     pub(super) shared: Arc<ArcSwap<Serving>>,
     pub(super) standing: Standing,
     pub(super) trust: Trust,
-    /// What is served in place of the branch's newest.
+    /// The pinned commit, served in place of the newest one of the branch.
     pub(super) pinned: Option<Pinned>,
     /// Whether the store still has a pin that ended.
     pub(super) unpinned: bool,
-    /// What was pinned until now, while another commit is yet to be served in its place.
+    /// The commit that was pinned until now, while its replacement is not yet served.
     pub(super) released: Option<Revision>,
-    /// What the commit comes to that was taken last, served or waiting, once that was asked in this run.
+    /// The snapshot of the last commit taken, served or waiting, if this run has built it.
     pub(super) accepted: Option<Arc<Snapshot>>,
-    /// The commit that was judged last: taken, waiting or refused.
+    /// The last commit judged: taken, waiting or refused.
     pub(super) judged: Option<Revision>,
-    /// What is served and not stored yet, because the store could not write.
+    /// The served snapshot that is not stored yet, because the store could not write.
     pub(super) unstored: Option<(Arc<Snapshot>, Arc<Tree>, Accepted)>,
-    /// What was served before: kept until no request holds it any more, as whoever drops it last frees 100,000 nodes, which
-    /// is no work for a thread that boots machines.
+    /// The previous snapshot, kept until no request uses it: the last owner frees 100,000 nodes,
+    /// and a thread that boots machines should not do that.
     before: Option<Arc<Serving>>,
     /// Whether the boot fetches of the store are back in memory.
     restored: bool,
-    /// The repository and the branch, as the mirror notes them.
+    /// The repository and the branch, as the mirror records them.
     identity: String,
-    /// What building one commit may take.
+    /// The limits of one build.
     pub(super) bounds: BuildSettings,
-    /// The builds that were begun when an earlier process ended.
+    /// The builds that were running when an earlier process ended.
     pub(super) attempts: Vec<Attempt>,
-    /// The commit whose build died last.
+    /// The last commit whose build died.
     pub(super) died: Option<Died>,
-    /// Whether what the store has is yet to be built, since an order came in between.
+    /// Whether the stored commit is not built yet, because an order interrupted its build.
     pub(super) is_start_unbuilt: bool,
-    /// What administrators order.
+    /// The orders of administrators.
     pub(super) orders: Option<mpsc::Receiver<Order>>,
-    /// Tells that the server ends.
+    /// Cancelled when the server ends.
     pub(super) stop: CancellationToken,
-    /// What tells the story of commits.
+    /// The writer of the events of commits.
     pub(super) pen: Pen,
-    /// The commit at which the branch was seen last, in this run or one before.
+    /// The last known tip of the branch, in this run or an earlier one.
     pub(super) tip: Option<Box<str>>,
 }
 
@@ -89,16 +91,16 @@ struct BootsBefore {
     booted: BTreeMap<Box<str>, Booted>,
 }
 
-/// Where the branch stands.
+/// The tip of the branch.
 struct Found {
     branch: String,
     revision: Revision,
 }
 
 impl Follower {
-    /// Makes a follower that has looked at nothing yet.
+    /// Creates a follower that has not looked at the repository yet.
     ///
-    /// A look at another host is given up once `stop` is cancelled.
+    /// Cancelling `stop` ends a fetch from another host.
     pub fn new(
         settings: &Settings,
         (store, book): (Arc<Store>, &Arc<Book>),
@@ -139,18 +141,20 @@ impl Follower {
         }
     }
 
-    /// Takes orders from here on.
+    /// Accepts orders from now on.
     pub fn take_orders(&mut self, orders: mpsc::Receiver<Order>) {
         self.orders = Some(orders);
     }
 
-    /// Reads the boots of earlier runs, for the first commit of this run that is built and for what is served until then.
+    /// Reads the boots of earlier runs, for the first commit built in this run and for what is
+    /// served until then.
     fn boots_before(&mut self, snapshot: &Snapshot) -> Option<BootsBefore> {
         if self.restored {
             return None;
         }
         let (fetches, booted) = (self.store.fetches(), self.store.booted());
-        // A Snapshot of stored scripts lacks the nodes that were given none, and a disk that fails may work later.
+        // A snapshot of stored scripts lacks the nodes without a script, and a failing disk may
+        // recover.
         self.restored = !snapshot.is_stored() && fetches.is_ok() && booted.is_ok();
 
         let fetches = fetches.unwrap_or_else(|error| {
@@ -164,22 +168,25 @@ impl Follower {
         Some(BootsBefore { fetches, booted })
     }
 
-    /// Runs one pass; returns whether the repository answered.
+    /// Runs one pass and returns whether the repository answered.
     pub fn pass(&mut self) -> Looked {
         self.drop_what_was_before();
         self.standing.looked(clock::rfc3339(clock::now_ms()));
         if self.trust.refresh() {
             self.judged = None;
         }
+
         self.watch_pin();
         let due = self.obey();
         self.build_what_is_stored();
+
         let found = self.look();
         let looked = match &found {
             Err(GitError::Remote(error)) if error.is_content() => Looked::Well,
             Err(_) => Looked::Badly,
             Ok(_) => Looked::Well,
         };
+
         match found {
             Ok(Some(found)) => {
                 if let Err(error) = self.consider(&found.branch, &found.revision) {
@@ -193,8 +200,10 @@ impl Follower {
                 self.start_from_mirror();
             }
         }
+
         self.serve_the_pinned();
         self.serve_the_newest_good();
+
         match self.store.stay_in_place() {
             Ok(Some(Rewritten::Removed)) => {
                 warn!("the file of the store was removed; all that it held is written anew");
@@ -205,26 +214,28 @@ impl Follower {
             Ok(None) => {}
             Err(error) => warn!(error = %words::chain(&error), "the file of the store cannot be written again"),
         }
+
         self.store_pin();
         self.pen.tell_source(self.standing.source_trouble());
         self.store_what_is_unstored();
         if self.unstored.is_none() {
             self.pen.write();
         }
+
         self.publish_standing();
         self.answer(due);
         self.drop_what_was_before();
         looked
     }
 
-    /// Drops what was served before, if no request holds it any more; else the next pass does.
+    /// Drops the previous snapshot if no request uses it; otherwise the next pass does.
     fn drop_what_was_before(&mut self) {
         if self.before.take_if(|before| Arc::strong_count(before) == 1).is_some() {
             memory::give_back();
         }
     }
 
-    /// Tells how it stands.
+    /// Publishes the status.
     pub(super) fn publish_standing(&mut self) {
         self.standing.store_is(self.store.trouble());
         self.standing.trust_is(self.trust.trouble());
@@ -232,18 +243,19 @@ impl Follower {
         self.swap(None);
     }
 
-    /// Notes that the repository can be read.
+    /// Records that the repository can be read.
     pub(super) fn works(&mut self, branch: &str) {
         self.standing.source_works(branch);
         self.shared.load().counters.repository_read.store(clock::now_ms(), Ordering::Relaxed);
     }
 
-    /// Brings the branch's tip into the mirror; nothing where there is no commit to take.
+    /// Fetches the branch's tip into the mirror, or returns `None` if there is no commit to take.
     fn look(&mut self) -> Result<Option<Found>, GitError> {
         let mirror = match self.mirror.take() {
             Some(mirror) => mirror,
             None => Mirror::open_or_create(&self.mirror_path)?,
         };
+
         let fetched = self.source.look(&mirror);
         if let Ok(Fetched { tip: Tip::Commit { .. }, .. }) = &fetched
             && let Err(error) = mirror.claim(&self.identity)
@@ -251,6 +263,7 @@ impl Follower {
             warn!(error = %words::chain(&error), "the mirror cannot note whose it is");
         }
         self.mirror = Some(mirror);
+
         let noun = self.source.wanted().noun();
         match fetched?.tip {
             Tip::Commit { branch, revision } => Ok(Some(Found { branch, revision })),
@@ -266,14 +279,15 @@ impl Follower {
         }
     }
 
-    /// Serves what the mirror kept if nothing else is served: the store is fresh or was lost, and the repository is away.
+    /// Serves a commit that the mirror kept if nothing else is served: the store is new or was
+    /// lost, and the repository is unreachable.
     fn start_from_mirror(&mut self) {
         if self.shared.load().snapshot.is_some() || !self.mirror_path.exists() {
             return;
         }
         let is_ours = |mirror: &&Mirror| mirror.is_of(&self.identity);
         let Some(mirror) = self.mirror.as_ref().filter(is_ours) else { return };
-        // What was served and what was taken last, before what no start has judged.
+        // Commits that were served or taken before come before those that no start has judged.
         let kept = mirror.kept().unwrap_or_default().into_iter();
         let tip = mirror.repo().ok().and_then(|repo| repo.resolve(crate::git::FOLLOWED).ok());
         for revision in kept.chain(tip).take(3) {
@@ -291,11 +305,11 @@ impl Follower {
         }
     }
 
-    /// Reads a commit from the mirror, and judges whether it may be taken from the branch; a damaged mirror is made again from
-    /// the source once.
+    /// Reads a commit from the mirror and judges whether it may be taken from the branch. A damaged
+    /// mirror is created again from the source once.
     ///
-    /// The files are an error of their own where the commit is to blame for it, and none are read where they are not asked
-    /// for or the commit is not to be taken.
+    /// The files are a separate error if the commit itself is at fault. They are not read if they
+    /// are not requested or the commit may not be taken.
     pub(super) fn read(&mut self, revision: &Revision, files: bool) -> Result<Read, GitError> {
         match self.read_once(revision, files) {
             Err(error) if error.is_damage() => {
@@ -328,7 +342,7 @@ impl Follower {
         }
     }
 
-    /// Opens the mirror, or makes it.
+    /// Opens the mirror, or creates it.
     pub(super) fn open_mirror(&mut self) -> Result<&Mirror, GitError> {
         let mirror = match self.mirror.take() {
             Some(mirror) => mirror,
@@ -337,7 +351,7 @@ impl Follower {
         Ok(self.mirror.insert(mirror))
     }
 
-    /// Stores what is served, so that a start without git serves it too. Nothing waits for this.
+    /// Stores the served commit, so that a start without git serves it too. Nothing waits for this.
     pub(super) fn store_what_is_unstored(&mut self) {
         if self.trust.store(&self.store) {
             self.keep_in_mirror();
@@ -357,7 +371,8 @@ impl Follower {
                     error!(error = %words::chain(&error), "the served commit cannot be stored; boots go on");
                 }
                 if !error.is_disk() {
-                    // What is wrong with the commit stays wrong, and is no reason to keep its story back.
+                    // A fault of the commit does not go away, and is no reason to hold back its
+                    // events.
                     self.pen.write();
                 }
                 self.unstored = Some((snapshot, tree, accepted));
@@ -365,7 +380,8 @@ impl Follower {
         }
     }
 
-    /// Keeps in the mirror what is served, and what later commits must come after, wherever the branch goes.
+    /// Keeps in the mirror the served commit and the one that later commits must descend from,
+    /// wherever the branch moves.
     fn keep_in_mirror(&self) {
         let served = self.standing.served_id().map(Revision::commit);
         let kept: Vec<Revision> = served.into_iter().chain(self.trust.baseline().cloned()).collect();
@@ -374,7 +390,7 @@ impl Follower {
         }
     }
 
-    /// Tells the api which commits were accepted.
+    /// Publishes the list of accepted commits for the API.
     pub fn list_revisions(&self) {
         match self.store.accepted(REVISIONS_LISTED) {
             Ok(accepted) => {
@@ -387,8 +403,10 @@ impl Follower {
         }
     }
 
-    /// Publishes the standing, and a new Snapshot where there is one. Claims are published beside it
-    /// ([`Serving::publish_claims`]), so what stands is replaced by what follows from it, and nothing is lost.
+    /// Publishes the status, and a new snapshot if there is one.
+    ///
+    /// Claims are published separately ([`Serving::publish_claims`]), so the current value is
+    /// replaced by one derived from it, and nothing is lost.
     pub(super) fn swap(&mut self, snapshot: Option<Arc<Snapshot>>) {
         let status = Arc::new(self.standing.status());
         match snapshot {
@@ -413,5 +431,5 @@ impl Follower {
     }
 }
 
-/// What a commit says of itself, its files, and whether it may be taken.
+/// The commit's own information, its files, and whether it may be taken.
 pub(super) type Read = (CommitInfo, Result<Tree, GitError>, Judged);

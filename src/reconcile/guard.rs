@@ -1,6 +1,6 @@
-//! The guard rails before a commit is taken: against the last one that was, whatever is pinned.
+//! The guard rails before a commit is taken, compared with the last one taken, whatever is pinned.
 //!
-//! Without a commit to compare with nothing can be held; then what comes is taken, and said so aloud.
+//! Without a commit to compare with, nothing can be held: the commit is taken, and the log says so.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,28 +18,29 @@ use crate::snapshot::Snapshot;
 use crate::store::Accepted;
 use crate::story::Hold;
 
-/// What the guard rails say of a commit that checks.
+/// The judgement of the guard rails on a commit whose checks pass.
 pub enum Verdict {
     /// It may be taken.
     Sound,
-    /// It may be taken, since there is nothing to compare it with.
+    /// It may be taken, since there is no commit to compare with.
     Unjudged,
-    /// It waits until somebody allows what it does; held by nothing where it only brought out a fault of ours.
+    /// It waits until a person allows its changes. There is no hold if it only exposed a fault of
+    /// muster.
     Held(Refused, Option<Hold>),
-    /// What it is to be compared with could not be built now, and may be later.
+    /// The commit to compare with could not be built now, and may be later.
     Later,
 }
 
 /// The commit that was taken last.
 enum Base {
     Built(Arc<Snapshot>),
-    /// Why there is none.
+    /// The reason why there is none.
     None(String),
     Later,
 }
 
 impl Follower {
-    /// Judges a commit that is to be taken.
+    /// Judges a commit that is about to be taken.
     ///
     /// # Errors
     /// The commit that was taken last cannot be read now, and may be later.
@@ -57,7 +58,7 @@ impl Follower {
                 return Ok(Verdict::Unjudged);
             }
         };
-        // Of 100,000 nodes a comparison takes seconds, and an order waits for it no more than for a build.
+        // A comparison of 100,000 nodes takes seconds, and an order interrupts it like a build.
         let judged = catch_unwind(AssertUnwindSafe(|| judge(&base, head, &self.gives_up())));
         self.accepted = Some(base);
         if matches!(judged, Ok(None)) {
@@ -76,7 +77,7 @@ impl Follower {
         Ok(Verdict::Held(refused, Some(Hold::GuardRail)))
     }
 
-    /// Returns the commit that was taken last, built; why there is none, if so.
+    /// Returns the last commit taken, built, or the reason why there is none.
     fn last_taken(&mut self) -> Result<Base, GitError> {
         if let Some(accepted) = &self.accepted {
             return Ok(Base::Built(Arc::clone(accepted)));
@@ -125,7 +126,7 @@ impl Follower {
     }
 }
 
-/// Judges what the head changes; nothing if `stop` said so on the way.
+/// Judges the changes of the head, or returns `None` if `stop` interrupted it.
 fn judge(base: &Arc<Snapshot>, head: &Arc<Snapshot>, stop: &(dyn Fn() -> bool + Sync)) -> Option<Judgement> {
     let guards = |snapshot: &Snapshot| {
         let guard = &snapshot.desired().policy.guard;

@@ -1,4 +1,4 @@
-//! What machines tell by asking, gathered each second and written to the store in one go.
+//! Requests of machines, collected and written to the store once per second.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -20,23 +20,23 @@ use crate::http::{Dirty, Serving};
 use crate::observed::UnknownMac;
 use crate::store::{Store, StoreError};
 
-/// How often what was seen is written.
+/// The interval between writes.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How many unknown machines may wait to be noted; past it they are counted only.
+/// The number of unknown machines that may wait to be recorded; past it they are only counted.
 pub const UNKNOWN_WAITING: usize = 4096;
 
-/// How many of the unknown machines that asked last the status names.
+/// The number of most recent unknown machines that the status lists.
 const UNKNOWN_TOLD: usize = 10;
 
-/// Writes all of both or says why not; what was written twice is written alike.
+/// Writes both completely or fails; writing twice gives the same result.
 fn write(store: &Store, boots: &BTreeMap<Box<str>, Dirty>, machines: &[UnknownMac]) -> Result<(), StoreError> {
     store.record_fetches(boots.values().filter_map(|dirty| dirty.fetch.as_ref()))?;
     store.record_booted(boots.iter().map(|(node, dirty)| (&**node, &dirty.booted)))?;
     store.record_unknown(machines)
 }
 
-/// Begins with what the store knows of boots, also of names that no node has any more.
+/// Starts with the boots in the store, including those of names that no longer belong to a node.
 async fn recall(shared: &ArcSwap<Serving>, store: &Arc<Store>) {
     let store = Arc::clone(store);
     match tokio::task::spawn_blocking(move || store.booted()).await {
@@ -46,8 +46,8 @@ async fn recall(shared: &ArcSwap<Serving>, store: &Arc<Store>) {
     }
 }
 
-/// Notes on the board what nodes booted; all of it is judged anew only for another commit, other claims, or a clock that
-/// went back or has come to what was ahead of it.
+/// Updates the boot status of nodes. All of it is computed again only for another commit, other
+/// claims, or a clock that went back or reached a time that was in the future.
 fn post(serving: &Serving, boots: &[Dirty], was: i64, now: i64) {
     let Some(snapshot) = &serving.snapshot else { return };
     let has_jumped = now.saturating_add(CLOCK_SLACK) < was;
@@ -61,20 +61,21 @@ fn post(serving: &Serving, boots: &[Dirty], was: i64, now: i64) {
             runs.follow(snapshot, &serving.roll, now);
         }
     });
-    // The commit before was held by the board until now.
+    // Until now the board referred to the previous commit.
     if !is_even {
         memory::give_back();
     }
 }
 
-/// Who tells what boots mean for the commit that is served.
+/// Reports what boots mean for the served commit.
 struct Teller {
     running: Running,
     pen: Pen,
 }
 
 impl Teller {
-    /// Tells what the latest boots mean, before they are written: a restart in between knows them by what was told.
+    /// Reports what the latest boots mean, before they are written: after a restart in between, the
+    /// reported events identify them.
     fn tell(&mut self, serving: &Serving, boots: &[Dirty]) {
         let names = boots.iter().map(|dirty| &*dirty.node);
         let Self { running, pen } = self;
@@ -94,9 +95,9 @@ impl Teller {
 /// The boots that are not written yet.
 #[derive(Default)]
 struct Unwritten {
-    /// Those of this second, until what they mean is told: a fault in that loses none.
+    /// The boots of this second, until they are evaluated: a fault there loses none.
     recent: Vec<Dirty>,
-    /// By the node's name: bounded by how many nodes there are.
+    /// The boots by node name, bounded by the number of nodes.
     all: BTreeMap<Box<str>, Dirty>,
 }
 
@@ -106,8 +107,8 @@ impl Unwritten {
     }
 }
 
-/// Writes what is seen each second until nobody can ask any more, and once more then. What could not be written is kept and
-/// written later.
+/// Writes the collected requests each second until no sender is left, and once more then. Failed
+/// writes are repeated later.
 pub async fn run(
     shared: Arc<ArcSwap<Serving>>,
     (store, pen): (Arc<Store>, Pen),
@@ -125,7 +126,7 @@ pub async fn run(
             () = stop.cancelled() => true,
             () = tokio::time::sleep(EVERY) => false,
         };
-        // As many as may wait: who asks faster than this is counted, and keeps nobody waiting here.
+        // Bounded by the channel: faster requests are only counted, and delay nothing here.
         for _ in 0..UNKNOWN_WAITING {
             let Ok(seen) = machines.try_recv() else { break };
             unknown.see(seen);
@@ -140,9 +141,10 @@ pub async fn run(
             let mut teller = telling.lock().unwrap_or_else(PoisonError::into_inner);
             unwritten.keep_recent();
             unwritten.recent = shared_too.load().take_dirty();
-            // Loaded after them, so that none is of a later commit.
+            // Loaded after the boots, so that none is of a later commit.
             let serving = shared_too.load_full();
-            // Who boots by a commit in the second in which it comes was behind as it came.
+            // A node that boots by a commit in the second in which it comes was behind when it
+            // came.
             post(&serving, &[], was, now);
             teller.tell(&serving, &[]);
             post(&serving, &unwritten.recent, now, now);

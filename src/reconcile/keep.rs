@@ -1,4 +1,4 @@
-//! What surveys found, to the store; and what follows from it: the MAC addresses that nodes claim.
+//! Writes observations to the store, and derives the MAC addresses that nodes claim.
 
 use std::collections::BTreeSet;
 
@@ -8,12 +8,12 @@ use crate::roll;
 use crate::snapshot::Snapshot;
 use crate::store::{RefusedLogin, Store, StoreError};
 
-/// Takes in what surveys found, and returns all claims where there are new ones.
+/// Records observations, and returns all claims if there are new ones.
 ///
-/// Only surveys of our own claim; `snapshot` is none for those of others.
+/// Only this server's own surveys make claims; `snapshot` is `None` for imported observations.
 ///
 /// # Errors
-/// The store cannot write. Nothing was taken in, or only the claims were not.
+/// The store cannot write. Either nothing was recorded, or only the claims were not.
 pub fn keep(
     store: &Store,
     snapshot: Option<&Snapshot>,
@@ -29,7 +29,7 @@ pub fn keep(
     let mut new = Vec::new();
     for bmc in bmcs {
         let Some(record) = store.bmc_record(&bmc)? else { continue };
-        // A node is behind one BMC, so that what another's survey claims changes nothing here.
+        // A node is behind one BMC, so claims from the survey of another do not matter here.
         new.extend(roll::claims(snapshot, &record, &existing));
     }
     if new.is_empty() {
@@ -39,7 +39,7 @@ pub fn keep(
     store.claims().map(Some)
 }
 
-/// Lists the BMCs behind which a node boots by the addresses that its BMC reports.
+/// Lists the BMCs with a node that boots by the addresses that its BMC reports.
 fn claiming(snapshot: &Snapshot, observations: &[Observation]) -> BTreeSet<Box<str>> {
     let seen: BTreeSet<&str> = observations.iter().map(|observation| &*observation.bmc).collect();
     let bmcs = &snapshot.desired().bmcs;
@@ -50,18 +50,18 @@ fn claiming(snapshot: &Snapshot, observations: &[Observation]) -> BTreeSet<Box<s
 /// Iterates over the nodes that boot by the addresses that their BMC reports.
 pub fn from_bmc(snapshot: &Snapshot) -> impl Iterator<Item = &Node> {
     snapshot.nodes().iter().filter(|node| {
-        // A Snapshot of stored scripts has no classes.
+        // A snapshot of stored scripts has no classes.
         let class = snapshot.resolved().classes.get(node.class as usize);
         class.is_some_and(|class| class.macs.value == MacSource::FromBmc)
     })
 }
 
-/// Counts the nodes that nobody finds but by a claim.
+/// Counts the nodes that can be found only by a claim.
 pub fn resting_on_claims(snapshot: &Snapshot) -> usize {
     from_bmc(snapshot).filter(|node| !roll::boots_as_declared(snapshot.desired(), node)).count()
 }
 
-/// Forgets which BMCs refused their credential, and returns those; all of them where none is named.
+/// Forgets which BMCs refused their credential, and returns them; all of them if `bmcs` is empty.
 ///
 /// # Errors
 /// The store cannot be read or written.
@@ -73,7 +73,7 @@ pub fn retry_logins(store: &Store, bmcs: &[Box<str>]) -> Result<Vec<Box<str>>, S
     Ok(refused)
 }
 
-/// Records which BMCs refused their credential, so that nobody tries it again after a restart.
+/// Records which BMCs refused their credential, so that it is not tried again after a restart.
 ///
 /// # Errors
 /// The store cannot write.
@@ -90,7 +90,7 @@ pub fn refused(
     Ok(())
 }
 
-/// Tells whether a survey ended because the BMC refused the credential.
+/// Returns whether a survey ended because the BMC refused the credential.
 #[must_use]
 pub fn is_refusal(observation: &Observation) -> bool {
     matches!(&observation.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Unauthorised)

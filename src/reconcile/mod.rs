@@ -1,7 +1,8 @@
-//! The daemon: follows git, publishes Snapshots, takes in what machines tell, and starts and stops the listeners.
+//! The daemon: follows git, publishes snapshots, records what machines report, and runs the
+//! listeners.
 //!
-//! The only room that knows all others, the only one that writes the store, and the only one that changes what is
-//! served. It decides nothing about machines: the pure rooms do.
+//! The only room that knows all others, the only one that writes the store, and the only one that
+//! changes what is served. It makes no decisions about machines: the pure rooms do.
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: it owns threads, tasks and the clock")]
 
@@ -66,10 +67,10 @@ use surveys::Surveyor;
 use unknown::Unknown;
 use words::chain;
 
-/// How many commands of the api may wait.
+/// The number of API commands that may wait.
 const COMMANDS_WAITING: usize = 16;
 
-/// Why the server could not start or go on.
+/// The reason why the server cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error(transparent)]
@@ -93,7 +94,7 @@ pub enum ServeError {
 }
 
 impl ServeError {
-    /// Says what to do next, where there is something to do.
+    /// Returns the next step, if there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -110,44 +111,52 @@ impl ServeError {
     }
 }
 
-/// Serves until the process is told to end (SIGTERM or SIGINT).
+/// Serves until the process receives SIGTERM or SIGINT.
 ///
 /// # Errors
-/// The store, a listener or the repository's address cannot be used, or a part of the server stopped that was not told to.
-/// A repository that is away is no error where the store has a commit to serve.
+/// The store, a listener or the repository's address cannot be used, or a part of the server
+/// stopped without a request to end. An unreachable repository is not an error if the store has a
+/// commit to serve.
 pub fn serve(settings: Settings) -> Result<(), ServeError> {
     let system = |doing| move |source| ServeError::System { doing, source };
     keep_files_private();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(system("start its runtime"))?;
     allow_open_files();
-    // A landing commit keeps all cores busy for seconds. Where somebody has made the pool already, its threads are as urgent.
+    // A new commit keeps all cores busy for seconds. If the pool already exists, its threads keep
+    // their priority.
     let _ = rayon::ThreadPoolBuilder::new().start_handler(|_| stand_back()).build_global();
+
     let repository = repository::find(&settings)?;
     let identity = Identity {
         repository: repository.to_string(),
-        // No branch has such a name in full.
+        // A branch cannot have this as its full name.
         branch: settings.tag.as_ref().map(|tag| format!("refs/tags/{tag}")).or_else(|| settings.branch.clone()),
         path: settings.path.clone(),
     };
+
     let (store, opened) = Store::open_to_serve(&settings.store, &identity, clock::now_ms() / 1000)?;
     let replaced = tell_opened(&opened, &settings);
     let store = Arc::new(store);
     let status = first_status(&settings, &repository);
+
     let shared = Arc::new(ArcSwap::from_pointee(Serving::starting(Arc::new(status.clone()))));
     let unknown = Arc::new(AtomicU64::new(0));
     let surveyed = Arc::new(ArcSwap::default());
     let standing = Standing::new(status, replaced, Arc::clone(&unknown), Arc::clone(&surveyed));
+
     let settings = Settings { repo: repository, ..settings };
     let stop = CancellationToken::new();
     let book = Book::open(Arc::clone(&store));
     let follower = Follower::new(&settings, (Arc::clone(&store), &book), Arc::clone(&shared), standing, &stop);
     let follower = (follower, stop);
     let unknown = Unknown::new(unknown);
+
     if settings.boot_only {
         info!("this server only boots: it surveys no BMCs, and knows none of the MAC addresses that they report");
         return runtime.block_on(run(settings, (store, book), shared, follower, unknown, None));
     }
+
     let grounds = survey::grounds(&settings.bmc)?;
     let surveying = surveying().map_err(system("start the threads of the surveys"))?;
     let surveyor = Surveyor::new(settings.clone(), Arc::clone(&store), Arc::clone(&shared), grounds, surveyed);
@@ -155,8 +164,9 @@ pub fn serve(settings: Settings) -> Result<(), ServeError> {
     runtime.block_on(run(settings, (store, book), shared, follower, unknown, surveys))
 }
 
-/// Keeps what is made from now on (the store, the mirror, what is set aside) from everybody but the owner and the group,
-/// whatever this process was started with: a repository of wishes is not for all users of a host. A stricter mask stays.
+/// Hides new files (the store, the mirror, files moved aside) from everyone except the owner and
+/// the group, whatever umask the process inherited: a cluster repository is not for all users of
+/// a host. A stricter mask is kept.
 fn keep_files_private() {
     let others = Mode::RWXO | Mode::WGRP;
     let given = umask(others);
@@ -165,7 +175,8 @@ fn keep_files_private() {
     }
 }
 
-/// Raises the soft limit of open files to the hard one: the usual 1,024 are fewer than the connections of a machine room.
+/// Raises the soft limit of open files to the hard one: the usual 1,024 is less than the number
+/// of connections of a machine room.
 fn allow_open_files() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
@@ -173,12 +184,12 @@ fn allow_open_files() {
     }
 }
 
-/// By how much the threads of surveys and of builds stand back (nice(2)): beside a thread that never rests they have a
-/// tenth of a core.
+/// The nice(2) value of survey and build threads: next to a thread that is always busy, they get
+/// a tenth of a core.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// Starts the threads in which BMCs are surveyed. They stand back behind those that boot machines.
+/// Starts the threads that survey BMCs, at a lower priority than those that boot machines.
 fn surveying() -> io::Result<tokio::runtime::Runtime> {
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     threads.thread_name("survey").enable_all();
@@ -186,10 +197,12 @@ fn surveying() -> io::Result<tokio::runtime::Runtime> {
     threads.build()
 }
 
-/// Lets the calling thread stand back behind those that boot machines. On Linux alone a priority is of one thread;
-/// elsewhere it would be of the whole process.
+/// Lowers the priority of the calling thread below those that boot machines.
+///
+/// Only on Linux does a thread have its own priority; elsewhere this would affect the whole
+/// process.
 fn stand_back() {
-    // Where it fails, this work is as urgent as boots.
+    // If this fails, the work is as urgent as boots.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, NICE);
 }
@@ -222,7 +235,8 @@ fn first_status(settings: &Settings, repository: &RepoAddress) -> Status {
     Status { boot_only: settings.boot_only, ..Status::starting(source, store, clock::rfc3339(clock::now_ms())) }
 }
 
-/// Runs the listeners, the follower and the intake until the process is told to end, and joins them all.
+/// Runs the listeners, the follower and the intake until the process is asked to end, and joins
+/// them all.
 async fn run(
     settings: Settings,
     (store, book): (Arc<Store>, Arc<Book>),
@@ -231,7 +245,7 @@ async fn run(
     mut unknown: Unknown,
     surveys: Option<(Surveyor, tokio::runtime::Handle)>,
 ) -> Result<(), ServeError> {
-    // Before anybody can know that we listen: a signal from then on is a wish, not an accident.
+    // Before anyone can connect: from then on, a signal is a request to end.
     let mut signals = Signals::listen()?;
     let boot_listener = BootListener::bind(settings.listen)?
         .with_connections(settings.connections)
@@ -239,6 +253,7 @@ async fn run(
     let api_listener = bind_api(&settings, &store)?;
     let metrics_listener = settings.metrics.map(MetricsListener::bind).transpose()?;
     let secret = settings.webhook_secret(std::env::vars_os())?;
+
     let address = boot_listener.local_addr();
     let advertise = settings.advertise.clone().unwrap_or_else(|| advertised(address));
     let scraped = metrics_listener.as_ref().map(|listener| tracing::field::display(listener.local_addr()));
@@ -256,7 +271,7 @@ async fn run(
     let hooked = wake.clone();
     let webhook = secret.map(|secret| {
         Webhook::new(secret, move || {
-            // A full channel is a look that comes anyhow.
+            // If the channel is full, a look is due already.
             let _ = hooked.try_send(());
         })
     });
@@ -272,7 +287,8 @@ async fn run(
         None => tokio::spawn(replica::refuse(orders)),
     };
 
-    // Each part is a task of its own, so that none of them waits for another, and neither signals nor the watchdog for any.
+    // Each part is its own task: no part waits for another, and neither signals nor the watchdog
+    // wait for any part.
     let mut listeners = Parts::default();
     listeners.start("the boot listener", boot_listener.serve(Arc::new(boot), stop.clone()));
     if let Some(listener) = api_listener {
@@ -297,7 +313,7 @@ async fn run(
             signal = signals.next() => break signal,
             early = listeners.first_to_stop() => return Err(early),
             early = intake.first_to_stop() => return Err(early),
-            // Booting goes on without surveys.
+            // Booting continues without surveys.
             ended = &mut surveys, if surveyed.is_none() => surveyed = Some(ended),
             never = &mut living => match never {},
         }
@@ -309,7 +325,7 @@ async fn run(
 
     let finished = async {
         let listened = listeners.all_stop().await;
-        // The intake ends after the listeners, so that what they answered last is written too.
+        // The intake ends after the listeners, so that the last boots are written too.
         unheard.cancel();
         let taken_in = intake.all_stop().await;
         let surveyed = match surveyed {
@@ -331,8 +347,8 @@ async fn run(
     Ok(())
 }
 
-/// Binds the api; nothing if its socket would be on the read-only file system of the store. A server that starts on a
-/// broken disk boots machines all the same.
+/// Binds the API listener, or returns `None` if its socket would be on the read-only file system
+/// of the store. A server that starts on a broken disk still boots machines.
 fn bind_api(settings: &Settings, store: &Store) -> Result<Option<ApiListener>, ServeError> {
     match ApiListener::bind(&settings.api) {
         Err(error @ ListenError::ReadOnly { .. }) if store.trouble().is_some() => {
@@ -343,7 +359,7 @@ fn bind_api(settings: &Settings, store: &Store) -> Result<Option<ApiListener>, S
     }
 }
 
-/// Waits for the surveys to end; early only by a fault, which is logged at once.
+/// Waits for the surveys to end. An early end is a fault, and is logged at once.
 async fn surveyed_to_the_end(surveys: JoinHandle<()>, stop: CancellationToken) -> Result<(), ServeError> {
     let ended = surveys.await;
     let source = match ended {
@@ -363,7 +379,7 @@ fn advertised(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// The signals by which a process is told to end.
+/// The signals that ask the process to end.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -375,7 +391,7 @@ impl Signals {
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",

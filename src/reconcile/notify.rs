@@ -1,7 +1,7 @@
-//! Word to systemd, where it asks for some: that muster serves, that it ends, and that it lives.
+//! Notifications to systemd, if it asks for them: that muster is ready, alive or stopping.
 //!
-//! Word that cannot be sent is a line of the log: systemd then does what the unit says of a service that is silent. It does
-//! not know what is served.
+//! A notification that cannot be sent is logged: systemd then treats the service as silent, as the
+//! unit says. This module does not know what is served.
 
 use std::convert::Infallible;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -10,11 +10,11 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tracing::warn;
 
-/// How many words may wait: a start, beats, and an end.
+/// The number of notifications that may wait: a start, beats, and an end.
 const WAITING: usize = 8;
 
-/// The way to systemd. A word waits until systemd reads, so it is sent by a thread that nothing else needs and that the end of
-/// the process does not wait for.
+/// The channel to systemd. A notification blocks until systemd reads it, so a thread sends it that
+/// nothing else needs and that the end of the process does not wait for.
 pub struct Notifier {
     words: SyncSender<NotifyState<'static>>,
 }
@@ -23,7 +23,7 @@ impl Notifier {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The system has no thread to give.
+    /// The system cannot create a thread.
     pub fn start() -> std::io::Result<Self> {
         let (words, sent) = sync_channel(WAITING);
         let send = move || sent.iter().for_each(send);
@@ -31,10 +31,11 @@ impl Notifier {
         Ok(Self { words })
     }
 
-    /// Says that the listeners answer, and from then on that muster lives, as often as the unit's `WatchdogSec=` asks for it.
+    /// Reports that the listeners answer, and then keeps reporting that muster is alive, as often
+    /// as the unit's `WatchdogSec=` requires.
     ///
-    /// Each beat is given by a task that the threads of the listeners ran: if they run nothing any more, it stays out, and
-    /// systemd starts muster again. It ends when it is dropped.
+    /// Each beat is sent by a task on the threads of the listeners: if these run nothing any more,
+    /// the beat is missing, and systemd restarts muster. It ends when it is dropped.
     pub async fn living(&self) -> Infallible {
         self.say(NotifyState::Ready);
         let Some(within) = sd_notify::watchdog_enabled().filter(|within| !within.is_zero()) else {
@@ -44,19 +45,19 @@ impl Notifier {
         let mut beat = tokio::time::interval((within / 2).max(Duration::from_millis(1)));
         loop {
             beat.tick().await;
-            // It fails only if the runtime ends, which then says why.
+            // It fails only if the runtime ends, which reports the reason itself.
             let _ = tokio::spawn(std::future::ready(())).await;
             self.say(NotifyState::Watchdog);
         }
     }
 
-    /// Says that muster was told to end, and ends.
+    /// Reports that muster was asked to end, and ends.
     pub fn stopping(&self) {
         self.say(NotifyState::Stopping);
     }
 
     fn say(&self, word: NotifyState<'static>) {
-        // If it is full, systemd reads nothing, and would not read this.
+        // If it is full, systemd does not read, and would not read this.
         let _ = self.words.try_send(word);
     }
 }

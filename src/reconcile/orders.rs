@@ -1,7 +1,7 @@
-//! What an administrator orders of the follower: a pin, its end, leave for a rewind.
+//! Orders of an administrator to the follower: a pin, its end, or permission for a rewind.
 //!
-//! An order that cannot be carried out changes nothing and says why. A pin is answered once it is served; the other two once
-//! the branch was looked at, since what is served then is what was asked for.
+//! An order that cannot be carried out changes nothing and returns the reason. A pin is answered
+//! once it is served; the other two after a look at the branch, since the result depends on it.
 
 use std::sync::Arc;
 
@@ -18,21 +18,21 @@ use crate::store::{Accepted, Pin};
 use crate::story::What;
 use crate::view::{Ordered, PinOrder};
 
-/// The longest reason and the longest name that are kept, in characters.
+/// The maximum length of a reason and of a name, in characters.
 const MAX_REASON: usize = 500;
 const MAX_NAME: usize = 64;
 
-/// How many commits that this host accepted are looked through for one that a pin names.
+/// The number of accepted commits that are searched for the one a pin names.
 const ACCEPTED_ASKED: usize = crate::store::MAX_ACCEPTED;
 
-/// An order that was carried out, whose giver waits for what is served after the look.
+/// An order that was carried out; its reply waits for the commit served after the look.
 pub struct Due {
     reply: oneshot::Sender<Result<Ordered, String>>,
     done: String,
 }
 
 impl Follower {
-    /// Carries out what waits.
+    /// Carries out the waiting orders.
     pub(super) fn obey(&mut self) -> Vec<Due> {
         let mut due = Vec::new();
         while let Some(order) = self.orders.as_mut().and_then(|orders| orders.try_recv().ok()) {
@@ -40,7 +40,7 @@ impl Follower {
                 Order::Pin(order, reply) => {
                     let done = self.pin(&order).map(|done| self.ordered(done));
                     self.publish_standing();
-                    // Who asked may have gone away.
+                    // The client may have disconnected.
                     let _ = reply.send(done);
                 }
                 Order::Unpin(order, reply) => match self.pinned.is_some() {
@@ -65,7 +65,7 @@ impl Follower {
         due
     }
 
-    /// Answers those who waited for the look.
+    /// Answers the orders that waited for the look.
     pub(super) fn answer(&self, due: Vec<Due>) {
         for Due { reply, done } in due {
             let _ = reply.send(Ok(self.ordered(done)));
@@ -77,7 +77,7 @@ impl Follower {
         Ordered { served: status.served, done, warnings: status.held }
     }
 
-    /// Ends the pin, and says so.
+    /// Ends the pin, and logs it.
     pub(super) fn release(&mut self, why: &str) -> String {
         let Some(pinned) = self.pinned.take() else { return why.to_owned() };
         warn!(revision = %pinned.pin.revision, "the pin ended: {why}");
@@ -85,14 +85,14 @@ impl Follower {
         self.released = Some(pinned.pin.revision.clone());
         let commit = pen::commit(&pinned.pin.revision, &pinned.pin.subject);
         self.pen.note(Some(commit), What::Unpinned { why: why.into() });
-        // The newest commit is judged anew: while the pin held it was not kept built.
+        // The newest commit is judged again: its build was not kept during the pin.
         self.judged = None;
         self.standing.pin(None);
         self.store_pin();
         format!("{} is pinned no more ({why})", pinned.pin.revision.short())
     }
 
-    /// Ends a pin whose time has come, and reminds of one that goes on.
+    /// Ends a pin whose time has come, and logs a reminder of one that continues.
     pub(super) fn watch_pin(&mut self) {
         let Some(pinned) = &mut self.pinned else { return };
         if pinned.is_over(clock::now_ms()) {
@@ -103,7 +103,8 @@ impl Follower {
         }
     }
 
-    /// Stores the pin, or that there is none. What cannot be stored now is stored later; the pin counts all the same.
+    /// Stores the pin, or its absence. If that fails, it is stored later; the pin counts all the
+    /// same.
     pub(super) fn store_pin(&mut self) {
         match &mut self.pinned {
             Some(pinned) if !pinned.is_stored => pinned.is_stored = self.store.set_pin(Some(&pinned.pin)).is_ok(),
@@ -171,7 +172,7 @@ impl Follower {
         warn!("{told}");
         self.standing.pin(Some(pinned.view()));
         (self.pinned, self.unpinned, self.released) = (Some(pinned), false, None);
-        // The branch's newest is judged anew, as one that waits.
+        // The branch's newest commit is judged again, as one that waits.
         self.judged = None;
         self.store_pin();
         self.store_what_is_unstored();
@@ -196,14 +197,14 @@ impl Follower {
         Ok(format!("the branch may stand at {}, and at what comes after it", revision.short()))
     }
 
-    /// Tells whether this host served a commit before.
+    /// Returns whether this host served a commit before.
     fn was_accepted(&self, revision: &Revision) -> bool {
         let accepted = self.store.accepted(ACCEPTED_ASKED).unwrap_or_default();
         accepted.iter().any(|accepted| accepted.revision == *revision)
     }
 
-    /// Finds the commit that a revision names: in the mirror, where the followed branch bears its own name too, else by the
-    /// names of the repository itself, if it is here.
+    /// Finds the commit of a revision: in the mirror, in which the followed branch also has its own
+    /// name, otherwise by the names of the repository itself, if it is on this host.
     fn find(&mut self, rev: &str) -> Result<(Revision, Repo), String> {
         let told = |error: GitError| words::with_hint(&words::chain(&error), error.hint());
         let repo = self.open_mirror().and_then(crate::git::Mirror::repo).map_err(told)?;
@@ -220,7 +221,7 @@ impl Follower {
                 self.folder.as_ref().and_then(|folder| Repo::open(folder, Trust::Named).ok()?.resolve(rev).ok());
             theirs.ok_or(error)
         });
-        // As it was asked for, not as the mirror names it.
+        // The name in the request, not the one in the mirror.
         let revision = revision.map_err(|error| match error {
             GitError::NoSuchRevision { path, near, is_shallow, .. } => {
                 told(GitError::NoSuchRevision { path, rev: rev.into(), near, is_shallow })

@@ -1,10 +1,10 @@
-//! The parts of a running server: tasks that end only once they are told to.
+//! The parts of a running server: tasks that end only on request.
 
 use tokio::task::{JoinError, JoinSet};
 
 use super::ServeError;
 
-/// Parts that run side by side. Dropping them ends them.
+/// Parts that run in parallel. Dropping them ends them.
 #[derive(Default)]
 pub struct Parts {
     tasks: JoinSet<&'static str>,
@@ -12,7 +12,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Starts a part; call it inside of a tokio runtime.
+    /// Starts a part. Must be called inside a tokio runtime.
     pub fn start(&mut self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
         let task = self.tasks.spawn(async move {
             part.await;
@@ -21,7 +21,7 @@ impl Parts {
         self.names.push((task.id(), name));
     }
 
-    /// Waits until a part stops that was not told to. Without any parts it waits for ever.
+    /// Waits until a part stops without a request. Without parts it waits forever.
     pub async fn first_to_stop(&mut self) -> ServeError {
         match self.tasks.join_next().await {
             Some(Ok(part)) => ServeError::Stopped { part, source: None },
@@ -30,10 +30,10 @@ impl Parts {
         }
     }
 
-    /// Waits until all parts have stopped, since they were told to.
+    /// Waits until all parts have stopped on request.
     ///
     /// # Errors
-    /// Returns the first part that failed on its way.
+    /// Returns the first part that failed.
     pub async fn all_stop(&mut self) -> Result<(), ServeError> {
         let mut first = Ok(());
         while let Some(stopped) = self.tasks.join_next().await {

@@ -1,7 +1,8 @@
-//! What happened, to the store and then to whoever follows it: in this order, so that nobody is told what a restart forgets.
+//! Writes events to the store and then to its followers, in this order, so that a restart never
+//! forgets an event that a follower has seen.
 //!
-//! Each loop has a pen of its own. What the store refuses stays with it and is written later; past a bound the oldest is
-//! lost, which the log and a later event say.
+//! Each loop has its own pen. Events that the store rejects stay in the pen and are written later;
+//! past a bound the oldest is lost, which the log and a later event report.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,19 +16,19 @@ use crate::model::Revision;
 use crate::store::{Appended, Store, StoreError};
 use crate::story::{self, Commit, Happening, What};
 
-/// How many events wait for a store that cannot write: those of a night of commits.
+/// The number of events that wait for a store that cannot write: those of a night of commits.
 const MAX_WAITING: usize = 256;
 
-/// The history of this host: the store's, and the same in memory.
+/// The history of this host, in the store and in memory.
 pub struct Book {
     store: Arc<Store>,
     pub history: Arc<History>,
-    /// What one loop wrote is told before what another wrote after it.
+    /// Keeps the order of events from different loops.
     turn: Mutex<()>,
 }
 
 impl Book {
-    /// Opens the history as the store has it.
+    /// Opens the history of the store.
     pub fn open(store: Arc<Store>) -> Arc<Self> {
         let history = Arc::new(History::default());
         match store.events() {
@@ -41,7 +42,7 @@ impl Book {
     }
 }
 
-/// One loop's way to write what happened.
+/// The writer of events of one loop.
 pub struct Pen {
     book: Arc<Book>,
     waiting: VecDeque<Happening>,
@@ -50,17 +51,17 @@ pub struct Pen {
 }
 
 impl Pen {
-    /// Takes up a pen.
+    /// Creates a pen.
     pub fn new(book: Arc<Book>) -> Self {
         Self { book, waiting: VecDeque::new(), lost: 0, failing: false }
     }
 
-    /// Returns what is written already, or waits in no other pen.
+    /// Returns the written events, without those that wait in another pen.
     pub fn history(&self) -> &History {
         &self.book.history
     }
 
-    /// Notes that something happened now, of a commit or of none.
+    /// Records an event of now, with or without a commit.
     pub fn note(&mut self, commit: Option<Commit>, what: What) {
         if self.waiting.len() >= MAX_WAITING {
             if let Some(Happening { what, .. }) = self.waiting.pop_front() {
@@ -75,7 +76,7 @@ impl Pen {
         self.waiting.push_back(Happening { at: clock::now_ms(), commit, what });
     }
 
-    /// Notes a verdict on a commit, unless it is told already.
+    /// Records a verdict on a commit, unless it is recorded already.
     pub fn judge(&mut self, commit: Commit, what: What) {
         let waiting = self.waiting.iter().rev().filter(|waiting| waiting.commit.as_ref() == Some(&commit));
         let told = match waiting.clone().next() {
@@ -87,7 +88,8 @@ impl Pen {
         }
     }
 
-    /// Tells that the repository cannot be followed, or can again, where that is news: in this run or since the last one.
+    /// Records that the repository cannot be followed, or can be again, if that is new in this run
+    /// or since the last one.
     pub fn tell_source(&mut self, trouble: Option<&str>) {
         let is_of_source = |what: &&What| matches!(what, What::SourceAway { .. } | What::SourceBack);
         let was_away = self.history().newest_first(|events| {
@@ -102,7 +104,7 @@ impl Pen {
         }
     }
 
-    /// Writes what waits.
+    /// Writes the waiting events.
     pub fn write(&mut self) {
         if self.waiting.is_empty() {
             return;
@@ -116,10 +118,10 @@ impl Pen {
         }
     }
 
-    /// Writes what waits along with something else.
+    /// Writes the waiting events together with something else.
     ///
     /// # Errors
-    /// As `write` fails: what waits waits on.
+    /// `write` failed. The waiting events are kept.
     pub fn write_with(
         &mut self,
         write: impl FnOnce(&[Happening]) -> Result<Appended, StoreError>,
@@ -143,7 +145,7 @@ impl Pen {
     }
 }
 
-/// Names a commit as its story does.
+/// Returns a commit in the form of its events.
 pub fn commit(revision: &Revision, subject: &str) -> Commit {
     Commit::new(revision.as_str(), subject)
 }

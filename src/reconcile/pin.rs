@@ -1,8 +1,9 @@
-//! A pin in force: how long it lasts, and what is said of it.
+//! A pin in force: its remaining time and its description.
 //!
-//! It ends when its end has come by the clock, or when it was in force for as long as it was made for, whichever is first.
-//! So a clock that is set back makes it no longer than it was meant to be, and a server that was down over its end, or
-//! started with a clock far behind, ends it as soon as the clock is right. A clock that is set forward past its end ends it.
+//! It ends at its end time, or once it has been in force for its duration, whichever is first. So a
+//! clock that is set back does not prolong it, and a server that was down over its end, or started
+//! with a clock far behind, ends it as soon as the clock is right. A clock that is set forward past
+//! its end ends it.
 
 use std::time::{Duration, Instant};
 
@@ -11,17 +12,17 @@ use super::words;
 use crate::store::Pin;
 use crate::view::{PinView, RevisionView};
 
-/// How often the log says that a pin is in force, and the store what is left of it.
+/// The interval at which the log mentions the pin and the store records its remaining time.
 const REMIND: Duration = Duration::from_secs(3600);
 
-/// A pin, and since when this process counts.
+/// A pin, and when this process started to count.
 pub struct Pinned {
     pub pin: Pin,
-    /// When `pin.left` was as it says.
+    /// When `pin.left` was correct.
     noted: Instant,
-    /// Whether the store has it as it is.
+    /// Whether the store has the pin in its present form.
     pub is_stored: bool,
-    /// The newest commit of the branch, where it checks.
+    /// The newest commit of the branch, if its checks pass.
     pub waits: Option<RevisionView>,
 }
 
@@ -31,12 +32,12 @@ impl Pinned {
         Self { pin, noted: Instant::now(), is_stored, waits: None }
     }
 
-    /// Tells whether it ends now, by the time in unix milliseconds.
+    /// Returns whether the pin has ended at a time in unix milliseconds.
     pub fn is_over(&self, now: i64) -> bool {
         left(&self.pin, now, self.noted.elapsed()).is_some_and(|left| left.is_zero())
     }
 
-    /// Tells whether it is time to remind of it; if so, what is left of it is to be stored.
+    /// Returns whether a reminder is due; if so, the remaining time is to be stored.
     pub fn reminds(&mut self) -> bool {
         let ran = self.noted.elapsed();
         if ran < REMIND {
@@ -48,7 +49,7 @@ impl Pinned {
         true
     }
 
-    /// Describes it for the status.
+    /// Describes the pin for the status.
     pub fn view(&self) -> PinView {
         let Pin { revision, subject, since, until, left: _, by, reason, unsigned } = &self.pin;
         PinView {
@@ -62,8 +63,8 @@ impl Pinned {
     }
 }
 
-/// Says what is left of a pin at a time, in unix milliseconds, that was noted some running time ago; nothing where it has
-/// no end.
+/// Returns the remaining time of a pin at a time in unix milliseconds, after it was recorded `ran`
+/// of running time ago, or `None` if it has no end.
 fn left(pin: &Pin, now: i64, ran: Duration) -> Option<Duration> {
     let (until, left) = (pin.until?, pin.left?);
     let by_clock = u64::try_from(until.saturating_sub(now)).unwrap_or(0);
@@ -74,7 +75,7 @@ fn spent(left: u64, ran: Duration) -> u64 {
     left.saturating_sub(u64::try_from(ran.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Says in a sentence what is pinned, until when, by whom and why.
+/// Describes the pin in a sentence: the commit, its end, its author and its reason.
 pub fn told(view: &PinView) -> String {
     let PinView { revision, until, by, reason, unsigned, waits } = view;
     let mut text = format!("pinned to {} ({}) since {}", revision.short, revision.subject, revision.at);
@@ -97,7 +98,7 @@ pub fn told(view: &PinView) -> String {
     text
 }
 
-/// Takes text that a person wrote as one line of bounded length.
+/// Turns text from a person into one line of bounded length.
 pub fn one_line(text: &str, most: usize) -> Box<str> {
     words::one_line(text).chars().take(most).collect::<String>().into()
 }
@@ -134,7 +135,7 @@ mod tests {
         assert_eq!(left(&pin, now, hours(0)), Some(hours(8)));
         assert_eq!(left(&pin, now + 5 * HOUR, hours(5)), Some(hours(3)));
         assert_eq!(left(&pin, now + 8 * HOUR, hours(8)), Some(hours(0)));
-        // Down for four hours: the running time stands still, the clock does not.
+        // Down for four hours: the running time does not advance, the clock does.
         assert_eq!(left(&pin, now + 7 * HOUR, hours(3)), Some(hours(1)));
     }
 
@@ -146,7 +147,7 @@ mod tests {
             assert_eq!(left(&pin, now - back, hours(3)), Some(hours(5)), "set back by {back}");
             assert_eq!(left(&pin, now - back, hours(8)), Some(hours(0)), "set back by {back}");
         }
-        // Set forward past its end, it ends; set forward by less, it ends that much earlier.
+        // Set forward past its end, it ends; set forward by less, it ends earlier by that amount.
         assert_eq!(left(&pin, now + 100 * HOUR, hours(1)), Some(hours(0)));
         assert_eq!(left(&pin, now + 2 * HOUR, hours(1)), Some(hours(6)));
         assert_eq!(left(&pin, i64::MIN, hours(1)), Some(hours(7)));

@@ -1,4 +1,5 @@
-//! What is served, to the store and back: inputs, scripts by their digests, documents folded.
+//! Converts the served commit to its stored form and back: inputs, scripts by digest, documents
+//! compressed.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use crate::story::{Happening, Stat};
 /// The version of muster that renders what is stored.
 pub const MUSTER: &str = env!("CARGO_PKG_VERSION");
 
-/// Writes a Snapshot's inputs, scripts and documents, and what happened with it.
+/// Writes the inputs, scripts and documents of a snapshot, and its events.
 ///
 /// # Errors
 /// The store cannot write. Nothing was changed.
@@ -64,15 +65,15 @@ fn row(snapshot: &Snapshot, at: usize) -> Option<BootRow> {
     })
 }
 
-/// What the store has of the last good commit without its inputs.
+/// The stored form of the last good commit, without its inputs.
 pub struct Stored {
     pub snapshot: Snapshot,
-    /// The version of muster that rendered it, where that said so.
+    /// The version of muster that rendered it, if known.
     pub muster: Option<Box<str>>,
     pub has_documents: bool,
 }
 
-/// Reads the rendered bytes of the last good commit; nothing where it has none.
+/// Reads the rendered bytes of the last good commit, or `None` if the store has none.
 pub fn stored(store: &Store, revision: &Revision) -> Option<Stored> {
     let read = || -> Result<Stored, StoreError> {
         let bodies = store.bodies()?;
@@ -84,7 +85,7 @@ pub fn stored(store: &Store, revision: &Revision) -> Option<Stored> {
             Some(StoredBoot { name, macs, nid, xname, serial, uuid, ips, script, digest })
         });
         let boots: Vec<StoredBoot> = boots.collect();
-        // They are in the order of rows.
+        // They are in row order.
         let documents = documents.filter(|_| boots.len() == count);
         let has_documents = documents.is_some();
         let documents = Folded::from_stored(documents.unwrap_or_default());
@@ -101,13 +102,13 @@ pub fn stored(store: &Store, revision: &Revision) -> Option<Stored> {
     }
 }
 
-/// Counts the nodes whose scripts differ between what was stored and what its inputs come to now.
+/// Counts the nodes whose scripts differ between the stored snapshot and the newly built one.
 pub fn changed(stored: &Snapshot, built: &Snapshot) -> u64 {
     let Stat { added, removed, scripts } = stat(stored, built);
     u64::from(added) + u64::from(removed) + u64::from(scripts)
 }
 
-/// Counts the nodes that come with a Snapshot, those that go, and those whose script it changes.
+/// Counts the nodes that a snapshot adds, removes, and gives another script.
 pub fn stat(before: &Snapshot, after: &Snapshot) -> Stat {
     let mut known: HashMap<&str, Digest> = scripts(before).collect();
     let mut stat = Stat::default();
@@ -122,7 +123,7 @@ pub fn stat(before: &Snapshot, after: &Snapshot) -> Stat {
     stat
 }
 
-/// Iterates over the nodes that are given a script, by name.
+/// Iterates over the nodes with a script, by name.
 pub fn scripts(snapshot: &Snapshot) -> impl Iterator<Item = (&str, Digest)> {
     (0..snapshot.nodes().len()).filter_map(|at| match snapshot.answer(at) {
         Answer::Script(prepared) => Some((&*snapshot.nodes()[at].name, prepared.digest)),

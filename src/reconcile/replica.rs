@@ -1,16 +1,17 @@
-//! A server that only boots: it surveys nothing, claims nothing, and keeps of what it sees the boot fetches alone.
+//! A server that only boots: no surveys, no claims, and of its observations only the boot fetches.
 //!
-//! What it needs to start again without git is stored as everywhere. It knows nothing of the other replicas.
+//! It stores the data for a start without git as every server does. It knows nothing of the other
+//! replicas.
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::http::{Command, NotDone};
 
-/// What an order is refused with that is for the server which surveys.
+/// The refusal of an order that belongs to the surveying server.
 const WHY: &str =
     "this server only boots (`boot_only`): it surveys no BMCs and keeps nothing of them; ask the one that does";
 
-/// Refuses whatever the api asks for, until nobody can ask any more.
+/// Refuses all requests of the API until no sender is left.
 pub async fn refuse(mut orders: mpsc::Receiver<Command>) {
     while let Some(order) = orders.recv().await {
         match order {
@@ -23,6 +24,6 @@ pub async fn refuse(mut orders: mpsc::Receiver<Command>) {
 }
 
 fn answer<T>(reply: oneshot::Sender<Result<T, NotDone>>) {
-    // Who asked may have gone away.
+    // The client may have disconnected.
     let _ = reply.send(Err(NotDone::NotHere(WHY)));
 }

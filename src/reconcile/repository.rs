@@ -1,4 +1,4 @@
-//! The repository of wishes, by the one name that it has however it is called.
+//! The cluster repository, by one canonical name.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use crate::git::{FetchBounds, GitError, Place, Remote, Repo, Source, Trust, Want
 use crate::model::{RepoAddress, Transport};
 use crate::settings::Settings;
 
-/// Finds the repository's own folder, so that a store knows it however it was named.
+/// Finds the repository's own folder, so that a store recognizes it under any path.
 ///
-/// A repository elsewhere is known by its address, and nobody is asked.
+/// A repository on another host is identified by its address, without a request to it.
 pub fn find(settings: &Settings) -> Result<RepoAddress, ServeError> {
     match &settings.repo {
         RepoAddress::Local(path) => find_here(path, settings).map(RepoAddress::Local),
@@ -25,7 +25,7 @@ pub fn find(settings: &Settings) -> Result<RepoAddress, ServeError> {
 fn find_here(path: &Path, settings: &Settings) -> Result<PathBuf, ServeError> {
     match Repo::open(path, Trust::Named) {
         Ok(repo) => Ok(repo.root().canonicalize().unwrap_or_else(|_| repo.root().into())),
-        // It may be away for now; what the store has is served, or what the mirror kept.
+        // It may be missing for now; the store's or the mirror's commit is served.
         Err(
             error @ (GitError::PathMissing { .. }
             | GitError::NotRepository { .. }
@@ -46,7 +46,7 @@ fn find_here(path: &Path, settings: &Settings) -> Result<PathBuf, ServeError> {
     }
 }
 
-/// Names what is followed, for the follower; a look elsewhere is given up once `stop` is cancelled.
+/// Returns the source for the follower; cancelling `stop` ends a fetch from another host.
 pub fn source(settings: &Settings, stop: &CancellationToken) -> Source {
     let place = match &settings.repo {
         RepoAddress::Local(path) => Place::Local(path.clone()),
@@ -59,8 +59,8 @@ pub fn source(settings: &Settings, stop: &CancellationToken) -> Source {
     Source::new(place, Wanted::new(settings.branch.as_deref(), settings.tag.as_deref()))
 }
 
-/// Says what to know of the way to the repository: over plain http nobody vouches for what comes, unless commits must be
-/// signed.
+/// Returns a warning about the transport to the repository: plain http does not authenticate
+/// content, unless commits must be signed.
 pub fn warning(settings: &Settings) -> Option<String> {
     match &settings.repo {
         RepoAddress::Remote(url) if url.transport() == Transport::Http && settings.require_signed.is_none() => {
@@ -74,10 +74,10 @@ pub fn warning(settings: &Settings) -> Option<String> {
     }
 }
 
-/// How many symbolic links a path may go through, as Linux bounds it (path_resolution(7)).
+/// The maximum number of symbolic links in a path, as in Linux (path_resolution(7)).
 const MAX_LINKS: u32 = 40;
 
-/// Names a path that may be away as it is named when it is there: absolute, and through no link.
+/// Returns the canonical path of a folder that may be missing: absolute and without links.
 fn settled(path: &Path, links: u32) -> PathBuf {
     let Ok(path) = std::path::absolute(path) else { return path.into() };
     if let Ok(found) = path.canonicalize() {

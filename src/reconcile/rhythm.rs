@@ -1,35 +1,38 @@
-//! When to look at the repository again, in plain numbers: it reads no clock and draws no lot.
+//! When to look at the repository again, in plain numbers: it reads no clock and draws no random
+//! numbers.
 
 use std::time::Duration;
 
-/// How often a repository of this host is looked at whatever the watch says: some file systems tell nothing.
+/// How often a repository on this host is checked regardless of the watch: some file systems report
+/// no changes.
 pub const LOCAL: Duration = Duration::from_secs(2);
 
-/// How often a repository elsewhere is looked at where nobody says.
+/// The default interval for a repository on another host.
 const REMOTE: Duration = Duration::from_secs(30);
 
-/// How long an event of a repository of this host may be followed by others of the same push.
+/// How long an event of a repository on this host may be followed by others of the same push.
 pub const SETTLE: Duration = Duration::from_millis(20);
 
-/// The least between two looks at another host, however often we are woken: one look takes a part of a second.
+/// The minimum time between two looks at another host, however often it is woken: one look takes a
+/// fraction of a second.
 const GAP: Duration = Duration::from_secs(1);
 
-/// The least that a wake-up waits after the first failure; it doubles with each.
+/// The minimum wait of a wake-up after the first failure; it doubles with each failure.
 const FAILED_GAP: Duration = Duration::from_secs(5);
 
-/// The most that a wake-up waits: whoever pushes the repair sees it taken within a minute.
+/// The maximum wait of a wake-up: a pushed repair is taken within a minute.
 const MOST_GAP: Duration = Duration::from_secs(60);
 
-/// The longest that a failing repository is left alone, unless its interval is longer.
+/// The maximum wait for a failing repository, unless its interval is longer.
 const MOST: Duration = Duration::from_secs(600);
 
-/// By how much of itself a wait is made longer or shorter by lot, so that replicas do not ask at once.
+/// The random fraction by which a wait is longer or shorter, so that replicas do not ask at once.
 const JITTER: f64 = 0.25;
 
-/// How a look went.
+/// The result of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Looked {
-    /// The repository answered, whatever was found.
+    /// The repository answered, whatever it contains.
     Well,
     Badly,
 }
@@ -37,31 +40,32 @@ pub enum Looked {
 /// How long to wait after a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
-    /// Until the next look where nobody wakes us.
+    /// The time until the next look without a wake-up.
     pub unasked: Duration,
-    /// Until the next look where somebody does.
+    /// The time until the next look after a wake-up.
     pub woken: Duration,
 }
 
-/// The rhythm of the looks at one repository.
+/// The schedule of the looks at one repository.
 #[derive(Debug)]
 pub struct Rhythm {
     interval: Duration,
     is_remote: bool,
-    /// How many looks failed one after another.
+    /// The number of consecutive failures.
     failures: u32,
 }
 
 impl Rhythm {
-    /// Begins with no look; `interval` is what the settings say.
+    /// Starts without a look; `interval` comes from the settings.
     pub fn new(interval: Option<Duration>, is_remote: bool) -> Self {
         let interval = if is_remote { interval.unwrap_or(REMOTE) } else { LOCAL };
         Self { interval, is_remote, failures: 0 }
     }
 
-    /// Returns how long to wait after a look; `lot` is between 0 and 1.
+    /// Returns how long to wait after a look; `lot` is a random number between 0 and 1.
     ///
-    /// A wake-up never resets the failures: it shortens one wait, and less so the longer the repository fails.
+    /// A wake-up never resets the failures: it shortens one wait, and by less the longer the
+    /// repository fails.
     pub fn after(&mut self, looked: Looked, lot: f64) -> Wait {
         self.failures = match looked {
             Looked::Well => 0,
@@ -124,7 +128,8 @@ mod tests {
                 prop_assert!(wait.unasked >= interval && wait.unasked <= MOST.max(interval.mul_f64(1.0 + JITTER)));
                 prop_assert!(wait.woken >= GAP && wait.woken <= wait.unasked && wait.woken <= MOST_GAP);
                 if let Some(last) = last_failed.filter(|_| !well) {
-                    // The lot may shorten a wait by a quarter, and doubling makes up for it until the longest.
+                    // The jitter may shorten a wait by a quarter; doubling makes up for it up to
+                    // the maximum.
                     prop_assert!(wait.woken >= last.woken.min(wait.unasked));
                 }
                 last_failed = (!well).then_some(wait);

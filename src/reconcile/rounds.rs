@@ -1,6 +1,6 @@
-//! The rounds of the follower: look, wait until it is time or somebody wakes us, look again.
+//! The loop of the follower: look, wait for the time or a wake-up, look again.
 //!
-//! A repository of this host wakes us by a watch. It knows nothing of commits.
+//! A watch wakes it for a repository on this host. It knows nothing of commits.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::http::Order;
 use crate::model::RepoAddress;
 use crate::settings::Settings;
 
-/// Follows the repository in a thread of its own: git and the store block.
+/// Follows the repository in its own thread: git and the store block.
 pub fn follow_in_thread(
     settings: &Settings,
     follower: Follower,
@@ -54,7 +54,7 @@ fn rounds(
     };
     let mut watch = folder.and_then(|folder| watched(folder, wake, true));
     while !stop.is_cancelled() {
-        // A fault of ours in one pass must not leave the server deaf to all later commits.
+        // A panic in one pass must not prevent all later commits.
         let looked = catch_unwind(AssertUnwindSafe(|| follower.pass())).unwrap_or_else(|_| {
             error!("a look at the repository failed; this is a fault of muster");
             Looked::Badly
@@ -70,7 +70,7 @@ fn rounds(
     }
 }
 
-/// Waits for the time of the next look; false where nobody can wake us any more.
+/// Waits for the time of the next look; false if a wake-up is no longer possible.
 fn wait(wait: Wait, woken: &Receiver<()>, stop: &CancellationToken) -> bool {
     let start = Instant::now();
     match woken.recv_timeout(wait.unasked) {
@@ -92,11 +92,11 @@ fn wait(wait: Wait, woken: &Receiver<()>, stop: &CancellationToken) -> bool {
     true
 }
 
-/// A watch, and the identities of the folders that it rests on: one that was made anew needs another watch.
+/// A watch, and the identities of its folders: a folder that was created again needs a new watch.
 type Watched = (Watch, Folders);
 
-/// Device, inode and time of birth, as an inode's number is given again: of the folder that is named, of its `.git`, and
-/// of the references in either.
+/// Device, inode and time of birth, as inode numbers are reused: of the named folder, of its
+/// `.git`, and of the references in either.
 type Folders = [Option<(u64, u64, Option<SystemTime>)>; 4];
 
 fn watched(repo: &Path, wake: &SyncSender<()>, tell: bool) -> Option<Watched> {

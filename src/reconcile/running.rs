@@ -1,8 +1,9 @@
-//! Who boots by the commit that is served: the first node, and the last of those that ran an earlier script.
+//! Which nodes boot by the served commit: the first one, and the last of those that ran an earlier
+//! script.
 //!
-//! It rests on boots that are believed ([`Runs`]), and on scripts, not on commits: a commit that changes no script leaves
-//! nobody behind. A node that is off since is behind still, until it boots. Off the way of boots, it looks at the nodes that
-//! booted, and at all of them once for each commit.
+//! This rests on believed boots ([`Runs`]) and on scripts, not on commits: a commit that changes no
+//! script leaves no node behind. A node that has been switched off since stays behind until it
+//! boots. Outside the path of boots, it reads the nodes that booted, and all nodes once per commit.
 
 use std::collections::BTreeSet;
 
@@ -10,22 +11,22 @@ use crate::drift::runs::{Doubt, Run, Runs};
 use crate::snapshot::{Answer, Snapshot};
 use crate::story::{Event, What};
 
-/// Who is yet to boot by the commit that is served.
+/// The nodes that have yet to boot by the served commit.
 #[derive(Default)]
 pub struct Running {
-    /// The commit that is served, and where its Snapshot lies.
+    /// The served commit, and the address of its snapshot.
     served: Option<(Box<str>, usize)>,
     /// Whether some node is known to have booted by it.
     is_booted: bool,
     behind: BTreeSet<Box<str>>,
-    /// How many were behind at most since it came.
+    /// The largest number of nodes behind since it came.
     were_behind: usize,
 }
 
 impl Running {
-    /// Takes in what nodes run after these booted; returns what that means for the commit that is served.
+    /// Records what nodes run after these boots, and returns what that means for the served commit.
     ///
-    /// `happened` tells, the newest first, what did until then.
+    /// `happened` yields the earlier events, newest first.
     pub fn tell<'n>(
         &mut self,
         runs: &Runs,
@@ -53,7 +54,7 @@ impl Running {
         means
     }
 
-    /// Looks at all nodes where another commit is served, or where more is known to be behind.
+    /// Checks all nodes if another commit is served, or if more are known to be behind.
     fn follow(&mut self, runs: &Runs, snapshot: &Snapshot, happened: &mut dyn Iterator<Item = &Event>) {
         let revision = snapshot.revision().as_str();
         let place = std::ptr::from_ref(snapshot).addr();
@@ -64,7 +65,7 @@ impl Running {
         }
         if self.served.as_ref().is_none_or(|(known, _)| &**known != revision) {
             let is_first = self.served.is_none();
-            // What is not remembered any more was long ago.
+            // Events that are no longer in memory are old.
             let of_old = || runs.tally().on(snapshot.revision()) > 0;
             self.is_booted = is_first && was_booted(happened, revision).unwrap_or_else(of_old);
             self.were_behind = 0;
@@ -81,7 +82,7 @@ fn index(snapshot: &Snapshot, name: &str) -> Option<usize> {
     snapshot.by_name(name).filter(|at| &*snapshot.nodes()[*at].name == name)
 }
 
-/// Tells whether a node is known to have run another script than today's when it was last known to run.
+/// Returns whether a node's last known script differs from the current one.
 fn is_behind(snapshot: &Snapshot, at: usize, run: &Run) -> bool {
     match run {
         Run::Stale(_) => true,
@@ -93,7 +94,8 @@ fn is_behind(snapshot: &Snapshot, at: usize, run: &Run) -> bool {
     }
 }
 
-/// Tells whether a node booted by a commit since it was taken into service; nothing where neither is remembered.
+/// Returns whether a node booted by a commit since the commit was taken into service, or `None` if
+/// neither is in memory.
 fn was_booted(newest_first: &mut dyn Iterator<Item = &Event>, revision: &str) -> Option<bool> {
     let mut of = newest_first
         .filter(|event| event.happening.commit.as_ref().is_some_and(|commit| &*commit.id == revision))

@@ -1,4 +1,5 @@
-//! How the server stands: what it serves, what it refused, what does not work; written to status at the end of a pass.
+//! The status of the server: what it serves, what it refused, and what does not work; published at
+//! the end of a pass.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,44 +17,45 @@ use crate::view::{
     SurveyView, UpgradeView,
 };
 
-/// A commit that was refused.
+/// A refused commit.
 pub struct Refused {
     pub revision: RevisionView,
     pub reason: String,
     pub diagnostics: Vec<DiagnosticView>,
-    /// How many errors and warnings there are, told or not.
+    /// The number of errors and warnings, shown or not.
     pub errors: u32,
     pub warnings: u32,
 }
 
 impl Refused {
-    /// Refuses a commit for something that is no finding.
+    /// Refuses a commit for a reason that is not a finding.
     pub fn whole(revision: RevisionView, reason: String) -> Self {
         Self { revision, reason, diagnostics: Vec::new(), errors: 0, warnings: 0 }
     }
 }
 
-/// What the status is made from.
+/// The source of the status.
 pub struct Standing {
     status: Status,
-    /// Why the store lags behind what is served.
+    /// The reason why the store lags behind the served commit.
     unstored: Option<String>,
-    /// Why the store was replaced at the start.
+    /// The reason why the store was replaced at the start.
     replaced: Option<String>,
     store_trouble: Option<String>,
-    /// Why the pinned commit is not the one that is served.
+    /// The reason why the pinned commit is not the served one.
     pin_trouble: Option<String>,
-    /// Why nobody's signature can be judged.
+    /// The reason why signatures cannot be judged.
     trust_trouble: Option<String>,
-    /// How many unknown machines are remembered.
+    /// The number of unknown machines in memory.
     unknown: Arc<AtomicU64>,
     survey: Arc<ArcSwap<SurveyView>>,
-    /// How many nodes boot by what their BMCs report, on a server that does not know it.
+    /// The number of nodes that boot by addresses from their BMCs, on a server that does not know
+    /// them.
     unclaimable: usize,
 }
 
 impl Standing {
-    /// Begins with a server that has read nothing; `replaced` says why its store is a fresh one, if so.
+    /// Starts with nothing read; `replaced` is the reason why the store is a new one, if it is.
     pub fn new(
         status: Status,
         replaced: Option<String>,
@@ -73,12 +75,12 @@ impl Standing {
         }
     }
 
-    /// Notes when the repository was looked at.
+    /// Records the time of a look at the repository.
     pub fn looked(&mut self, at: String) {
         self.status.source.last_check = Some(at);
     }
 
-    /// Notes that the repository could be read.
+    /// Records that the repository could be read.
     pub fn source_works(&mut self, branch: &str) {
         if self.status.source.error.take().is_some() {
             info!(branch, "the repository can be read again");
@@ -88,10 +90,10 @@ impl Standing {
         }
     }
 
-    /// Notes that the repository could not be read; told in the log once, not at every look.
+    /// Records that the repository could not be read. This is logged once, not at every look.
     pub fn source_fails(&mut self, why: &str, hint: Option<String>) {
         let text = with_hint(why, hint);
-        // Times and sizes differ from look to look, and are no news.
+        // Times and sizes differ from look to look, and are not news.
         let gist = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
         if self.status.source.error.as_deref().map(gist) != Some(gist(&text)) {
             warn!(served = self.served_id().unwrap_or("nothing"), "the repository cannot be followed: {text}");
@@ -99,12 +101,12 @@ impl Standing {
         self.status.source.error = Some(text);
     }
 
-    /// Notes which commit is served from now on, and who signed it, where that is asked.
+    /// Records the commit that is served from now on, and its signer if a signature is required.
     pub fn serve(&mut self, revision: RevisionView, snapshot: &Snapshot, signed_by: Option<String>) {
         self.status.cluster = Some(snapshot.desired().cluster.name.to_string());
         self.status.nodes = NodeCounts::of(snapshot);
         self.unclaimable = if self.status.boot_only { keep::resting_on_claims(snapshot) } else { 0 };
-        // What an upgrade changed is of the commit that it met.
+        // The effect of an upgrade belongs to the commit that was served at the time.
         if self.status.served.as_ref().is_some_and(|served| served.id != revision.id) {
             self.status.upgraded = None;
         }
@@ -112,17 +114,17 @@ impl Standing {
         self.status.signed_by = signed_by;
     }
 
-    /// Notes who signed the commit that is served.
+    /// Records the signer of the served commit.
     pub fn signed(&mut self, by: Option<String>) {
         self.status.signed_by = by;
     }
 
-    /// Notes that a commit is pinned, or none.
+    /// Records the pinned commit, if any.
     pub fn pin(&mut self, pinned: Option<PinView>) {
         self.status.pinned = pinned;
     }
 
-    /// Notes why the pinned commit cannot be served, if so; told in the log once.
+    /// Records why the pinned commit cannot be served, if so. This is logged once.
     pub fn pin_fails(&mut self, why: Option<String>) {
         if let Some(why) = why.as_ref().filter(|why| self.pin_trouble.as_ref() != Some(why)) {
             error!(served = self.served_id().unwrap_or("nothing"), "the pinned commit cannot be served: {why}");
@@ -130,58 +132,58 @@ impl Standing {
         self.pin_trouble = why;
     }
 
-    /// Notes why nobody's signature can be judged, if so.
+    /// Records why signatures cannot be judged, if so.
     pub fn trust_is(&mut self, trouble: Option<String>) {
         self.trust_trouble = trouble;
     }
 
-    /// Notes that the commit was rendered by another version of muster before, and what differs.
+    /// Records that another version of muster rendered the commit before, and the differences.
     pub fn upgraded(&mut self, upgrade: UpgradeView) {
         self.status.upgraded = Some(upgrade);
     }
 
-    /// Notes which commit is being built, if one is.
+    /// Records the commit that is being built, if any.
     pub fn building(&mut self, building: Option<BuildingView>) {
         self.status.building = building;
     }
 
-    /// Notes that the newest commit was refused, or is held by something.
+    /// Records that the newest commit was refused or is held.
     pub fn refuse(&mut self, refused: Refused, held_by: Option<Hold>) {
         let Refused { revision, reason, diagnostics, errors: _, warnings: _ } = refused;
         self.status.refused = Some(RefusedView { revision, held_by, reason, diagnostics });
     }
 
-    /// Tells whether a commit was refused for the same already.
+    /// Returns whether a commit has already been refused for the same reason.
     pub fn has_refused(&self, refused: &Refused) -> bool {
         let known = self.status.refused.as_ref();
         known.is_some_and(|known| known.revision.id == refused.revision.id && known.reason == refused.reason)
     }
 
-    /// Forgets a refusal: the newest commit is taken, or the branch went back to the one that is served.
+    /// Clears a refusal: the newest commit is taken, or the branch went back to the served one.
     ///
-    /// True where there was one.
+    /// Returns whether there was one.
     pub fn clear_refusal(&mut self) -> bool {
         self.status.refused.take().is_some()
     }
 
-    /// Notes that what is served is stored.
+    /// Records that the served commit is stored.
     pub fn stored(&mut self) {
         self.unstored = None;
     }
 
-    /// Notes that what is served could not be stored; true where that is news.
+    /// Records that the served commit could not be stored; returns whether that is new.
     pub fn unstored(&mut self, why: &str) -> bool {
         let is_news = self.unstored.is_none();
         self.unstored = Some(why.to_owned());
         is_news
     }
 
-    /// Notes why the store cannot write, if so.
+    /// Records why the store cannot write, if so.
     pub fn store_is(&mut self, trouble: Option<String>) {
         self.store_trouble = trouble;
     }
 
-    /// Returns the id of the commit that is served.
+    /// Returns the id of the served commit.
     pub fn served_id(&self) -> Option<&str> {
         self.status.served.as_ref().map(|served| served.id.as_str())
     }
@@ -191,12 +193,12 @@ impl Standing {
         self.status.source.error.as_deref()
     }
 
-    /// Returns the branch that is followed, as far as it is known.
+    /// Returns the followed branch, as far as it is known.
     pub fn branch(&self) -> &str {
         &self.status.source.branch
     }
 
-    /// Writes the status.
+    /// Returns the status.
     pub fn status(&self) -> Status {
         let mut status = self.status.clone();
         let trouble = self.store_trouble.as_ref().or(self.unstored.as_ref());
@@ -220,7 +222,7 @@ impl Standing {
         let mut held = Vec::new();
         held.extend(status.pinned.as_ref().map(pin::told));
         held.extend(self.pin_trouble.as_ref().map(|why| format!("the pinned commit cannot be served: {why}")));
-        // A refused commit says it already.
+        // The reason of a refused commit may already contain it.
         let said = |why: &&String| status.refused.as_ref().is_some_and(|refused| refused.reason.contains(&***why));
         held.extend(
             self.trust_trouble.as_ref().filter(|why| !said(why)).map(|why| format!("no new commit is taken: {why}")),

@@ -1,7 +1,7 @@
-//! Taking a commit or refusing it: judged by who signed it and what it comes after, then built, then judged by the guard
-//! rails, then served or left waiting.
+//! Taking or refusing a commit: its signature and its ancestry are judged, it is built, the guard
+//! rails are applied, and it is served or waits.
 //!
-//! It knows neither where commits come from nor how what is served is stored.
+//! This module knows neither where commits come from nor how a served commit is stored.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,7 +22,7 @@ use crate::story::{self, Hold, What};
 use crate::view::RevisionView;
 
 impl Follower {
-    /// Judges the commit that the branch stands at, where that is news.
+    /// Judges the commit at the tip of the branch, if it is new.
     pub(super) fn consider(&mut self, branch: &str, revision: &Revision) -> Result<(), GitError> {
         if self.judged.as_ref() == Some(revision) {
             self.works(branch);
@@ -53,8 +53,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Serves the newest commit that was found good, where a pin ended and the newest of all is none: it is refused, or the
-    /// source is away. So what is served is what would be without the pin.
+    /// Serves the newest good commit if a pin ended and the tip of the branch cannot be served: it
+    /// was refused, or the source is unreachable. So the served commit is the one without the pin.
     pub(super) fn serve_the_newest_good(&mut self) {
         let Some(pinned) = self.released.take() else { return };
         let Some(newest) = self.trust.baseline().filter(|newest| **newest != pinned).cloned() else { return };
@@ -67,7 +67,8 @@ impl Follower {
         }
     }
 
-    /// Serves the pinned commit where another one is: after a start from a store that could not write any more.
+    /// Serves the pinned commit if another one is served, as after a start from a store that could
+    /// no longer be written.
     pub(super) fn serve_the_pinned(&mut self) {
         let Some(revision) = self.pinned.as_ref().map(|pinned| pinned.pin.revision.clone()) else {
             return self.standing.pin_fails(None);
@@ -79,7 +80,8 @@ impl Follower {
         self.standing.pin_fails(fault);
     }
 
-    /// Serves a commit of the mirror where nothing is served, if whoever must sign it did; says why not, if so.
+    /// Serves a commit of the mirror if nothing is served and the required signature is good;
+    /// otherwise returns the reason.
     pub(super) fn serve_of_mirror(&mut self, revision: &Revision) -> Option<String> {
         let repo = self.open_mirror().and_then(Mirror::repo);
         match repo.and_then(|repo| self.trust.signature(&repo, revision)) {
@@ -89,7 +91,7 @@ impl Follower {
         }
     }
 
-    /// Serves a commit that was found good before; says why not, if so.
+    /// Serves a commit that was good before; returns the reason if it cannot.
     fn serve_unjudged(&mut self, revision: &Revision, why: &str) -> Option<String> {
         let repo = self.open_mirror().and_then(Mirror::repo);
         let read = repo.and_then(|repo| {
@@ -166,7 +168,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Refuses a commit whose build died; one that was not built to an end is judged at a later look.
+    /// Refuses a commit whose build died; an unfinished build is judged at a later look.
     fn not_built(&mut self, commit: &Accepted, why: Unbuilt) {
         match why {
             Unbuilt::Died(reason) => self.refuse(commit, Refused::whole(words::view(commit), reason), None),
@@ -178,7 +180,8 @@ impl Follower {
         }
     }
 
-    /// Serves a commit that was found good, or lets it wait for the end of a pin; it was built in so many milliseconds.
+    /// Serves a good commit, or lets it wait for the end of a pin; the build time is in
+    /// milliseconds.
     fn accept(
         &mut self,
         (snapshot, tree, millis): (Arc<Snapshot>, Tree, u64),
@@ -198,7 +201,7 @@ impl Follower {
         }
         let before = self.shared.load().snapshot.clone();
         let by = signed_by.as_deref().map(story::text);
-        // Counted and logged before it is served: whoever sees it served finds both.
+        // Counted and logged before it is served, so that a client that sees it served finds both.
         self.shared.load().counters.accepted.fetch_add(1, Ordering::Relaxed);
         info!(revision = %revision, subject = &*subject, nodes, millis, "commit accepted");
         self.publish(Arc::clone(&snapshot), Arc::new(tree), accepted, signed_by);
@@ -208,13 +211,13 @@ impl Follower {
         self.taken(&revision, None);
     }
 
-    /// Tells whether a commit is the one that was taken last: what only a pin serves was not.
+    /// Returns whether a commit is the last one taken; a commit served only by a pin is not.
     fn was_taken(&self, revision: &Revision) -> bool {
         let accepted = self.accepted.as_ref().map(|accepted| accepted.revision());
         self.trust.baseline() == Some(revision) || accepted == Some(revision)
     }
 
-    /// Remembers that a commit of the branch was found good, and whether it waits.
+    /// Records that a commit of the branch is good, and whether it waits.
     fn taken(&mut self, revision: &Revision, waits: Option<RevisionView>) {
         self.trust.took(revision);
         if let Some(pinned) = &mut self.pinned {
@@ -235,7 +238,7 @@ impl Follower {
         self.unstored = Some((snapshot, tree, accepted));
     }
 
-    /// Tells that the branch came to stand at a commit.
+    /// Records that the branch moved to a commit.
     fn see(&mut self, branch: &str, revision: &Revision, info: &CommitInfo) {
         if self.tip.as_deref() != Some(revision.as_str()) {
             self.tip = Some(revision.as_str().into());
@@ -243,7 +246,7 @@ impl Follower {
         }
     }
 
-    /// Refuses a commit, or holds it where it is not itself at fault.
+    /// Refuses a commit, or holds it if the commit itself is not at fault.
     fn refuse(&mut self, commit: &Accepted, refused: Refused, by: Option<Hold>) {
         let served = self.standing.served_id().unwrap_or("nothing").to_owned();
         let (revision, subject) = (&commit.revision, &*commit.subject);
@@ -270,7 +273,7 @@ impl Follower {
     }
 }
 
-/// Describes a commit that is judged now.
+/// Describes a commit that is being judged.
 fn commit(revision: &Revision, info: &CommitInfo, nodes: usize) -> Accepted {
     let nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
     Accepted { revision: revision.clone(), at: clock::now_ms(), subject: info.subject.as_str().into(), nodes }

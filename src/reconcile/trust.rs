@@ -1,7 +1,8 @@
-//! Which commits of the branch may be taken: those that somebody signed who may, and that come after the one before.
+//! Which commits of the branch may be taken: those with an accepted signature that descend from the
+//! previous one.
 //!
-//! Where no signature is required, all of them may. What came before is remembered all the same, so that there is
-//! something to compare with on the day when one is.
+//! If no signature is required, all of them may. The previous commit is recorded all the same, so
+//! that there is one to compare with once a signature is required.
 
 use tracing::{info, warn};
 
@@ -12,21 +13,22 @@ use crate::settings::Settings;
 use crate::store::Store;
 use crate::story::Hold;
 
-/// Who may sign, and which commit was taken last.
+/// The accepted signers, and the last commit taken.
 pub struct Trust {
     signers: Option<Signers>,
-    /// The newest commit that was taken from the branch, whether it is served or waits.
+    /// The newest commit taken from the branch, whether served or waiting.
     baseline: Option<Revision>,
     is_stored: bool,
 }
 
-/// Who signed a commit, where that is asked; else why that does not count, and what to do next.
+/// The signer of a commit, if a signature is required; otherwise the reason why the signature does
+/// not count, with the next step.
 pub type Signed = Result<Option<String>, String>;
 
-/// Who signed a commit, where that is asked; else what keeps it from being taken.
+/// The signer of a commit, if a signature is required; otherwise why it may not be taken.
 pub type Judged = Result<Option<String>, Untrusted>;
 
-/// What keeps a commit from being taken.
+/// Why a commit may not be taken.
 pub struct Untrusted {
     pub by: Hold,
     /// The reason, and the next step.
@@ -34,7 +36,7 @@ pub struct Untrusted {
 }
 
 impl Trust {
-    /// Reads who may sign, where this host says that somebody must.
+    /// Reads the accepted signers, if this host requires signatures.
     pub fn new(settings: &Settings) -> Self {
         let signers = settings.require_signed.as_ref().map(|allowed| {
             Signers::new(Files {
@@ -50,12 +52,12 @@ impl Trust {
         trust
     }
 
-    /// Brings back which commit was taken last.
+    /// Restores the last commit taken.
     pub fn restore(&mut self, store: &Store) {
         let last = || {
             Ok::<_, crate::store::StoreError>(match store.baseline()? {
                 Some(baseline) => Some(baseline),
-                // A store from before it was recorded.
+                // A store from before this was recorded.
                 None => store.accepted(1)?.into_iter().next().map(|accepted| accepted.revision),
             })
         };
@@ -70,7 +72,7 @@ impl Trust {
         }
     }
 
-    /// Tells whether a signature is required.
+    /// Returns whether a signature is required.
     pub fn is_required(&self) -> bool {
         self.signers.is_some()
     }
@@ -80,7 +82,8 @@ impl Trust {
         self.baseline.as_ref()
     }
 
-    /// Reads the files again; true where what they say is another thing now, so that refused commits are judged again.
+    /// Reads the files again; returns whether their contents changed, so that refused commits are
+    /// judged again.
     pub fn refresh(&mut self) -> bool {
         let changed = self.signers.as_mut().is_some_and(Signers::refresh);
         if changed {
@@ -92,7 +95,7 @@ impl Trust {
         changed
     }
 
-    /// Says why nobody's signature can be judged, if so.
+    /// Returns why signatures cannot be judged, if so.
     pub fn trouble(&self) -> Option<String> {
         self.signers.as_ref()?.trouble().map(ToString::to_string)
     }
@@ -107,7 +110,7 @@ impl Trust {
         Ok(judged.map(Some).map_err(|refusal| words::with_hint(&refusal.to_string(), refusal.hint())))
     }
 
-    /// Judges a commit that the branch stands at.
+    /// Judges the commit at the tip of the branch.
     ///
     /// # Errors
     /// The commit or its history cannot be read.
@@ -128,7 +131,7 @@ impl Trust {
         }
     }
 
-    /// Notes that a commit was taken, or may be gone back to.
+    /// Records that a commit was taken, or that the branch may go back to it.
     pub fn took(&mut self, revision: &Revision) {
         if self.baseline.as_ref() != Some(revision) {
             self.baseline = Some(revision.clone());
@@ -136,7 +139,7 @@ impl Trust {
         }
     }
 
-    /// Stores what was noted; true where that was news. What cannot be stored is stored later.
+    /// Stores the recorded commit; returns whether it was new. If that fails, it is stored later.
     pub fn store(&mut self, store: &Store) -> bool {
         match &self.baseline {
             Some(baseline) if !self.is_stored => match store.set_baseline(baseline) {
@@ -144,7 +147,7 @@ impl Trust {
                     self.is_stored = true;
                     true
                 }
-                // The status tells of the store.
+                // The status reports the store's trouble.
                 Err(_) => false,
             },
             Some(_) | None => false,

@@ -1,8 +1,8 @@
-//! Machines that asked to boot and that nothing declares: each address once, as many as the store keeps, whoever asks.
+//! Undeclared machines that asked to boot: each address once, bounded by the store's limit.
 //!
-//! Anybody can make addresses up, so an address costs the logarithm of how many there are, and a client that brings many
-//! takes no room from others. It does not know how machines are told apart from declared ones, or when what is here is
-//! written.
+//! Any client can invent addresses, so an address costs only the logarithm of their number, and a
+//! client with many addresses takes no space from others. This module does not know how unknown
+//! machines are distinguished from declared ones, or when its contents are written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,51 +14,52 @@ use crate::model::MacAddr;
 use crate::observed::UnknownMac;
 use crate::store::MAX_UNKNOWN;
 
-/// How many addresses a client may bring before its own are forgotten for those of others: a machine asks by nine at most
-/// (`/boot.ipxe`), and several machines may share an address behind a router.
+/// The number of addresses that a client may bring before its own are forgotten in favor of
+/// others: a machine asks by at most nine (`/boot.ipxe`), and several machines may share an address
+/// behind a router.
 const FAIR_SHARE: usize = 64;
 
-/// Unknown machines that asked, each once, with how often.
+/// Unknown machines that asked, once each, with a count.
 #[derive(Default)]
 pub struct Unknown {
     all: BTreeMap<MacAddr, Entry>,
     by_age: BTreeSet<Age>,
     by_client: BTreeMap<IpAddr, BTreeSet<Age>>,
-    /// Clients by how many addresses they brought.
+    /// Clients, ordered by their number of addresses.
     crowds: BTreeSet<(usize, IpAddr)>,
     changed: BTreeSet<MacAddr>,
-    /// How many there are, for the status.
+    /// The number of unknown machines, for the status.
     count: Arc<AtomicU64>,
-    /// Whether they are for the status alone, and not to be written.
+    /// Whether they are only counted for the status and never written.
     only_counted: bool,
 }
 
 struct Entry {
     machine: UnknownMac,
-    /// Who brought it first: asking for an address that is known takes it from nobody.
+    /// The client that brought it first: a later request for a known address does not change this.
     client: IpAddr,
 }
 
-/// When an address last asked, in unix milliseconds, and which one.
+/// The time of an address's last request, in unix milliseconds, and the address.
 type Age = (i64, MacAddr);
 
 impl Unknown {
-    /// Knows no machine yet, and keeps a count for the status.
+    /// Starts empty, with a shared count for the status.
     pub fn new(count: Arc<AtomicU64>) -> Self {
         Self { count, ..Self::default() }
     }
 
-    /// Says whether they are only counted, and not to be written.
+    /// Sets whether machines are only counted and never written.
     pub fn only_count(&mut self, only: bool) {
         self.only_counted = only;
     }
 
-    /// Takes up what was remembered before the server started.
+    /// Restores the machines of earlier runs.
     pub fn restore(&mut self, machines: Vec<UnknownMac>) {
         machines.into_iter().for_each(|machine| self.insert(machine));
     }
 
-    /// Takes in that a machine asked.
+    /// Records a request of a machine.
     pub fn see(&mut self, seen: UnknownMac) {
         if !self.only_counted {
             self.changed.insert(seen.mac);
@@ -85,23 +86,23 @@ impl Unknown {
         self.insert(seen);
     }
 
-    /// Puts the count where the status reads it.
+    /// Publishes the count for the status.
     pub fn publish_count(&self) {
         self.count.store(self.all.len() as u64, Ordering::Relaxed);
     }
 
-    /// Lists those that asked last, the newest first.
+    /// Lists the machines that asked last, newest first.
     pub fn newest(&self, most: usize) -> Vec<UnknownMac> {
         self.by_age.iter().rev().take(most).map(|(_, mac)| self.all[mac].machine.clone()).collect()
     }
 
-    /// Returns what was not written yet, those that were forgotten since left out.
+    /// Returns the machines that are not written yet, except those forgotten since.
     pub fn unwritten(&mut self) -> Vec<UnknownMac> {
         self.changed.retain(|mac| self.all.contains_key(mac));
         self.changed.iter().map(|mac| self.all[mac].machine.clone()).collect()
     }
 
-    /// Notes that what was not written is.
+    /// Records that all machines are written.
     pub fn written(&mut self) {
         self.changed.clear();
     }
@@ -115,13 +116,13 @@ impl Unknown {
         self.all.insert(machine.mac, Entry { machine, client });
     }
 
-    /// Makes room for one: of the client that brought the most if that is more than its share, else of all, the one that was
-    /// silent the longest.
+    /// Makes room for one machine. Forgets the one that was silent the longest: of the client with
+    /// the most addresses if it exceeds its share, otherwise of all.
     fn forget_one(&mut self, now: i64) {
         let crowd = self.crowds.last().filter(|(count, _)| *count > FAIR_SHARE);
         let ages = crowd.and_then(|(_, client)| self.by_client.get(client)).unwrap_or(&self.by_age);
 
-        // A time that is yet to come was told by a wrong clock, and goes first.
+        // A time in the future comes from a wrong clock, and goes first.
         let mut ahead = ages.range((Bound::Excluded((now, MacAddr([u8::MAX; 6]))), Bound::Unbounded));
         let Some(age) = ahead.next().or_else(|| ages.first()).copied() else { return };
 
@@ -134,7 +135,7 @@ impl Unknown {
         }
     }
 
-    /// Changes what a client brought, and keeps the order of crowds true.
+    /// Changes a client's addresses and keeps the order of `crowds` correct.
     fn change_crowd(&mut self, client: IpAddr, change: impl FnOnce(&mut BTreeSet<Age>)) {
         let ages = self.by_client.entry(client).or_default();
         self.crowds.remove(&(ages.len(), client));
@@ -150,7 +151,8 @@ impl Unknown {
     }
 }
 
-/// Returns whom an address counts for: a machine has many of IPv6, all in one /64.
+/// Returns the client that an address counts for: a machine has many IPv6 addresses, all in one
+/// /64.
 fn client_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -182,7 +184,7 @@ mod tests {
             self.all.contains_key(&mac(number))
         }
 
-        /// All four ways to find an entry say the same.
+        /// Checks that all four indices of the entries agree.
         fn assert_whole(&self) {
             let ages: BTreeSet<Age> = self.all.iter().map(|(mac, entry)| (entry.machine.last, *mac)).collect();
             assert_eq!(self.by_age, ages);
@@ -220,7 +222,7 @@ mod tests {
         assert_eq!(unknown.all.len(), MAX_UNKNOWN);
         assert!(unknown.unwritten().len() <= MAX_UNKNOWN);
 
-        // Asking for an address of another makes it nobody else's.
+        // A request for another client's address does not change its owner.
         unknown.see(seen_from([10, 2, 0, 1], 0, 9_000_000));
         (0..200).for_each(|more| unknown.see(seen_from([10, 2, 0, 1], 2_000_000 + more, 9_000_001)));
         assert!(unknown.has(0));

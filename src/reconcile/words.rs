@@ -1,4 +1,4 @@
-//! Commits, findings and errors in words, for the log and the status.
+//! Text of commits, findings and errors for the log and the status.
 
 use tracing::{error, warn};
 
@@ -11,16 +11,16 @@ use crate::store::Accepted;
 use crate::story::{self, Finding, What};
 use crate::view::{DiagnosticView, RevisionView};
 
-/// How many findings of one commit the log tells: one wrong column is as many findings as the cluster has nodes.
+/// The number of findings per commit in the log: one wrong column gives one finding per node.
 const FINDINGS_TOLD: usize = 20;
 
-/// How many digests of changes that wait to be allowed one sentence has.
+/// The number of change digests in one sentence about held changes.
 const DIGESTS_SHOWN: usize = 20;
 
-/// How many findings of a refused commit the status shows.
+/// The number of findings of a refused commit in the status.
 const FINDINGS_SHOWN: usize = 100;
 
-/// Says why a commit gave no Snapshot.
+/// Returns why a commit gave no snapshot.
 pub fn why(findings: &[Diagnostic]) -> String {
     match findings {
         [] => "muster itself failed on it, which is a fault of muster".into(),
@@ -46,7 +46,7 @@ pub fn refused(accepted: &Accepted, findings: &[Diagnostic], tree: &Tree) -> Ref
     }
 }
 
-/// Says which guard rails hold a commit, and what allows it.
+/// Describes which guard rails hold a commit, and what allows it.
 pub fn held(judgement: &Judgement) -> String {
     let told: Vec<String> = judgement.breaches.iter().map(Breach::told).collect();
     let digests = judgement.to_allow();
@@ -63,7 +63,7 @@ fn count(findings: &[Diagnostic], severity: Severity) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Says that a commit is refused, as its story tells it.
+/// Returns the event of a refused commit.
 pub fn refusal(refused: &Refused) -> What {
     let finding = |finding: &DiagnosticView| Finding {
         code: finding.code.as_str().into(),
@@ -100,18 +100,18 @@ fn tell_one(finding: &Diagnostic, tree: &Tree) {
     }
 }
 
-/// Adds what to do next to a sentence.
+/// Adds the next step to a sentence.
 pub fn with_hint(why: &str, hint: Option<String>) -> String {
     hint.map_or_else(|| why.to_owned(), |hint| format!("{why} ({hint})"))
 }
 
-/// Writes a person's text on one line, without what would move a terminal's cursor.
+/// Puts a person's text on one line, without characters that move a terminal's cursor.
 pub fn one_line(text: &str) -> String {
     let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     shown.trim().to_owned()
 }
 
-/// Writes an error with all its causes on one line.
+/// Formats an error with all its causes on one line.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

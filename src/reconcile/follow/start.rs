@@ -1,7 +1,8 @@
-//! The start from the store: what was rendered is served at once, and what its inputs come to after that.
+//! The start from the store: serves the stored scripts at once, then builds their inputs.
 //!
-//! Both are the same bytes, but after an upgrade of muster: then what this version renders counts, and what it changed is
-//! told; where this version refuses the inputs, the rendered bytes go on being served.
+//! Both give the same bytes except after an upgrade of muster: then the output of this version
+//! counts, and the differences are reported. If this version refuses the inputs, the stored
+//! scripts stay in service.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +20,7 @@ use crate::store::{Accepted, LastGood, StoreError};
 use crate::view::UpgradeView;
 
 impl Follower {
-    /// Serves the last good commit of the store, so that nothing waits for git.
+    /// Serves the last good commit of the store, so that booting does not wait for git.
     pub fn start_from_store(&mut self) {
         self.trust.restore(&self.store);
         self.restore_attempts();
@@ -43,12 +44,12 @@ impl Follower {
         self.build_stored(accepted, stored, started)
     }
 
-    /// Builds what the store has, if an order came in before that was done.
+    /// Builds the stored commit if an order interrupted its build.
     pub(super) fn build_what_is_stored(&mut self) {
         if !std::mem::take(&mut self.is_start_unbuilt) {
             return;
         }
-        // An order may have put something newer in its place.
+        // An order may have put a newer commit in its place.
         let is_stored = self.shared.load().snapshot.as_ref().is_none_or(|snapshot| snapshot.is_stored());
         let accepted = match self.store.last_accepted() {
             Ok(Some(accepted)) if is_stored => accepted,
@@ -61,7 +62,7 @@ impl Follower {
         }
     }
 
-    /// Builds the inputs of the last good commit; where that fails, its stored bytes go on being served.
+    /// Builds the inputs of the last good commit; if that fails, its stored bytes stay in service.
     fn build_stored(&mut self, accepted: Accepted, stored: Option<Kept>, started: Instant) -> Result<(), StoreError> {
         let Some(LastGood { tree, .. }) = self.store.last_good()? else { return Ok(()) };
         let refused = match self.build(&tree, &accepted.revision, &accepted.subject) {
@@ -80,7 +81,7 @@ impl Follower {
                 error!(revision = %revision, "the stored commit does not check any more ({why}); its stored bytes are served");
                 self.standing.refuse(refused, None);
                 self.swap(None);
-                // A commit that gave nothing to serve is judged again when git has it.
+                // If nothing could be served from a commit, it is judged again once git has it.
                 self.judged = stored.map(|_| accepted.revision).filter(|_| !self.trust.is_required());
                 return Ok(());
             }
@@ -90,7 +91,7 @@ impl Follower {
         info!(revision = %revision, nodes, millis, "serving the last good commit from the store");
         let signed_by = self.signed_by(&accepted.revision);
         self.standing.serve(words::view(&accepted), &snapshot, signed_by);
-        // A pin may serve what was never taken.
+        // A pin may serve a commit that was never taken.
         let is_taken = self.trust.baseline() == Some(&accepted.revision);
         self.accepted = is_taken.then(|| Arc::clone(&snapshot));
         self.judged = Some(accepted.revision.clone()).filter(|_| is_taken && !self.trust.is_required());
@@ -100,19 +101,20 @@ impl Follower {
             self.tell_upgrade(stored, remember::changed(&stored.snapshot, &snapshot));
         }
         if !is_ours {
-            // So that what is stored is what is served.
+            // So that the store has the snapshot that is served.
             self.unstored = Some((snapshot, Arc::new(tree), accepted));
         }
         Ok(())
     }
 
-    /// Finds who signed a commit that was taken before, where that is asked and the mirror can tell.
+    /// Returns the signer of a commit that was taken before, if a signature is required and the
+    /// mirror has the commit.
     fn signed_by(&mut self, revision: &Revision) -> Option<String> {
         let repo = self.open_mirror().and_then(Mirror::repo).ok()?;
         self.trust.signature(&repo, revision).ok()?.ok().flatten()
     }
 
-    /// Serves what was rendered before, which needs no building.
+    /// Serves the stored scripts, which needs no build.
     fn serve_stored(&mut self, accepted: &Accepted, started: Instant) -> Option<Kept> {
         let remember::Stored { snapshot, muster, has_documents } = remember::stored(&self.store, &accepted.revision)?;
         let snapshot = Arc::new(snapshot);
@@ -140,7 +142,7 @@ impl Follower {
     }
 }
 
-/// What is served until its inputs are built.
+/// The snapshot that is served until its inputs are built.
 struct Kept {
     snapshot: Arc<crate::snapshot::Snapshot>,
     muster: Option<Box<str>>,

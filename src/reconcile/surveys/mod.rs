@@ -1,7 +1,8 @@
-//! The surveys of a server: which BMC is due, and what becomes of what it showed.
+//! The surveys of a server: schedules BMCs and records the observations.
 //!
-//! A sweep (power, boot, identity) often, a deep survey seldom, both strewn so that no two BMCs keep in step. Each round
-//! starts from the Snapshot of the moment. What cannot be written is kept, the newest of each BMC, and written later.
+//! Sweeps (power, boot, identity) are frequent and deep surveys rare, both with jitter so that BMCs
+//! do not fall into step. Each round starts from the current snapshot. If observations cannot be
+//! written, the newest of each BMC are kept and written later.
 
 mod orders;
 
@@ -30,43 +31,44 @@ use crate::store::{Store, StoreError};
 use crate::survey::{self, Target};
 use crate::view::SurveyView;
 
-/// How often it is looked who is due, and how often what was seen is written.
+/// The interval of checks for due BMCs, and of writes.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// How long accounts are kept before this host's files are read again.
 const ACCOUNTS: Duration = Duration::from_secs(60);
 
-/// How long the server waits at its end for BMCs to take leave of their sessions.
+/// How long the server waits at its end for sessions on BMCs to be closed.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// How many observations may wait to be written; past it surveys wait.
+/// The number of observations that may wait to be written; past it surveys wait.
 const WAITING: usize = 1024;
 
-/// Everything that the surveys of a server need.
+/// The state of a server's surveys.
 pub struct Surveyor {
     settings: Settings,
     store: Arc<Store>,
     shared: Arc<ArcSwap<Serving>>,
     grounds: Arc<Grounds>,
-    /// What the surveys came to, for the status.
+    /// The results of the surveys, for the status.
     told: Arc<ArcSwap<SurveyView>>,
     due: Due,
-    /// The Snapshot that `targets` and `due` are of, and when the accounts were read.
+    /// The snapshot of `targets` and `due`, and when the accounts were read.
     known: Option<(Arc<Snapshot>, Instant)>,
     targets: BTreeMap<Box<str>, Target>,
-    /// The nodes behind each BMC of that Snapshot.
+    /// The nodes behind each BMC of that snapshot.
     behind: runs::Nodes,
-    /// What is not written yet, in the order of time: of each BMC the last deep survey and the last of all.
+    /// Unwritten observations in the order of time: of each BMC the last deep survey and the last
+    /// of all.
     unwritten: BTreeMap<Box<str>, Vec<Observation>>,
     failing: BTreeSet<Box<str>>,
     seen: BTreeSet<Box<str>>,
-    /// The BMCs of which it was told that this host has no account for them.
+    /// The BMCs whose missing account has been reported.
     without_account: BTreeSet<Box<str>>,
     is_stuck: bool,
 }
 
 impl Surveyor {
-    /// Begins with what the store remembers.
+    /// Starts with the observations of the store.
     pub fn new(
         settings: Settings,
         store: Arc<Store>,
@@ -93,13 +95,13 @@ impl Surveyor {
         }
     }
 
-    /// Surveys until told to end, and takes commands of the api meanwhile.
+    /// Runs surveys until the server ends, and handles API commands meanwhile.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(self.settings.survey.surveys));
         let (tell, mut told) = mpsc::channel(WAITING);
         let running = TaskTracker::new();
         self.restore().await;
-        // One that begins anew with each command would never end while somebody asks all the time.
+        // A new interval per command would never elapse under constant commands.
         let mut look = tokio::time::interval(EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -132,7 +134,8 @@ impl Surveyor {
         self.write().await;
     }
 
-    /// Takes the BMCs that are due. One that this host has no account for is told once, and not written again and again.
+    /// Takes the BMCs that are due. A missing account on this host is reported once per BMC, and
+    /// not written repeatedly.
     fn take_due(&mut self) -> Vec<(Depth, Vec<Target>)> {
         let now = Instant::now();
         let mut all = Vec::new();
@@ -153,7 +156,7 @@ impl Surveyor {
         all
     }
 
-    /// Takes up what was remembered before the server started.
+    /// Restores the state of earlier runs.
     async fn restore(&mut self) {
         let store = Arc::clone(&self.store);
         let read = tokio::task::spawn_blocking(move || {
@@ -212,18 +215,18 @@ impl Surveyor {
         waiting.push(observation);
     }
 
-    /// Notes which machines were seen off or starting, since what they booted they run no more.
+    /// Records which machines are off or starting, since they no longer run what they booted.
     fn note_ends(&self, observation: &Observation) {
         let serving = self.shared.load();
         let (Outcome::Seen(service), Some(snapshot)) = (&observation.outcome, &serving.snapshot) else { return };
-        // The indices are those of the Snapshot that was followed; another one is in a second.
+        // The indices are those of the followed snapshot; a new one is followed within a second.
         if self.known.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, snapshot)) {
             let ended = runs::ended(snapshot.desired(), &self.behind, &observation.bmc, service, observation.at);
             ended.for_each(|(node, at)| serving.slots[node].reset(at));
         }
     }
 
-    /// Writes what was seen, and publishes the claims that follow from it.
+    /// Writes the observations and publishes the claims that follow from them.
     async fn write(&mut self) {
         if self.unwritten.is_empty() {
             return;
@@ -271,7 +274,7 @@ impl Surveyor {
         self.told.store(Arc::new(SurveyView { bmcs: self.targets.len() as u64, seen, failing, last }));
     }
 
-    /// Follows the Snapshot of the moment, and reads this host's accounts again after a while.
+    /// Follows the current snapshot, and reads this host's accounts again after a while.
     async fn refresh(&mut self) {
         let Some(snapshot) = self.shared.load().snapshot.clone().filter(|snapshot| !snapshot.is_stored()) else {
             return;
@@ -313,7 +316,7 @@ impl Surveyor {
         }
     }
 
-    /// Makes the BMCs of a new Snapshot due, and forgets claims that mean nothing any more.
+    /// Makes the BMCs of a new snapshot due, and drops claims that have become meaningless.
     async fn follow(&mut self, snapshot: &Arc<Snapshot>) {
         self.due.follow(self.targets.keys(), Instant::now());
         let (store, of) = (Arc::clone(&self.store), Arc::clone(snapshot));
@@ -341,7 +344,7 @@ fn credential_name(target: &Target) -> Option<Box<str>> {
     Some(target.credential.as_ref().ok()?.as_ref()?.name.clone())
 }
 
-/// Lists the BMCs of nodes that boot by the addresses that their BMC reports and have none yet.
+/// Lists the BMCs of nodes that boot by addresses from their BMC and have none yet.
 fn unclaimed(snapshot: &Snapshot, claims: &[Claim]) -> Vec<Box<str>> {
     let desired = snapshot.desired();
     let claimed: BTreeSet<&str> = claims.iter().map(|claim| &*claim.node).collect();

@@ -1,4 +1,4 @@
-//! What the api asks of the surveys: to tell what is remembered, to take in what was surveyed elsewhere, to try logins again.
+//! API commands for the surveys: list observations, record those of other hosts, retry logins.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::store::RefusedLogin;
 use crate::view::{API_VERSION, ObservedFile, RefusedLoginView, RefusedLogins};
 
 impl Surveyor {
-    /// Does what the api asks, and answers it; who asked may have gone away.
+    /// Carries out a command and answers it; the client may have disconnected.
     pub(super) async fn command(&mut self, command: Command) {
         match command {
             Command::Observed(reply) => {
@@ -24,7 +24,7 @@ impl Surveyor {
                     Ok(Err(error)) => Err(NotDone::Failed(chain(&error))),
                     Err(error) => Err(NotDone::Failed(error.to_string())),
                 };
-                // Who asked may have gone away.
+                // The client may have disconnected.
                 let _ = reply.send(told);
             }
             Command::Take(observations, reply) => {
@@ -48,7 +48,8 @@ impl Surveyor {
         }
     }
 
-    /// Takes in what a survey elsewhere found; a login that was refused there is not tried here either.
+    /// Records observations from another host; a login that was refused there is not tried here
+    /// either.
     async fn take_over(&self, observations: Vec<Observation>) -> Result<(), String> {
         let named = self.targets.iter().filter_map(|(bmc, target)| Some((bmc.clone(), credential_name(target)?)));
         let credentials: BTreeMap<Box<str>, Box<str>> = named.collect();
@@ -77,7 +78,7 @@ impl Surveyor {
         let forget = move || store.forget_bmcs(&known.iter().map(|name| &**name).collect::<Vec<_>>());
         let forgotten = tokio::task::spawn_blocking(forget).await.map_err(|error| error.to_string())?;
         forgotten.map_err(|error| chain(&error))?;
-        // One that is declared is seen anew.
+        // A declared BMC is surveyed again.
         bmcs.iter().for_each(|bmc| self.due.at_once(bmc));
         Ok(bmcs.len() as u64)
     }
@@ -92,7 +93,7 @@ impl Surveyor {
             }
             self.due.at_once(bmc);
         }
-        // Accounts may be what was corrected.
+        // The accounts may have been corrected.
         if let Some((_, read)) = &mut self.known {
             *read = Instant::now().checked_sub(ACCOUNTS).unwrap_or(*read);
         }
