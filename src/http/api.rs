@@ -1,4 +1,5 @@
-//! The api: status, nodes and revisions as JSON, for `muster status` and for programs; metrics, and the webhook.
+//! The API: status, nodes and revisions as JSON for `muster status` and programs, metrics, and the
+//! webhook.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -46,19 +47,19 @@ use crate::view::{
     RevisionList, State as Standing, Taken, UnknownView, hex,
 };
 
-/// How much of an id that is not known is told back.
+/// The length of an unknown id in an error message.
 const MAX_ID_TOLD: usize = 40;
 
-/// How many held addresses the status tells one by one.
+/// The number of contested addresses that the status lists.
 const HELD_TOLD: usize = 20;
 
-/// How many `[[set]]` tables that are there after their last day the status lists one by one.
+/// The number of expired `[[set]]` tables that the status lists.
 const WARNINGS_SHOWN: usize = 20;
 
 type Shared = State<Arc<ArcSwap<Serving>>>;
 type Commands = State<Asking>;
 
-/// The way to the one who keeps the store.
+/// The channel to the owner of the store.
 #[derive(Clone)]
 struct Asking {
     commands: mpsc::Sender<Command>,
@@ -66,25 +67,26 @@ struct Asking {
     unbounded: Arc<Semaphore>,
 }
 
-/// How many answers of unbounded length are in the making or on their way at once, and how many large pages of boots.
+/// The number of concurrent answers of unbounded length, and of large pages of boots.
 const UNBOUNDED_AT_ONCE: usize = 2;
 const PAGES_AT_ONCE: usize = 16;
 
-/// The routes of the api.
+/// The routes of the API.
 pub struct Api {
     routes: Router,
     webhook: Option<Webhook>,
     serving: Arc<ArcSwap<Serving>>,
     bodies: Bodies,
-    /// Whether browsers of this host reach it, which no page may use.
+    /// Whether browsers of this host can reach it, which web pages must not use.
     is_open_to_browsers: bool,
     takes_orders: bool,
 }
 
 impl Api {
-    /// Answers from what stands in `serving`.
+    /// Creates the API over `serving`.
     ///
-    /// Without orders or a webhook there are none of either. Whoever follows what happens is let go once `stop` is cancelled.
+    /// Without orders or a webhook, their routes accept nothing. Followers of events are
+    /// disconnected once `stop` is cancelled.
     pub fn new(
         serving: Arc<ArcSwap<Serving>>,
         commands: mpsc::Sender<Command>,
@@ -98,7 +100,7 @@ impl Api {
             .route("/api/v1/logins/retry", post(retry_logins))
             .route("/api/v1/bmcs/forget", post(forget))
             .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD,POST").map(Body::new))
-            // What is read is bounded before it comes here.
+            // Bodies are bounded before they come here.
             .layer(DefaultBodyLimit::disable())
             .with_state(Asking { commands, unbounded: Arc::new(Semaphore::new(UNBOUNDED_AT_ONCE)) });
         let routes = Router::new()
@@ -117,18 +119,18 @@ impl Api {
         Self { routes, webhook, serving, bodies: Bodies::default(), is_open_to_browsers: false, takes_orders }
     }
 
-    /// Refuses what a web page may have sent, and names that are not this host's.
+    /// Refuses requests that a web page may have sent, and names that are not this host's.
     #[must_use]
     pub fn for_this_host_alone(self) -> Self {
         Self { is_open_to_browsers: true, ..self }
     }
 
-    /// Returns where all is counted.
+    /// Returns the counters.
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.serving.load().counters)
     }
 
-    /// Answers one request; `begin` is called once all of it is there.
+    /// Answers one request; `begin` is called once the request is complete.
     pub async fn answer(&self, request: Request<hyper::body::Incoming>, begin: impl Fn()) -> Response<Body> {
         let webhook = self.webhook.as_ref().filter(|_| request.uri().path() == "/webhook");
         if self.is_open_to_browsers
@@ -148,7 +150,7 @@ impl Api {
         }
         let patience = if orders::is_order(path) { orders::PATIENCE } else { PATIENCE };
 
-        // The client has so long for its body, and then we have so long for the answer.
+        // The client has this long for its body, and then we have this long for the answer.
         let (head, body) = request.into_parts();
         let held = match timeout(PATIENCE, self.bodies.read(body, most)).await {
             Ok(Ok(held)) => held,
@@ -182,7 +184,7 @@ impl Api {
     }
 }
 
-/// Refuses a request whose body was not read to its end: what follows on its connection would be the rest of it.
+/// Refuses a request with an incomplete body: the rest of it would follow on its connection.
 fn unread(status: StatusCode, detail: &str) -> Response<Body> {
     let mut answer = answer::problem(status, detail).map(Body::new);
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -197,7 +199,7 @@ async fn scrape(State(serving): Shared) -> Response<Body> {
     metrics::scrape(serving.load_full()).await.map(Body::new)
 }
 
-/// Asks the one who keeps the store, and waits for the answer.
+/// Sends a command to the owner of the store, and waits for the answer.
 async fn ask<T>(
     commands: &mpsc::Sender<Command>,
     command: impl FnOnce(oneshot::Sender<Result<T, NotDone>>) -> Command,
@@ -215,12 +217,12 @@ async fn ask<T>(
     })
 }
 
-/// Tells all that is remembered of BMCs: some 30 MB at 10,000 nodes, so only a few readers have it at once, and the next
-/// waits for its turn.
+/// Returns all observations: some 30 MB at 10,000 nodes, so only a few readers have them at once,
+/// and the next waits for its turn.
 async fn observed(State(asking): Commands) -> Response<Body> {
     let Ok(turn) = Arc::clone(&asking.unbounded).acquire_owned().await else { return too_slow() };
     match ask(&asking.commands, Command::Observed).await {
-        // It keeps no boot waiting.
+        // Off the threads that boot machines.
         Ok(file) => match tokio::task::spawn_blocking(move || json(&file)).await {
             Ok(answer) => answer.map(|body| Body::new(Turn { body, _permit: turn })),
             Err(_) => answer::problem(StatusCode::INTERNAL_SERVER_ERROR, "what was seen cannot be told").map(Body::new),
@@ -229,7 +231,7 @@ async fn observed(State(asking): Commands) -> Response<Body> {
     }
 }
 
-/// A body that holds its reader's turn until it is gone.
+/// A body that keeps its reader's turn until it is dropped.
 struct Turn {
     body: Body,
     _permit: OwnedSemaphorePermit,
@@ -324,7 +326,7 @@ async fn status(State(serving): Shared) -> Response<Body> {
     json(&status)
 }
 
-/// Lists the `[[set]]` tables that are there after their last day, each with its place.
+/// Lists the `[[set]]` tables that are still there after their last day, each with its location.
 fn overdue_sets(desired: &Desired, today: Date) -> Vec<String> {
     let overdue = desired::overdue(desired, today);
     let more = overdue.len().saturating_sub(WARNINGS_SHOWN);
@@ -341,14 +343,14 @@ async fn revisions(State(serving): Shared) -> Response<Body> {
     json(&RevisionList { api_version: API_VERSION.into(), revisions })
 }
 
-/// What a request may ask beside its path.
+/// The query parameters of a request.
 #[derive(Debug, Deserialize)]
 struct OfRevision {
-    /// The id of a commit, or the first digits of it.
+    /// The id of a commit, or its first digits.
     revision: Option<String>,
 }
 
-/// Finds the commit that a request is about: nothing if it is the one that is served.
+/// Finds the commit of a request, or `None` if it is the served one.
 fn asked(serving: &Serving, asked: &OfRevision) -> Result<Option<Arc<HeldCommit>>, (StatusCode, String)> {
     let Some(id) = asked.revision.as_deref().filter(|id| !id.is_empty()) else { return Ok(None) };
     let shown: String = id.chars().take(MAX_ID_TOLD).collect();
@@ -371,7 +373,7 @@ fn asked(serving: &Serving, asked: &OfRevision) -> Result<Option<Arc<HeldCommit>
     Err((status, detail))
 }
 
-/// Lists all nodes, as the reader takes them: some 60 MB at 100,000.
+/// Lists all nodes, streamed: some 60 MB at 100,000.
 async fn nodes(State(serving): Shared, Query(of): Query<OfRevision>) -> Response<Body> {
     let serving = serving.load_full();
     let before = match asked(&serving, &of) {
@@ -392,7 +394,7 @@ async fn nodes(State(serving): Shared, Query(of): Query<OfRevision>) -> Response
     streamed(&document, "nodes", nodes)
 }
 
-/// What `/api/v1/boots` may be asked; other keys are passed over.
+/// The query of `/api/v1/boots`; other keys are ignored.
 #[derive(Deserialize)]
 struct BootsAsked {
     after: Option<String>,
@@ -402,7 +404,7 @@ struct BootsAsked {
     stale: bool,
 }
 
-/// Tells which node runs what, page by page.
+/// Returns the boots of nodes, page by page.
 async fn boots(
     State(serving): Shared,
     Extension(turns): Extension<Arc<Semaphore>>,
@@ -420,7 +422,7 @@ async fn boots(
     let wanted = Wanted { after: asked.after, limit, nodes: asked.nodes, stale: asked.stale };
     let serving = serving.load_full();
     let Ok(turn) = turns.acquire_owned().await else { return too_slow() };
-    // It waits while another commit is followed, which must keep no boot waiting.
+    // It waits while another commit is followed, which must not delay boots.
     let page = tokio::task::spawn_blocking(move || match serving.board.page(&wanted) {
         Ok(page) => json(&page),
         Err(NoPage::Starting) => answer::starting().map(Body::new),
@@ -519,7 +521,7 @@ fn cloud_init_view(confirmed: &Confirmed) -> CloudInitView {
     }
 }
 
-/// Writes unix milliseconds as RFC 3339 in UTC, in seconds.
+/// Formats unix milliseconds as RFC 3339 in UTC, to the second.
 pub(super) fn rfc3339(millis: i64) -> String {
     Timestamp::from_second(millis.div_euclid(1000)).unwrap_or_default().to_string()
 }

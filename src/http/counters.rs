@@ -1,16 +1,16 @@
-//! What a server counts from its start, for the status and for Prometheus.
+//! Counters since the start of the server, for the status and for Prometheus.
 //!
-//! What every request counts lies in shards, one for each of a few threads, so that no two cores pass a line of cache to
-//! and fro for it. This file does not know what the numbers are called outside.
+//! Counters of every request are in shards, one for each of a few threads, so that cores do not
+//! contend for a cache line. This file does not know the external names of the numbers.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use axum::http::StatusCode;
 
-/// How many shards there are: threads past as many share one, which costs time and no count.
+/// The number of shards: further threads share one, which costs time but loses no count.
 const SHARDS: usize = 8;
 
-/// What was asked of the boot listener, by kind of path.
+/// The kind of path of a request to the boot listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
     /// A boot script.
@@ -19,18 +19,18 @@ pub enum Route {
     Loader,
     /// A document of cloud-init.
     Document,
-    /// The word of cloud-init that it is done.
+    /// The report of cloud-init that it is done.
     PhoneHome,
-    /// Whether the server is there, or ready.
+    /// Whether the server is alive, or ready.
     Health,
-    /// Nothing that is there.
+    /// An unknown path.
     Other,
 }
 
 impl Route {
     pub const ALL: [Self; 6] = [Self::Script, Self::Loader, Self::Document, Self::PhoneHome, Self::Health, Self::Other];
 
-    /// Tells the kind of a path.
+    /// Returns the kind of a path.
     #[must_use]
     pub fn of(path: &str) -> Self {
         match path.strip_suffix('/').unwrap_or(path) {
@@ -46,23 +46,23 @@ impl Route {
     }
 }
 
-/// The classes of status codes that are answered.
+/// The classes of status codes in answers.
 pub const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
-/// Why a machine that asked for a script was given none.
+/// Why a machine that asked for a script did not get one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Nobody declares it, and the wishes have nothing for such machines.
+    /// It is not declared, and the cluster repository has no script for such machines.
     Unknown,
-    /// Several claim its address.
+    /// Several nodes claim its address.
     Held,
-    /// Its UUID and its serial number are those of two nodes.
+    /// Its UUID and its serial number belong to two nodes.
     Contradiction,
     /// Its node is retired.
     Retired,
     /// No layer names a boot configuration for it.
     Nothing,
-    /// The request does not say who asks, or says too much.
+    /// The request does not identify the machine, or has a value that is too long.
     Malformed,
     /// There is no commit to serve yet.
     Starting,
@@ -73,7 +73,8 @@ impl Refusal {
         [Self::Unknown, Self::Held, Self::Contradiction, Self::Retired, Self::Nothing, Self::Malformed, Self::Starting];
 }
 
-/// What one thread or a few of them counted; a pair of cache lines lies between two, as processors fetch them in pairs.
+/// The counts of one or a few threads; two cache lines are between two shards, as processors fetch
+/// them in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Shard {
@@ -81,34 +82,34 @@ struct Shard {
     requests: [[AtomicU64; CLASSES.len()]; Route::ALL.len()],
 }
 
-/// What is counted from the start of the server.
+/// The counters since the start of the server.
 #[derive(Debug, Default)]
 pub struct Counters {
     shards: [Shard; SHARDS],
     refusals: [AtomicU64; Refusal::ALL.len()],
-    /// Requests of machines that nobody declares.
+    /// Requests of undeclared machines.
     pub unknown: AtomicU64,
-    /// Unknown machines that were not remembered, because more of them asked than could be taken note of.
+    /// Unknown machines that were not recorded, because more of them asked than could be recorded.
     pub unknown_dropped: AtomicU64,
     /// Boots of machines whose UUID or serial number is declared for another node.
     pub contradictions: AtomicU64,
-    /// Boots of machines that named another architecture than git declares for their node.
+    /// Boots of machines that named another architecture than the declared one.
     pub other_arch: AtomicU64,
     /// Commits that were taken into service.
     pub accepted: AtomicU64,
     /// Commits that were refused.
     pub refused: AtomicU64,
-    /// How long the last Snapshot took to build, in microseconds; 0 before the first.
+    /// The build time of the last snapshot, in microseconds; 0 before the first.
     pub build_micros: AtomicU64,
-    /// When the repository was last read without a fault, in unix milliseconds; 0 before that.
+    /// The time of the last successful read of the repository, in unix milliseconds; 0 before that.
     pub repository_read: AtomicI64,
-    /// Writes and reads of the store that failed.
+    /// Failed writes and reads of the store.
     pub store_errors: AtomicU64,
     /// Webhooks that woke the loop.
     pub hooks: AtomicU64,
-    /// Requests to the webhook that had no right signature.
+    /// Requests to the webhook without a correct signature.
     pub hooks_refused: AtomicU64,
-    /// The connections of the boot listener, and of the api.
+    /// The connections of the boot listener, and of the API.
     pub boot: Door,
     pub api: Door,
 }
@@ -116,15 +117,15 @@ pub struct Counters {
 /// The connections of one listener.
 #[derive(Debug, Default)]
 pub struct Door {
-    /// How many there may be at one time; 0 where nobody listens.
+    /// The maximum number of concurrent connections; 0 without a listener.
     pub places: AtomicU64,
     pub open: AtomicU64,
     pub accepted: AtomicU64,
-    /// Those that idled longest and were closed for others.
+    /// Longest idle connections that were closed for others.
     pub evicted: AtomicU64,
-    /// Those whose client took too long to ask or to read.
+    /// Connections whose client took too long to ask or to read.
     pub slow: AtomicU64,
-    /// Those whose client did not speak HTTP.
+    /// Connections whose client did not speak HTTP.
     pub malformed: AtomicU64,
 }
 
@@ -146,18 +147,18 @@ impl Counters {
         self.shards[shard()].requests[route as usize][class].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns how many answers of a class, by its place in [`CLASSES`], there were.
+    /// Returns the number of answers of a class, by its index in [`CLASSES`].
     #[must_use]
     pub fn requests(&self, route: Route, class: usize) -> u64 {
         self.shards.iter().map(|shard| shard.requests[route as usize][class].load(Ordering::Relaxed)).sum()
     }
 
-    /// Counts a machine that was given no script.
+    /// Counts a machine that did not get a script.
     pub fn refuse(&self, why: Refusal) {
         self.refusals[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns how many machines were given no script for a reason.
+    /// Returns how many machines did not get a script for a reason.
     #[must_use]
     pub fn refusals(&self, why: Refusal) -> u64 {
         self.refusals[why as usize].load(Ordering::Relaxed)

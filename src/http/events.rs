@@ -1,8 +1,8 @@
-//! `GET /api/v1/events`: what happened, page by page as JSON, or as it happens as server-sent events (the EventSource
-//! interface of the HTML standard).
+//! `GET /api/v1/events`: events page by page as JSON, or live as server-sent events (the
+//! EventSource interface of the HTML standard).
 //!
-//! A reader's place is the number of the last event that it has; so it goes on where it was, after a break or a restart, and
-//! is told what it missed. It knows nothing of how events come to be.
+//! A reader's position is the number of its last event, so after a break or a restart it continues
+//! from there and receives the events that it missed. This module does not know how events arise.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -30,37 +30,37 @@ use crate::model::parse_duration;
 use crate::model::text::harden_json;
 use crate::view::{API_VERSION, EventList, EventView, GapView};
 
-/// How many events a page has where nothing else is asked for, and at most.
+/// The default and maximum number of events of a page.
 const PAGE: usize = 100;
 const MAX_PAGE: usize = 1000;
 
-/// How many events are written to a follower at once.
+/// The number of events that are written to a follower at once.
 const BATCH: usize = 64;
 
-/// How often a follower is told that the server is still there: less than proxies wait (60 s is usual).
+/// The interval of keep-alive comments: shorter than the timeouts of proxies (60 s is usual).
 const ALIVE: Duration = Duration::from_secs(15);
 
-/// How long a follower should wait before it comes again, in milliseconds.
+/// How long a follower should wait before it reconnects, in milliseconds.
 const RETRY: u32 = 2000;
 
-/// The fewest digits of a commit's id that name one.
+/// The minimum number of digits of an abbreviated commit id.
 const MIN_DIGITS: usize = 4;
 
 const STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// What is asked for, in the query.
+/// The query of a request.
 #[derive(Debug, Default, Deserialize)]
 struct Asked {
     /// The first digits of a commit's id.
     revision: Option<String>,
-    /// A time as RFC 3339, or for how long until now, as `2h`.
+    /// A time as RFC 3339, or a duration before now, such as `2h`.
     since: Option<String>,
-    /// The number of the last event that is known.
+    /// The number of the last known event.
     after: Option<u64>,
-    /// How many at most.
+    /// The maximum number of events.
     limit: Option<usize>,
-    /// Only so many of the newest.
+    /// Only the newest ones, up to this number.
     last: Option<usize>,
 }
 
@@ -70,7 +70,7 @@ struct Way {
     stop: CancellationToken,
 }
 
-/// The route; followers are let go once `stop` is cancelled.
+/// Returns the route; followers are disconnected once `stop` is cancelled.
 pub(super) fn routes(history: Arc<History>, stop: CancellationToken) -> Router {
     Router::new()
         .route("/api/v1/events", get(events))
@@ -126,7 +126,7 @@ fn page(history: &History, asked: &Asked, wanted: &Wanted) -> Response<Body> {
         next: has_more.then_some(seen),
         oldest,
         newest,
-        // Who asks for no place of their own misses nothing.
+        // A client without a position misses nothing.
         gap: asked.after.and_then(|after| gap.map(|oldest| GapView::new(after, oldest, newest))),
     })
 }
@@ -138,8 +138,8 @@ fn follow(way: Way, wanted: Wanted, after: u64) -> Response<Body> {
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("30"));
         return answer.map(Body::new);
     };
-    // One batch is on its way at a time: a slow reader holds its own place and no memory, and the listener ends its
-    // connection once it takes nothing for too long.
+    // One batch is on its way at a time: a slow reader occupies its place but no memory, and the
+    // listener closes its connection once it does not read for too long.
     let (told, telling) = mpsc::channel(1);
     tokio::spawn(async move {
         tell(&way, &wanted, after, &told).await;
@@ -148,15 +148,15 @@ fn follow(way: Way, wanted: Wanted, after: u64) -> Response<Body> {
     let mut answer = Response::new(Body::new(Stream(telling)));
     answer.headers_mut().insert(CONTENT_TYPE, STREAM);
     answer.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-    // nginx would keep events back until a buffer is full.
+    // nginx would hold events back until a buffer is full.
     answer.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     answer
 }
 
-/// Tells what follows a number, and goes on until nobody listens or the server ends.
+/// Sends the events after a number, and continues until the client leaves or the server ends.
 async fn tell(way: &Way, wanted: &Wanted, mut after: u64, told: &mpsc::Sender<Bytes>) {
     let mut newest = way.history.watch();
-    // Who is cut off before the first event still knows its place.
+    // A client that is cut off before the first event still knows its position.
     let mut text = format!("retry: {RETRY}\nid: {after}\n\n");
     loop {
         newest.mark_unchanged();
@@ -170,7 +170,7 @@ async fn tell(way: &Way, wanted: &Wanted, mut after: u64, told: &mpsc::Sender<By
             let data = harden_json(&serde_json::to_string(&view).unwrap_or_default());
             text.push_str(&frame(Some(view.seq), view.what.kind(), &data));
         }
-        // What was looked at and not wanted need not be looked at again.
+        // Events that were skipped need not be checked again.
         if part.events.last().is_none_or(|last| last.seq < part.seen) && part.seen != after {
             text.push_str(&format!("id: {}\n\n", part.seen));
         }
@@ -190,13 +190,13 @@ async fn tell(way: &Way, wanted: &Wanted, mut after: u64, told: &mpsc::Sender<By
     }
 }
 
-/// Writes one event; JSON has no line breaks of its own.
+/// Formats one event; JSON has no line breaks of its own.
 fn frame(id: Option<u64>, kind: &str, data: &str) -> String {
     let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
     format!("{id}event: {kind}\ndata: {data}\n\n")
 }
 
-/// A body that is written as it comes.
+/// A body that is sent as it is produced.
 struct Stream(mpsc::Receiver<Bytes>);
 
 impl hyper::body::Body for Stream {

@@ -1,6 +1,7 @@
-//! Listeners with bounds: an accept loop of our own over hyper, since axum's has none.
+//! Bounded listeners: an accept loop over hyper, since axum's has no bounds.
 //!
-//! Each connection is a task with a place ([`Room`]) and joined at the end. What is answered comes from outside.
+//! Each connection is a task with a place ([`Room`]) and is joined at the end. The caller provides
+//! the answers.
 
 use std::convert::Infallible;
 use std::io;
@@ -41,8 +42,8 @@ use super::webhook::Webhook;
 use super::{drain, metrics};
 use crate::model::ApiAddress;
 
-/// How many connections the kernel keeps until they are accepted: those of a whole machine room that gets its power back.
-/// Linux takes the smaller of this and `net.core.somaxconn`, which is 4096.
+/// The number of connections that the kernel queues: those of a whole machine room whose power
+/// returns. Linux uses the smaller of this and `net.core.somaxconn`, which is 4096.
 const BACKLOG: u32 = 4096;
 
 /// A bound boot listener; machines queue until it serves.
@@ -54,7 +55,7 @@ pub struct BootListener {
 }
 
 impl BootListener {
-    /// Binds an address; port 0 takes any. Call it inside of a tokio runtime.
+    /// Binds an address; port 0 takes any. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// Returns why the address cannot be bound, and what to do about it.
@@ -63,32 +64,33 @@ impl BootListener {
         Ok(Self { listener, address, limits: Limits::boot(), trusted: Arc::default() })
     }
 
-    /// Takes other bounds than [`Limits::boot`].
+    /// Sets other bounds than [`Limits::boot`].
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// Believes proxies in these ranges when they tell for whom they ask; without them, nobody is believed.
+    /// Trusts proxies in these ranges to name their clients; without them, no proxy is trusted.
     #[must_use]
     pub fn with_trusted_proxies(self, trusted: &[IpNet]) -> Self {
         Self { trusted: trusted.into(), ..self }
     }
 
-    /// Returns the address that it is bound to.
+    /// Returns the bound address.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Takes another number of connections than [`Limits::boot`], where one is given.
+    /// Sets another number of connections than [`Limits::boot`], if one is given.
     #[must_use]
     pub fn with_connections(mut self, connections: Option<usize>) -> Self {
         self.limits.connections = connections.unwrap_or(self.limits.connections);
         self
     }
 
-    /// Serves until it is told to end, and then until running requests are answered or [`Limits::grace`] is over.
+    /// Serves until shutdown, and then until running requests are answered or [`Limits::grace`] is
+    /// over.
     pub async fn serve(self, boot: Arc<Boot>, shutdown: CancellationToken) {
         let (handle, closed) = (drain::handle(&self.listener), CancellationToken::new());
         let listener = Proxied { listener: self.listener, trusted: self.trusted };
@@ -97,7 +99,7 @@ impl BootListener {
     }
 }
 
-/// A bound api listener.
+/// A bound API listener.
 pub struct ApiListener {
     bound: Bound,
     limits: Limits,
@@ -112,7 +114,8 @@ enum Bound {
 }
 
 impl ApiListener {
-    /// Binds a unix socket, with mode 0660, or a loopback address. Call it inside of a tokio runtime.
+    /// Binds a unix socket, with mode 0660, or a loopback address. Must be called inside a tokio
+    /// runtime.
     ///
     /// # Errors
     /// Returns why it cannot be bound, and what to do about it.
@@ -133,31 +136,31 @@ impl ApiListener {
         Ok(Self { bound, limits: Limits::api(), orders: None, webhook: None, history: Arc::default() })
     }
 
-    /// Takes webhooks, where a secret is configured for them.
+    /// Accepts webhooks, if a secret is configured for them.
     #[must_use]
     pub fn with_webhook(self, webhook: Option<Webhook>) -> Self {
         Self { webhook, ..self }
     }
 
-    /// Takes other bounds than [`Limits::api`].
+    /// Sets other bounds than [`Limits::api`].
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// Takes orders too, where it is a unix socket.
+    /// Accepts orders too, if it is a unix socket.
     #[must_use]
     pub fn with_orders(self, orders: Orders) -> Self {
         Self { orders: Some(orders), ..self }
     }
 
-    /// Tells what stands in a history; without it, nothing happened.
+    /// Serves the events of a history; without it, there are none.
     #[must_use]
     pub fn with_history(self, history: Arc<History>) -> Self {
         Self { history, ..self }
     }
 
-    /// Returns the address that it is bound to.
+    /// Returns the bound address.
     #[must_use]
     pub fn local_addr(&self) -> ApiAddress {
         match &self.bound {
@@ -166,9 +169,9 @@ impl ApiListener {
         }
     }
 
-    /// Serves until it is told to end, as [`BootListener::serve`] does; a socket's file goes first.
+    /// Serves until shutdown, as [`BootListener::serve`] does; a socket's file is removed first.
     ///
-    /// What it may not do itself goes to `commands`.
+    /// Commands that the listener cannot carry out itself go to `commands`.
     pub async fn serve(
         self,
         serving: Arc<ArcSwap<Serving>>,
@@ -195,14 +198,14 @@ impl ApiListener {
     }
 }
 
-/// A bound listener for a Prometheus server elsewhere: it answers `/metrics` and nothing else.
+/// A bound listener for a Prometheus server on another host: it answers `/metrics` only.
 pub struct MetricsListener {
     listener: TcpListener,
     address: SocketAddr,
 }
 
 impl MetricsListener {
-    /// Binds an address. Call it inside of a tokio runtime.
+    /// Binds an address. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// Returns why the address cannot be bound, and what to do about it.
@@ -211,13 +214,13 @@ impl MetricsListener {
         Ok(Self { listener, address })
     }
 
-    /// Returns the address that it is bound to.
+    /// Returns the bound address.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until it is told to end.
+    /// Serves until shutdown.
     pub async fn serve(self, serving: Arc<ArcSwap<Serving>>, shutdown: CancellationToken) {
         run(self.listener, Limits::metrics(), Arc::new(metrics::Scrapes { serving }), shutdown).await;
     }
@@ -226,10 +229,10 @@ impl MetricsListener {
 fn bind_tcp(address: SocketAddr, stall: Duration) -> Result<(TcpListener, SocketAddr), ListenError> {
     let bind = || -> io::Result<(TcpListener, SocketAddr)> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // Connections of a server that ended a moment ago do not hold the port.
+        // Connections of a server that ended a moment ago do not block the port.
         socket.set_reuseaddr(true)?;
-        // What follows goes over to every connection that is accepted. Answers are one write each; waiting for more to send
-        // would cost each of them a round trip.
+        // Accepted connections inherit the following options. An answer is one write; waiting for
+        // more data would cost each a round trip.
         socket.set_nodelay(true)?;
         socket.set_send_buffer_size(KERNEL_WRITES)?;
         socket.set_recv_buffer_size(KERNEL_READS)?;
@@ -248,12 +251,14 @@ fn bind_tcp(address: SocketAddr, stall: Duration) -> Result<(TcpListener, Socket
     })
 }
 
-/// What answers the requests of a listener whose peers have addresses of type `P`.
+/// Answers the requests of a listener whose peers have addresses of type `P`.
 pub(super) trait Answers<P>: Send + Sync + 'static {
     type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
 
-    /// Answers a request. Once nothing of it is missing, and its answer may take a while, `work` begins: the connection is
-    /// not closed for another from then on.
+    /// Answers a request.
+    ///
+    /// Once the request is complete, and if its answer may take a while, `work` begins: from then
+    /// on, the connection is not closed in favor of another.
     fn answer(
         &self,
         request: Request<Incoming>,
@@ -262,10 +267,10 @@ pub(super) trait Answers<P>: Send + Sync + 'static {
         work: &Work<'_>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
-    /// Returns where all is counted.
+    /// Returns the counters.
     fn counters(&self) -> Arc<Counters>;
 
-    /// Returns where the connections are counted, if they are.
+    /// Returns the counters of connections, if there are any.
     fn door(counters: &Counters) -> Option<&Door>;
 }
 
@@ -334,7 +339,7 @@ impl Answers<SocketAddr> for metrics::Scrapes {
     }
 }
 
-/// One connection: who answers it, who asks, and its place.
+/// One connection: its answers, its peer and its place.
 struct Connection<A, P> {
     answers: Arc<A>,
     peer: P,
@@ -351,8 +356,8 @@ impl<A, P> Drop for Connection<A, P> {
     }
 }
 
-/// Accepts connections. Where there is no place for one, those that idled longest give way, or it waits its turn; the
-/// others wait in the kernel's queue behind it.
+/// Accepts connections. If there is no place for one, the longest idle ones are closed, or it waits
+/// its turn; the others wait behind it in the kernel's queue.
 async fn run<L, A>(mut listener: L, limits: Limits, answers: Arc<A>, shutdown: CancellationToken)
 where
     L: Listener<Addr: Send + Sync + 'static>,
@@ -361,7 +366,7 @@ where
     let mut http = http1::Builder::new();
     http.header_read_timeout(limits.head);
     http.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
-    // One that ends its side after the question still wants the answer.
+    // A client that closes its side after the request still expects the answer.
     http.half_close(true);
     let places = within_open_files(limits.connections);
     let room = Arc::new(Room::new(places, limits.idle));
@@ -378,8 +383,9 @@ where
                 let seat = room.enter(|told| count::<A, _>(&counters, |door| &door.evicted, told)).await;
                 (seat, stream, peer)
             };
-            // What the kernel has queued is accepted before the end, however busy the machine is: a queued connection would
-            // be cut. More than the queue holds came later, which only a listener without a filter lets in.
+            // Connections in the kernel's queue are accepted before the end, however busy the
+            // machine is: they would be cut otherwise. Connections beyond the queue's size came
+            // later, which is possible only for a listener without a filter.
             let (seat, stream, peer) = tokio::select! {
                 biased;
                 accepted = accepted, if queued > 0 => accepted,
@@ -387,7 +393,8 @@ where
             };
             if shutdown.is_cancelled() {
                 queued -= 1;
-                // tokio lets a task accept only so often before it must yield, and reports an empty queue until then.
+                // tokio lets a task accept a limited number of times before it must yield, and
+                // reports an empty queue until then.
                 tokio::task::yield_now().await;
             }
             count::<A, _>(&counters, |door| &door.open, 1);
@@ -432,7 +439,8 @@ where
         has_asked.store(true, Ordering::Relaxed);
         let Connection { answers, peer, room, seat, counters, .. } = &connection;
         let work = room.asked(seat);
-        // A proxy before us may have found another end of such a body, and what follows is then another client's.
+        // A proxy in front may have found another end of such a body; the rest would be another
+        // client's.
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
         let mut answer = answers.answer(request, peer, counters, &work).await;
         if is_last || room.is_nearly_full() {
@@ -442,13 +450,14 @@ where
     });
     let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
     let ended = loop {
-        // What has come is read first, so that nobody is told to leave who asked in time.
+        // Received data is read first, so that a request that came in time is not cut.
         break tokio::select! {
             biased;
             ended = serving.as_mut() => ended,
             () = connection.seat.signalled() => {
                 if connection.room.is_closing() {
-                    // Whoever connected in time and is yet to send the first request is answered, too.
+                    // A client that connected in time but has not sent its first request is
+                    // answered, too.
                     if !has_asked.load(Ordering::Relaxed)
                         && let Ok(ended) = tokio::time::timeout(limits.idle.min(limits.grace), serving.as_mut()).await
                     {
@@ -459,13 +468,13 @@ where
                 } else if connection.seat.take_eviction() && !connection.seat.is_working() {
                     Ok(())
                 } else {
-                    // A head that is overdue ends what is served by itself.
+                    // The connection itself ends on an overdue head.
                     continue;
                 }
             }
         };
     };
-    // How a connection ends is its client's affair: what could be answered was.
+    // The client decides how a connection ends: all possible answers were sent.
     if let Err(error) = ended {
         if error.is_parse() {
             count::<A, P>(&connection.counters, |door| &door.malformed, 1);
@@ -475,7 +484,7 @@ where
     }
 }
 
-/// Tells whether a connection ended because its client took nothing of an answer.
+/// Returns whether a connection ended because its client did not read an answer.
 fn is_stalled(error: &hyper::Error) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
     source.is_some_and(|source| source.kind() == io::ErrorKind::TimedOut)

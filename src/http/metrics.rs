@@ -1,8 +1,8 @@
-//! `/metrics`: what Prometheus scrapes, in its text format (version 0.0.4).
+//! `/metrics` for Prometheus, in its text format (version 0.0.4).
 //!
-//! No label grows with the cluster: no node, no MAC address, no BMC stands here; `muster status` and the api have those.
-//! Nothing is measured per request but a count, so that scraping and being scraped cost a boot nothing. Of how long
-//! answers take, the clients know more: here it is microseconds.
+//! No label grows with the cluster: there is no node, MAC address or BMC here; `muster status` and
+//! the API have those. Requests are only counted, so that metrics and scrapes cost a boot nothing.
+//! Clients know more about response times: here they are microseconds.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::view::{State, Status, StoreState};
 
 const KIND: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// What the listener for Prometheus answers from.
+/// The source of the Prometheus listener's answers.
 pub struct Scrapes {
     pub serving: Arc<ArcSwap<Serving>>,
 }
@@ -35,7 +35,8 @@ impl Scrapes {
     }
 }
 
-/// Answers with all metrics. `/proc` is read for them, which may take some milliseconds, so it keeps no boot waiting.
+/// Answers with all metrics. Reading `/proc` may take some milliseconds, so it runs off the threads
+/// that boot machines.
 pub async fn scrape(serving: Arc<Serving>) -> Answer {
     match tokio::task::spawn_blocking(move || text(&serving, &Process::read())).await {
         Ok(text) => answer::text(StatusCode::OK, KIND, text),
@@ -43,7 +44,7 @@ pub async fn scrape(serving: Arc<Serving>) -> Answer {
     }
 }
 
-/// Writes families of metrics, one after the other.
+/// A writer of metric families, one after the other.
 #[derive(Default)]
 struct Page {
     text: String,
@@ -69,7 +70,7 @@ impl Page {
         self.with(&[], value)
     }
 
-    /// Writes one value; the texts of labels are ours, or a version or a commit's id, and need no escapes.
+    /// Writes one value. Label texts are constants, a version or a commit id, and need no escapes.
     fn with(&mut self, labels: &[(&str, &str)], value: f64) -> &mut Self {
         self.text.push_str(self.family);
         for (number, (label, text)) in labels.iter().enumerate() {
@@ -83,7 +84,7 @@ impl Page {
     }
 }
 
-/// Writes all metrics of a moment.
+/// Formats all metrics of a moment.
 fn text(serving: &Serving, process: &Process) -> String {
     let mut page = Page::default();
     let (status, counters) = (&*serving.status, &*serving.counters);
@@ -265,7 +266,7 @@ fn own(page: &mut Page, process: &Process) {
     }
 }
 
-/// Reads the status's own notation of a time.
+/// Parses the status's notation of a time.
 fn seconds(rfc3339: &str) -> Option<f64> {
     rfc3339.parse::<jiff::Timestamp>().ok().map(|at| at.as_second() as f64)
 }

@@ -1,9 +1,11 @@
-//! Connections that a plain TCP balancer passes on: from a trusted proxy, a PROXY protocol header may come before the first
-//! request and tell whose connection it is (versions 1 and 2, `haproxy` `doc/proxy-protocol.txt`).
+//! Connections through a plain TCP balancer: from a trusted proxy, a PROXY protocol header may come
+//! before the first request and name the client (versions 1 and 2, `haproxy`
+//! `doc/proxy-protocol.txt`).
 //!
-//! The header is taken off as the first bytes are read, so that accepting waits for nobody; no HTTP request begins like it.
-//! From anybody else it is what it looks like there: no request. What follows it is the client's, so headers of its
-//! requests are believed only where the client is a trusted proxy itself.
+//! The header is removed as the first bytes are read, so that accepting does not wait for it; no
+//! HTTP request begins like it. From any other peer it is not a valid request. The data after it is
+//! the client's, so headers of its requests are believed only if the client is a trusted proxy
+//! itself.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,16 +20,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::forwarded::{self, Client};
 
-/// How a header of version 2 begins.
+/// The start of a header of version 2.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
-/// How a header of version 1 begins.
+/// The start of a header of version 1.
 const WORD: &[u8; 6] = b"PROXY ";
 /// The longest header of version 1, with its end of line.
 const LONGEST_LINE: usize = 107;
-/// The longest header of version 2 that is taken: addresses have 36 bytes, what balancers add stays under 1 KiB.
+/// The longest accepted header of version 2: addresses have 36 bytes, the additions of balancers
+/// stay under 1 KiB.
 const LONGEST: usize = 4096;
 
-/// A listener whose connections may be passed on by trusted proxies.
+/// A listener with connections that trusted proxies may pass on.
 pub struct Proxied<L> {
     pub listener: L,
     pub trusted: Arc<[IpNet]>,
@@ -40,7 +43,7 @@ impl<L: Listener<Addr = SocketAddr>> Listener for Proxied<L> {
     async fn accept(&mut self) -> (Self::Io, Peer) {
         let (stream, address) = self.listener.accept().await;
         let peer = Peer::new(address.ip(), &self.trusted);
-        // What is kept of a proxy costs nothing for anybody else.
+        // Other peers do not pay for the state of a proxy.
         let told = peer.proxy.as_ref().map(|proxy| Arc::clone(&proxy.told));
         let state = if told.is_some() { State::Reading(Vec::new()) } else { State::Through };
         (Announced { stream, state, told }, peer)
@@ -51,10 +54,10 @@ impl<L: Listener<Addr = SocketAddr>> Listener for Proxied<L> {
     }
 }
 
-/// The other end of a connection, and whom it may speak for.
+/// The other end of a connection, and the clients that it may speak for.
 pub struct Peer {
     address: IpAddr,
-    /// What is known of it if it is a trusted proxy.
+    /// Its state if it is a trusted proxy.
     proxy: Option<Proxy>,
 }
 
@@ -72,7 +75,7 @@ impl Peer {
         Self { address, proxy }
     }
 
-    /// Finds whose request it is that comes with these headers.
+    /// Finds the client of a request with these headers.
     pub fn client(&self, headers: &HeaderMap) -> Client {
         let Some(Proxy { told, trusted }) = &self.proxy else { return Client::At(self.address) };
         match told.get() {
@@ -83,25 +86,25 @@ impl Peer {
     }
 }
 
-/// What a header says.
+/// The contents of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
-    /// The connection is this machine's.
+    /// The connection belongs to this machine.
     For(IpAddr),
-    /// The proxy asks for itself, or does not know for whom.
+    /// The proxy asks for itself, or does not know its client.
     Nobody,
 }
 
-/// What the first bytes of a connection are.
+/// The kind of the first bytes of a connection.
 #[derive(Debug, PartialEq, Eq)]
 enum First {
-    /// Perhaps a header: more bytes will tell.
+    /// Possibly a header: more bytes will decide.
     Unfinished,
     /// A header of so many bytes.
     Header(usize, Told),
-    /// No header.
+    /// Not a header.
     Request,
-    /// A header that is broken.
+    /// A broken header.
     Broken,
 }
 
@@ -116,7 +119,7 @@ fn first(bytes: &[u8]) -> First {
     }
 }
 
-/// Reads `PROXY TCP4 192.0.2.7 10.0.0.1 50000 8270`.
+/// Parses `PROXY TCP4 192.0.2.7 10.0.0.1 50000 8270`.
 fn line(bytes: &[u8]) -> First {
     let Some(end) = bytes.windows(2).take(LONGEST_LINE - 1).position(|pair| pair == b"\r\n") else {
         return if bytes.len() < LONGEST_LINE { First::Unfinished } else { First::Broken };
@@ -132,7 +135,8 @@ fn line(bytes: &[u8]) -> First {
     told.map_or(First::Broken, |told| First::Header(end + 2, told))
 }
 
-/// Reads a signature, a version with a command, a family with a protocol, a length, and the two addresses.
+/// Parses a signature, a version with a command, a family with a protocol, a length, and the two
+/// addresses.
 fn binary(bytes: &[u8]) -> First {
     let Some((head, rest)) = bytes.split_first_chunk::<16>() else { return First::Unfinished };
     let (command, family) = (head[12], head[13]);
@@ -154,24 +158,24 @@ fn binary(bytes: &[u8]) -> First {
     told.map_or(First::Broken, |told| First::Header(16 + length, told))
 }
 
-/// A stream without the header that it may begin with.
+/// A stream without its optional header.
 pub struct Announced<S> {
     stream: S,
     state: State,
-    /// Where a trusted proxy's header goes.
+    /// Receives a trusted proxy's header.
     told: Option<Arc<OnceLock<Told>>>,
 }
 
 enum State {
-    /// What was read so far may be the begin of a header.
+    /// The bytes so far may be the start of a header.
     Reading(Vec<u8>),
-    /// What was read and is no header.
+    /// The bytes after the header, or all of them if there is none.
     Left(Vec<u8>),
     Through,
 }
 
 impl<S: AsyncRead + Unpin> Announced<S> {
-    /// Reads until it is clear where the first request begins.
+    /// Reads until the start of the first request is known.
     fn poll_first(&mut self, cx: &mut Context<'_>, mut bytes: Vec<u8>) -> Poll<io::Result<()>> {
         loop {
             let mut more = [0; 512];
@@ -190,7 +194,7 @@ impl<S: AsyncRead + Unpin> Announced<S> {
                 First::Unfinished | First::Request => {}
                 First::Header(length, told) => {
                     bytes.drain(..length);
-                    // It is set here only, and this state is left for good.
+                    // It is set only here, and this state is never entered again.
                     let _ = self.told.as_ref().map(|proxy| proxy.set(told));
                 }
                 First::Broken => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),

@@ -1,13 +1,16 @@
-//! The places of a listener: who has one, since when it asked for nothing, and who gives way when all are taken.
+//! The places of a listener: who has one, the time of its last request, and who is closed when all
+//! are taken.
 //!
-//! When somebody waits and there is no place, the connections that have gone longest without a new request are closed: a
-//! thousand silent ones of one hostile or broken host keep no machine from booting. One that asked within
-//! [`Limits::idle`](super::limits::Limits::idle) is left alone. Who has a place is not asked for its address: machines behind one proxy or NAT are
-//! many.
+//! When a connection waits and there is no place, the connections that have gone longest without a
+//! new request are closed: a thousand silent ones from one hostile or broken host do not keep a
+//! machine from booting. A connection with a request within
+//! [`Limits::idle`](super::limits::Limits::idle) is left alone. Places do not depend on addresses:
+//! many machines may be behind one proxy or NAT.
 //!
-//! A machine makes a connection for each request, so what a connection costs is what a request costs. Therefore a seat has
-//! no timer and no channel of its own: its deadline is a number that one task of the listener looks at
-//! ([`Room::watch`]), and one signal says that the connection is to look at its seat, whatever for.
+//! A machine makes a connection for each request, so the cost of a connection is the cost of a
+//! request. Therefore a seat has no timer and no channel of its own: its deadline is a number that
+//! one task of the listener checks ([`Room::watch`]), and one signal asks the connection to check
+//! its seat for any reason.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,16 +24,17 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 /// The mark of a connection whose answer is being made.
 const WORKING: u64 = u64::MAX;
 
-/// The deadline of a seat that waits for no head.
+/// The deadline of a seat that does not wait for a head.
 const NEVER: u64 = u64::MAX;
 
-/// The share of all places that is freed at once, so that a flood does not make us look at each of them for each new one.
+/// The share of all places that is freed at once, so that a flood does not cause a scan of all of
+/// them for each new connection.
 const BATCH: usize = 32;
 
-/// The shortest and the longest time between two looks at the deadlines of all seats.
+/// The shortest and the longest time between two checks of all deadlines.
 const TICKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(500)];
 
-/// The part of a time limit by which a connection may outlive it.
+/// The fraction of a time limit by which a connection may exceed it.
 const LATENESS: u32 = 20;
 
 /// All places of a listener.
@@ -54,9 +58,10 @@ struct Seats {
 /// The place of one connection.
 pub struct Seat {
     number: usize,
-    /// When the head of its last request came, or when it was accepted, in milliseconds of the room; or [`WORKING`].
+    /// When the head of its last request came, or when it was accepted, in milliseconds of the
+    /// room; or [`WORKING`].
     since: AtomicU64,
-    /// When the head that it waits for is due, in milliseconds of the room; or [`NEVER`].
+    /// When the awaited head is due, in milliseconds of the room; or [`NEVER`].
     due: AtomicU64,
     is_overdue: AtomicBool,
     is_evicted: AtomicBool,
@@ -66,7 +71,7 @@ pub struct Seat {
 }
 
 impl Room {
-    /// Opens a room of so many places, whose holders are left alone for `idle` after they asked.
+    /// Creates a room of so many places, whose holders are left alone for `idle` after a request.
     pub fn new(places: usize, idle: Duration) -> Self {
         Self {
             free: Arc::new(Semaphore::new(places)),
@@ -79,7 +84,8 @@ impl Room {
         }
     }
 
-    /// Returns a place, once there is one. `evicted` is told how many connections were closed for it.
+    /// Waits for a place and returns it. `evicted` receives the number of connections closed for
+    /// it.
     pub async fn enter(&self, evicted: impl Fn(u64)) -> Arc<Seat> {
         loop {
             if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
@@ -87,7 +93,8 @@ impl Room {
             }
             let (told, wait) = self.clear();
             evicted(told);
-            // Places are given back all the time; whoever gave none back by then has idled long enough.
+            // Places become free all the time; a holder that has not left by then has been idle
+            // long enough.
             if let Ok(permit) = tokio::time::timeout(wait, Arc::clone(&self.free).acquire_owned()).await {
                 return self.sit(permit.expect("nobody closes the semaphore"));
             }
@@ -114,14 +121,15 @@ impl Room {
         seat
     }
 
-    /// Gives a place back.
+    /// Returns a place.
     pub fn leave(&self, seat: &Seat) {
         let mut seats = self.seats();
         seats.taken[seat.number] = None;
         seats.vacant.push(seat.number);
     }
 
-    /// Tells the connections that idled longest to end; returns how many, and how long to wait before looking again.
+    /// Asks the longest idle connections to end; returns how many, and the time until the next
+    /// check.
     fn clear(&self) -> (u64, Duration) {
         let now = self.now();
         let limit = u64::try_from(self.idle.as_millis()).unwrap_or(u64::MAX);
@@ -149,7 +157,8 @@ impl Room {
         (idle.len() as u64, wait)
     }
 
-    /// Wakes the connections whose heads are overdue, until the future is dropped; `head` is how long a head may take.
+    /// Wakes the connections whose heads are overdue, until the future is dropped; `head` is the
+    /// time limit of a head.
     pub async fn watch(&self, head: Duration) {
         let [shortest, longest] = TICKS;
         let mut ticks = tokio::time::interval((head / LATENESS).clamp(shortest, longest));
@@ -165,23 +174,23 @@ impl Room {
         }
     }
 
-    /// Wakes all connections, which end once they have answered what they were asked.
+    /// Wakes all connections, which end once they have answered their requests.
     pub fn close(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
         self.seats().taken.iter().flatten().for_each(|seat| seat.look.notify_one());
     }
 
-    /// Tells whether the listener ends.
+    /// Returns whether the listener is ending.
     pub fn is_closing(&self) -> bool {
         self.is_closing.load(Ordering::Relaxed)
     }
 
-    /// Tells whether few places are left.
+    /// Returns whether few places are left.
     pub fn is_nearly_full(&self) -> bool {
         self.free.available_permits() < self.few
     }
 
-    /// Notes that the head of a request came. Until [`Work::begin`] its client may be the one who takes time.
+    /// Records the head of a request. Until [`Work::begin`], its client may be the slow side.
     pub fn asked<'r>(&'r self, seat: &'r Seat) -> Work<'r> {
         seat.since.store(self.now(), Ordering::Relaxed);
         Work { room: self, seat }
@@ -191,29 +200,32 @@ impl Room {
         millis(self.opened, Instant::now())
     }
 
-    /// What the lock guards is whole after every statement that can fail, so a panic elsewhere does not spoil it.
+    /// Locks the seats. They are consistent after every statement that can fail, so a panic
+    /// elsewhere does not spoil them.
     fn seats(&self) -> MutexGuard<'_, Seats> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Counts the milliseconds from one time to another.
+/// Returns the milliseconds from one time to another.
 fn millis(from: Instant, to: Instant) -> u64 {
     u64::try_from(to.saturating_duration_since(from).as_millis()).unwrap_or(WORKING - 1)
 }
 
 impl Seat {
-    /// Waits until the connection is to look at its seat and its room: it is to end, or its head is overdue.
+    /// Waits until the connection should check its seat and its room: it should end, or its head is
+    /// overdue.
     pub async fn signalled(&self) {
         self.look.notified().await;
     }
 
-    /// Takes the order to give way to others, if there is one; the connection may have asked for something since.
+    /// Takes the request to leave, if there is one; the connection may have received a request
+    /// since.
     pub fn take_eviction(&self) -> bool {
         self.is_evicted.swap(false, Ordering::Relaxed)
     }
 
-    /// Tells whether an answer is being made, for which a connection stays whatever it was told.
+    /// Returns whether an answer is being made; its connection stays open in any case.
     pub fn is_working(&self) -> bool {
         self.since.load(Ordering::Relaxed) == WORKING
     }
@@ -226,7 +238,8 @@ pub struct Work<'r> {
 }
 
 impl Work<'_> {
-    /// Notes that all of the request is there, and the answer is made: the connection is left alone until that is done.
+    /// Records that the request is complete and its answer is being made: the connection is left
+    /// alone until that is done.
     pub fn begin(&self) {
         self.seat.since.store(WORKING, Ordering::Relaxed);
     }
@@ -234,14 +247,14 @@ impl Work<'_> {
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
-        // A boot takes no time, and never begins.
+        // A boot takes no time, and never begins work.
         if self.seat.is_working() {
             self.seat.since.store(self.room.now(), Ordering::Relaxed);
         }
     }
 }
 
-/// Bounds how long a connection waits for a head; [`Room::watch`] wakes it once that is over.
+/// Bounds how long a connection waits for a head; [`Room::watch`] wakes it after that.
 pub struct HeadTimer(pub Arc<Seat>);
 
 impl HeadTimer {

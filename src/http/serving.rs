@@ -1,6 +1,8 @@
-//! What http shares with the rest of the house: the Snapshot that is served, the roll that was called for it, one slot per
-//! node for what its last boot was, and the status. It is replaced as a whole, so that a roll's indices are always those of
-//! the Snapshot beside it; slots and counters go over from one to the next.
+//! The state that the listeners serve: the snapshot, the roll computed for it, one slot per node
+//! for its last boot, and the status.
+//!
+//! It is replaced as a whole, so that a roll's indices always belong to the snapshot next to it;
+//! slots and counters pass from one to the next.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -20,16 +22,16 @@ use crate::roll::Roll;
 use crate::snapshot::Snapshot;
 use crate::view::{RevisionView, Status};
 
-/// The longest instance id that is kept, in characters.
+/// The maximum length of a stored instance id, in characters.
 pub(super) const MAX_INSTANCE_ID: usize = 256;
 
-/// What is served at one time; reading it is a load of one pointer.
+/// The state served at one time; reading it is a load of one pointer.
 pub struct Serving {
-    /// What follows from the commit that is served; nothing before the first one.
+    /// The snapshot of the served commit; `None` before the first one.
     pub snapshot: Option<Arc<Snapshot>>,
-    /// What the claims come to under the Snapshot.
+    /// The roll of the claims under the snapshot.
     pub roll: Arc<Roll>,
-    /// All claims, whether they count or not.
+    /// All claims, effective or not.
     pub claims: Arc<[Claim]>,
     /// In the order of [`Snapshot::nodes`].
     pub slots: Arc<[Arc<Slot>]>,
@@ -37,19 +39,20 @@ pub struct Serving {
     /// Accepted commits, newest first.
     pub revisions: Arc<[RevisionView]>,
     pub counters: Arc<Counters>,
-    /// What was served before, newest first, each commit once; bounded by [`HELD`](super::HELD) and
+    /// Commits served before, newest first, each once; bounded by [`HELD`](super::HELD) and
     /// [`HELD_NODES`](super::HELD_NODES).
     pub held: Arc<[Arc<HeldCommit>]>,
-    /// Which node runs what.
+    /// The boot status of nodes.
     pub board: Arc<Board>,
-    /// The slots of nodes that the commit before had, which a request in flight may still write to.
+    /// The slots of nodes that only the previous commit had, which a request in flight may still
+    /// write to.
     departed: Arc<[Arc<Slot>]>,
-    /// The full id of the commit, ready to send.
+    /// The full id of the commit, as a header value.
     revision: Option<HeaderValue>,
 }
 
 impl Serving {
-    /// Serves nothing yet.
+    /// Creates a state that serves nothing yet.
     #[must_use]
     pub fn starting(status: Arc<Status>) -> Self {
         Self {
@@ -67,7 +70,8 @@ impl Serving {
         }
     }
 
-    /// Follows the previous one with another commit; nodes of the same name keep their slots, and the roll is called anew.
+    /// Returns the successor with another commit; nodes of the same name keep their slots, and the
+    /// roll is computed again.
     #[must_use]
     pub fn next(previous: &Self, snapshot: Arc<Snapshot>, status: Arc<Status>) -> Self {
         let mut known: HashMap<&str, &Arc<Slot>> = previous.slots.iter().map(|slot| (&*slot.node, slot)).collect();
@@ -93,7 +97,7 @@ impl Serving {
         }
     }
 
-    /// Serves the same with another status.
+    /// Returns the same state with another status.
     #[must_use]
     pub fn with_status(&self, status: Arc<Status>) -> Self {
         Self {
@@ -111,38 +115,42 @@ impl Serving {
         }
     }
 
-    /// Serves the same with another list of accepted commits, newest first.
+    /// Returns the same state with another list of accepted commits, newest first.
     #[must_use]
     pub fn with_revisions(self, revisions: Arc<[RevisionView]>) -> Self {
         Self { revisions, ..self }
     }
 
-    /// Serves the same with other claims.
+    /// Returns the same state with other claims.
     #[must_use]
     pub fn with_claims(&self, claims: Arc<[Claim]>) -> Self {
         let roll = self.snapshot.as_ref().map(|snapshot| Roll::call(snapshot, &claims)).unwrap_or_default();
         Self { roll: Arc::new(roll), claims, ..self.with_status(Arc::clone(&self.status)) }
     }
 
-    /// Replaces the claims of what is served, and calls the roll anew; whatever else is published meanwhile stays.
+    /// Replaces the served claims and computes the roll again; concurrent updates of other parts
+    /// are kept.
     pub fn publish_claims(shared: &ArcSwap<Self>, claims: &Arc<[Claim]>) {
         shared.rcu(|serving| serving.with_claims(Arc::clone(claims)));
     }
 
-    /// Finds the index of the node that boots by a MAC address: the one that declares it, else the one that claims it.
+    /// Finds the index of the node that boots by a MAC address: the one that declares it, otherwise
+    /// the one that claims it.
     #[must_use]
     pub fn by_mac(&self, mac: MacAddr) -> Option<usize> {
         self.snapshot.as_ref()?.by_mac(mac).or_else(|| self.roll.by_mac(mac))
     }
 
-    /// Returns the MAC address that stands for a node where a request named none: a declared one, else the first claimed.
+    /// Returns the MAC address of a node for requests without one: a declared one, otherwise the
+    /// first claimed.
     #[must_use]
     pub fn first_mac(&self, node: usize) -> Option<MacAddr> {
         let declared = self.snapshot.as_ref()?.first_mac(node);
         declared.or_else(|| self.roll.macs_of(node).next())
     }
 
-    /// Puts back what was seen before the server started, where nothing newer was seen; nodes that are gone are left out.
+    /// Restores fetches from before the start, unless there are newer ones; removed nodes are left
+    /// out.
     pub fn restore(&self, fetches: &[BootFetch]) {
         let known: HashMap<&str, &Arc<Slot>> = self.slots.iter().map(|slot| (&*slot.node, slot)).collect();
         for fetch in fetches {
@@ -152,7 +160,7 @@ impl Serving {
         }
     }
 
-    /// Puts back what nodes booted before the server started, where nothing newer was seen.
+    /// Restores the boots from before the start, unless there are newer ones.
     pub fn restore_booted(&self, booted: &BTreeMap<Box<str>, Booted>) {
         for slot in &*self.slots {
             let Some(known) = booted.get(&slot.node) else { continue };
@@ -164,7 +172,7 @@ impl Serving {
         }
     }
 
-    /// Takes what changed of boots since the last call.
+    /// Takes the boots that changed since the last call.
     #[must_use]
     pub fn take_dirty(&self) -> Vec<Dirty> {
         self.slots.iter().chain(&*self.departed).filter_map(|slot| slot.take_dirty()).collect()
@@ -177,7 +185,7 @@ impl Serving {
     }
 }
 
-/// What the last boot of one node was: overwritten, never dropped.
+/// The last boot of one node: overwritten, never dropped.
 pub struct Slot {
     node: Box<str>,
     last: Mutex<Last>,
@@ -190,12 +198,12 @@ pub struct Slot {
 struct Last {
     fetch: Option<BootFetch>,
     booted: Booted,
-    /// A fingerprint of what the client of the last fetch said of itself, so that the texts are not read to be compared.
+    /// A fingerprint of the last client's own description, so that the texts need not be compared.
     said: u64,
     confirmed: Option<Confirmed>,
 }
 
-/// What changed of one node's boots.
+/// The changes of one node's boots.
 #[derive(Debug, Clone)]
 pub struct Dirty {
     pub node: Box<str>,
@@ -203,29 +211,29 @@ pub struct Dirty {
     pub booted: Booted,
 }
 
-/// One word from cloud-init on a node that it is done.
+/// One report of cloud-init on a node that it is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmed {
-    /// When, in unix milliseconds.
+    /// The time in unix milliseconds.
     pub at: i64,
-    /// The address that told.
+    /// The address of the sender.
     pub address: IpAddr,
-    /// What cloud-init was told it is, cut to a bound.
+    /// The instance id that cloud-init was given, cut to a bound.
     pub instance_id: Box<str>,
 }
 
-/// What a request that boots a node says of it.
+/// The facts of a request that boots a node.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
-    /// When, in unix milliseconds.
+    /// The time in unix milliseconds.
     pub at: i64,
     pub address: IpAddr,
     pub user_agent: &'a str,
     pub mac: Option<MacAddr>,
-    /// Whether that address is what the node was found by.
+    /// Whether that address identified the node.
     pub by_mac: bool,
     pub arch: Option<&'a str>,
-    /// Whose the address is that asks.
+    /// The owner of the client address.
     pub teller: Teller,
 }
 
@@ -246,25 +254,26 @@ impl Slot {
         self.lock().fetch.clone()
     }
 
-    /// Returns what is known of the node's boots.
+    /// Returns the known boots of the node.
     #[must_use]
     pub fn booted(&self) -> Booted {
         self.lock().booted.clone()
     }
 
-    /// Returns the last word from cloud-init.
+    /// Returns the last report of cloud-init.
     #[must_use]
     pub fn confirmed(&self) -> Option<Confirmed> {
         self.lock().confirmed.clone()
     }
 
-    /// Remembers a fetch in place of the last one.
+    /// Replaces the last fetch.
     pub(super) fn record(&self, seen: &Seen<'_>, revision: &Revision, digest: [u8; 32]) {
         let said = fingerprint(&[seen.user_agent, seen.arch.unwrap_or_default()]);
         let mut locked = self.lock();
         let last = &mut *locked;
         let found_by = seen.mac.filter(|_| seen.by_mac);
-        // The architecture is named by the first question of a machine only, and its attempts after that are the same machine's.
+        // Only a machine's first request names the architecture; its retries come from the same
+        // machine.
         let is_same = |fetch: &&BootFetch| fetch.address == seen.address && fetch.mac == seen.mac;
         let known = last.fetch.as_ref().filter(is_same).and_then(|fetch| fetch.arch.clone());
         let arch = seen.arch.map(|arch| bounded(arch, MAX_ARCH)).or(known);
@@ -301,7 +310,7 @@ impl Slot {
         self.dirty.store(true, Ordering::Release);
     }
 
-    /// Remembers that cloud-init on the node said it was done.
+    /// Records that cloud-init on the node reported that it is done.
     pub(super) fn confirm(&self, at: i64, address: IpAddr, teller: Teller, instance_id: &str) {
         let mut last = self.lock();
         last.confirmed = Some(Confirmed { at, address, instance_id: bounded(instance_id, MAX_INSTANCE_ID) });
@@ -310,7 +319,7 @@ impl Slot {
         }
     }
 
-    /// Remembers that the machine was seen off or starting, at a time in unix milliseconds.
+    /// Records that the machine was off or starting at a time in unix milliseconds.
     pub fn reset(&self, at: i64) {
         let mut last = self.lock();
         if last.booted.reset(at) {
@@ -318,12 +327,13 @@ impl Slot {
         }
     }
 
-    /// Tells whether this is the first time that a machine's keys contradict each other here.
+    /// Returns whether this is the first time that a machine's keys contradict each other here.
     pub(super) fn is_first_contradiction(&self) -> bool {
         !self.contradicted.swap(true, Ordering::Relaxed)
     }
 
-    /// Takes in whether the machine names another architecture than its node's; true if it did not the last time.
+    /// Records whether the machine names another architecture than its node's; returns true if it
+    /// did not the last time.
     pub(super) fn is_newly_other_arch(&self, is_other: bool) -> bool {
         !self.other_arch.swap(is_other, Ordering::Relaxed) && is_other
     }
@@ -333,12 +343,13 @@ impl Slot {
             return None;
         }
         let last = self.lock();
-        // Under the lock: a fetch that is recorded after this sets the flag again.
+        // Under the lock: a fetch recorded after this sets the flag again.
         self.dirty.store(false, Ordering::Release);
         Some(Dirty { node: self.node.clone(), fetch: last.fetch.clone(), booted: last.booted.clone() })
     }
 
-    /// What the lock guards is whole after every statement, so a panic elsewhere does not spoil it.
+    /// Locks the state. It is consistent after every statement, so a panic elsewhere does not spoil
+    /// it.
     fn lock(&self) -> MutexGuard<'_, Last> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }

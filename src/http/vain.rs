@@ -1,38 +1,41 @@
-//! Clients that ask in vain: for machines that nothing declares, or for what is not here.
+//! Limits for unsuccessful requests: for undeclared machines, or for unknown paths.
 //!
-//! Such a request costs as much as any other, and anybody can send a hundred thousand of them a second. So, past an
-//! allowance that no room of machines needs, a client is answered later, one request after the other, and what it says of
-//! unknown machines is counted and not noted. All clients together have a pace too, because a flood may come from many
-//! addresses. Whoever asks for a declared machine is never held up. It does not know what is asked or answered.
+//! Such a request costs as much as any other, and anyone can send a hundred thousand per second. So
+//! beyond an allowance that no machine room needs, a client is answered later, one request after
+//! the other, and its unknown machines are counted but not recorded. All clients together have a
+//! pace too, because a flood may come from many addresses. Requests for declared machines are never
+//! delayed. This module does not know the requests or the answers.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How many requests of a client are answered at once in each second: a machine asks by nine addresses every ten seconds, so
-/// this is some 2,000 of them behind one router. They cost a fiftieth of a processor.
+/// The number of requests per client and second that are answered at once: a machine asks by nine
+/// addresses every ten seconds, so this is some 2,000 of them behind one router. They cost a
+/// fiftieth of a processor.
 const ALLOWANCE: u32 = 2000;
 
-/// How much later others are answered: short beside the ten seconds after which a machine asks again.
+/// The delay of further answers: short compared with the ten seconds until a machine asks again.
 pub const PAUSE: Duration = Duration::from_millis(100);
 
-/// How far apart the answers to all clients are that ask in vain. 20,000 in a second take a fifth of a processor at most,
-/// and are what 20,000 unknown machines ask for.
+/// The time between unsuccessful answers over all clients. 20,000 per second take at most a fifth
+/// of a processor, and are the requests of 20,000 unknown machines.
 const APART: Duration = Duration::from_micros(50);
 
-/// How much of that pace may be used at once after a calm time: 4,000 answers.
+/// The part of that pace that can be used at once after a calm time: 4,000 answers.
 const AHEAD: Duration = Duration::from_millis(200);
 
-/// How many counters there are. Clients that share one share an allowance; which do, only this process knows.
+/// The number of counters. Clients that share one share an allowance; only this process knows
+/// which.
 const COUNTERS: usize = 4096;
 
-/// What clients asked in vain in this second.
+/// The unsuccessful requests of clients in this second.
 pub struct VainRequests {
     /// The second in the upper half, and the count in the lower.
     counters: Box<[AtomicU64]>,
     hasher: RandomState,
-    /// When the next answer of all is due, in microseconds since the server began.
+    /// The time of the next answer over all clients, in microseconds since the server began.
     next: AtomicU64,
 }
 
@@ -44,7 +47,7 @@ impl Default for VainRequests {
 }
 
 impl VainRequests {
-    /// Tells whether a client has used up its allowance, at a time in unix milliseconds.
+    /// Returns whether a client has used up its allowance, at a time in unix milliseconds.
     pub fn is_used_up(&self, client: IpAddr, now: i64) -> bool {
         let (second, count) = parts(self.counter(client).load(Ordering::Relaxed));
         second == second_of(now) && count >= ALLOWANCE

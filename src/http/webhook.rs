@@ -1,8 +1,10 @@
-//! `POST /webhook`: a forge says that something was pushed, and the loop looks. It carries no data: what is pushed is read
-//! from the repository alone, so the worst that a stolen secret gives is a look too many.
+//! `POST /webhook`: a forge reports a push, and the loop looks at the repository.
 //!
-//! The signature is checked as the body comes in, and nothing of the body is kept: its bound is what GitHub sends at
-//! most, and costs no memory. A replayed request wakes the loop once more, which is why no time stamp is judged.
+//! The request carries no data: the repository alone says what was pushed, so a stolen secret can
+//! cause nothing worse than needless looks. The signature is checked while the body arrives, and
+//! the body is not kept: its bound is GitHub's maximum, and costs no memory. A replayed request
+//! only wakes the loop again, so time stamps are not checked. most, and costs no memory. A replayed
+//! request wakes the loop once more, which is why no time stamp is judged.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,22 +23,26 @@ use tokio::sync::Notify;
 use super::answer::{self, PLAIN};
 use crate::model::Secret;
 
-/// The largest body: GitHub sends up to 25 MB, and says that it sends nothing for more.
+/// The largest body: GitHub sends up to 25 MB, and documents that it sends nothing larger.
 const MAX_HOOK: u64 = 32 * 1024 * 1024;
 
-/// How many requests are read at once: a fourth of the connections of the api. For one more, the one that has taken longest
-/// is let go, so a stranger who sends slowly keeps out neither a forge, which does not, nor whoever asks for the status.
+/// The number of requests that are read at once: a fourth of the connections of the API. One more
+/// replaces the one that has taken longest, so a stranger who sends slowly blocks neither a forge,
+/// which does not, nor clients that ask for the status.
 const AT_ONCE: usize = 64;
 
-/// `sha256=` and the HMAC-SHA256 of the body in hex: GitHub's, Gitea's and Forgejo's beside their own, and Bitbucket's. By
-/// the second name GitHub sends an HMAC-SHA1, too, which is not taken.
+/// `sha256=` and the HMAC-SHA256 of the body in hex: GitHub's, Gitea's and Forgejo's in addition to
+/// their own, and Bitbucket's. GitHub also sends an HMAC-SHA1 under the second name, which is not
+/// accepted.
 const HUB: [&str; 2] = ["x-hub-signature-256", "x-hub-signature"];
 /// The same without `sha256=`.
 const BARE: [&str; 3] = ["x-gitea-signature", "x-forgejo-signature", "x-gogs-signature"];
-/// The secret as it is: GitLab's secret token, and a header for forges that let one be chosen, as Azure DevOps does.
+/// The secret itself: GitLab's secret token, and a header for forges with a configurable one, such
+/// as Azure DevOps.
 const TOKENS: [&str; 2] = ["x-gitlab-token", "x-webhook-token"];
-/// GitLab's signing token (19.1 and later), after the Standard Webhooks specification: `v1,` and the HMAC-SHA256 of id,
-/// time stamp and body, joined by dots, in base64; several are parted by blanks. The key is the base64 behind `whsec_`.
+/// GitLab's signing token (19.1 and later), after the Standard Webhooks specification: `v1,` and
+/// the HMAC-SHA256 of id, time stamp and body, joined by dots, in base64; several are separated by
+/// spaces. The key is the base64 after `whsec_`.
 const SIGNATURE: &str = "webhook-signature";
 const ID: &str = "webhook-id";
 const TIMESTAMP: &str = "webhook-timestamp";
@@ -44,14 +50,14 @@ const SIGNING_TOKEN: &str = "whsec_";
 
 type Sha256Mac = Hmac<Sha256>;
 
-/// What a forge shares with this host, and what its word does.
+/// The secret shared with a forge, and the effect of a webhook.
 pub struct Webhook {
     secret: Secret,
     wake: Box<dyn Fn() + Send + Sync>,
     reading: Mutex<VecDeque<Arc<Notify>>>,
 }
 
-/// The place of a request that is read.
+/// The place of a request that is being read.
 struct Reading<'w> {
     webhook: &'w Webhook,
     leave: Arc<Notify>,
@@ -64,14 +70,14 @@ impl Drop for Reading<'_> {
 }
 
 impl Webhook {
-    /// Wakes by `wake` whoever knows the secret. Many calls in a row must come to one look; an empty secret would be
-    /// everybody's and is never configured.
+    /// Creates a webhook that calls `wake` for a client with the secret. Many calls in a row must
+    /// cause one look. The secret must not be empty, since every client would have it.
     #[must_use]
     pub fn new(secret: Secret, wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self { secret, wake: Box::new(wake), reading: Mutex::default() }
     }
 
-    /// Answers one request; true where it woke the loop.
+    /// Answers one request; true if it woke the loop.
     pub(super) async fn answer(&self, method: &Method, headers: &HeaderMap, body: Body) -> (bool, Response<Body>) {
         if method != Method::POST {
             return (false, answer::not_allowed("POST").map(Body::new));
@@ -84,7 +90,7 @@ impl Webhook {
                     answer::text(StatusCode::ACCEPTED, PLAIN, &b"muster looks at the repository\n"[..]).map(Body::new),
                 )
             }
-            // One answer for a missing signature, a malformed one and a wrong one.
+            // One answer for a missing, a malformed and a wrong signature.
             Ok(false) => (false, answer::problem(StatusCode::FORBIDDEN, "the signature is not right").map(Body::new)),
             Err(status) => {
                 let mut answer = answer::problem(status, "the body cannot be read").map(Body::new);
@@ -94,8 +100,8 @@ impl Webhook {
         }
     }
 
-    /// Tells whether the secret or one of the signatures is right. Only a body that is signed, or comes with the secret, is
-    /// read, and all of it.
+    /// Returns whether the secret or one of the signatures is right. The body is read only if it is
+    /// signed or comes with the secret, and then completely.
     async fn judge(&self, headers: &HeaderMap, mut body: Body) -> Result<bool, StatusCode> {
         let is_trusted = self.is_token(headers) || self.is_basic(headers);
         let is_signed = HUB.iter().chain(&BARE).chain(&[SIGNATURE]).any(|name| headers.contains_key(*name));
@@ -135,7 +141,7 @@ impl Webhook {
         Ok(by_body || is_trusted || of_message.is_some_and(|mac| is_signed_by(&mac, headers)))
     }
 
-    /// Takes a place among those that are read, of the one that has taken longest if there is none left.
+    /// Takes a place for a request, if necessary the one of the request that has taken longest.
     fn begin_reading(&self) -> Reading<'_> {
         let leave = Arc::new(Notify::new());
         let mut reading = self.reading();
@@ -149,7 +155,8 @@ impl Webhook {
         Reading { webhook: self, leave }
     }
 
-    /// What the lock guards is whole after every statement, so a panic elsewhere does not spoil it.
+    /// Locks the queue. It is consistent after every statement, so a panic elsewhere does not spoil
+    /// it.
     fn reading(&self) -> MutexGuard<'_, VecDeque<Arc<Notify>>> {
         self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -158,8 +165,8 @@ impl Webhook {
         TOKENS.iter().any(|name| headers.get(*name).is_some_and(|token| self.is_secret(token.as_bytes())))
     }
 
-    /// Tells whether the secret is the password of HTTP's basic authentication (RFC 7617), whoever the user, or its user and
-    /// password with the colon between.
+    /// Returns whether the secret is the password of HTTP's basic authentication (RFC 7617) for any
+    /// user, or its `user:password`.
     fn is_basic(&self, headers: &HeaderMap) -> bool {
         let mut pairs = headers.get_all(AUTHORIZATION).iter().filter_map(|value| {
             let (scheme, pair) = value.to_str().ok()?.split_once(' ')?;
@@ -171,7 +178,8 @@ impl Webhook {
         })
     }
 
-    /// Compares by what is hashed, so that neither the content of the secret nor its length shows in the time it takes.
+    /// Compares hashes, so that the time it takes depends neither on the secret's content nor on
+    /// its length.
     fn is_secret(&self, said: &[u8]) -> bool {
         let own = self.secret.reveal().as_bytes();
         let (mut of_said, mut of_own) = (mac(own), mac(own));
@@ -189,7 +197,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Begins the hash of a signed message with what stands before its body.
+/// Starts the hash of a signed message with the part before its body.
 fn message(secret: &str, headers: &HeaderMap) -> Option<Sha256Mac> {
     headers.get(SIGNATURE)?;
     let key = STANDARD.decode(secret.strip_prefix(SIGNING_TOKEN)?).ok()?;
@@ -287,7 +295,7 @@ mod tests {
         }
     }
 
-    /// A body of which nothing ever comes.
+    /// A body that never yields data.
     struct Silent;
 
     impl hyper::body::Body for Silent {
@@ -311,7 +319,7 @@ mod tests {
             let hook = Arc::clone(&hook);
             async move { hook.answer(&Method::POST, &headers, body).await.1.status().as_u16() }
         };
-        // Nothing is read of a stranger who does not even claim to sign.
+        // The body of a client that does not even claim to sign is not read.
         assert_eq!(send(HeaderMap::new(), Body::new(Silent)).await, 403);
         assert!(hook.reading().is_empty());
 

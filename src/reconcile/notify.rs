@@ -51,7 +51,7 @@ impl Notifier {
         }
     }
 
-    /// Reports that muster was asked to end, and ends.
+    /// Reports that muster is stopping.
     pub fn stopping(&self) {
         self.say(NotifyState::Stopping);
     }
