@@ -1,4 +1,4 @@
-//! The shapes of answers: plain text, problems (RFC 7807), and what of them depends on the Snapshot.
+//! The forms of answers: plain text, problems (RFC 7807), and headers that depend on the snapshot.
 
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -20,13 +20,13 @@ pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charse
 pub const YAML: HeaderValue = HeaderValue::from_static("text/yaml; charset=UTF-8");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// Whoever keeps an answer must ask whether it still holds.
+/// A cached answer must be revalidated.
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// Seconds that a client waits while there is no Snapshot: a start from the store takes less.
+/// How many seconds a client waits while there is no snapshot: a start from the store takes less.
 const STARTING_DELAY: HeaderValue = HeaderValue::from_static("5");
 
-/// Names the commit that an answer follows from.
+/// The header with the commit of an answer.
 static REVISION: HeaderName = HeaderName::from_static("x-muster-revision");
 
 #[derive(Serialize)]
@@ -37,7 +37,7 @@ struct Problem<'a> {
     status: u16,
 }
 
-/// Answers with a text.
+/// Returns an answer with a text.
 pub fn text(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
@@ -46,7 +46,7 @@ pub fn text(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> An
     answer
 }
 
-/// Answers with a problem in BSS's words.
+/// Returns an answer with a problem in BSS's words.
 pub fn problem(status: StatusCode, detail: &str) -> Answer {
     let title = status.canonical_reason().unwrap_or_default();
     let problem = Problem { r#type: "about:blank", title, detail, status: status.as_u16() };
@@ -61,24 +61,25 @@ pub fn not_allowed(allow: &'static str) -> Answer {
     answer
 }
 
-/// Answers as Go's servers do where nothing is.
+/// Returns the answer of Go's servers for an unknown path.
 pub fn not_found() -> Answer {
     text(StatusCode::NOT_FOUND, PLAIN, &b"404 page not found\n"[..])
 }
 
-/// Puts a client off until there is a Snapshot. iPXE waits as long as it is told and asks again.
+/// Asks a client to retry until there is a snapshot. iPXE waits as long as the header says, then
+/// asks again.
 pub fn starting() -> Answer {
     let body = &b"muster has no commit to serve yet; ask again in 5 s\n"[..];
     later(text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, body))
 }
 
-/// Says when to ask again.
+/// Adds the time after which to ask again.
 pub fn later(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(RETRY_AFTER, STARTING_DELAY);
     answer
 }
 
-/// Names the commit of an answer.
+/// Adds the commit to an answer.
 pub fn of_revision(mut answer: Answer, serving: &Serving) -> Answer {
     if let Some(revision) = serving.revision_header() {
         answer.headers_mut().insert(&REVISION, revision.clone());
@@ -86,14 +87,14 @@ pub fn of_revision(mut answer: Answer, serving: &Serving) -> Answer {
     answer
 }
 
-/// Adds what lets a client ask whether the answer still holds; the tag comes with its quotes.
+/// Adds the headers for revalidation; the tag includes its quotes.
 pub fn tagged(mut answer: Answer, tag: HeaderValue) -> Answer {
     answer.headers_mut().insert(CACHE_CONTROL, ASK_AGAIN);
     answer.headers_mut().insert(ETAG, tag);
     answer
 }
 
-/// Tells whether the client has what the tag names.
+/// Returns whether the client has the content of the tag.
 pub fn has(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let tag = tag.as_bytes();
     headers.get_all(IF_NONE_MATCH).iter().any(|known| {
@@ -102,14 +103,14 @@ pub fn has(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     })
 }
 
-/// Answers that what the client has still holds.
+/// Answers that the client's content is current.
 pub fn not_modified(tag: HeaderValue) -> Answer {
     let mut answer = Response::new(Full::new(Bytes::new()));
     *answer.status_mut() = StatusCode::NOT_MODIFIED;
     tagged(answer, tag)
 }
 
-/// Hashes texts by FNV-1a, for where only the client that sent them gains or loses by two that hash alike.
+/// Hashes texts by FNV-1a, for uses in which a collision affects only the client that sent them.
 pub fn fingerprint(texts: &[&str]) -> u64 {
     let bytes = texts.iter().flat_map(|text| text.bytes().chain([0]));
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))

@@ -1,6 +1,6 @@
-//! Which node runs what, for whoever asks: counts that cost nothing to read, and pages.
+//! The boot status of nodes: counts that are cheap to read, and pages.
 //!
-//! It is written beside what machines tell, each second, and never while a machine boots.
+//! It is updated each second from the requests of machines, and never during a boot request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,31 +12,31 @@ use crate::observed::UnknownMac;
 use crate::snapshot::Snapshot;
 use crate::view::{API_VERSION, BootsPage, RunCounts, RunView};
 
-/// How many nodes a page looks at where nobody says.
+/// The default number of nodes that a page covers.
 pub const PAGE: usize = 1_000;
 
-/// The most nodes that a page looks at: some 8 MB of JSON.
+/// The maximum number of nodes that a page covers: some 8 MB of JSON.
 pub const MAX_PAGE: usize = 10_000;
 
-/// Which node runs what, under the Snapshot that was followed last.
+/// The boot status of nodes under the last followed snapshot.
 #[derive(Default)]
 pub struct Board {
     runs: Mutex<Runs>,
     counts: ArcSwap<RunCounts>,
-    /// The unknown machines that asked last, the newest first.
+    /// The unknown machines that asked last, newest first.
     unknown: ArcSwap<Vec<UnknownMac>>,
 }
 
-/// What a page is asked for.
+/// The request for a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// The name after which it begins.
     pub after: Option<String>,
-    /// How many nodes it looks at.
+    /// The number of nodes that it covers.
     pub limit: usize,
     /// A node set.
     pub nodes: Option<String>,
-    /// Whether only nodes are told that run another script than today's.
+    /// Whether only nodes with a stale boot are listed.
     pub stale: bool,
 }
 
@@ -45,33 +45,33 @@ pub struct Wanted {
 pub enum NoPage {
     /// No commit is served yet.
     Starting,
-    /// The node set is none.
+    /// The node set is invalid.
     Set(NodeSetError),
     /// No node has this name.
     Missing(String),
 }
 
 impl Board {
-    /// Returns how many nodes run what.
+    /// Returns the counts of the boot status.
     #[must_use]
     pub fn counts(&self) -> Arc<RunCounts> {
         self.counts.load_full()
     }
 
-    /// Returns the unknown machines that asked last, the newest first.
+    /// Returns the unknown machines that asked last, newest first.
     #[must_use]
     pub fn unknown(&self) -> Arc<Vec<UnknownMac>> {
         self.unknown.load_full()
     }
 
-    /// Notes the unknown machines that asked last, the newest first.
+    /// Records the unknown machines that asked last, newest first.
     pub fn note_unknown(&self, newest: Vec<UnknownMac>) {
         if **self.unknown.load() != newest {
             self.unknown.store(Arc::new(newest));
         }
     }
 
-    /// Changes what is known, and counts anew.
+    /// Changes the boot status, and counts again.
     pub fn update(&self, change: impl FnOnce(&mut Runs)) {
         let mut runs = self.lock();
         change(&mut runs);
@@ -82,15 +82,15 @@ impl Board {
         }
     }
 
-    /// Reads what is known; nobody changes it meanwhile.
+    /// Reads the boot status under its lock.
     pub fn read<T>(&self, read: impl FnOnce(&Runs) -> T) -> T {
         read(&self.lock())
     }
 
-    /// Tells what some nodes run.
+    /// Returns the boot status of some nodes.
     ///
     /// # Errors
-    /// There is no commit yet, or the node set names nobody.
+    /// There is no commit yet, or the node set is invalid or names no node.
     pub(super) fn page(&self, wanted: &Wanted) -> Result<BootsPage, NoPage> {
         let runs = self.lock();
         let snapshot = runs.snapshot().ok_or(NoPage::Starting)?;
@@ -112,13 +112,14 @@ impl Board {
         })
     }
 
-    /// What the lock guards is whole after every change, but for one that panicked: the next commit makes it anew.
+    /// Locks the state. It is consistent after every change, except one that panicked: the next
+    /// commit creates it again.
     fn lock(&self) -> MutexGuard<'_, Runs> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Lists the nodes of a set in the order of their names' bytes, from the first after a name.
+/// Lists the nodes of a set in the byte order of their names, from the first after a name.
 fn selected(snapshot: &Snapshot, set: &str, after: Option<&str>) -> Result<Vec<usize>, NoPage> {
     let selection = snapshot.select(set).map_err(NoPage::Set)?;
     if let Some(missing) = selection.missing().next() {

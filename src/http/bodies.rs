@@ -1,7 +1,9 @@
-//! The bodies of requests to the api: which paths take one, and how much of them is in memory at once over all clients.
+//! The bodies of requests to the API: which paths accept one, and how much of them is in memory at
+//! once over all clients.
 //!
-//! A body is read before anything is done with it, so that a client that sends slowly holds nothing but what it sent. It
-//! does not know what a body says; the webhook's is hashed as it comes, and never here.
+//! A body is read before it is used, so that a client that sends slowly occupies only the memory of
+//! what it sent. This module does not interpret bodies; the webhook's is hashed as it arrives, and
+//! never here.
 
 use std::sync::Arc;
 
@@ -13,17 +15,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::limits::MAX_BODY;
 
-/// The largest batch of observations that is taken: some hundred BMCs, each with BIOS settings that no other has.
+/// The largest accepted batch of observations: some hundred BMCs, each with BIOS settings of its
+/// own.
 pub const MAX_OBSERVATIONS: usize = 64 * 1024 * 1024;
 
-/// How many bytes of large bodies are in memory at once: one batch of the largest kind, and usual ones beside it.
+/// The bytes of large bodies in memory at once: one batch of the largest kind, and some usual ones.
 const LARGE_IN_FLIGHT: usize = 96 * 1024 * 1024;
 
-/// How many bytes of small bodies are in memory at once: one of the largest for each connection. Orders are among these, so
-/// large bodies never keep one out.
+/// The bytes of small bodies in memory at once: one of the largest for each connection. Orders are
+/// among these, so large bodies never block one.
 const SMALL_IN_FLIGHT: usize = 256 * MAX_BODY;
 
-/// Returns the most bytes that the body of a request may have; 0 for a path that takes none.
+/// Returns the maximum length of the body of a request; 0 for a path that accepts none.
 pub fn most(method: &Method, path: &str) -> usize {
     match (path, method == Method::POST) {
         ("/api/v1/observations", true) => MAX_OBSERVATIONS,
@@ -38,17 +41,17 @@ pub fn most(method: &Method, path: &str) -> usize {
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unread {
-    /// The path takes none.
+    /// The path accepts none.
     NotTaken,
     TooLarge(usize),
-    /// Others have used up what bodies may take.
+    /// Other requests use all the memory for bodies.
     Busy,
     /// It ended before its length.
     Broken,
 }
 
 impl Unread {
-    /// Returns the status, and what to tell the client.
+    /// Returns the status, and the message for the client.
     pub fn problem(self) -> (StatusCode, String) {
         match self {
             Self::NotTaken => (StatusCode::BAD_REQUEST, "this path takes no body".into()),
@@ -61,14 +64,14 @@ impl Unread {
     }
 }
 
-/// A body, and its part of what bodies may take.
+/// A body, and its share of the memory for bodies.
 #[derive(Debug)]
 pub struct Held {
     pub bytes: Bytes,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// What bodies may take.
+/// The memory for bodies.
 pub struct Bodies {
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
@@ -81,11 +84,11 @@ impl Default for Bodies {
 }
 
 impl Bodies {
-    /// Reads a body of at most so many bytes. One that is declared longer, or that the path does not take, is refused before
-    /// a byte of it is read.
+    /// Reads a body of at most so many bytes. One that is declared longer, or that the path does
+    /// not accept, is refused before any of it is read.
     ///
     /// # Errors
-    /// Returns why it is not read to its end.
+    /// Returns why it was not read completely.
     pub async fn read(&self, body: impl Body<Data = Bytes>, most: usize) -> Result<Held, Unread> {
         if most == 0 {
             let is_none = body.is_end_stream();

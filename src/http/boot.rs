@@ -1,4 +1,4 @@
-//! What the boot listener answers, by path. Everything but the paths here is not found.
+//! The answers of the boot listener, by path. All paths not listed here are unknown.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,10 +19,10 @@ use super::vain::{PAUSE, VainRequests};
 use super::{bootscript, documents, loader, now};
 use crate::observed::UnknownMac;
 
-/// What the boot listener serves from, and where it notes what it sees.
+/// The data that the boot listener serves from, and the channel for its records.
 pub struct Boot {
     pub(super) serving: Arc<ArcSwap<Serving>>,
-    /// The URL by which machines reach this host, where no network or cluster of the wishes says another.
+    /// The URL by which machines reach this host, unless a network or the cluster declares another.
     pub(super) advertise: Box<str>,
     pub(super) unknown: mpsc::Sender<UnknownMac>,
     pub(super) vain: VainRequests,
@@ -30,7 +30,7 @@ pub struct Boot {
     rendering: Rendering,
 }
 
-/// Marks an answer to a machine that nothing declares; others that are of no use to who asks have a status that says so.
+/// Marks an answer to an undeclared machine; other unsuccessful answers are recognized by status.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct InVain;
 
@@ -44,10 +44,11 @@ pub(super) struct Asked<'a> {
 }
 
 impl Boot {
-    /// Serves what stands in `serving`, and tells `unknown` of machines that nobody declares.
+    /// Serves the state in `serving`, and reports undeclared machines to `unknown`.
     ///
     /// `advertise` is this host's URL without a path, such as `http://10.0.0.1:8270`, free of
-    /// [faults](crate::desired::advertise_fault). An unknown machine is not remembered while the channel is full.
+    /// [faults](crate::desired::advertise_fault). An unknown machine is not recorded while the
+    /// channel is full.
     #[must_use]
     pub fn new(serving: Arc<ArcSwap<Serving>>, advertise: &str, unknown: mpsc::Sender<UnknownMac>) -> Self {
         let advertise = advertise.trim_end_matches('/').into();
@@ -61,7 +62,7 @@ impl Boot {
         }
     }
 
-    /// Answers one request; later than others if its client asks in vain without an end.
+    /// Answers one request; with a delay if its client sends too many unsuccessful ones.
     pub async fn answer<B>(&self, request: Request<B>, client: Client) -> Answer
     where
         B: Body<Data = Bytes>,
@@ -72,7 +73,8 @@ impl Boot {
         if is_in_vain {
             let wait = self.vain.wait(self.opened.elapsed());
             match self.vain.count(client.nearest(), now()) {
-                // A connection may send many requests ahead; every other one gets a turn between two of them.
+                // A connection may have pipelined many requests; others get a turn between two of
+                // them.
                 true if wait.is_zero() => tokio::task::yield_now().await,
                 true => tokio::time::sleep(wait).await,
                 false => tokio::time::sleep(PAUSE.max(wait)).await,
@@ -121,7 +123,7 @@ impl Boot {
         }
     }
 
-    /// Answers a request that reads: GET, or HEAD, whose body the connection leaves out.
+    /// Answers a request that reads: GET, or HEAD, whose body the connection omits.
     fn look_up<B>(&self, request: &Request<B>, client: Client, find: impl FnOnce(&Asked<'_>) -> Answer) -> Answer {
         let serving = self.serving.load();
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -145,7 +147,7 @@ impl Boot {
         if request.method() != Method::POST {
             return answer::not_allowed("POST");
         }
-        // Whom nobody knows is refused before it sends anything.
+        // An unknown client is refused before it sends anything.
         if let Err(refusal) = documents::phoning(&self.serving.load(), client, name) {
             return *refusal;
         }
@@ -177,8 +179,8 @@ impl Boot {
         }
     }
 
-    /// Returns the URL by which a machine reaches muster where the wishes of its node do not say: that of the network its
-    /// address lies in or of the cluster, else this host's.
+    /// Returns the URL by which a machine reaches muster: that of the network of its address or of
+    /// the cluster, otherwise this host's.
     pub(super) fn server<'s>(&'s self, asked: &'s Asked<'_>) -> &'s str {
         let stated = asked.serving.snapshot.as_ref().and_then(|snapshot| snapshot.server_for(asked.client.address()));
         stated.unwrap_or(&self.advertise)

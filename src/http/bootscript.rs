@@ -1,7 +1,7 @@
 //! The boot script over HTTP, in the dialect of BSS (docs/wire/bss.md).
 //!
-//! Where BSS fails, this answers: HEAD is allowed, every notation of a MAC address finds its node, and what a client
-//! says of itself goes into a script only as one percent-encoded word.
+//! It improves on faults of BSS: HEAD is allowed, every notation of a MAC address finds its node,
+//! and a client's own text goes into a script only as one percent-encoded word.
 
 mod keys;
 
@@ -25,10 +25,10 @@ use crate::observed::{MAX_ARCH, MAX_USER_AGENT, UnknownMac, bounded};
 use crate::snapshot::{self, Prepared, Snapshot, UnknownAnswer};
 use keys::{Found, Identity, Keys};
 
-/// How the user agent of a client that runs what it fetches begins.
+/// The start of the user agent of a client that runs the script.
 const BOOT_CLIENT: &str = "iPXE/";
 
-/// Answers a request for a script; `path` is the one that was asked.
+/// Answers a request for a script; `path` is the requested path.
 pub fn answer(boot: &Boot, asked: &Asked<'_>, path: &str) -> Answer {
     let counters = &asked.serving.counters;
     let query = match Query::parse(asked.query) {
@@ -56,7 +56,7 @@ pub fn answer(boot: &Boot, asked: &Asked<'_>, path: &str) -> Answer {
     }
 }
 
-/// A request that names a machine, and what it is answered from.
+/// A request that names a machine, and the state that it is answered from.
 struct Lookup<'a> {
     boot: &'a Boot,
     asked: &'a Asked<'a>,
@@ -96,8 +96,8 @@ impl Lookup<'_> {
         answer::tagged(answer::text(StatusCode::OK, PLAIN, filled.body), tag)
     }
 
-    /// Answers a machine that is no node. One whose address is held, or that says to be two nodes, is not unknown: it is
-    /// given nothing to boot.
+    /// Answers a machine without a node. A machine with a contested address, or with keys of two
+    /// nodes, is not unknown: it gets nothing to boot.
     fn unknown(&self) -> Answer {
         if self.query.json {
             return json_of("");
@@ -153,14 +153,15 @@ impl Lookup<'_> {
 
     /// Fills a script's holes for a node, or for an unknown machine.
     fn fill(&self, script: &Script, node: Option<usize>) -> Filled {
-        // One buffer for the three texts that are made here.
+        // One buffer for the three texts below.
         let mut made = String::with_capacity(96);
         match (self.found, self.keys.identity) {
             (Found::Named { .. }, Some(mac @ Identity::Mac(_))) => mac.write(&mut made),
             (Found::Named { node, .. }, Some(Identity::Name(_) | Identity::Nid(_)) | None) => {
                 self.write_name(node, &mut made);
             }
-            // What found the node, or may find it with the next commit, stays in the question.
+            // The keys that found the node, or may find it with the next commit, stay in the
+            // request.
             (Found::Machine(_) | Found::Held | Found::Contradiction { .. } | Found::Nobody, _) => {
                 self.keys.write(&mut made);
             }
@@ -187,7 +188,7 @@ impl Lookup<'_> {
         Filled { body, holes: answer::fingerprint(&values) }
     }
 
-    /// Appends what a node is called by: its MAC address, else its xname, else its name.
+    /// Appends a node's identity: its MAC address, otherwise its xname, otherwise its name.
     fn write_name(&self, node: usize, out: &mut String) {
         let own = &self.snapshot.nodes()[node];
         let _ = match (self.asked.serving.first_mac(node), &own.xname) {
@@ -217,7 +218,7 @@ impl Lookup<'_> {
         self.note_arch(node, slot);
         if let Found::Named { other: Some(other), .. } = self.found {
             self.asked.serving.counters.contradictions.fetch_add(1, Ordering::Relaxed);
-            // Once a node: a machine that boots again and again says the same.
+            // Once per node: a machine repeats this at every boot.
             if slot.is_first_contradiction() {
                 let (node, other) = (&self.snapshot.nodes()[node].name, &self.snapshot.nodes()[other].name);
                 let by = self.keys.who();
@@ -230,7 +231,8 @@ impl Lookup<'_> {
         }
     }
 
-    /// Tells of a machine that names another architecture than its node's: it is given the node's script all the same.
+    /// Records a machine that names another architecture than its node's: it gets the node's script
+    /// all the same.
     fn note_arch(&self, node: usize, slot: &Slot) {
         let Some(arch) = self.query.arch.as_deref() else { return };
         let declared = self.snapshot.other_arch(node, arch);
@@ -266,7 +268,8 @@ impl Lookup<'_> {
     }
 }
 
-/// Appends a MAC address with dashes, in the letter case of the request where that has colons or dashes.
+/// Appends a MAC address with dashes, in the letter case of the request if that has colons or
+/// dashes.
 fn write_dashed(out: &mut String, text: &str, mac: MacAddr) {
     let pairs = text.len() == 17 && text.bytes().skip(2).step_by(3).all(|byte| matches!(byte, b':' | b'-'));
     if pairs {
@@ -280,12 +283,12 @@ fn write_dashed(out: &mut String, text: &str, mac: MacAddr) {
 /// A script with its holes filled.
 struct Filled {
     body: String,
-    /// A fingerprint of what filled them.
+    /// A fingerprint of the values in the holes.
     holes: u64,
 }
 
 impl Filled {
-    /// Returns the strong tag of the answer: the script's digest, and what filled its holes.
+    /// Returns the strong tag of the answer, from the script's digest and the values in its holes.
     fn tag(&self, digest: &[u8; 32]) -> HeaderValue {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut tag = Vec::with_capacity(51);
@@ -313,8 +316,8 @@ struct Image<'s> {
     path: &'s str,
 }
 
-/// Describes a script as BSS does for `json=1`: the parameters behind the word `kernel`, the kernel, the first initial
-/// RAM disk.
+/// Describes a script as BSS does for `json=1`: the parameters after the word `kernel`, the kernel,
+/// the first initial RAM disk.
 fn json_of(script: &str) -> Answer {
     const OTHERWISE: &str = " || goto boot_retry";
     let line = |begins: &str| script.lines().find_map(|line| line.strip_prefix(begins)?.strip_suffix(OTHERWISE));

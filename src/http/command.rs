@@ -1,4 +1,5 @@
-//! What the api asks of the only room that may do it: each a command with a way back for the answer.
+//! Requests of the API to the room that owns the store: commands, each with a channel for its
+//! reply.
 
 use std::sync::mpsc::SyncSender;
 
@@ -10,28 +11,29 @@ use crate::view::{ObservedFile, Ordered, PinOrder, RefusedLogins, RewindOrder, U
 /// Why a command was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotDone {
-    /// It failed, and may work later.
+    /// It failed, and may succeed later.
     Failed(String),
-    /// This server does no such thing.
+    /// This server does not support it.
     NotHere(&'static str),
 }
 
-/// A question or an order to the one who keeps the store.
+/// A query or an order to the owner of the store.
 #[derive(Debug)]
 pub enum Command {
-    /// Tell all that is remembered of the BMCs.
+    /// Return all stored observations.
     Observed(oneshot::Sender<Result<ObservedFile, NotDone>>),
-    /// Take in what a survey elsewhere found. It claims no MAC address.
+    /// Record observations from another host. They claim no MAC address.
     Take(Vec<Observation>, oneshot::Sender<Result<(), NotDone>>),
-    /// Tell which BMCs refused which credential.
+    /// Return which BMCs refused which credential.
     RefusedLogins(oneshot::Sender<Result<RefusedLogins, NotDone>>),
-    /// Forget which BMCs refused their credential, so that they are tried again; all of them where none is named.
+    /// Forget which BMCs refused their credential, so that they are tried again; all of them if the
+    /// list is empty.
     RetryLogins(Vec<Box<str>>, oneshot::Sender<Result<u64, NotDone>>),
-    /// Forget all that surveys saw of these BMCs; those that are declared are surveyed again.
+    /// Forget all observations of these BMCs; declared ones are surveyed again.
     ForgetBmcs(Vec<Box<str>>, oneshot::Sender<Result<u64, NotDone>>),
 }
 
-/// An order to the one who follows the repository. A refusal says why, and what to do next.
+/// An order to the follower of the repository. A refusal has the reason and the next step.
 #[derive(Debug)]
 pub enum Order {
     /// Serve one commit in place of the newest.
@@ -42,7 +44,7 @@ pub enum Order {
     AllowRewind(RewindOrder, oneshot::Sender<Result<Ordered, String>>),
 }
 
-/// The way to the one who follows the repository: an order, and a wake-up, which carries none.
+/// The channels to the follower of the repository: for orders, and for wake-ups without one.
 #[derive(Debug, Clone)]
 pub struct Orders {
     orders: mpsc::Sender<Order>,
@@ -50,20 +52,20 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Sends orders one way, and wake-ups the other.
+    /// Creates the channels for orders and wake-ups.
     #[must_use]
     pub fn new(orders: mpsc::Sender<Order>, wake: SyncSender<()>) -> Self {
         Self { orders, wake }
     }
 
-    /// Gives an order and waits for what becomes of it; nothing where the server is about to end.
+    /// Sends an order and waits for its result; `None` if the server is ending.
     pub(super) async fn give(
         &self,
         order: impl FnOnce(oneshot::Sender<Result<Ordered, String>>) -> Order,
     ) -> Option<Result<Ordered, String>> {
         let (reply, replied) = oneshot::channel();
         self.orders.send(order(reply)).await.ok()?;
-        // Where it is full, a wake-up is on its way.
+        // If it is full, a wake-up is on its way.
         let _ = self.wake.try_send(());
         replied.await.ok()
     }

@@ -1,7 +1,8 @@
-//! cloud-init's documents over HTTP, and its word that it is done.
+//! cloud-init's documents over HTTP, and its report that it is done.
 //!
-//! A node is named by the path, or found by the address that asks where one node alone has it. An address that nobody
-//! declares is answered with 404, by which cloud-init takes it that there is no data source here and goes on.
+//! A node is named by the path, or found by the client's address if it belongs to one node alone.
+//! An undeclared address gets 404, from which cloud-init concludes that there is no data source
+//! here, and continues.
 
 use std::net::IpAddr;
 
@@ -20,14 +21,14 @@ use crate::drift::runs;
 use crate::snapshot::Snapshot;
 use crate::view::hex;
 
-/// Answers with a document of the node of a name or xname.
+/// Answers with a document of the node with this name or xname.
 pub fn by_name(boot: &Boot, asked: &Asked<'_>, name: &str, document: &str) -> Answer {
     answer_with(boot, asked, document, |snapshot| {
         snapshot.by_name(&decode(name)).ok_or_else(|| format!("no node is called {}", decode(name)))
     })
 }
 
-/// Answers with a document of the node whose address asks.
+/// Answers with a document of the node with the client's address.
 pub fn by_peer(boot: &Boot, asked: &Asked<'_>, document: &str) -> Answer {
     match asked.client {
         Client::At(address) => answer_with(boot, asked, document, |snapshot| {
@@ -69,9 +70,10 @@ fn of_node(boot: &Boot, asked: &Asked<'_>, snapshot: &Snapshot, node: usize, doc
     }
     let text = match snapshot.document(node, document) {
         Ok(Some(text)) => text.replace(SERVER_MARK, boot.server(asked)),
-        // cloud-init 25 and later asks ten times for what is answered 404, a second apart, and takes nothing for nothing.
+        // cloud-init 25 and later repeats a request with answer 404 ten times, a second apart, and
+        // treats an empty document as none.
         Ok(None) => String::new(),
-        // The build wrote every document once, so this tells of a fault of ours, not of the wishes.
+        // The build rendered every document once, so this is a fault of muster, not of the commit.
         Err(findings) => {
             let reason = findings.into_iter().next().map(|finding| finding.message).unwrap_or_default();
             tracing::error!(node = %name, document = document.as_str(), reason, "a document that was good fails");
@@ -96,16 +98,18 @@ pub fn content_tag(content: &[u8]) -> HeaderValue {
         .unwrap_or(HeaderValue::from_static("\"\""))
 }
 
-/// The form by which cloud-init says that it is done, as far as it matters here; its keys are those of the `phone_home`
-/// module. It comes in pieces of any size, and of each field no more is kept than could be the one that is wanted.
+/// The form in which cloud-init reports that it is done, as far as it matters here; its keys are
+/// those of the `phone_home` module.
+///
+/// It arrives in pieces of any size, and no more of each field is kept than a wanted one can have.
 #[derive(Default)]
 pub struct PhoneForm {
-    /// The begin of the field that is being read.
+    /// The start of the field that is being read.
     field: Vec<u8>,
     instance_id: Option<String>,
 }
 
-/// The longest begin of a field that is kept: the key, and an instance id of which every byte is encoded.
+/// The length of the kept start of a field: the key, and an instance id with every byte encoded.
 const MAX_FIELD: usize = INSTANCE_ID.len() + 3 * 4 * MAX_INSTANCE_ID;
 
 const INSTANCE_ID: &[u8] = b"instance_id=";
@@ -140,10 +144,10 @@ impl PhoneForm {
     }
 }
 
-/// Finds the node whose cloud-init speaks: by its name, else by the address that speaks.
+/// Finds the node of a cloud-init report: by its name, otherwise by the client's address.
 ///
 /// # Errors
-/// Returns the answer to whom no node is.
+/// Returns the answer to a client without a node.
 pub fn phoning(serving: &Serving, client: Client, name: &str) -> Result<usize, Box<Answer>> {
     let Some(snapshot) = &serving.snapshot else { return Err(Box::new(answer::starting())) };
     let name = decode(name);
@@ -156,7 +160,7 @@ pub fn phoning(serving: &Serving, client: Client, name: &str) -> Result<usize, B
     })
 }
 
-/// Remembers that cloud-init on a node is done.
+/// Records that cloud-init on a node is done.
 pub fn phone_home(serving: &Serving, client: Client, name: &str, form: PhoneForm) -> Answer {
     let Some(snapshot) = &serving.snapshot else { return answer::starting() };
     match phoning(serving, client, name) {

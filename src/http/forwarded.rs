@@ -1,11 +1,14 @@
-//! Whose request it is, where a proxy stands between: by `X-Forwarded-For` and `Forwarded` (RFC 7239), and only from
-//! proxies that this host's settings name (`trusted_proxies`).
+//! The client of a request behind a proxy: from `X-Forwarded-For` and `Forwarded` (RFC 7239), and
+//! only from proxies in this host's settings (`trusted_proxies`).
 //!
-//! Anybody can send these headers, so from anybody else they are not looked at. A chain of addresses is read from its
-//! right end, which the nearest proxy wrote: the first address that is no trusted proxy's is the client's, and whatever
-//! stands left of it is the client's own word. A trusted proxy sets one of the two headers and passes the other on as it
-//! came, so where both are there they must agree. What does not come to one address comes to none: the address of the
-//! proxy never stands in for the client's, since one node's documents would be given to all that ask through it.
+//! Anyone can send these headers, so from other peers they are ignored. A chain of addresses is
+//! read from its right end, which the nearest proxy wrote: the first address that does not belong
+//! to a trusted proxy is the client's, and the client itself may have written everything to its
+//! left. A trusted proxy sets one of the two headers and passes the other on unchanged, so if both
+//! are there they must agree. If they do not give exactly one address, the client is unknown: the
+//! address of the proxy never replaces the client's, since all clients behind it would get the
+//! documents of one node. proxy never stands in for the client's, since one node's documents would
+//! be given to all that ask through it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,17 +18,17 @@ use ipnet::IpNet;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Where a request comes from.
+/// The origin of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Client {
-    /// This address, which the connection has or a trusted proxy tells.
+    /// This address, from the connection or from a trusted proxy.
     At(IpAddr),
-    /// The trusted proxy of this address, which does not tell for whom it asks.
+    /// The trusted proxy of this address, which does not name its client.
     Behind(IpAddr),
 }
 
 impl Client {
-    /// Returns the address of the machine that asks, where it is known.
+    /// Returns the address of the machine, if it is known.
     #[must_use]
     pub const fn address(self) -> Option<IpAddr> {
         match self {
@@ -34,7 +37,7 @@ impl Client {
         }
     }
 
-    /// Returns the address to note down: the machine's, else its proxy's.
+    /// Returns the address to record: the machine's, otherwise its proxy's.
     #[must_use]
     pub const fn nearest(self) -> IpAddr {
         match self {
@@ -43,12 +46,12 @@ impl Client {
     }
 }
 
-/// Tells whether an address is a trusted proxy's.
+/// Returns whether an address is a trusted proxy's.
 pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 
-/// Finds whose request it is that comes from `peer` with these headers.
+/// Finds the client of a request from `peer` with these headers.
 pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
     if !is_trusted(peer, trusted) {
         return Client::At(peer);
@@ -62,13 +65,14 @@ pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
     }
 }
 
-/// The addresses of all lines of a header in their order; what is no address is nothing.
+/// Returns the addresses of all lines of a header in order; `None` for an invalid address.
 fn chain(headers: &HeaderMap, name: &HeaderName, read: fn(&str) -> Vec<Option<IpAddr>>) -> Vec<Option<IpAddr>> {
     let text = |value: &HeaderValue| value.to_str().map_or_else(|_| vec![None], read);
     headers.get_all(name).iter().flat_map(text).collect()
 }
 
-/// Finds the last address that is no proxy's; nothing where a hop after it is no address, or where all are proxies'.
+/// Returns the last address that is not a proxy's, or `None` if a hop after it is not an address or
+/// all of them are proxies'.
 fn last_stranger(chain: &[Option<IpAddr>], trusted: &[IpNet]) -> Option<IpAddr> {
     let mut hops = chain.iter().rev().copied();
     hops.find(|hop| hop.is_none_or(|address| !is_trusted(address, trusted))).flatten()
@@ -78,7 +82,7 @@ fn hops(value: &str) -> Vec<Option<IpAddr>> {
     value.split(',').map(address).collect()
 }
 
-/// Reads an address, also one with a port or in brackets.
+/// Parses an address, also with a port or in brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok().map(IpAddr::V6);
@@ -87,7 +91,8 @@ fn address(text: &str) -> Option<IpAddr> {
     Some(address.to_canonical()).filter(|address| !address.is_unspecified())
 }
 
-/// Reads the elements of a `Forwarded` header: `for=192.0.2.1;proto=http, for="[2001:db8::1]:4711"`.
+/// Parses the elements of a `Forwarded` header: `for=192.0.2.1;proto=http,
+/// for="[2001:db8::1]:4711"`.
 fn elements(value: &str) -> Vec<Option<IpAddr>> {
     split_unquoted(value, ',').map(element).collect()
 }
@@ -101,14 +106,14 @@ fn element(element: &str) -> Option<IpAddr> {
     }
     let node = node.trim();
     match node.strip_prefix('"') {
-        // No address has a character that a quoted text escapes.
+        // Addresses have no characters that are escaped in a quoted string.
         Some(quoted) => address(quoted.strip_suffix('"')?),
-        // Brackets and colons are no characters of a token (RFC 7239, section 6).
+        // Brackets and colons are not allowed in a token (RFC 7239, section 6).
         None => node.parse().ok().filter(IpAddr::is_ipv4).and_then(|_| address(node)),
     }
 }
 
-/// Splits a text at a character that stands outside of double quotes.
+/// Splits a text at a character outside double quotes.
 fn split_unquoted(text: &str, at: char) -> impl Iterator<Item = &str> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     text.split(move |c: char| {
@@ -213,7 +218,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a client puts before its chain, and however many trusted proxies pass it on, it is at its own address.
+        /// Whatever a client puts before its chain, and however many trusted proxies pass it on,
+        /// the result is its own address.
         #[test]
         fn nobody_speaks_for_another(
             said in "[ -~]{0,60}",
@@ -228,11 +234,11 @@ mod tests {
             let mut all: Vec<(&'static str, &str)> = lines.iter().map(|line| ("x-forwarded-for", line.as_str())).collect();
             all.push(("x-forwarded-for", &last));
             prop_assert_eq!(asked(PROXY, &all), Client::At(own));
-            // Who asks directly is at its own address, whatever it says.
+            // A direct client is at its own address, whatever its headers contain.
             prop_assert_eq!(asked(&own.to_string(), &all), Client::At(own));
         }
 
-        /// A header that the proxy does not set can only take the address away.
+        /// A header that the proxy does not set can only remove the address.
         #[test]
         fn the_other_header_adds_nothing(said in "[ -~]{0,60}", other in any::<[u8; 4]>()) {
             let other = format!("for={}", IpAddr::from(other));

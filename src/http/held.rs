@@ -1,7 +1,8 @@
-//! Commits that were served before, and what they declared of each node, for whoever asks what was so then.
+//! Commits that were served before, with their declarations of each node, for queries about the
+//! past.
 //!
-//! A Snapshot takes some 3 kB a node, and nothing but what the api shows of a node is ever asked of an old one. So that is
-//! all that is held of it, compressed: neighbours are nearly alike, and take some 100 bytes each.
+//! A snapshot takes some 3 kB per node, but queries need only what the API shows of a node. So only
+//! that is kept, compressed: neighbors are nearly alike, and take some 100 bytes each.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,27 +13,29 @@ use crate::model::Revision;
 use crate::snapshot::Snapshot;
 use crate::view::{NodeView, RevisionView};
 
-/// How many commits are held after they were served.
+/// The number of earlier commits that are kept.
 pub const HELD: usize = 8;
 
-/// How many nodes they may have together, so that following a commit takes no longer than it must.
+/// The maximum number of nodes of these commits together, which bounds the cost of following a
+/// commit.
 pub const HELD_NODES: usize = 20_000;
 
-/// How many nodes are compressed together: more of them shrink little further, and each look-up expands as many.
+/// The number of nodes compressed together: larger groups shrink little further, and each look-up
+/// expands a whole group.
 const TOGETHER: usize = 64;
 
-/// What a commit declared of each node.
+/// The declarations of a commit for each node.
 pub struct HeldCommit {
     revision: Revision,
     nodes: usize,
-    /// Nodes in the order of the Snapshot, [`TOGETHER`] in each part.
+    /// Nodes in the order of the snapshot, [`TOGETHER`] in each part.
     parts: Arc<[Box<[u8]>]>,
-    /// The fingerprints of names and xnames with the places of their nodes, sorted.
+    /// The fingerprints of names and xnames with the indices of their nodes, sorted.
     names: Box<[(u64, u32)]>,
 }
 
 impl HeldCommit {
-    /// Takes from a Snapshot what is held of it.
+    /// Extracts the kept data from a snapshot.
     fn new(snapshot: &Snapshot) -> Self {
         let nodes = snapshot.nodes().len();
         let mut names = Vec::with_capacity(nodes);
@@ -55,13 +58,13 @@ impl HeldCommit {
         &self.revision
     }
 
-    /// Iterates over what was declared of all nodes, in the order of the Snapshot.
+    /// Iterates over the declarations of all nodes, in the order of the snapshot.
     pub fn nodes(&self) -> impl Iterator<Item = NodeView> + Send + use<> {
         let parts = Arc::clone(&self.parts);
         (0..parts.len()).flat_map(move |at| expand(&parts[at]))
     }
 
-    /// Finds what was declared of a node, by its name or its xname.
+    /// Finds the declaration of a node, by its name or its xname.
     pub fn node(&self, name: &str) -> Option<NodeView> {
         let key = key(name);
         let first = self.names.partition_point(|(other, _)| *other < key);
@@ -88,7 +91,7 @@ fn expand(part: &[u8]) -> Vec<NodeView> {
     postcard::from_bytes(&bytes).expect("it was written by this process")
 }
 
-/// Lists what is held once a Snapshot follows another: the newest that fit the bounds.
+/// Lists the commits to keep once `next` follows: the newest that fit the limits.
 pub(super) fn held(previous: &Serving, next: &Snapshot) -> Arc<[Arc<HeldCommit>]> {
     let mut left = HELD_NODES;
     let mut all: Vec<Arc<HeldCommit>> = Vec::new();
@@ -109,25 +112,25 @@ pub(super) fn held(previous: &Serving, next: &Snapshot) -> Arc<[Arc<HeldCommit>]
     all.into()
 }
 
-/// A commit that was asked for by its id, or by the first digits of it.
+/// The result of a search for a commit by its id, or by its first digits.
 pub(super) enum Asked<'s> {
     /// It is served now.
     Served,
-    /// It was served before, and is held.
+    /// It was served before, and is kept.
     Held(&'s Arc<HeldCommit>),
-    /// It was served once, and is held no more.
+    /// It was served once, and is no longer kept.
     Gone(&'s RevisionView),
-    /// Nothing is known of it.
+    /// It is unknown.
     Unknown,
-    /// Several commits begin so.
+    /// Several commits begin with these digits.
     Several,
 }
 
-/// The fewest digits that an id may be cut to, as git has it.
+/// The minimum length of an abbreviated id, as in git.
 const LEAST_DIGITS: usize = 4;
 
 impl Serving {
-    /// Finds a commit by its id among those that are served, held or were served once.
+    /// Finds a commit by its id among those that are served, kept or were served once.
     #[must_use]
     pub(super) fn ask(&self, id: &str) -> Asked<'_> {
         let id = id.to_ascii_lowercase();

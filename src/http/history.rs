@@ -1,7 +1,7 @@
-//! What happened, in memory, for whoever asks the api: as much as the store remembers.
+//! Events in memory, for the API: as many as the store keeps.
 //!
-//! Readers hold a place in it by number and come for more; nothing is kept for one that is slow. It knows neither the store
-//! nor how events are written out.
+//! Readers have a position by number and come for more; nothing is kept for a slow one. This module
+//! knows neither the store nor how events are formatted.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,10 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::story::{Event, What};
 
-/// How many may follow what happens at one time: a fourth of the places of the api's listener.
+/// The number of concurrent followers: a fourth of the places of the API listener.
 pub const MAX_READERS: usize = 64;
 
-/// What happened, the oldest first.
+/// The events, oldest first.
 #[derive(Debug)]
 pub struct History {
     kept: RwLock<VecDeque<Arc<Event>>>,
@@ -28,7 +28,7 @@ impl Default for History {
     }
 }
 
-/// Which events somebody asks for.
+/// A filter of events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
     /// The first digits of a commit's id, in lower case.
@@ -48,18 +48,19 @@ impl Wanted {
 /// Some events that follow a number.
 pub(super) struct Part {
     pub events: Vec<Arc<Event>>,
-    /// The number up to which all was looked at.
+    /// The number up to which all events were checked.
     pub seen: u64,
     /// Whether more may follow now.
     pub has_more: bool,
-    /// The oldest event that is remembered, where some are missing before it, or the number is of another store.
+    /// The oldest event in memory, if some are missing before it, or the number is of another
+    /// store.
     pub gap: Option<u64>,
     pub oldest: u64,
     pub newest: u64,
 }
 
 impl History {
-    /// Puts what happened into place; what is older than `oldest` is forgotten.
+    /// Adds events; those older than `oldest` are dropped.
     pub fn publish(&self, events: Vec<Event>, oldest: u64) {
         let newest = {
             let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
@@ -72,13 +73,13 @@ impl History {
         self.newest.send_replace(newest);
     }
 
-    /// Hands all that is remembered, the newest first, to a question.
+    /// Passes all events in memory, newest first, to `ask`.
     pub fn newest_first<T>(&self, ask: impl FnOnce(&mut dyn Iterator<Item = &Event>) -> T) -> T {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         ask(&mut kept.iter().rev().map(|event| &**event))
     }
 
-    /// Returns the commit at which the branch was seen last.
+    /// Returns the last known tip of the branch.
     pub fn tip(&self) -> Option<Box<str>> {
         self.newest_first(|events| {
             let mut seen = events.filter(|event| matches!(event.happening.what, What::Seen { .. }));
@@ -86,7 +87,8 @@ impl History {
         })
     }
 
-    /// Reads up to `most` wanted events that follow a number; from the oldest where the number is of another store.
+    /// Reads up to `most` wanted events after a number; from the oldest if the number is of another
+    /// store.
     pub(super) fn after(&self, after: u64, wanted: &Wanted, most: usize) -> Part {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         let oldest = kept.front().map_or(0, |event| event.seq);

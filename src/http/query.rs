@@ -1,42 +1,45 @@
-//! The query of a boot script request, read as Go's servers read it (docs/wire/bss.md).
+//! The query of a boot script request, parsed as Go's servers do (docs/wire/bss.md).
 //!
-//! A repeated key counts once, by its first value; a value that is empty or does not parse counts as absent; other keys
-//! are ignored. It knows nothing of nodes.
+//! A repeated key counts once, by its first value; a value that is empty or does not parse counts
+//! as absent; other keys are ignored. This module knows nothing of nodes.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The longest value, in bytes: a DNS name has 253, and nothing that names a machine is longer.
+/// The longest value, in bytes: a DNS name has 253, and no other name of a machine is longer.
 const MAX_VALUE: usize = 256;
 
-/// The longest list of MAC addresses, in bytes: 16 of them, and as many of InfiniBand, which are 20 bytes each.
+/// The longest list of MAC addresses, in bytes: 16 of them, and as many of InfiniBand, which are 20
+/// bytes each.
 const MAX_MACS: usize = 16 * (18 + 60);
 
-/// What a boot script request asks.
+/// The parameters of a boot script request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Query<'q> {
     pub mac: Option<Cow<'q, str>>,
-    /// The MAC addresses of all the machine's interfaces, with commas between them; too long a list counts as absent.
+    /// The MAC addresses of all the machine's interfaces, with commas between them; too long a list
+    /// counts as absent.
     pub macs: Option<Cow<'q, str>>,
     pub name: Option<Cow<'q, str>>,
     pub nid: Option<u32>,
-    /// How often the machine has tried.
+    /// The number of the machine's attempts.
     pub retry: u32,
     pub arch: Option<Cow<'q, str>>,
-    /// The UUID that the machine's firmware reports; as all that is not BSS's, too long a value counts as absent.
+    /// The UUID that the machine's firmware reports; as with all keys that BSS does not have, too
+    /// long a value counts as absent.
     pub uuid: Option<Cow<'q, str>>,
     /// The serial number that the machine's firmware reports.
     pub serial: Option<Cow<'q, str>>,
-    /// Whether the answer is to be JSON.
+    /// Whether the answer should be JSON.
     pub json: bool,
 }
 
-/// A key whose value is longer than anything that names a machine.
+/// A key whose value is longer than any name of a machine.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooLong(pub &'static str);
 
 impl<'q> Query<'q> {
-    /// Reads a query.
+    /// Parses a query.
     ///
     /// # Errors
     /// Returns the first key whose value is too long.
@@ -86,7 +89,8 @@ fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
-/// Reads a decimal number, or a hexadecimal one after `0x`; what is too large for 64 bits is the largest.
+/// Parses a decimal number, or a hexadecimal one after `0x`; a number that is too large for 64 bits
+/// becomes the largest.
 fn integer(text: &str) -> Option<i64> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -103,8 +107,8 @@ fn integer(text: &str) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-/// Undoes percent-encoding; `+` is a blank, a `%` without two hex digits stands for itself, and bytes that are not UTF-8
-/// become replacement characters.
+/// Undoes percent-encoding; `+` is a space, a `%` without two hex digits is literal, and bytes that
+/// are not UTF-8 become replacement characters.
 pub fn decode(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
         return Cow::Borrowed(text);
@@ -129,8 +133,8 @@ pub fn decode(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// Appends a text with everything percent-encoded that could end a word, a line or a query, or begin a setting, in a
-/// script.
+/// Appends a text and percent-encodes every character that could end a word, a line or a query, or
+/// begin a setting, in a script.
 pub fn encode_into(out: &mut String, text: &str) {
     for byte in text.bytes() {
         match byte {

@@ -1,20 +1,24 @@
-//! Which node a request means, by all the keys that it names a machine by.
+//! Identifies the node of a request, by all the keys that name the machine.
 //!
-//! `mac=`, `name=` and `nid=` come first, as in BSS: the first of them that is given decides, and a node that it finds is
-//! the answer. `uuid=` and `serial=` are asked only where a MAC address, or nothing, was given and found no node, and
-//! match what git declares, never claims. A boot never guesses:
+//! `mac=`, `name=` and `nid=` come first, as in BSS: the first of them that is given decides, and
+//! the node that it finds is the answer. `uuid=` and `serial=` are used only if a MAC address, or
+//! nothing, was given and found no node, and match the declared values, never claims. A boot never
+//! guesses:
 //!
-//! - A MAC address outranks what firmware says of itself. DHCP gave the machine its address by it, and a column of serial
-//!   numbers that slipped by a row must not boot a thousand machines as their neighbours. The contradiction is told.
+//! - A MAC address takes precedence over the firmware's own data. DHCP gave the machine its address
+//!   by it, and a column of serial numbers that slipped by a row must not boot a thousand machines
+//!   as their neighbors. The contradiction is reported.
 //! - A UUID and a serial number that find two nodes find neither ([`Found::Contradiction`]).
-//! - A serial number alone is weak: all machines of a chassis may report the chassis's. So it counts only where nothing
-//!   that the machine says speaks against it: not for a node whose MAC addresses are known, if the machine said one and it
-//!   is another, nor for a node that declares another UUID than the machine's.
-//! - An address that is held, since several nodes claim it, is held whatever else is said.
+//! - A serial number alone is weak: all machines of a chassis may report the chassis's. So it
+//! counts   only if no other key speaks against it: not for a node with known MAC addresses if the
+//! machine   gave another one, nor for a node that declares another UUID than the machine's.
+//! - An address that is contested, since several nodes claim it, is contested whatever the other
+//! keys.
 //!
-//! `macs=` lists the addresses of all the machine's interfaces, which [`/boot.ipxe`](crate::http::loader) sends. A machine that
-//! came up by another port than the declared one is found by its list ([`Keys::settled`]), so that an address counts as
-//! unknown only once all of them are.
+//! `macs=` lists the addresses of all the machine's interfaces, which
+//! [`/boot.ipxe`](crate::http::loader) sends. A machine that came up by another port than the
+//! declared one is found by its list ([`Keys::settled`]), so that an address counts as unknown only
+//! if all of them do.
 
 use std::fmt::Write as _;
 
@@ -26,10 +30,10 @@ use crate::http::serving::Serving;
 use crate::model::{MacAddr, Xname, is_placeholder_uuid, uuid_key};
 use crate::snapshot::{Answer, Snapshot};
 
-/// The most addresses of a list that are read; a machine that has more is found by these.
+/// The number of addresses of a list that are read; a machine with more is found by these.
 const MAX_LISTED: usize = 16;
 
-/// How a machine names itself in BSS's words.
+/// The name of a machine in BSS's terms.
 #[derive(Debug, Clone, Copy)]
 pub enum Identity<'q> {
     Mac(&'q str),
@@ -37,24 +41,24 @@ pub enum Identity<'q> {
     Nid(u32),
 }
 
-/// All that a machine names itself by; at least one thing.
+/// All keys that name a machine; at least one.
 #[derive(Debug, Clone, Copy)]
 pub struct Keys<'q> {
     pub identity: Option<Identity<'q>>,
-    /// The address of [`Identity::Mac`], where it is one.
+    /// The address of [`Identity::Mac`], if it is valid.
     pub mac: Option<MacAddr>,
-    /// The addresses of all interfaces, as the machine listed them; empty if it listed none.
+    /// The addresses of all interfaces, as the machine listed them; empty without a list.
     pub macs: &'q str,
-    /// A node that another address of the list finds than [`Self::mac`].
+    /// The node of another address of the list than [`Self::mac`], if that is another node.
     pub other: Option<usize>,
     pub uuid: Option<&'q str>,
     pub serial: Option<&'q str>,
 }
 
-/// What the keys of a request come to.
+/// The result of the keys of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// A node, by its MAC address, name or nid; `other` is one that another key of the machine would have found.
+    /// A node, by its MAC address, name or nid; `other` is the node of another key of the machine.
     Named {
         node: usize,
         other: Option<usize>,
@@ -63,7 +67,7 @@ pub enum Found {
     Machine(usize),
     /// Several nodes claim the MAC address.
     Held,
-    /// The UUID is one node's and the serial number another's.
+    /// The UUID belongs to one node and the serial number to another.
     Contradiction {
         uuid: usize,
         serial: usize,
@@ -107,7 +111,7 @@ impl<'q> Identity<'q> {
 }
 
 impl<'q> Keys<'q> {
-    /// Gathers what a query names a machine by; nothing where it names none.
+    /// Collects the keys of a query, or returns `None` if it has none.
     pub fn of(query: &'q Query<'_>) -> Option<Self> {
         let identity = Identity::of(query);
         let mac = match identity {
@@ -120,16 +124,17 @@ impl<'q> Keys<'q> {
         names_one.then_some(Self { identity, mac, macs, other: None, uuid, serial })
     }
 
-    /// Puts the address of the list that decides in the place of the one that the machine booted by.
+    /// Replaces the address that the machine booted by with the deciding address of its list.
     ///
-    /// That is the first that finds a node with something to boot, else the first that finds any node, else one that is held:
-    /// none of them makes an unknown machine. The address that it booted by comes before the list, and what is not an address of
-    /// Ethernet (InfiniBand's has 20 bytes) after all that are.
+    /// That is the first that finds a node with a script, otherwise the first that finds any node,
+    /// otherwise a contested one: none of these makes an unknown machine. The address that it
+    /// booted by comes before the list, and addresses other than Ethernet's (InfiniBand's has 20
+    /// bytes) after all others.
     #[must_use]
     pub fn settled(mut self, serving: &Serving, snapshot: &Snapshot) -> Self {
         let own = match self.identity {
             Some(Identity::Mac(text)) => Some((text, self.mac)),
-            // A machine is called by its name or nid only on purpose.
+            // A name or nid is given only on purpose.
             Some(Identity::Name(_) | Identity::Nid(_)) => return self,
             None => None,
         };
@@ -157,12 +162,12 @@ impl<'q> Keys<'q> {
         self
     }
 
-    /// Finds the node that the keys mean.
+    /// Finds the node of the keys.
     pub fn find(&self, serving: &Serving, snapshot: &Snapshot) -> Found {
         let named = self.identity.and_then(|identity| identity.find(self.mac, serving, snapshot));
         let uuid = self.uuid.and_then(|text| Uuid::try_parse(text.trim()).ok());
         let by_uuid = uuid.and_then(|uuid| snapshot.by_uuid(uuid));
-        // Bytes that are no text are a serial number that cannot be compared.
+        // Bytes that are not text are a serial number that cannot be compared.
         let serial = self.serial.filter(|serial| !serial.contains(char::REPLACEMENT_CHARACTER));
         let by_serial = serial.and_then(|serial| snapshot.by_serial(serial));
         let by_serial = by_serial.filter(|node| self.fits(*node, uuid, serving, snapshot));
@@ -173,7 +178,7 @@ impl<'q> Keys<'q> {
         }
         match (self.identity, by_uuid, by_serial) {
             _ if self.mac.is_some_and(|mac| serving.roll.is_held(mac)) => Found::Held,
-            // A name is no hardware that may have been replaced: nobody else is meant by it.
+            // A name is not hardware that may have been replaced: it cannot mean another node.
             (Some(Identity::Name(_) | Identity::Nid(_)), _, _) => Found::Nobody,
             (Some(Identity::Mac(_)) | None, Some(uuid), Some(serial)) if uuid != serial => {
                 Found::Contradiction { uuid, serial }
@@ -185,7 +190,7 @@ impl<'q> Keys<'q> {
         }
     }
 
-    /// Tells whether nothing else that the machine says speaks against a node with its serial number.
+    /// Returns whether no other key of the machine speaks against a node with its serial number.
     fn fits(&self, node: usize, uuid: Option<Uuid>, serving: &Serving, snapshot: &Snapshot) -> bool {
         let own = &snapshot.nodes()[node];
         let knows_macs = || own.nics.iter().any(|nic| nic.mac.is_some()) || serving.roll.claim_of(node).is_some();
@@ -204,7 +209,7 @@ impl<'q> Keys<'q> {
         if let Some(identity) = self.identity {
             identity.write(out);
         }
-        // Only what was read as addresses: a stranger's text makes no script longer than these.
+        // Only parsed addresses: a stranger's text cannot make a script longer than these.
         for (number, (_, mac)) in listed(self.macs).enumerate() {
             let before = match (number, out.is_empty()) {
                 (0, true) => "macs=",
@@ -220,7 +225,7 @@ impl<'q> Keys<'q> {
         }
     }
 
-    /// Says who is meant, for a person.
+    /// Describes the keys for a person.
     pub fn who(&self) -> String {
         match (self.identity, self.uuid, self.serial) {
             (Some(Identity::Mac(mac)), _, _) => format!("MAC {mac}"),
@@ -232,7 +237,7 @@ impl<'q> Keys<'q> {
     }
 }
 
-/// Reads the first addresses of a list; what is not an address is left out, as that of an interface that is not there.
+/// Parses the first addresses of a list, without invalid ones, such as those of missing interfaces.
 fn listed(macs: &str) -> impl Iterator<Item = (&str, MacAddr)> {
     macs.split(',').take(MAX_LISTED).filter_map(|text| Some((text, MacAddr::parse(text).ok()?)))
 }
