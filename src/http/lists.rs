@@ -1,5 +1,5 @@
-//! Long lists as JSON, written as their reader takes them: a reader that takes nothing holds one piece of a list, however
-//! long that is.
+//! Long lists as JSON, written as the reader takes them: a reader that does not read occupies the
+//! memory of one piece, however long the list is.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,14 +13,14 @@ use serde::Serialize;
 
 use super::answer::{self, JSON};
 
-/// How large a piece is, give or take an entry.
+/// The approximate size of a piece.
 const PIECE: usize = 32 * 1024;
 
-/// How far the entries of a list stand from the margin, in a field of the document.
+/// The indentation of list entries in a field of the document.
 const MARGIN: &str = "    ";
 
-/// Answers with a document whose empty list `field` is filled with entries as they are read; else it is as
-/// [`json`](super::api::json) writes it.
+/// Answers with a document whose empty list `field` is filled with entries as they are read; the
+/// format is otherwise that of [`json`](super::api::json).
 pub fn streamed<T: Serialize>(
     document: &impl Serialize,
     field: &str,
@@ -44,7 +44,7 @@ pub fn streamed<T: Serialize>(
 
 struct ListBody {
     begin: Option<String>,
-    /// Each as JSON; nothing once all are written.
+    /// The entries as JSON; `None` once all are written.
     entries: Option<Box<dyn Iterator<Item = String> + Send>>,
     is_first: bool,
     end: String,
@@ -70,7 +70,7 @@ impl hyper::body::Body for ListBody {
             let separator = if std::mem::take(&mut this.is_first) { "\n" } else { ",\n" };
             piece.push_str(separator);
             piece.push_str(MARGIN);
-            // JSON has no line breaks inside of its texts.
+            // JSON has no line breaks inside strings.
             piece.push_str(&entry.replace('\n', &format!("\n{MARGIN}")));
         }
         Poll::Ready(Some(Ok(Frame::data(piece.into()))))

@@ -1,8 +1,9 @@
-//! The script that DHCP points at: it gathers what the machine is known by and asks for its boot script.
+//! The script that DHCP points at: it collects the keys of the machine and requests its boot
+//! script.
 //!
-//! It needs no Snapshot. A machine that muster refuses goes on with its firmware's next boot device; one that muster did
-//! not answer waits and asks again for as long as it takes, since a cluster that lost its power must come up by itself
-//! whatever comes up last.
+//! It needs no snapshot. A machine that muster refuses continues with its firmware's next boot
+//! device. A machine without an answer from muster waits and asks again for as long as necessary,
+//! since after a power loss a cluster must come up by itself, whatever comes up last.
 
 use std::fmt::Write as _;
 
@@ -23,21 +24,23 @@ pub fn answer(boot: &Boot, asked: &Asked<'_>) -> Answer {
     answer::tagged(answer::text(StatusCode::OK, PLAIN, text), tag)
 }
 
-/// How many interfaces the loader names, beside the one that the machine booted from.
+/// The number of interfaces that the loader names, in addition to the one that the machine booted
+/// from.
 const INTERFACES: usize = 16;
 
-/// Writes the loader for one URL of muster.
+/// Returns the loader for one URL of muster.
 ///
-/// Every command that may fail has something after it, as an unguarded failure ends the script. The one question names all
-/// that the machine is known by: `${netX}` is the interface that it booted from, and `macs=` are the addresses of all, so
-/// that a declared machine is found whichever of its ports came up, before anything is made of an address that is unknown.
-/// What is not set expands to nothing, and counts as not given.
+/// Every command that may fail is followed by an alternative, as an unguarded failure ends the
+/// script. A single request names all keys of the machine: `${netX}` is the interface that it
+/// booted from, and `macs=` are the addresses of all, so that a declared machine is found by any of
+/// its ports before an unknown address has any consequence. Unset variables expand to nothing, and
+/// count as absent.
 ///
-/// The boot script runs above the loader, one level and no more, since it replaces itself when it asks again. If it ends in
-/// failure, muster did not answer it, and the loader waits for muster. It counts as refused only if muster was there before
-/// the question and after it, twice in a row.
+/// The boot script runs one level above the loader, and no deeper, since it replaces itself when it
+/// asks again. If it fails, muster did not answer it, and the loader waits for muster. It counts as
+/// refused only if muster answered before the request and after it, twice in a row.
 fn script(server: &str) -> String {
-    // Firmware's own words may hold blanks and signs: `uristring` writes them so that they stay one word of the URL.
+    // Firmware values may contain spaces and punctuation: `uristring` encodes them as one word.
     let mut question = String::from("mac=${netX/mac}&arch=${buildarch}&uuid=${uuid}&serial=${serial:uristring}&macs=");
     for interface in 0..INTERFACES {
         let comma = if interface == 0 { "" } else { "," };

@@ -1,9 +1,10 @@
-//! Who may ask a port of loopback: programs of this host, and no web page.
+//! Who may use a loopback port: programs of this host, but no web page.
 //!
-//! Every user of this host reaches the port, and so does what their browsers run: a page of any origin may send requests
-//! there, and by a name that it makes point to 127.0.0.1 (DNS rebinding) read what comes back. A browser says for whom it
-//! asks: in `Host`, `Origin` and `Sec-Fetch-Site`. No program needs the last two here. It is no proof of who asks: whoever
-//! may not ask at all is kept out by a unix socket.
+//! Every user of this host can reach the port, and so can the pages in their browsers: a page of
+//! any origin may send requests there, and may read the answers through a name that it points to
+//! 127.0.0.1 (DNS rebinding). A browser names the page's origin in `Host`, `Origin` and
+//! `Sec-Fetch-Site`. No program needs the last two here. This does not authenticate anyone: a unix
+//! socket keeps out users who may not ask at all.
 
 use std::net::IpAddr;
 
@@ -12,11 +13,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What is said by a browser of a request that no page made, or one of the same origin.
+/// The values that a browser sends for a request without a page, or from the same origin.
 const OWN_SITES: [&str; 2] = ["none", "same-origin"];
 
-/// Returns why a request is refused; `is_signed` is one that says itself who it is from, under whatever name a proxy passes
-/// it on.
+/// Returns why a request is refused, if so.
+///
+/// `is_signed` marks a request that authenticates itself, under any name that a proxy passes on.
 pub fn fault(uri: &Uri, headers: &HeaderMap, is_signed: bool) -> Option<&'static str> {
     if headers.contains_key(ORIGIN) {
         return Some("a request with an Origin is a web page's, and none may ask here");
@@ -32,11 +34,11 @@ pub fn fault(uri: &Uri, headers: &HeaderMap, is_signed: bool) -> Option<&'static
     )
 }
 
-/// Tells whether a name with or without a port can only mean this host.
+/// Returns whether a name with or without a port can only mean this host.
 fn is_local(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        // The colons are those of an address.
+        // The colons belong to an IPv6 address.
         Some(_) | None => host,
     };
     let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
@@ -75,7 +77,7 @@ mod tests {
         for host in others {
             assert!(refused(&[("host", host)]), "{host}");
         }
-        // Programs of HTTP/1.0 say none, and browsers always do.
+        // Programs with HTTP/1.0 send none, and browsers always do.
         assert!(!refused(&[]));
         assert!(refused(&[("host", "localhost"), ("host", "evil.example")]));
         let absolute = Uri::from_static("http://evil.example/api/v1/status");

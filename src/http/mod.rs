@@ -1,11 +1,11 @@
-//! Two listeners: one for machines that boot (scripts, cloud-init), one for people and programs (status, webhook, metrics);
-//! and a third for Prometheus alone, where it is wanted.
+//! Two listeners: one for machines that boot (scripts, cloud-init), one for people and programs
+//! (status, webhook, metrics); and an optional third for Prometheus alone.
 //!
-//! Every answer is a function of one [`Serving`], which a request loads once; so no answer mixes two commits. Boot
-//! answers wait for nothing: what they see goes into slots in memory and a bounded channel. Nothing is built from a
-//! `Host` header, which anybody can send; `X-Forwarded-For` and its kin are read from trusted proxies only, for lookups by
-//! address. This room does not know where Snapshots come from, what
-//! becomes of what it notes, or how anything is stored.
+//! Every answer is a function of one [`Serving`], which a request loads once; so no answer mixes
+//! two commits. Boot answers never wait: their records go into slots in memory and a bounded
+//! channel. Nothing is derived from a `Host` header, which anyone can send; `X-Forwarded-For` and
+//! similar headers are read from trusted proxies only, for lookups by address. This room does not
+//! know where snapshots come from, what happens to its records, or how anything is stored.
 
 #![expect(clippy::disallowed_methods, reason = "this room stamps requests with the time, and owns a socket file")]
 

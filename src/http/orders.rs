@@ -1,7 +1,7 @@
-//! What an administrator orders of the followed branch: pin, unpin, and leave for a rewind.
+//! An administrator's orders about the followed branch: pin, unpin, and permission for a rewind.
 //!
-//! Over the unix socket alone, whose mode says who may: a port of loopback is open to every user of this host, and to
-//! whatever their browsers run.
+//! They are accepted over the unix socket alone, whose mode controls access: a loopback port is
+//! open to every user of this host, and to any page in their browsers.
 
 use std::time::Duration;
 
@@ -17,22 +17,23 @@ use super::api::json;
 use super::command::{Order, Orders};
 use crate::view::{Ordered, PinOrder, RewindOrder, UnpinOrder};
 
-/// How long an order may take: it waits for the look at the repository that runs, and reads and builds a commit.
+/// The time limit of an order: it waits for the look at the repository that is running, and reads
+/// and builds a commit.
 pub(super) const PATIENCE: Duration = Duration::from_secs(900);
 
-/// Tells whether a path is that of an order, which waits for more than a look at what is in memory.
+/// Returns whether a path is that of an order, which waits for more than a read of memory.
 pub(super) fn is_order(path: &str) -> bool {
     matches!(path, "/api/v1/pin" | "/api/v1/unpin" | "/api/v1/allow-rewind")
 }
 
-/// The routes; `orders` is nothing on a listener that may not give any.
+/// Returns the routes; `orders` is `None` on a listener that accepts no orders.
 pub(super) fn routes(orders: Option<Orders>) -> Router {
     Router::new()
         .route("/api/v1/pin", post(pin))
         .route("/api/v1/unpin", post(unpin))
         .route("/api/v1/allow-rewind", post(allow_rewind))
         .method_not_allowed_fallback(async || answer::not_allowed("POST").map(Body::new))
-        // What is read is bounded before it comes here.
+        // Bodies are bounded before they come here.
         .layer(DefaultBodyLimit::disable())
         .with_state(orders)
 }
@@ -68,7 +69,7 @@ fn told(answer: Option<Result<Ordered, String>>) -> Response<Body> {
     }
 }
 
-/// Refuses an order on a listener that takes none, before its body is read.
+/// Refuses an order on a listener that accepts none, before its body is read.
 pub(super) fn elsewhere() -> Response<Body> {
     let why = "orders are taken over a unix socket alone: serve with --api unix:PATH";
     let mut answer = answer::problem(StatusCode::FORBIDDEN, why).map(Body::new);

@@ -1,4 +1,4 @@
-//! A connection that ends where its client takes nothing of an answer for too long.
+//! A connection that ends if its client does not read an answer for too long.
 
 use std::io;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// A stream whose writes fail once they have waited for so long; reads are bounded by hyper.
+/// A stream whose writes fail after waiting for a time limit; hyper bounds its reads.
 pub struct Patient<S> {
     stream: S,
     stall: Duration,
@@ -79,7 +79,7 @@ mod tests {
         near.write_all(&[7; 4]).await.unwrap();
         let error = near.write_all(&[7; 4]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        // What it takes in time starts the wait anew.
+        // Progress within the limit restarts the wait.
         assert!(near.waiting.is_some());
         let mut taken = [0; 4];
         far.read_exact(&mut taken).await.unwrap();

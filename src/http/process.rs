@@ -1,8 +1,8 @@
-//! What Linux says of this process, under the names that every Prometheus client library gives it.
+//! Linux's figures about this process, under the names that every Prometheus client library uses.
 
 use std::fs;
 
-/// What was read; what could not be is left out.
+/// The figures; unreadable ones are absent.
 #[derive(Debug, Default)]
 pub struct Process {
     pub cpu_seconds: Option<f64>,
@@ -15,7 +15,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Reads `/proc`; elsewhere than on Linux nothing is there.
+    /// Reads `/proc`; on systems other than Linux, there are no figures.
     #[must_use]
     pub fn read() -> Self {
         let text = |path| fs::read_to_string(path).unwrap_or_default();
@@ -36,7 +36,8 @@ impl Process {
     }
 }
 
-/// Returns a field of `/proc/PID/stat`, counted from the one after the name, which is in parentheses and may hold any.
+/// Returns a field of `/proc/PID/stat`, counted from the one after the name, which is in
+/// parentheses and may contain any character.
 fn field(stat: &str, number: usize) -> Option<f64> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(number)?.parse().ok()
 }

@@ -1,5 +1,7 @@
-//! Documents are rendered as they are asked for. What a commit's templates cost is not known, and anybody can ask; so, after
-//! one of them took long, further ones are rendered one at a time, away from the threads that boot machines.
+//! Renders documents on request.
+//!
+//! The cost of a commit's templates is unknown, and anyone can send requests. So after a slow one,
+//! further documents are rendered one at a time, away from the threads that boot machines.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -7,19 +9,19 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
-/// How long a document may take beside boots: fifty times what the example's take.
+/// How long a document may take next to boots: fifty times as long as the example's.
 const LONG: Duration = Duration::from_millis(5);
 
-/// For how long care is taken after one took long; a busy machine may have been the reason.
+/// How long rendering stays careful after a slow document; a busy machine may have been the cause.
 const CARE: Duration = Duration::from_secs(10);
 
-/// How many are rendered at once then: it leaves a processor for boots if there are two.
+/// The concurrency while careful: this leaves a processor for boots if there are two.
 const AT_ONCE: usize = 1;
 
-/// How documents are rendered.
+/// The renderer of documents.
 pub struct Rendering {
     opened: Instant,
-    /// Until when care is taken, in milliseconds since it was opened.
+    /// The end of careful rendering, in milliseconds since the renderer was created.
     careful_until: AtomicU64,
     slots: Semaphore,
 }
@@ -31,17 +33,17 @@ impl Default for Rendering {
 }
 
 impl Rendering {
-    /// Renders something at once, or in its turn if something took long shortly before.
+    /// Renders at once, or in turn if a recent document was slow.
     pub async fn run<T>(&self, render: impl FnOnce() -> T) -> T {
         if self.now() >= self.careful_until.load(Ordering::Relaxed) {
             return self.timed(render);
         }
 
-        // The first come is the first served. Nothing closes the semaphore.
+        // First come, first served. The semaphore is never closed.
         let _slot = self.slots.acquire().await;
         match Handle::try_current().map(|handle| handle.runtime_flavor()) {
             Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| self.timed(render)),
-            // Tests run on one thread, which has none to hand its tasks to.
+            // Tests run on one thread, which has no other to hand its tasks to.
             Ok(_) | Err(_) => self.timed(render),
         }
     }

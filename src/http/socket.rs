@@ -1,4 +1,5 @@
-//! The api's unix socket: made so that nobody but its owner and group ever reaches it, and gone when the server is.
+//! The API's unix socket: reachable only for its owner and group at any time, and removed with the
+//! server.
 
 use std::fs;
 use std::io;
@@ -10,7 +11,7 @@ use tokio::net::UnixListener;
 
 use super::address::ListenError;
 
-/// Read and write for the owner and the group: who may speak to the server is who is in its group.
+/// Read and write for the owner and the group: members of the server's group may use the API.
 const MODE: u32 = 0o660;
 
 /// The file of a bound socket; dropping it removes the file, unless another took its place.
@@ -20,7 +21,7 @@ pub struct SocketFile {
     identity: (u64, u64),
 }
 
-/// Binds a socket at a path. What a dead server left behind is replaced; a live server's is not.
+/// Binds a socket at a path. A dead server's socket is replaced; a live server's is not.
 pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), ListenError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::ReadOnlyFilesystem => ListenError::ReadOnly { path: path.into() },
@@ -36,7 +37,7 @@ pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), ListenError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
-    // Bound beside its place and moved there once its mode is right.
+    // Bound next to its final path and moved there once its mode is right.
     let beside = beside(path);
     match fs::remove_file(&beside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
@@ -49,7 +50,7 @@ pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), ListenError> {
     match placed {
         Ok(identity) => Ok((listener, SocketFile { path: path.into(), identity })),
         Err(error) => {
-            // The error at hand says more than one from here would.
+            // The current error says more than one from this call would.
             let _ = fs::remove_file(&beside);
             Err(failed(error))
         }

@@ -1,7 +1,7 @@
-//! Many BMCs, surveyed side by side: whom to ask and with which account, and the run that asks them.
+//! Surveys of many BMCs in parallel: the targets with their accounts, and the run itself.
 //!
-//! How polite a run is, the redfish room's gate decides; what one BMC says, its probe. This room does not know where
-//! observations are kept, nor what should be.
+//! The gate of the redfish room limits the load of a run, and a probe there reads one BMC. This
+//! room knows neither where observations are stored nor the desired state.
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: it reads the clock and starts tasks")]
 

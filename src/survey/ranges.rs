@@ -1,13 +1,13 @@
-//! Addresses of BMCs that nobody declares, as people name them: one, a range, or a network.
+//! Undeclared BMC addresses as people write them: one, a range, or a network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// The most addresses that one run asks: a /16, which is more than any management network.
+/// The maximum number of addresses of one run: a /16, which is more than any management network.
 pub const MAX_ADDRESSES: usize = 65_536;
 
-/// Why a text names no addresses.
+/// Why a text does not name addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RangeError {
     #[error("`{0}` is no range of addresses, such as 10.1.0.1-10.1.0.64 or 10.1.0.1-64")]
@@ -18,8 +18,8 @@ pub enum RangeError {
     TooMany(String),
 }
 
-/// Lists the addresses of a range (`10.1.0.1-10.1.0.64`, `10.1.0.1-64`) or a network (`10.1.0.0/24`, without its own and its
-/// broadcast address), ascending.
+/// Lists the addresses of a range (`10.1.0.1-10.1.0.64`, `10.1.0.1-64`) or a network
+/// (`10.1.0.0/24`, without its network and broadcast addresses), ascending.
 ///
 /// # Errors
 /// The text is neither, or there are more than [`MAX_ADDRESSES`].

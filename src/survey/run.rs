@@ -1,4 +1,4 @@
-//! The run: so many BMCs at once, each opened, read, and taken leave of.
+//! The run: a number of BMCs in parallel, each opened, read and closed.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,10 +13,11 @@ use crate::pace::Limits;
 use crate::redfish::{self, Client, Grounds, GroundsError, Login, Options};
 use crate::settings::{self, BmcSettings};
 
-/// How long a survey of one BMC may take in all: the slowest sound ones, of some 500 resources, take 3 minutes.
+/// The maximum duration of a survey of one BMC: the slowest working ones, with some 500 resources,
+/// take 3 minutes.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Makes what all surveys of a run share, by this host's settings.
+/// Creates the state that all surveys of a run share, from this host's settings.
 ///
 /// # Errors
 /// A CA file cannot be used.
@@ -41,9 +42,10 @@ pub fn grounds(settings: &BmcSettings) -> Result<Arc<Grounds>, GroundsError> {
     })
 }
 
-/// Surveys BMCs, as many at once as there are places, and tells what each showed as soon as it is known.
+/// Surveys BMCs, as many in parallel as there are places, and sends each observation as soon as it
+/// is complete.
 ///
-/// It ends when all are told, or soon after `stop`; what was not told then was not surveyed.
+/// It ends once all are sent, or soon after `stop`; BMCs without an observation were not surveyed.
 pub async fn run(
     grounds: &Arc<Grounds>,
     targets: Vec<Target>,
@@ -67,7 +69,7 @@ pub async fn run(
             // Without its place it would start before another ended.
             drop(place);
             if let Some(observation) = told {
-                // Nobody listens any more: the run is over for them.
+                // The receiver is gone: the run is over for it.
                 let _ = tell.send(observation).await;
             }
         });

@@ -1,4 +1,4 @@
-//! Whom to ask, how far to trust, and with which account.
+//! Which BMCs to survey, how far to trust them, and with which account.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,23 +14,24 @@ use crate::settings::{AccountRule, BmcSettings, Credentials, LeastTls};
 #[derive(Debug, Clone)]
 pub struct Target {
     pub endpoint: Endpoint,
-    /// The account; none where only what is open to everybody is asked; why not, where the BMC is not asked at all.
+    /// The account, or `None` to read only what is open to everyone, or why the BMC is not
+    /// contacted.
     pub credential: Result<Option<Credential>, Failure>,
 }
 
-/// Addresses that nobody declares, and what may be done there.
+/// Undeclared addresses, and what may be done there.
 #[derive(Debug, Clone)]
 pub struct Stranger {
     pub origins: Vec<Url>,
     /// The account that was named for them.
     pub credential: Option<Credential>,
-    /// Whether what answers is believed without a certificate; then no account is used.
+    /// Whether answers are trusted without a certificate; no account is used in this case.
     pub insecure: bool,
 }
 
-/// Lists the declared BMCs that can be asked, in the order of the wishes.
+/// Lists the declared BMCs that can be contacted, in the order of the cluster repository.
 ///
-/// A name that this host has no account for makes that BMC unknown; it is not asked.
+/// If this host has no account of the declared name, the BMC becomes unknown and is not contacted.
 #[must_use]
 pub fn declared(desired: &Desired, settings: &BmcSettings, credentials: &Credentials) -> Vec<Target> {
     let asked = desired.bmcs.iter().filter(|bmc| bmc.protocol == Protocol::Redfish);
@@ -57,7 +58,7 @@ fn target(bmc: &Bmc, settings: &BmcSettings, credentials: &Credentials) -> Optio
     Some(Target { endpoint, credential })
 }
 
-/// Checks that this host's settings let a BMC be asked at all.
+/// Checks that this host's settings allow contact with a BMC.
 fn may_ask(asked: &Url, settings: &BmcSettings) -> Result<(), Failure> {
     match &settings.only {
         Some(only) if !only.has(asked) => {
@@ -68,7 +69,8 @@ fn may_ask(asked: &Url, settings: &BmcSettings) -> Result<(), Failure> {
     }
 }
 
-/// Checks that this host's settings let an account go to a BMC, by the TLS that git states for it.
+/// Checks that this host's settings allow an account for a BMC, with the TLS that git declares for
+/// it.
 fn may_show(credential: &Credential, asked: &Url, tls: TlsRule, settings: &BmcSettings) -> Result<(), Failure> {
     let refused = |why: String| {
         let why = format!("it is not asked: the credential `{}` {why}", credential.name);
@@ -116,7 +118,7 @@ fn shown(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
-/// Reads the SHA-256 fingerprint of a certificate, with or without colons.
+/// Parses the SHA-256 fingerprint of a certificate, with or without colons.
 fn fingerprint(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
     let mut pin = [0; 32];
@@ -129,12 +131,13 @@ fn fingerprint(text: &str) -> Option<[u8; 32]> {
     Some(pin)
 }
 
-/// Finds the origin that is really asked, where this host's settings name another.
+/// Returns the origin to contact instead, if this host's settings name another.
 fn rewritten(origin: &Url, settings: &BmcSettings) -> Option<Url> {
     settings.rewrite.get(origin.origin().ascii_serialization().as_str()).and_then(|to| Url::parse(to).ok())
 }
 
-/// Lists undeclared BMCs. An account is sent over verified TLS only, because git does not declare these addresses.
+/// Lists undeclared BMCs. An account is sent over verified TLS only, because git does not declare
+/// these addresses.
 #[must_use]
 pub fn strangers(stranger: &Stranger, settings: &BmcSettings) -> Vec<Target> {
     let target = |origin: &Url| {
@@ -153,7 +156,7 @@ pub fn strangers(stranger: &Stranger, settings: &BmcSettings) -> Vec<Target> {
 }
 
 impl Target {
-    /// Returns the origin that is really asked.
+    /// Returns the origin that is actually contacted.
     #[must_use]
     pub fn asked(&self) -> &Url {
         self.endpoint.connect.as_ref().unwrap_or(&self.endpoint.origin)
@@ -161,7 +164,7 @@ impl Target {
 }
 
 impl Stranger {
-    /// Writes the origin of an address, such as `https://10.1.0.1` or `https://[fd00::1]:8443`.
+    /// Formats the origin of an address, such as `https://10.1.0.1` or `https://[fd00::1]:8443`.
     #[must_use]
     pub fn origin_of(address: IpAddr, port: u16) -> Url {
         let origin = format!("https://{}", SocketAddr::new(address, port));

@@ -1,10 +1,11 @@
-//! Builds commits where their death is a refusal: in a child process of this program, with bounds on its memory, its time
-//! and its stack.
+//! Builds commits in a child process of this program, with limits on its memory, its time and its
+//! stack, so that a crash is only a refusal of the commit.
 //!
-//! The child builds the whole Snapshot and hands over its findings and its scripts. The parent loads and resolves the
-//! same files meanwhile, once the child came through that, and takes the scripts from the child: what it then serves is
-//! what one build alone would give, and no node is rendered twice. Whatever a commit does to the child, this process goes
-//! on. This room does not know where commits come from, or what becomes of them.
+//! The child builds the whole snapshot and returns its findings and its scripts. The parent loads
+//! and resolves the same files meanwhile, once the child has completed that step, and takes the
+//! scripts from the child: the served result is that of a single build, and no node is rendered
+//! twice. Whatever a commit does to the child, this process continues. This room does not know
+//! where commits come from, or what happens to them.
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: it starts a process and watches the clock")]
 
@@ -20,10 +21,10 @@ use crate::snapshot::Snapshot;
 pub use child::run;
 pub use parent::build;
 
-/// The hidden command of this program that is the child.
+/// The hidden command of this program that runs the child.
 pub const COMMAND: &str = "build-in-child";
 
-/// What a build may take.
+/// The limits of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildBounds {
     pub timeout: Duration,
@@ -31,12 +32,12 @@ pub struct BuildBounds {
     pub max_bytes: u64,
 }
 
-/// How a build ended.
+/// The result of a build.
 pub enum Built {
-    /// It came to its end: a Snapshot if no finding is an error, and all findings.
+    /// It completed: a snapshot if no finding is an error, and all findings.
     Done(Option<Box<Snapshot>>, Findings),
-    /// It died or passed a bound: why, and the setting that bounds it.
+    /// It died or exceeded a limit: the reason, and the setting of the limit.
     Died(String),
-    /// It was given up.
+    /// It was stopped.
     Stopped,
 }

@@ -1,4 +1,5 @@
-//! The parent: it starts the child, hands it the commit, resolves the same beside it, and watches it to its end.
+//! The parent: it starts the child, sends it the commit, resolves the same in parallel, and
+//! monitors it until it ends.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -15,22 +16,22 @@ use super::{BuildBounds, Built, COMMAND, wire};
 use crate::model::{Revision, Tree};
 use crate::snapshot::{self, Draft};
 
-/// How often the bounds are looked at while the child says nothing.
+/// The interval of checks of the limits while the child writes nothing.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The stack of the thread that resolves here: more than the child's, which came through it.
+/// The stack of the resolving thread here: more than the child's, for which its own was enough.
 const STACK: usize = 4 * 1024 * 1024;
 
-/// How much of what the child complains is kept: its last words.
+/// The length of the kept end of the child's stderr.
 const MAX_ERR: usize = 4096;
 
-/// How much of the child's last words a refusal repeats.
+/// The length of the child's stderr in a refusal.
 const SHOWN_ERR: usize = 200;
 
-/// Builds a commit in a child process; gives up once `stop` says so.
+/// Builds a commit in a child process; stops once `stop` returns true.
 ///
 /// # Errors
-/// The child cannot be started, or talked to.
+/// The child cannot be started, or communication with it fails.
 pub fn build(tree: &Tree, revision: &Revision, bounds: &BuildBounds, stop: &dyn Fn() -> bool) -> io::Result<Built> {
     let deadline = Instant::now() + bounds.timeout;
     let mut child = Running(start(bounds)?);
@@ -39,12 +40,12 @@ pub fn build(tree: &Tree, revision: &Revision, bounds: &BuildBounds, stop: &dyn 
 
     thread::scope(|scope| {
         scope.spawn(move || {
-            // A child that ended does not read on; how it ended is told below.
+            // A child that ended does not read the rest; the code below reports how it ended.
             let _ = input.map(|input| wire::write_commit(tree, revision, io::BufWriter::with_capacity(1 << 16, input)));
         });
         let mut draft = None;
         let end = loop {
-            // Asked before the pipes are read, so that what it wrote last is read too.
+            // Checked before the pipes are read, so that its last output is read too.
             let ended = child.0.try_wait()?;
             output.read()?;
             if draft.is_none() && output.bytes.first() == Some(&wire::RESOLVED) {
@@ -72,19 +73,19 @@ pub fn build(tree: &Tree, revision: &Revision, bounds: &BuildBounds, stop: &dyn 
     })
 }
 
-/// How the child came to its end.
+/// How the child ended.
 enum End {
     Exited(ExitStatus),
     TimedOut,
     Stopped,
 }
 
-/// A child that does not outlive whoever waits for it.
+/// A child that does not outlive its handle.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It fails where the child has ended.
+        // It fails if the child has ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -103,12 +104,12 @@ fn start(bounds: &BuildBounds) -> io::Result<Child> {
         .spawn()
 }
 
-/// Returns this program, as it was when it was started: an upgrade may have put another in its place since.
+/// Returns the path of this program as started: an upgrade may have replaced the file since.
 fn program() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 
-/// Makes the Snapshot of what the child handed over.
+/// Creates the snapshot from the child's result.
 fn finish(bytes: &[u8], draft: Option<Draft>, revision: &Revision) -> io::Result<Built> {
     let result = match bytes {
         [wire::RESOLVED, wire::RESULT, result @ ..] | [wire::RESULT, result @ ..] => result,
@@ -126,10 +127,10 @@ fn finish(bytes: &[u8], draft: Option<Draft>, revision: &Revision) -> io::Result
     Ok(Built::Done(snapshot, findings))
 }
 
-/// Why a build is not believed that resolved to something else here.
+/// Why a build is not trusted if the parent resolved something else.
 const DIFFERS: &str = "two builds of it do not agree, which is a fault of muster";
 
-/// Says how a child died.
+/// Describes how a child died.
 fn death(status: ExitStatus, complaints: &str, bounds: &BuildBounds) -> String {
     if complaints.contains("memory allocation of") {
         let most = bounds.max_bytes >> 20;
@@ -150,7 +151,7 @@ fn death(status: ExitStatus, complaints: &str, bounds: &BuildBounds) -> String {
     }
 }
 
-/// What the child writes, read without waiting for it.
+/// The child's output, read without blocking.
 struct Output {
     out: Option<File>,
     err: Option<File>,
@@ -168,7 +169,7 @@ impl Output {
         Ok(Self { out, err, bytes: Vec::new(), complaints: Vec::new() })
     }
 
-    /// Reads what is there.
+    /// Reads the available output.
     fn read(&mut self) -> io::Result<()> {
         read(&mut self.out, &mut self.bytes)?;
         read(&mut self.err, &mut self.complaints)?;
@@ -181,7 +182,7 @@ impl Output {
         String::from_utf8_lossy(&self.complaints).into_owned()
     }
 
-    /// Waits until there is something to read, but not for long.
+    /// Waits for a short time until there is something to read.
     fn rest(&self) -> io::Result<()> {
         let pipes = [&self.out, &self.err].into_iter().flatten();
         let mut open: Vec<PollFd<'_>> =
@@ -198,10 +199,10 @@ impl Output {
     }
 }
 
-/// Reads what is there until the writer rests, and closes a pipe whose writer is gone.
+/// Reads the available bytes until the writer pauses, and closes a pipe whose writer is gone.
 fn read(pipe: &mut Option<File>, bytes: &mut Vec<u8>) -> io::Result<()> {
     let mut part = vec![0; 256 << 10];
-    // A writer that never rests is left for the next time, so that the bounds are looked at.
+    // A writer that never pauses is left until the next call, so that the limits are checked.
     for _ in 0..64 {
         let Some(file) = pipe else { return Ok(()) };
         match file.read(&mut part) {

@@ -1,6 +1,6 @@
-//! What parent and child hand each other: the files of a commit, and what they come to.
+//! The format between parent and child: the files of a commit, and the result of its build.
 //!
-//! Both ends are one program, so nothing here is versioned.
+//! Both ends are one program, so the format is not versioned.
 
 use std::io::{self, Read, Write};
 
@@ -14,7 +14,7 @@ use crate::snapshot::{Answer, Prepared, Rendered, Snapshot, TextDigest};
 
 /// The child has loaded and resolved the commit; the rest is rendering.
 pub const RESOLVED: u8 = 1;
-/// What the build came to follows, and nothing after it.
+/// The result of the build follows, and nothing after it.
 pub const RESULT: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
@@ -34,7 +34,7 @@ enum FileKind {
     BadName,
 }
 
-/// Writes a commit, and closes it.
+/// Writes a commit, and closes the writer.
 pub fn write_commit(tree: &Tree, revision: &Revision, mut to: impl Write) -> io::Result<()> {
     let kind = |file: &File| match file {
         File::Bytes(bytes) => FileKind::Bytes(bytes.len() as u64),
@@ -113,7 +113,8 @@ struct RenderedRecord<'t> {
     unknown: Vec<(u8, ScriptRecord<'t>)>,
 }
 
-/// The digests of one node's documents, each with whether it refers to muster by a URL that the request decides.
+/// The digests of one node's documents, each with whether it contains a URL of muster that depends
+/// on the request.
 type DigestsRecord = [Option<([u8; 32], bool)>; 4];
 
 #[derive(Serialize, Deserialize)]
@@ -124,14 +125,14 @@ enum AnswerRecord<'t> {
     Nothing,
 }
 
-/// A script, whose text is copied once on each side: 100,000 of them are most of what is handed over.
+/// A script. Its text is copied once on each side: 100,000 of them are most of the data.
 #[derive(Serialize, Deserialize)]
 struct ScriptRecord<'t> {
     marked: &'t str,
     digest: [u8; 32],
 }
 
-/// Writes what a build came to.
+/// Writes the result of a build.
 pub fn write_outcome(snapshot: Option<&Snapshot>, findings: &Findings, mut to: impl Write) -> io::Result<()> {
     let outcome = Outcome {
         findings: findings.iter().map(FindingRecord::new).collect(),
@@ -141,7 +142,7 @@ pub fn write_outcome(snapshot: Option<&Snapshot>, findings: &Findings, mut to: i
     to.flush()
 }
 
-/// Reads what a build came to: what was rendered if no finding is an error, and all findings.
+/// Reads the result of a build: the rendered parts if no finding is an error, and all findings.
 pub fn read_outcome(bytes: &[u8]) -> io::Result<(Option<Rendered>, Findings)> {
     let Outcome { findings, rendered } = decode(bytes)?;
     let findings: Option<Findings> = findings.into_iter().map(FindingRecord::read).collect();

@@ -80,7 +80,7 @@ fn read(bytes: &[u8], step: usize) -> (io::Result<Vec<u8>>, Option<Told>) {
         let (mut far, near) = tokio::io::duplex(step);
         let mut near = announced(near);
         let sent = async {
-            // The other end hangs up on what is broken.
+            // The other end closes the connection on broken input.
             let _ = far.write_all(bytes).await;
             drop(far);
         };
