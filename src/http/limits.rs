@@ -42,8 +42,8 @@ pub struct Limits {
     /// The number of concurrent connections. For one more, the longest idle ones are closed; if
     /// none may be, it waits in the kernel's queue.
     pub connections: usize,
-    /// How long a connection may be silent before it gives way to others that wait, or to the end of the server if it
-    /// has not asked yet.
+    /// How long a connection may be silent before it is closed for one that waits, or at the end of
+    /// the server if it has not sent a request yet.
     pub idle: Duration,
     /// The time limit for a head, and for idling between two requests.
     pub head: Duration,

@@ -1,4 +1,5 @@
-//! How BMCs are reached, and how often they are surveyed: the tables `[bmc]` and `[survey]` of the settings file.
+//! Access to BMCs and the schedule of surveys: the tables `[bmc]` and `[survey]` of the settings
+//! file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,25 +15,25 @@ use super::given::first;
 use super::places::{self, AccountRule, GivenAccount, Places};
 use crate::model::parse_duration;
 
-/// How many requests wait for answers at once over all BMCs where nobody says: what a core carries with ease.
+/// The default number of concurrent requests over all BMCs: easy for one core.
 const REQUESTS: u32 = 64;
 
 /// The most concurrent requests to one BMC: BMCs are slow (docs/wire/redfish.md, "Accounts and load").
 const REQUESTS_PER_BMC: u8 = 2;
 
-/// How long a connection may take to come about where nobody says: management networks are near.
+/// The default time limit of connecting: management networks are near.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an answer may take where nobody says: the first one after a rest takes some BMCs 20 s.
+/// The default time limit of an answer: after a rest, the first one takes some BMCs 20 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often power and boot settings are asked for where nobody says.
+/// The default interval of sweeps of power and boot settings.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// How often everything is read where nobody says: what it reads changes by a visit or an update.
+/// The default interval of full surveys: their data changes only by a visit or an update.
 const DEEP: Duration = Duration::from_secs(6 * 3600);
 
-/// By how much of an interval surveys are strewn where nobody says.
+/// The default random variation of intervals, as a fraction.
 const JITTER: f64 = 0.1;
 
 /// How a login is made.
@@ -147,7 +148,7 @@ pub struct GivenSurvey {
     pub surveys: Option<u32>,
 }
 
-/// Reads pairs of texts such as `a=b,c=d`.
+/// Parses pairs of texts such as `a=b,c=d`.
 fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
     let one = |pair: &str| match pair.split_once('=') {
         Some((from, to)) => Ok((from.trim().to_owned(), to.trim().to_owned())),
@@ -156,48 +157,49 @@ fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
     text.split(',').filter(|pair| !pair.trim().is_empty()).map(one).collect()
 }
 
-/// How BMCs are reached.
+/// The settings of access to BMCs, complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BmcSettings {
     /// Files of CA certificates (PEM) to trust in addition to those of this host; separated by commas
     pub ca: Vec<PathBuf>,
     /// The file of accounts.
     pub credentials_file: Option<PathBuf>,
-    /// A program and its arguments, which tells an account by the name that it is given last; empty where there is none.
+    /// A program and its arguments, which prints the account for the name in its last argument;
+    /// empty if there is none.
     pub credentials_command: Vec<String>,
-    /// The origins that are really asked, by those that git states; both as [`Url::origin`] writes them.
+    /// The origins to contact, by the declared ones; both in the format of [`Url::origin`].
     pub rewrite: BTreeMap<Box<str>, Box<str>>,
-    /// The only BMCs that may be asked; any if there are none.
+    /// The only BMCs that may be contacted; any if there are none.
     pub only: Option<Places>,
-    /// The BMCs that are shown an account over plain HTTP.
+    /// The BMCs that may be sent an account over plain HTTP.
     pub plain: Places,
-    /// Where accounts may go, by their names; one without a rule goes to every BMC by TLS.
+    /// The destinations of accounts, by name; one without a rule may be sent to every BMC by TLS.
     pub accounts: BTreeMap<Box<str>, AccountRule>,
-    /// How many requests wait for answers at once over all BMCs; at least 1.
+    /// The number of concurrent requests over all BMCs; at least 1.
     pub requests: usize,
-    /// How many wait at one BMC; 1 or 2.
+    /// The number of concurrent requests to one BMC; 1 or 2.
     pub requests_per_bmc: usize,
     pub connect_timeout: Duration,
-    /// How long one answer may take.
+    /// The time limit of one answer.
     pub timeout: Duration,
     pub login: Login,
 }
 
-/// How often BMCs are surveyed.
+/// The schedule of surveys.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SurveySettings {
-    /// Between two cheap surveys of one BMC; nothing where there are none.
+    /// The time between two sweeps of one BMC; `None` disables them.
     pub sweep: Option<Duration>,
-    /// Between two deep ones; nothing where there are none.
+    /// The time between two deep surveys of one BMC; `None` disables them.
     pub deep: Option<Duration>,
     /// The random variation of intervals, 0 to 1 [default: 0.1]
     pub jitter: f64,
-    /// How many BMCs are surveyed at once; at least 1.
+    /// The number of concurrently surveyed BMCs; at least 1.
     pub surveys: usize,
 }
 
 impl GivenBmc {
-    /// Fills what is absent here with what weaker settings say.
+    /// Fills absent values from weaker settings.
     #[must_use]
     pub fn or(self, weaker: Self) -> Self {
         first!(self, weaker:
@@ -206,7 +208,7 @@ impl GivenBmc {
         )
     }
 
-    /// Lets relative paths begin at a folder. A program without a slash is one of `PATH`.
+    /// Resolves relative paths against a folder. A program without a slash is searched in `PATH`.
     pub(super) fn start_at(&mut self, folder: &Path) {
         let absolute = |path: &mut PathBuf| *path = folder.join(&*path);
         self.ca.iter_mut().flatten().for_each(absolute);
@@ -218,10 +220,10 @@ impl GivenBmc {
         }
     }
 
-    /// Completes the settings, with the rules of accounts beside them.
+    /// Completes the settings, together with the rules of accounts.
     ///
     /// # Errors
-    /// A value is outside what its key takes.
+    /// A value is outside the range of its key.
     pub fn complete(self, accounts: BTreeMap<String, GivenAccount>) -> Result<BmcSettings, SettingsError> {
         let per_bmc = self.requests_per_bmc.unwrap_or(REQUESTS_PER_BMC);
         if !(1..=REQUESTS_PER_BMC).contains(&per_bmc) {
@@ -248,7 +250,7 @@ impl GivenBmc {
 }
 
 impl GivenSurvey {
-    /// Fills what is absent here with what weaker settings say.
+    /// Fills absent values from weaker settings.
     #[must_use]
     pub fn or(self, weaker: Self) -> Self {
         first!(self, weaker: sweep, deep, jitter, surveys)
@@ -257,7 +259,7 @@ impl GivenSurvey {
     /// Completes the settings.
     ///
     /// # Errors
-    /// A value is outside what its key takes.
+    /// A value is outside the range of its key.
     pub fn complete(self) -> Result<SurveySettings, SettingsError> {
         let jitter = self.jitter.unwrap_or(JITTER);
         if !(0.0..=1.0).contains(&jitter) {
@@ -289,7 +291,7 @@ pub(super) fn timeout(key: &'static str, text: Option<String>, default: Duration
     }
 }
 
-/// Reads an interval; `0` and `off` are never.
+/// Parses an interval; `0` and `off` mean never.
 fn interval(key: &'static str, text: Option<String>, default: Duration) -> Result<Option<Duration>, SettingsError> {
     match text.as_deref() {
         None => Ok(Some(default)),
@@ -312,9 +314,9 @@ fn rewrite(given: BTreeMap<String, String>) -> Result<BTreeMap<Box<str>, Box<str
     Ok(all)
 }
 
-/// Reads the origin of a URL that has nothing else.
+/// Parses the origin of a URL without other parts.
 pub(super) fn origin(key: &'static str, text: &str) -> Result<Box<str>, SettingsError> {
-    // What stands before `@` may be a password.
+    // The part before `@` may be a password.
     let shown = text.rsplit('@').next().unwrap_or_default();
     let fault = || value(key, format!("`{shown}` is no origin, which is such as `https://10.1.0.1:8443`"));
     let url = Url::parse(text).map_err(|_| fault())?;

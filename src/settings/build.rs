@@ -1,4 +1,4 @@
-//! What building one commit may take: the table `[build]` of the settings file.
+//! The limits of building one commit: the table `[build]` of the settings file.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::SettingsError;
 use super::bmc::{timeout, value};
 use super::given::first;
 
-/// How long a build may take by default: a hundred times what 100,000 nodes take.
+/// The default time limit of a build: a hundred times the time for 100,000 nodes.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// How many MiB of memory a build may take by default: four times what 100,000 nodes take.
+/// The default memory limit of a build in MiB: four times the memory for 100,000 nodes.
 const MAX_MIB: u32 = 4096;
 
 /// Settings of building commits.
@@ -29,7 +29,7 @@ pub struct GivenBuild {
     pub max_mib: Option<u32>,
 }
 
-/// What building one commit may take.
+/// The limits of building one commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildSettings {
     pub timeout: Duration,
@@ -37,7 +37,7 @@ pub struct BuildSettings {
 }
 
 impl GivenBuild {
-    /// Fills what is absent here with what weaker settings say.
+    /// Fills absent values from weaker settings.
     #[must_use]
     pub fn or(self, weaker: Self) -> Self {
         first!(self, weaker: timeout, max_mib)
@@ -46,7 +46,7 @@ impl GivenBuild {
     /// Completes the settings.
     ///
     /// # Errors
-    /// A value is outside what its key takes.
+    /// A value is outside the range of its key.
     pub fn complete(self) -> Result<BuildSettings, SettingsError> {
         let max_mib = self.max_mib.unwrap_or(MAX_MIB);
         if max_mib == 0 {

@@ -1,4 +1,4 @@
-//! Why settings cannot be used, each with what to do about it.
+//! The errors of settings, each with the next step.
 
 use std::io;
 use std::net::SocketAddr;
@@ -42,7 +42,7 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    /// Says what to do next.
+    /// Returns the next step.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {

@@ -1,4 +1,4 @@
-//! How a repository elsewhere is fetched: the table `[fetch]` of the settings file.
+//! Fetching a repository on another host: the table `[fetch]` of the settings file.
 
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ use super::bmc::{timeout, value};
 use super::given::first;
 use crate::model::parse_duration;
 
-/// How long one fetch may take where nobody says: the first one of a large repository over a slow line.
+/// The default time limit of one fetch: the first one of a large repository over a slow line.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// How many MiB the mirror may take where nobody says: 40 times the wishes of 100,000 nodes.
+/// The default size limit of the mirror in MiB: 40 times the cluster repository of 100,000 nodes.
 const MAX_MIB: u32 = 2048;
 
-/// The shortest interval of looking elsewhere: a forge counts its visitors, and a webhook is faster than any interval.
+/// The minimum polling interval for another host: a forge limits its clients, and a webhook is
+/// faster than any interval.
 const SHORTEST: Duration = Duration::from_secs(5);
 
 /// Settings of fetching.
@@ -36,19 +37,19 @@ pub struct GivenFetch {
     pub max_mib: Option<u32>,
 }
 
-/// How a repository elsewhere is fetched.
+/// The settings of fetching, complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchSettings {
-    /// Between two looks; nothing where nobody says.
+    /// The time between two looks, if it is set.
     pub interval: Option<Duration>,
     /// The time limit of one fetch [default: 10m]
     pub timeout: Duration,
-    /// How many bytes the mirror may take.
+    /// The size limit of the mirror in bytes.
     pub max_bytes: u64,
 }
 
 impl GivenFetch {
-    /// Fills what is absent here with what weaker settings say.
+    /// Fills absent values from weaker settings.
     #[must_use]
     pub fn or(self, weaker: Self) -> Self {
         first!(self, weaker: interval, timeout, max_mib)
@@ -57,7 +58,7 @@ impl GivenFetch {
     /// Completes the settings.
     ///
     /// # Errors
-    /// A value is outside what its key takes.
+    /// A value is outside the range of its key.
     pub fn complete(self) -> Result<FetchSettings, SettingsError> {
         let interval = self.interval.map(|text| match parse_duration(&text) {
             Ok(time) if time < SHORTEST => Err(value("fetch.interval", format!("the shortest is {SHORTEST:?}"))),

@@ -1,5 +1,5 @@
-//! What the administrator of this host says: one field per setting, which is a key of the settings file, a flag and a
-//! `MUSTER_*` variable at once.
+//! The settings of this host as given: one field per setting, which is a key of the settings file,
+//! a flag and a `MUSTER_*` variable at once.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -94,12 +94,12 @@ pub struct Given {
     pub survey: GivenSurvey,
 }
 
-/// Tells whether a table says nothing.
+/// Returns whether a table has no values.
 fn is_silent<T: Default + PartialEq>(table: &T) -> bool {
     *table == T::default()
 }
 
-/// Takes each field from the first where it is said, else from the second.
+/// Takes each field from the first that has a value, otherwise from the second.
 macro_rules! first {
     ($strong:ident, $weak:ident: $($field:ident),+ $(,)?) => {
         Self { $($field: $strong.$field.or($weak.$field)),+ }
@@ -108,10 +108,10 @@ macro_rules! first {
 pub(super) use first;
 
 impl Given {
-    /// Reads a settings file. Its relative paths begin at its folder.
+    /// Reads a settings file. Its relative paths start at its folder.
     ///
     /// # Errors
-    /// The file cannot be read, is no TOML, or has a key that is no setting.
+    /// The file cannot be read, is not TOML, or has a key that is not a setting.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let unreadable = |source| SettingsError::Unreadable { path: path.into(), source };
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
@@ -129,7 +129,7 @@ impl Given {
             &mut self.revoked_signers,
             &mut self.gpg_keyring,
         ];
-        // What is empty is not said, and stays so.
+        // An empty value means absent, and stays empty.
         for path in files.into_iter().flatten().filter(|path| !path.as_os_str().is_empty()) {
             *path = folder.join(&*path);
         }
@@ -146,7 +146,7 @@ impl Given {
         self.bmc.start_at(folder);
     }
 
-    /// Fills what is absent here with what weaker settings say. A branch or a tag stands for both.
+    /// Fills absent values from weaker settings. A branch or a tag overrides both.
     #[must_use]
     pub fn or(self, weaker: Self) -> Self {
         let weaker = match (&self.branch, &self.tag) {

@@ -1,14 +1,14 @@
-//! How much is logged: a level, or directives by part of the program.
+//! The log level, or directives for parts of the program.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::SettingsError;
 
-/// Reads a level (`warn`) or directives (`warn,muster=debug`).
+/// Parses a level (`warn`) or directives (`warn,muster=debug`).
 ///
-/// The library takes a bare word that is not a level for a part of the program, logs all of that and mutes the rest; here
-/// it is a typing error.
+/// The library interprets a bare word that is not a level as a part of the program, logs all of
+/// that and mutes the rest; here it is a typing error.
 ///
 /// # Errors
 /// A part of the text is neither a level nor a directive.

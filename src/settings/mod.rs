@@ -1,10 +1,10 @@
-//! This host's settings: where the wishes are, where the store lies, which addresses are listened on, how BMCs are reached
-//! and with which accounts.
+//! This host's settings: the cluster repository, the store, the listeners, and access to BMCs with
+//! accounts.
 //!
-//! Each setting is a key of the settings file, a flag and a `MUSTER_*` variable, and is defined once ([`Given`]). What a flag
-//! gives counts before its variable, and that before the key of the settings file. A relative path in a settings file
-//! begins at that file's folder. This room knows nothing of what the wishes say, and of a BMC no more
-//! than its name.
+//! Each setting is a key of the settings file, a flag and a `MUSTER_*` variable, and is defined
+//! once ([`Given`]). A flag takes precedence over its variable, and that over the key of the
+//! settings file. A relative path in a settings file starts at that file's folder. This room knows
+//! nothing of the desired state, and only the names of BMCs.
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: it reads the settings file")]
 
@@ -38,41 +38,43 @@ pub use repo::GivenRepo;
 
 use crate::model::{ApiAddress, RepoAddress};
 
-/// The address of the boot listener where nobody says: loopback, so that nothing is open to a network by accident.
+/// The default address of the boot listener: loopback, so that nothing is open to a network by
+/// accident.
 const LISTEN: &str = "127.0.0.1:8270";
 
-/// The file of the store where nobody says, in the current folder.
+/// The default file of the store, in the current folder.
 const STORE: &str = "muster.redb";
 
 /// The settings of `muster serve`, complete.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub repo: RepoAddress,
-    /// The branch that is followed; nothing follows HEAD's, or the tag.
+    /// The followed branch; `None` follows that of HEAD, or the tag.
     pub branch: Option<String>,
-    /// The tag that is followed in place of a branch.
+    /// The tag that is followed instead of a branch.
     pub tag: Option<String>,
     /// The cluster's folder inside the repository, without slashes at its ends.
     pub path: String,
     pub store: PathBuf,
     pub listen: SocketAddr,
     pub api: ApiAddress,
-    /// The URL by which nodes reach the boot listener, where neither their network nor the cluster names one.
+    /// The URL by which nodes reach the boot listener, if neither their network nor the cluster
+    /// declares one.
     pub advertise: Option<String>,
-    /// How many connections the boot listener holds at once; at least 1, and its own bound where nobody says.
+    /// The number of connections of the boot listener; at least 1, and its own limit if absent.
     pub connections: Option<usize>,
-    /// Whose word on a client's address counts.
+    /// The proxies that are trusted to report a client's address.
     pub trusted_proxies: Vec<IpNet>,
-    /// Where Prometheus finds the metrics, beside the status listener.
+    /// A separate listener for Prometheus, in addition to the status listener.
     pub metrics: Option<SocketAddr>,
-    /// The file of the webhook's secret; without one there is no webhook.
+    /// The file of the webhook's secret; without one, webhooks are disabled.
     pub webhook_secret_file: Option<PathBuf>,
-    /// The file of those whose signature a commit needs; without one it needs none.
+    /// The file of accepted signers of commits; without one, no signature is required.
     pub require_signed: Option<PathBuf>,
     pub revoked_signers: Option<PathBuf>,
     /// The file of OpenPGP keys that may sign too.
     pub gpg_keyring: Option<PathBuf>,
-    /// Whether nodes are booted and nothing else is done.
+    /// Whether this server only boots nodes.
     pub boot_only: bool,
     pub log: Option<String>,
     pub fetch: FetchSettings,
@@ -87,7 +89,7 @@ impl Given {
     /// # Errors
     /// No repository is named, or an address cannot be used.
     pub fn complete(self, advertise_fault: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsError> {
-        // An empty text is how a settings file that a program writes leaves a setting out.
+        // A settings file that a program writes leaves a setting out by an empty text.
         let said = |text: Option<String>| text.filter(|text| !text.is_empty());
         let file = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
         let (branch, tag, advertise) = (said(self.branch), said(self.tag), said(self.advertise));
@@ -138,10 +140,10 @@ impl Given {
     }
 }
 
-/// Reads the address of the status listener, which must be one that only this host reaches.
+/// Parses the address of the status listener, which must be reachable from this host only.
 ///
 /// # Errors
-/// The text is no address, or other hosts could reach it.
+/// The text is not an address, or other hosts could reach it.
 fn api_address(text: &str) -> Result<ApiAddress, SettingsError> {
     match text.parse()? {
         ApiAddress::Tcp(address) if !address.ip().is_loopback() => Err(SettingsError::ApiNotLoopback(address)),
@@ -150,7 +152,7 @@ fn api_address(text: &str) -> Result<ApiAddress, SettingsError> {
 }
 
 impl Settings {
-    /// Returns the folder of the mirror, beside the store.
+    /// Returns the folder of the mirror, next to the store.
     #[must_use]
     pub fn mirror(&self) -> PathBuf {
         self.store.with_extension("mirror.git")

@@ -1,4 +1,5 @@
-//! Which BMCs may be asked, and where an account may go: decided on this host, whatever git says.
+//! Which BMCs may be contacted, and which accounts they may be sent: decided on this host, whatever
+//! git declares.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,9 +19,9 @@ pub struct Places(Vec<Place>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
-    /// Every port of its addresses. A name is in no network: what it means is decided elsewhere.
+    /// Every port of its addresses. A host name is in no network: its address is decided elsewhere.
     Net(IpNet),
-    /// As [`Url::origin`] writes it.
+    /// In the format of [`Url::origin`].
     Origin(Box<str>),
 }
 
@@ -49,12 +50,12 @@ pub enum LeastTls {
     Verify,
 }
 
-/// Where one account may go.
+/// The destinations of one account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountRule {
-    /// Everywhere if there is none.
+    /// Everywhere if `None`.
     pub only: Option<Places>,
-    /// Any TLS if there is none, and plain HTTP where `bmc.plain` names the BMC.
+    /// Any TLS if `None`, and plain HTTP if `bmc.plain` includes the BMC.
     pub tls: Option<LeastTls>,
 }
 
@@ -71,15 +72,15 @@ impl LeastTls {
 }
 
 impl Places {
-    /// Reads a list.
+    /// Parses a list.
     ///
     /// # Errors
-    /// An entry is neither a network nor an origin; `key` is the setting it stands in.
+    /// An entry is neither a network nor an origin; `key` is the setting of the list.
     pub fn parse(key: &'static str, texts: &[String]) -> Result<Self, SettingsError> {
         texts.iter().map(|text| place(key, text)).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Tells whether a URL leads to one of them.
+    /// Returns whether a URL leads to one of them.
     #[must_use]
     pub fn has(&self, url: &Url) -> bool {
         let address = match url.host() {
@@ -103,7 +104,7 @@ fn place(key: &'static str, text: &str) -> Result<Place, SettingsError> {
         return Ok(Place::Net(address.into()));
     }
     super::bmc::origin(key, text).map(Place::Origin).map_err(|_| {
-        // What stands before `@` may be a password.
+        // The part before `@` may be a password.
         let shown = text.rsplit('@').next().unwrap_or_default();
         value(
             key,
@@ -112,10 +113,11 @@ fn place(key: &'static str, text: &str) -> Result<Place, SettingsError> {
     })
 }
 
-/// Reads the accounts' rules as a settings file writes them: `{ NAME = { only = [...], tls = "verify" } }`.
+/// Parses the accounts' rules in the syntax of a settings file: `{ NAME = { only = [...], tls =
+/// "verify" } }`.
 ///
 /// # Errors
-/// It is not such a table.
+/// The text is not such a table.
 pub fn accounts(text: &str) -> Result<BTreeMap<String, GivenAccount>, String> {
     #[derive(Deserialize)]
     struct Line {

@@ -1,4 +1,4 @@
-//! Files that nobody but their owner may read or write, since they hold secrets.
+//! Files with secrets, which only their owner may read or write.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,13 +7,13 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-/// The permissions of group and others that the file must not give: to read, and to write.
+/// The permissions that group and others must not have: to read, and to write.
 const FOREIGN: u32 = 0o066;
 
 /// Why a file is not used.
 pub enum Fault {
     Unreadable(io::Error),
-    /// What is wrong with it, and what to do.
+    /// The problem, and the next step.
     Refused(String, &'static str),
 }
 
@@ -23,9 +23,9 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// Reads a file of at most so many bytes; a symbolic link is judged by what it leads to.
+/// Reads a file of at most so many bytes; for a symbolic link, its target's permissions count.
 pub fn read(path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    // A pipe would be waited for, so it is not opened.
+    // Opening a pipe would block, so it is not opened.
     if !std::fs::metadata(path)?.is_file() {
         return Err(Fault::Refused("is no file".into(), "name a file"));
     }

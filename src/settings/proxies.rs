@@ -1,11 +1,11 @@
-//! Networks of trusted proxies, each written as `10.0.0.0/24`, or as one address.
+//! Networks of trusted proxies, each in the form `10.0.0.0/24`, or as one address.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
-/// Reads a network, or the one of a single address.
+/// Parses a network, or a single address as a network.
 ///
 /// # Errors
 /// The text is neither.
@@ -17,7 +17,7 @@ pub fn network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| format!("`{text}` is neither an address such as 10.0.0.1 nor a network such as 10.0.0.0/24"))
 }
 
-/// Reads the networks of a settings file.
+/// Deserializes the networks of a settings file.
 pub fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<IpNet>>, D::Error> {
     let texts = Option::<Vec<String>>::deserialize(from)?;
     let read = |texts: Vec<String>| texts.iter().map(|text| network(text)).collect::<Result<_, _>>();

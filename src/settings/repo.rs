@@ -1,4 +1,4 @@
-//! The repository's address as it was written, which may hold a password.
+//! The repository's address as written, which may contain a password.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -18,15 +18,15 @@ use crate::model::{RepoAddress, Secret};
 pub struct GivenRepo(Secret);
 
 impl GivenRepo {
-    /// Reads the address.
+    /// Parses the address.
     ///
     /// # Errors
-    /// It is none, or one that is not taken.
+    /// It is not an address, or one that is not accepted.
     pub fn read(&self) -> Result<RepoAddress, SettingsError> {
         self.0.reveal().parse().map_err(SettingsError::Repository)
     }
 
-    /// Tells whether it says nothing.
+    /// Returns whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.reveal().is_empty()

@@ -1,4 +1,5 @@
-//! The secret that a forge signs its webhooks with: in a file of this host, or among systemd's credentials.
+//! The secret that a forge signs its webhooks with: from a file of this host, or from systemd's
+//! credentials.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -10,21 +11,24 @@ use super::private::{self, Fault};
 use super::{Settings, SettingsError};
 use crate::model::Secret;
 
-/// The variable that names the folder of systemd's credentials, and the secret's name there (`LoadCredential=`).
+/// The variable with the folder of systemd's credentials, and the secret's name there
+/// (`LoadCredential=`).
 const FOLDER: &str = "CREDENTIALS_DIRECTORY";
 const CREDENTIAL: &str = "muster.webhook-secret";
 
-/// The most bytes of a secret.
+/// The maximum length of a secret in bytes.
 const MAX_BYTES: u64 = 4096;
 
 const SHAPE: &str = "write one line: the secret as the forge has it";
 
 impl Settings {
-    /// Reads the secret of the webhook; nothing where none is configured. A file that is named counts before systemd's
-    /// credential; line breaks at its end are none of it.
+    /// Reads the secret of the webhook, or returns `None` if none is configured.
+    ///
+    /// A configured file takes precedence over systemd's credential; line breaks at the end are not
+    /// part of the secret.
     ///
     /// # Errors
-    /// It cannot be read, others can read it, or it is no secret.
+    /// It cannot be read, others can read it, or it is not a valid secret.
     pub fn webhook_secret(
         &self,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -35,7 +39,7 @@ impl Settings {
         let folder = environment.into_iter().find(|(key, _)| key == FOLDER).map(|(_, folder)| PathBuf::from(folder));
         let path = folder.map(|folder| folder.join(CREDENTIAL)).filter(|path| path.is_absolute() && path.is_file());
         let Some(path) = path else { return Ok(None) };
-        // systemd keeps others out by the folder, and gives the file to root.
+        // systemd protects the folder, and the file belongs to root.
         let bytes = File::open(&path).map_err(Fault::from).and_then(|file| private::bounded(file, MAX_BYTES));
         secret(&path, bytes).map(Some)
     }

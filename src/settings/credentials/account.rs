@@ -1,4 +1,4 @@
-//! A user and a password, from the notations that sources have.
+//! A user and a password, parsed from the notations of all sources.
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -14,7 +14,7 @@ pub struct Account {
     password: Secret,
 }
 
-/// A table that is no account: the byte of the text that shows it, and what is wrong there.
+/// A table that is not an account: the offset of the fault in the text, and the fault.
 #[derive(Debug)]
 pub struct Fault {
     pub at: usize,
@@ -22,7 +22,7 @@ pub struct Fault {
 }
 
 impl Account {
-    /// Makes an account; both parts say something.
+    /// Creates an account; neither part may be empty.
     pub fn new(username: &str, password: &str) -> Result<Self, &'static str> {
         match (username, password) {
             ("", _) => Err("has no user name"),
@@ -31,7 +31,8 @@ impl Account {
         }
     }
 
-    /// Reads `user:password`; the password may have colons. One line break at the end is none of it.
+    /// Parses `user:password`; the password may have colons. One line break at the end is not part
+    /// of it.
     pub fn from_pair(text: &str) -> Result<Self, &'static str> {
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
@@ -42,7 +43,7 @@ impl Account {
         Self::new(username, password)
     }
 
-    /// Reads `user:password`, or TOML with `username` and `password`.
+    /// Parses `user:password`, or TOML with `username` and `password`.
     pub fn from_text(text: &str) -> Result<Self, &'static str> {
         match DeTable::parse(text) {
             Ok(table) if !table.get_ref().is_empty() => Self::from_table(&table).map_err(|fault| fault.text),
@@ -50,7 +51,7 @@ impl Account {
         }
     }
 
-    /// Reads a table with `username` and `password`, and nothing else.
+    /// Parses a table with `username` and `password`, and nothing else.
     pub fn from_table(table: &Spanned<DeTable<'_>>) -> Result<Self, Fault> {
         let fault = |at, text| Fault { at, text };
         let (mut username, mut password) = (None, None);
@@ -58,7 +59,7 @@ impl Account {
             let slot = match key.get_ref().as_ref() {
                 "username" => &mut username,
                 "password" => &mut password,
-                // What stands there may be a password in the wrong place.
+                // The key may be a misplaced password.
                 _ => return Err(fault(key.span().start, "has a key that is neither `username` nor `password`")),
             };
             let DeValue::String(text) = value.get_ref() else {
@@ -72,14 +73,14 @@ impl Account {
         Self::new(username, password).map_err(|text| fault(at, text))
     }
 
-    /// Reads JSON with `username` and `password`, among other keys.
+    /// Parses JSON with `username` and `password`, among other keys.
     pub fn from_json(bytes: &[u8]) -> Result<Self, &'static str> {
         #[derive(Deserialize)]
         struct Told {
             username: String,
             password: String,
         }
-        // The reason that the library gives can quote what it read.
+        // The library's error may quote its input.
         let told: Told =
             serde_json::from_slice(bytes).map_err(|_| "printed no JSON with the texts `username` and `password`")?;
         Self::new(&told.username, &Zeroizing::new(told.password))
@@ -90,7 +91,7 @@ impl Account {
         Credential { name: name.into(), username: self.username, password: self.password }
     }
 
-    /// Returns the password, to keep it out of what is told.
+    /// Returns the password, so that messages can omit it.
     pub fn password(&self) -> &Secret {
         &self.password
     }

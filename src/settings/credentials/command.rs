@@ -1,4 +1,4 @@
-//! A program that tells accounts: it is given a name as its last argument and prints JSON.
+//! A program that prints accounts: its last argument is the name, and its output is JSON.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -15,28 +15,28 @@ use zeroize::Zeroizing;
 
 use super::account::Account;
 
-/// How long the program may take: a vault in the same house answers in less.
+/// The time limit of the program: a vault in the same site answers faster.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a failure is kept, so that a thousand BMCs of one name ask once.
+/// How long a failure is kept, so that a thousand BMCs with one name cause one call.
 const FAILURE_KEPT: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether the program has ended, once its output has.
+/// The interval of checks whether the program has ended, once its output has.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// The most bytes of its output that are read.
+/// The maximum length of its output in bytes.
 const MAX_OUTPUT: u64 = 64 * 1024;
 
-/// The most characters of its complaint that are told.
+/// The maximum number of reported characters of its stderr.
 const MAX_COMPLAINT: usize = 300;
 
-/// The shortest word of the output that is taken out of the complaint.
+/// The shortest word of the output that is removed from the reported stderr.
 const SHORTEST_WORD: usize = 3;
 
-/// What the program answered for one name, and when.
+/// The program's answer for one name, and its time.
 type Answer = Arc<Mutex<Option<(Instant, Result<Account, String>)>>>;
 
-/// The program, and what it has answered.
+/// The program, and its answers.
 #[derive(Debug)]
 pub struct Asked {
     program: String,
@@ -45,13 +45,13 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Takes a program and its arguments.
+    /// Creates it from a program and its arguments.
     pub fn new(command: &[String]) -> Option<Self> {
         let (program, arguments) = command.split_first()?;
         Some(Self { program: program.clone(), arguments: arguments.to_vec(), answers: Mutex::default() })
     }
 
-    /// Asks for a name, once at a time; an account is kept for good and a failure for a minute.
+    /// Asks for a name, one call at a time; an account is kept for good and a failure for a minute.
     pub fn ask(&self, name: &str) -> Result<Account, String> {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = Arc::clone(answers.entry(name.into()).or_default());
@@ -70,7 +70,7 @@ impl Asked {
     fn run(&self, name: &str) -> Result<Account, String> {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).arg(name).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A group of its own, so that what it started ends with it.
+        // A process group of its own, so that its children end with it.
         let child = command.process_group(0).spawn().map_err(|error| format!("cannot be started: {error}"))?;
         let mut running = Running { child, has_ended: false };
         let deadline = Instant::now() + PATIENCE;
@@ -98,15 +98,15 @@ impl Asked {
     }
 }
 
-/// A program that ends, with what it started, when nobody waits for it any more.
+/// A program that ends, with its children, once its handle is dropped.
 struct Running {
     child: Child,
-    /// Whether its number may be another's by now.
+    /// Whether its process id may have been reused.
     has_ended: bool,
 }
 
 impl Running {
-    /// Waits until it has ended, or until there is no time left.
+    /// Waits until it has ended, or until the deadline.
     fn status(&mut self, deadline: Instant) -> io::Result<Option<ExitStatus>> {
         loop {
             let status = self.child.try_wait()?;
@@ -130,7 +130,7 @@ impl Drop for Running {
     }
 }
 
-/// Reads a bounded part of a stream beside the caller, who may stop to wait for it.
+/// Reads a bounded part of a stream in a thread; the caller may stop waiting for it.
 fn read(stream: Option<impl Read + Send + 'static>) -> Receiver<Zeroizing<Vec<u8>>> {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
@@ -143,7 +143,8 @@ fn read(stream: Option<impl Read + Send + 'static>) -> Receiver<Zeroizing<Vec<u8
     receive
 }
 
-/// Returns the beginning of a complaint on one line, without the password and without any word of the output.
+/// Returns the start of stderr on one line, without the password and without any word of the
+/// output.
 fn told(complaint: &[u8], output: &[u8], account: Option<&Account>) -> String {
     let mut text = Zeroizing::new(String::from_utf8_lossy(complaint).into_owned());
     if let Some(account) = account {

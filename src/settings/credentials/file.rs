@@ -20,7 +20,7 @@ use super::account::{Account, Fault};
 use crate::settings::SettingsError;
 use crate::settings::private::{self, Fault as Refused};
 
-/// The most bytes that are read: some hundred for each of 50,000 BMCs.
+/// The maximum length in bytes: some hundred for each of 50,000 BMCs.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The accounts of the host file.
@@ -31,7 +31,7 @@ pub struct HostFile {
 }
 
 impl HostFile {
-    /// Reads the file; a symbolic link is judged by what it leads to.
+    /// Reads the file; for a symbolic link, its target's permissions count.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let unreadable = |source| SettingsError::CredentialsUnreadable { path: path.into(), source };
         let refuse = |fault: String, hint| SettingsError::Credentials { path: path.into(), fault, hint };
@@ -49,7 +49,8 @@ impl HostFile {
         })
     }
 
-    /// Reads the text. Nothing of it stands in a fault: the library's errors quote the line.
+    /// Parses the text. A fault never contains any of it, so the library's errors, which quote the
+    /// line, are not used.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let parsed = DeTable::parse(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
@@ -76,7 +77,7 @@ impl HostFile {
         self.names.get(name)
     }
 
-    /// Returns the account that one BMC has of its own.
+    /// Returns the account of one particular BMC.
     pub fn of_bmc(&self, bmc: &str) -> Option<&Account> {
         self.bmcs.get(bmc)
     }

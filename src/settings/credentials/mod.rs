@@ -1,8 +1,9 @@
-//! The accounts of BMCs that this host has, by the names that git gives them.
+//! The accounts of BMCs on this host, by their declared names.
 //!
-//! The most specific source counts: the host file's entry for one BMC, the environment, systemd's credentials, the host
-//! file's entry for the name, a program that is asked. A source that has the name and cannot be read ends the search, so
-//! that no weaker account is tried by mistake. What is read is never told: neither in `Debug` nor in an error.
+//! The most specific source takes precedence: the host file's entry for one BMC, the environment,
+//! systemd's credentials, the host file's entry for the name, an external program. A source that
+//! has the name but cannot be read ends the search, so that a weaker account is never tried by
+//! mistake. Secrets never appear in `Debug` output or errors.
 //!
 //! This room does not log in, and does not know which BMC has which name.
 
@@ -24,56 +25,57 @@ use zeroize::Zeroizing;
 use super::{BmcSettings, SettingsError};
 use crate::model::Credential;
 
-/// How the variables begin that hold an account.
+/// The prefix of variables with an account.
 const VARIABLE: &str = "MUSTER_CREDENTIAL_";
 
-/// The variable that names the folder of systemd's credentials (systemd.exec(5), `LoadCredential=`).
+/// The variable with the folder of systemd's credentials (systemd.exec(5), `LoadCredential=`).
 const FOLDER: &str = "CREDENTIALS_DIRECTORY";
 
-/// The most bytes of one of systemd's credentials that are read.
+/// The maximum length of one of systemd's credentials in bytes.
 const MAX_FILE: u64 = 16 * 1024;
 
-/// The accounts that this host has.
+/// The accounts of this host.
 #[derive(Debug)]
 pub struct Credentials {
-    /// By the name of the variable without its beginning.
+    /// By the name of the variable without its prefix.
     variables: BTreeMap<String, Result<Account, &'static str>>,
     folder: Option<PathBuf>,
     host_file: Option<(PathBuf, HostFile)>,
     command: Option<Asked>,
 }
 
-/// That this host has no account of a name.
+/// The error that this host has no account of a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("this host has no credential `{name}`: {}", tried.join("; "))]
 pub struct NoCredential {
     pub name: Box<str>,
-    /// Where it was looked for, and what was found there; at least one.
+    /// The sources that were searched, with the result of each; at least one.
     pub tried: Vec<Box<str>>,
 }
 
 impl NoCredential {
-    /// Says what to do next.
+    /// Returns the next step.
     #[must_use]
     pub fn hint(&self) -> String {
         format!("set {VARIABLE}{}=user:password, or add the name to `bmc.credentials_file`", variable(&self.name))
     }
 }
 
-/// What one source says of a name.
+/// The result of one source for a name.
 enum Found {
     Account(Account),
-    /// Nothing, and where it was looked for.
+    /// Nothing, and where the source looked.
     Nothing(String),
-    /// Something that cannot be used.
+    /// An unusable account.
     Fault(String),
 }
 
 impl Credentials {
-    /// Reads the sources that are read once: the host file and the environment, such as [`std::env::vars_os`] gives it.
+    /// Reads the sources that are read once: the host file and the environment, as from
+    /// [`std::env::vars_os`].
     ///
     /// # Errors
-    /// The host file cannot be read, is no such file, or others than its owner can read or write it.
+    /// The host file cannot be read, is invalid, or others than its owner can read or write it.
     pub fn load(
         settings: &BmcSettings,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -97,9 +99,9 @@ impl Credentials {
         Ok(Self { variables, folder, host_file, command: Asked::new(&settings.credentials_command) })
     }
 
-    /// Finds the account for one BMC: its own, else the one of the name that git gives it.
+    /// Finds the account for one BMC: its own, otherwise that of its declared name.
     ///
-    /// Asks the program, if it comes to that, and waits for it at most 10 s; what it answered is kept.
+    /// Runs the program if necessary, waits for it at most 10 s, and keeps its answer.
     ///
     /// # Errors
     /// This host has no such account.
@@ -120,7 +122,7 @@ impl Credentials {
 
     /// Finds the account of a name.
     ///
-    /// Asks the program, if it comes to that, and waits for it at most 10 s; what it answered is kept.
+    /// Runs the program if necessary, waits for it at most 10 s, and keeps its answer.
     ///
     /// # Errors
     /// This host has no such account.
@@ -156,7 +158,7 @@ impl Credentials {
 
     fn in_folder(&self, name: &str) -> Found {
         let Some(folder) = &self.folder else { return Found::Nothing(format!("{FOLDER} is not set")) };
-        // A name is one part of a path, so that it leads nowhere else.
+        // A name must be one component of a path, so that it cannot lead elsewhere.
         if name.contains(['/', '\0']) {
             return Found::Nothing(format!("{FOLDER} has no such names"));
         }
@@ -192,12 +194,13 @@ impl Credentials {
     }
 }
 
-/// Returns what the variable of a name ends in: capitals, and `_` for all that is neither letter nor digit.
+/// Returns a variable's suffix for a name: capitals, and `_` for all that is neither letter nor
+/// digit.
 fn variable(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
 }
 
-/// Reads a small file; nothing where there is none.
+/// Reads a small file, or returns `None` if it does not exist.
 fn read_bounded(path: &Path) -> Result<Option<Zeroizing<String>>, String> {
     use std::io::{ErrorKind, Read};
     let kind = match std::fs::metadata(path) {
