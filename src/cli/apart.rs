@@ -1,5 +1,5 @@
-//! Commands that build commits run in a process of their own, started by this one with the same arguments: whatever a
-//! commit does to it, a person or a git server reads a sentence and gets an exit code.
+//! Runs commands that build commits in a process of their own, started by this one with the same
+//! arguments: whatever a commit does to it, the user or git server gets a message and an exit code.
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
@@ -14,30 +14,30 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Failure;
 
-/// Says to the second process that it is one, and by which of its files it says what it builds.
+/// Marks the second process, and names the file in which it reports what it builds.
 const MARK: &str = "_MUSTER_APART";
 
-/// The least memory that a command is bounded to, however small the machine.
+/// The minimum memory limit of a command, however small the machine.
 const MIN_BYTES: u64 = 1 << 30;
 
-/// How much of what the second process says of its work is read: the names of two commits.
+/// The maximum length of the second process's report: the names of two commits.
 const MAX_WORDS: usize = 4096;
 
-/// What the builds of a command may take.
+/// The limits of a command's builds.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// The time of one build, or of two side by side.
+    /// The time of one build, or of two in parallel.
     pub timeout: Duration,
     /// The memory of one commit, in bytes.
     pub max_bytes: u64,
-    /// How many commits are in memory at once.
+    /// The number of commits in memory at once.
     pub commits: u64,
 }
 
-/// Where the second process says what it builds.
+/// The file in which the second process reports what it builds.
 static WORDS: OnceLock<File> = OnceLock::new();
 
-/// Runs this program once more, and returns how that ended; nothing in the process that is to do the work.
+/// Runs this program again and returns its exit code, or `None` in the process that does the work.
 pub fn run(bounds: &Bounds) -> Option<ExitCode> {
     if let Some(mark) = std::env::var_os(MARK) {
         bind(bounds);
@@ -49,13 +49,14 @@ pub fn run(bounds: &Bounds) -> Option<ExitCode> {
     let program = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe().ok()? };
     let words = shared_file().or_else(|| File::open("/dev/null").ok())?;
     let mark = words.as_raw_fd().to_string();
-    // Where no second process can be started, this one does the work, unbounded.
+    // If a second process cannot be started, this one does the work, without limits.
     let mut again = Command::new(program);
     let status = again.arg0("muster").args(std::env::args_os().skip(1)).env(MARK, mark).status().ok()?;
     Some(code(status, &words_in(&words), bounds))
 }
 
-/// Makes a file without a name that comes through exec, so that the second process can open it by its number.
+/// Creates a file without a name that survives exec, so that the second process can open it by
+/// number.
 #[cfg(target_os = "linux")]
 fn shared_file() -> Option<File> {
     rustix::fs::memfd_create("muster", rustix::fs::MemfdFlags::empty()).ok().map(File::from)
@@ -66,20 +67,20 @@ fn shared_file() -> Option<File> {
     None
 }
 
-/// Says what is built from here on, should this process die of it.
+/// Reports what is built from now on, in case this process dies of it.
 pub fn begin(what: &str) {
     if let Some(words) = WORDS.get() {
         say(words, what);
     }
 }
 
-/// Says that it is built.
+/// Reports the end of the build.
 pub fn end() {
     begin("");
 }
 
 fn say(words: &File, what: &str) {
-    // Without them, a death is reported without what it was of.
+    // Without this report, the message about a death does not name the commit.
     let _ = words.set_len(0).and_then(|()| words.write_all_at(what.as_bytes(), 0));
 }
 
@@ -89,14 +90,14 @@ fn words_in(words: &File) -> String {
     String::from_utf8_lossy(&part[..length]).into_owned()
 }
 
-/// Takes bounds upon this process.
+/// Applies the limits to this process.
 fn bind(bounds: &Bounds) {
     let lower = |resource: Resource, most: u64| {
         let hard = getrlimit(resource).maximum.map_or(most, |hard| hard.min(most));
         let _ = setrlimit(resource, Rlimit { current: Some(hard), maximum: Some(hard) });
     };
     lower(Resource::Data, memory_of(bounds));
-    // A build that does not notice its own deadline.
+    // For a build that does not notice its own deadline.
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let seconds = (bounds.timeout + Duration::from_secs(2)).as_secs().saturating_mul(bounds.commits);
     lower(Resource::Cpu, seconds.saturating_mul(cores));
@@ -105,15 +106,15 @@ fn bind(bounds: &Bounds) {
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
 }
 
-/// Returns how much memory the command may take: on a small machine half of what there is.
+/// Returns the memory limit of the command: on a small machine, half of its memory.
 fn memory_of(bounds: &Bounds) -> u64 {
     let most = bounds.max_bytes.saturating_mul(bounds.commits);
     let half = memory().map_or(most, |all| all / 2).max(MIN_BYTES);
-    // A person or a service manager can have set a lower one.
+    // A user or a service manager may have set a lower one.
     getrlimit(Resource::Data).maximum.map_or(u64::MAX, |hard| hard).min(most).min(half)
 }
 
-/// Returns how much memory the machine has, in bytes, where it says so.
+/// Returns the memory of the machine in bytes, if known.
 fn memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -127,7 +128,7 @@ fn code(status: ExitStatus, built: &str, bounds: &Bounds) -> ExitCode {
     death(status.signal().unwrap_or_default(), built, bounds).report(true)
 }
 
-/// Says why the second process died of a signal, and of what.
+/// Describes which signal killed the second process, and during which build.
 fn death(signal: i32, built: &str, bounds: &Bounds) -> Failure {
     let mib = memory_of(bounds) >> 20;
     let of = if built.is_empty() { String::new() } else { format!(" of {built}") };

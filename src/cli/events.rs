@@ -17,16 +17,16 @@ use crate::report;
 use crate::view::{EventList, EventView, GapView};
 use frames::{Frames, Message};
 
-/// How many events are printed where nothing else is asked for.
+/// The default number of printed events.
 const LAST: usize = 20;
 
-/// How many are fetched at once.
+/// The number of events per request.
 const PAGE: usize = 1000;
 
-/// How long a server that we follow may be silent: it says every 15 s that it is there.
+/// How long a followed server may be silent: it sends a keep-alive every 15 s.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// How long to wait before asking again, at first and at most.
+/// The initial wait before a new attempt.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -100,7 +100,7 @@ impl Events {
         Ok(Outcome::AsWished)
     }
 
-    /// Tells whether all that matches is asked for, not the newest alone.
+    /// Returns whether all matching events are requested, not only the newest.
     fn is_all(&self) -> bool {
         self.newest.is_none() && (self.since.is_some() || self.revision.is_some())
     }
@@ -124,18 +124,18 @@ impl Events {
         let mut out = output::stdout();
         match (self.format, serde_json::from_str::<EventView>(data)) {
             (Format::Text, Ok(event)) => out.safe(&report::event(&event))?,
-            // A newer server may tell what this muster has no words for.
+            // A newer server may send events that this version cannot format.
             (Format::Json, _) | (Format::Text, Err(_)) => out.safe(&SafeText::json_line(data))?,
         }
         out.flush()?;
         Ok(())
     }
 
-    /// Follows what happens until it is told to end; a server that goes away is asked again.
+    /// Follows events until it is interrupted; a server that goes away is contacted again.
     async fn go_on(&self, api: &ApiAddress) -> Result<Outcome, Failure> {
         let path = self.path(None);
         let mut frames = Frames::default();
-        // Who never answered is not waited for.
+        // A server that never answered is not waited for.
         let mut stream = api::follow(api, &path, None).await?;
         loop {
             self.listen(&mut stream, &mut frames).await?;
@@ -153,7 +153,7 @@ impl Events {
         }
     }
 
-    /// Prints what comes until the server ends it, or is silent for too long.
+    /// Prints events until the server ends the stream, or is silent for too long.
     async fn listen(&self, stream: &mut Stream, frames: &mut Frames) -> Result<(), Failure> {
         frames.begin();
         loop {
@@ -171,7 +171,7 @@ impl Events {
     }
 
     fn say(&self, text: &str) {
-        // Nobody may be there to read it.
+        // Stderr may be closed.
         let _ = writeln!(output::stderr(), "note: {text}");
     }
 }

@@ -52,7 +52,7 @@ impl Forget {
         Ok(Outcome::AsWished)
     }
 
-    /// Returns the names of the records that are meant, all of which there are.
+    /// Returns the names of the selected records, all of which exist.
     fn names(&self, observed: &Observed) -> Result<Vec<Box<str>>, Failure> {
         // The name of a BMC that was surveyed by its address is its origin, which is not a set.
         let address = roll::origin(&self.bmcs).filter(|_| roll::is_address(&self.bmcs));
@@ -78,7 +78,7 @@ fn not_remembered(name: &str) -> String {
     format!("nothing is remembered of a BMC `{name}`, so nothing is forgotten")
 }
 
-/// Says what is forgotten with a record.
+/// Describes the data that is deleted with a record.
 fn described(record: &BmcRecord) -> String {
     let seen = match record.seen {
         Some(at) => format!("seen {}", Timestamp::from_second(at.div_euclid(1000)).unwrap_or_default()),

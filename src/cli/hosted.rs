@@ -24,7 +24,7 @@ pub struct Hosted {
 }
 
 impl Hosted {
-    /// Returns what the settings file and the flags of every command say.
+    /// Returns the settings of the settings file and of the flags that every command has.
     fn given(&self) -> Result<Given, Failure> {
         let flags = Given { store: self.store.clone(), api: self.api.clone(), ..Given::default() };
         match &self.config {
@@ -38,9 +38,10 @@ impl Hosted {
         Ok(self.reach(Given::default())?.api)
     }
 
-    /// Completes what a command without a server needs: the store's file, and how BMCs are reached and surveyed.
+    /// Completes the settings of a command without a server: the store's file, access to BMCs, and
+    /// the survey schedule.
     ///
-    /// `flags` are the settings that the command's own flags and variables give.
+    /// `flags` are the settings from the command's own flags and variables.
     pub fn reach(&self, flags: Given) -> Result<Settings, Failure> {
         let given = Given { repo: Some(".".into()), listen: None, advertise: None, ..flags.or(self.given()?) };
         Ok(given.complete(advertise_fault)?)
@@ -51,7 +52,7 @@ impl Hosted {
         Ok(self.all(flags)?.complete(advertise_fault)?)
     }
 
-    /// Joins what flags, variables and the settings file say.
+    /// Merges flags, variables and the settings file.
     pub fn all(&self, flags: Given) -> Result<Given, Failure> {
         Ok(flags.or(self.given()?))
     }

@@ -1,9 +1,9 @@
-//! Where the log goes: to stderr, and never so that a server waits for its reader.
+//! Writes the log to stderr, without ever blocking a server on its reader.
 //!
-//! A pipe whose reader stands still (a terminal that was stopped, a log collector that hangs) takes 64 KiB and then stops
-//! whoever writes. So a line is written at once if the kernel takes it without waiting, which it nearly always does.
-//! If not, it joins a queue that a thread writes as the reader goes on. Past a bound lines are dropped, and counted in
-//! the log itself.
+//! A pipe whose reader has stopped (a suspended terminal, a log collector that hangs) accepts 64
+//! KiB and then blocks the writer. So a line is written at once if the kernel accepts it without
+//! waiting, which is nearly always the case. Otherwise it joins a queue, which a thread writes as
+//! the reader continues. Past a limit, lines are dropped, and counted in the log itself.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -14,23 +14,23 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// How many bytes wait for a reader at most: an hour of a quiet server.
+/// The maximum number of queued bytes: an hour of a quiet server.
 const MAX_WAITING: usize = 1 << 20;
 
-/// How many bytes a pipe that takes any takes without waiting (`PIPE_BUF` of Linux).
+/// The number of bytes that a writable pipe accepts without waiting (`PIPE_BUF` of Linux).
 const PIECE: usize = 4096;
 
-/// How long the end of the program waits for the reader of what is left.
+/// How long the program waits at its end for the rest to be read.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// The writer of a log; clones write to the same place.
+/// The writer of a log; clones share the destination.
 #[derive(Clone)]
 pub struct LogWriter {
     queue: Arc<Queue>,
     is_json: bool,
 }
 
-/// Where lines go in the end.
+/// The destination of lines.
 trait Sink: Send {
     /// Checks whether [`PIECE`] bytes can be written without waiting.
     fn is_ready(&self) -> bool;
@@ -48,9 +48,9 @@ struct Queue {
 struct Waiting {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// Lines that found no room since the last one that did.
+    /// Lines dropped since the last one that was queued.
     dropped: u64,
-    /// Whether the thread is about to write a line that is not in the queue any more.
+    /// Whether the thread is about to write a line that is no longer in the queue.
     is_writing: bool,
 }
 
@@ -71,7 +71,7 @@ impl LogWriter {
         self.queue.take(line, self.is_json, &mut Stderr);
     }
 
-    /// Waits until all is written, but not for long.
+    /// Waits for a short time until all is written.
     pub fn finish(&self) {
         let deadline = Instant::now() + LAST_WORDS;
         let mut waiting = self.queue.lock();
@@ -91,7 +91,7 @@ impl Waiting {
     }
 
     fn push(&mut self, line: &[u8], is_json: bool) {
-        // The rest of a line that was begun is never dropped: then nothing else waits.
+        // The rest of a partial line is never dropped: in this case nothing else waits.
         if self.bytes > 0 && self.bytes + line.len() > MAX_WAITING {
             self.dropped += 1;
             return;
@@ -105,7 +105,7 @@ impl Waiting {
     }
 }
 
-/// Says in a line of its own how many lines were dropped.
+/// Formats the line with the number of dropped lines.
 fn loss(lines: u64, is_json: bool) -> String {
     let (at, message) = (Timestamp::now(), "log lines were dropped: whoever reads the log is too slow");
     if is_json {
@@ -122,7 +122,8 @@ impl Queue {
     }
 
     fn take(&self, line: &[u8], is_json: bool, sink: &mut impl Sink) {
-        // Held while a line is written, so that lines keep their order and none is torn; it never waits for the reader.
+        // Locked while a line is written, so that lines keep their order and stay whole; it never
+        // waits for the reader.
         let mut waiting = self.lock();
         let mut rest = line;
         while waiting.is_empty() && !rest.is_empty() {
@@ -130,8 +131,8 @@ impl Queue {
                 break;
             }
             let (piece, more) = rest.split_at(rest.len().min(PIECE));
-            // A log that cannot be written (its reader is gone, the disk is full) is lost in silence: a complaint would
-            // go to the same place.
+            // If the log cannot be written (its reader is gone, the disk is full), it is lost
+            // silently: a complaint would go to the same place.
             if sink.write(piece).is_err() {
                 return;
             }
@@ -143,7 +144,7 @@ impl Queue {
         }
     }
 
-    /// Writes what waits, for ever.
+    /// Writes queued lines forever.
     fn write_out(&self, sink: &mut impl Sink) {
         let mut waiting = self.lock();
         loop {
@@ -169,7 +170,7 @@ impl Sink for Stderr {
         let stderr = io::stderr();
         let mut polled = [PollFd::new(&stderr, PollFlags::OUT)];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // If it cannot be asked, or is closed, a write says what is wrong without waiting.
+        // If poll fails, or the pipe is closed, a write reports the problem without waiting.
         poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0)
     }
 
@@ -185,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    /// A reader that stands still until a test lets it go on.
+    /// A reader that blocks until a test lets it continue.
     struct Reader {
         is_ready: Arc<AtomicBool>,
         goes_on: Option<Receiver<()>>,
@@ -199,7 +200,7 @@ mod tests {
 
         fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
             if let Some(goes_on) = &self.goes_on {
-                // A test that has ended lets everything through.
+                // After its test has ended, it lets everything through.
                 let _ = goes_on.recv();
             }
             self.read.send(bytes.to_vec()).map_err(io::Error::other)
@@ -221,7 +222,7 @@ mod tests {
         queue.take(&long, true, &mut direct);
         assert_eq!(lines.try_recv().unwrap().len() + lines.try_recv().unwrap().len(), long.len());
 
-        // The reader stands still: far more than may wait is logged.
+        // The reader is blocked: the test logs far more than may wait.
         is_ready.store(false, Ordering::SeqCst);
         let line = |number: usize| format!("{number:01000}\n").into_bytes();
         let logged = 3 * MAX_WAITING / 1001;
@@ -229,7 +230,7 @@ mod tests {
         assert!(queue.lock().bytes <= MAX_WAITING, "{}", queue.lock().bytes);
         assert!(lines.try_recv().is_err());
 
-        // It goes on: what waited comes first, though the kernel takes lines at once again.
+        // It continues: queued lines come first, although the kernel accepts lines at once again.
         let shared = Arc::clone(&queue);
         thread::spawn(move || shared.write_out(&mut slow));
         is_ready.store(true, Ordering::SeqCst);

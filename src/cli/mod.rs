@@ -1,7 +1,8 @@
-//! The commands: one file each, its help text the doc comment of its arguments.
+//! The commands: one file each; the doc comments of the arguments are the help text.
 //!
-//! A command reads its arguments, calls the rooms, prints results on stdout and talk on stderr, and returns an exit code
-//! (0 as wished, 1 findings, 2 trouble, 3 something could not be judged). It decides nothing about machines.
+//! A command reads its arguments, calls the rooms, prints results on stdout and messages on stderr,
+//! and returns an exit code (0 as desired, 1 findings, 2 trouble, 3 something could not be judged).
+//! It makes no decisions about machines.
 
 #![expect(clippy::disallowed_methods, reason = "a bank room: commands meet the terminal and the clock")]
 
@@ -86,7 +87,8 @@ enum Command {
 }
 
 impl Command {
-    /// Returns the bounds of a command that builds commits and does nothing else, so that it runs apart.
+    /// Returns the limits of a command that only builds commits, so that it runs in its own
+    /// process.
     fn bounds(&self) -> Result<Option<apart::Bounds>, SettingsError> {
         let (limits, commits) = match self {
             Self::Check(check) => (&check.limits, check.commits()),
@@ -117,7 +119,7 @@ impl Command {
         Ok(Some(apart::Bounds { timeout, max_bytes, commits }))
     }
 
-    /// Tells whether the exit code says what was found, and not only whether the command could be run.
+    /// Returns whether the exit code is a verdict, and not only success or failure.
     fn is_verdict(&self) -> bool {
         match self {
             Self::Check(_)
@@ -154,14 +156,14 @@ enum Format {
     Json,
 }
 
-/// What a command that ran to its end found.
+/// The result of a completed command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     AsWished,
     Findings,
-    /// Nothing was found, but something could not be judged.
+    /// No findings, but something could not be judged.
     Unjudged,
-    /// Nothing could be tried; what there was to say is said.
+    /// Nothing could be tried; all messages are printed already.
     Trouble,
 }
 
@@ -232,8 +234,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Reads the command line and the `MUSTER_*` variables. One that is empty is not said: so unit files and compose files
-/// leave a setting out. Help shows no value of a variable, which may hold a password.
+/// Reads the command line and the `MUSTER_*` variables.
+///
+/// An empty variable counts as absent: unit files and compose files leave a setting out this way.
+/// Help shows no values of variables, which may hold a password.
 fn parse() -> Result<Muster, clap::Error> {
     fn without_empty(command: clap::Command) -> clap::Command {
         let is_empty = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());

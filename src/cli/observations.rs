@@ -1,4 +1,4 @@
-//! Where a command reads what was seen: the store, a running server, or an exported file.
+//! The source of a command's observations: the store, a running server, or an exported file.
 
 use std::path::PathBuf;
 
@@ -31,7 +31,7 @@ pub enum Reached {
 }
 
 impl Seen {
-    /// Reads all that is remembered of the BMCs. A store that a server holds is read through that server.
+    /// Reads all observations. A store that a server holds is read through that server.
     pub fn read(&self, hosted: &Hosted) -> Result<Observed, Failure> {
         match self.reach(hosted)? {
             Reached::Server(server) => from_server(&server),
@@ -39,7 +39,7 @@ impl Seen {
         }
     }
 
-    /// Finds the server that knows what was seen, or reads it where none does.
+    /// Finds the server with the observations, or reads the store if there is none.
     pub fn reach(&self, hosted: &Hosted) -> Result<Reached, Failure> {
         if let Some(path) = &self.observed {
             return Ok(Reached::Read(Box::new(from_file(path)?)));
@@ -67,7 +67,7 @@ impl Seen {
     }
 }
 
-/// Reads the address of a server as people write it.
+/// Parses the address of a server as people write it.
 pub fn address(server: &str) -> Result<ApiAddress, Failure> {
     let bare = server.trim_start_matches("http://").trim_end_matches('/');
     bare.parse().map_err(|error: crate::model::NotAnAddress| {

@@ -1,8 +1,9 @@
-//! The one way from a command to stdout and stderr: single lines, which it makes safe, and [`SafeText`].
+//! The only way from a command to stdout and stderr: single lines, which it makes safe, and
+//! [`SafeText`].
 //!
-//! No other file of the program writes to either, which `tests/layers.rs` holds. What a command formats with `writeln!` is
-//! one line, whatever its values hold: a line break in a value is escaped, and so is all that acts on a terminal or on a CI
-//! system.
+//! No other file of the program writes to either, which `tests/layers.rs` enforces. Text formatted
+//! with `writeln!` is one line, whatever its values contain: a line break in a value is escaped,
+//! and so is everything that acts on a terminal or on a CI system.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -12,10 +13,10 @@ use serde::Serialize;
 use crate::model::SafeText;
 use crate::model::text::line;
 
-/// Writes what people and tools read.
+/// Writes output for people and tools.
 pub struct OutputWriter {
     to: Box<dyn Write>,
-    /// The line that is not whole yet.
+    /// The incomplete last line.
     pending: String,
     is_terminal: bool,
 }
@@ -25,13 +26,13 @@ pub fn stdout() -> OutputWriter {
     OutputWriter { to: Box::new(anstream::stdout()), pending: String::new(), is_terminal: io::stdout().is_terminal() }
 }
 
-/// Returns the writer of everything else.
+/// Returns the writer of messages.
 pub fn stderr() -> OutputWriter {
     OutputWriter { to: Box::new(anstream::stderr()), pending: String::new(), is_terminal: io::stderr().is_terminal() }
 }
 
 impl OutputWriter {
-    /// Returns whether a terminal shows it, which may have colours.
+    /// Returns whether the output is a terminal, which may have colors.
     pub const fn is_terminal(&self) -> bool {
         self.is_terminal
     }
@@ -48,7 +49,7 @@ impl OutputWriter {
         self.to.write_all(text.as_bytes())
     }
 
-    /// Writes text that is safe already.
+    /// Writes text that is already safe.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -65,20 +66,20 @@ impl OutputWriter {
         self.safe(&text)
     }
 
-    /// Writes a document of the repository, or one that goes into it: as it is, byte for byte, into a file or a pipe, and
-    /// safely to a terminal.
+    /// Writes a document of the repository, or one for it: byte for byte into a file or a pipe, and
+    /// escaped on a terminal.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn document(&mut self, text: &str) -> io::Result<()> {
         match self.is_terminal {
             true => self.safe(&SafeText::document(text)),
-            // Past the writer of colours, which would take escapes out.
+            // Not through the color writer, which would remove escapes.
             false => io::stdout().lock().write_all(text.as_bytes()),
         }
     }
 
-    /// Writes what muster generates out of itself alone: completions, manual pages, schemas.
+    /// Writes text that muster generates from itself alone: completions, manual pages, schemas.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -86,7 +87,7 @@ impl OutputWriter {
         self.to.write_all(bytes)
     }
 
-    /// Hands what is written to its reader.
+    /// Flushes the output.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -98,7 +99,7 @@ impl OutputWriter {
 impl Drop for OutputWriter {
     fn drop(&mut self) {
         if !self.pending.is_empty() {
-            // A line that no call ended; whoever could read it may be gone.
+            // An incomplete line at the end; the output may be closed.
             let _ = self.to.write_all(line(&self.pending).as_bytes());
         }
     }

@@ -1,4 +1,4 @@
-//! The two sides of a comparison of commits: what is there, and what merging into it would leave.
+//! The two sides of a comparison of commits: the base, and the result of merging into it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,31 +9,33 @@ use crate::model::{Revision, SafeText, Tree};
 use crate::report;
 use crate::snapshot::{self, Snapshot};
 
-/// One side that was read.
+/// One side of the comparison.
 pub struct Side {
     pub tree: Tree,
     pub revision: Revision,
-    /// What it is called.
+    /// Its label.
     pub label: String,
-    /// What stands before each path.
+    /// The prefix of each path.
     pub prefix: String,
 }
 
-/// What the other side is.
+/// The choice of the other side.
 #[derive(Clone, Copy)]
 pub enum Head<'a> {
-    /// The files as they stand, merged into the base; in a repository without files, the commit of `HEAD`, merged.
+    /// The files of the work tree, merged into the base; in a repository without files, the commit
+    /// of
+    /// `HEAD`, merged.
     AsItStands,
     /// A commit, merged into the base.
     Merged(&'a str),
-    /// A commit as it is.
+    /// A commit without a merge.
     Exactly(&'a str),
-    /// A commit as it is, beside its first parent where no base is named.
+    /// A commit without a merge, compared with its first parent if no base is named.
     AfterItsParent(&'a str),
 }
 
-/// Reads both sides from the repository around a folder; `base` is the target of work where none is named, and `sub` the
-/// folder of the cluster from there.
+/// Reads both sides from the repository around a folder; `base` is the default target of a merge if
+/// absent, and `sub` is the folder of the cluster relative to it.
 pub fn read(folder: &Path, sub: &str, base: Option<&str>, head: Head<'_>) -> Result<(Side, Side), Failure> {
     let repo = Repo::open(folder, Trust::Person)?;
     let sub = sub.trim_matches('/');
@@ -73,7 +75,7 @@ pub fn read(folder: &Path, sub: &str, base: Option<&str>, head: Head<'_>) -> Res
     Ok((side(repo.tree(&base, &inside)?, base, label_of_base), side(tree, revision, label)))
 }
 
-/// Builds both sides; where one does not check, tells its findings on stderr, the base's first.
+/// Builds both sides; if the checks of one fail, prints its findings on stderr, the base's first.
 pub fn build(base: &Side, head: &Side) -> Result<(Arc<Snapshot>, Arc<Snapshot>), Failure> {
     let what = format!("{} and {}", base.label, head.label);
     match watch::building(&what, || rayon::join(|| one(base), || one(head))) {
@@ -82,7 +84,7 @@ pub fn build(base: &Side, head: &Side) -> Result<(Arc<Snapshot>, Arc<Snapshot>),
     }
 }
 
-/// Builds a side; where it does not check, says why.
+/// Builds a side, or returns why its checks fail.
 fn one(side: &Side) -> Result<Snapshot, SafeText> {
     let (snapshot, findings) = snapshot::build(&side.tree, side.revision.clone());
     snapshot.ok_or_else(|| {
@@ -92,13 +94,13 @@ fn one(side: &Side) -> Result<Snapshot, SafeText> {
     })
 }
 
-/// Prints why sides do not check.
+/// Prints why the checks of sides fail.
 fn told(sides: [(&Side, Option<SafeText>); 2]) -> Failure {
     let mut stderr = output::stderr();
     let mut names = Vec::new();
     for (side, text) in sides {
         if let Some(text) = text {
-            // Where nobody reads it, the failure still ends the command.
+            // If stderr is closed, the failure still ends the command.
             let _ = stderr.safe(&text);
             names.push(side.label.as_str());
         }

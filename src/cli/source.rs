@@ -1,4 +1,4 @@
-//! Where a command reads the wishes: a folder as it stands, or a commit.
+//! The source of the cluster repository for a command: a folder, or a commit.
 
 use std::path::{Path, PathBuf};
 
@@ -24,25 +24,25 @@ pub struct Source {
     path: String,
 }
 
-/// The wishes that were read.
+/// The files that were read.
 pub struct Wishes {
     pub tree: Tree,
     pub revision: Revision,
-    /// What stands before each path so that it can be opened from here.
+    /// The prefix that makes each path relative to the current folder.
     pub prefix: String,
-    /// What stands before each path so that it begins at the root of the git repository.
+    /// The prefix that makes each path relative to the root of the git repository.
     pub from_root: String,
-    /// The folder of the files, where they were read as they stand.
+    /// The folder of the files, if they were read from the work tree.
     pub folder: Option<PathBuf>,
 }
 
 impl Source {
-    /// Returns the commit, branch or tag that is asked for by name.
+    /// Returns the commit, branch or tag that is requested by name.
     pub fn revision(&self) -> Option<&str> {
         self.rev.as_deref()
     }
 
-    /// Returns the folder that is read, or the one in its place, and that of the cluster from there.
+    /// Returns the given folder, or the configured one, and the cluster's folder relative to it.
     pub fn folder(&self, folder: Option<&Path>) -> Result<(PathBuf, &str), Failure> {
         Ok((here(folder.unwrap_or(&self.repo))?, &self.path))
     }
@@ -75,12 +75,12 @@ impl Source {
         Ok(Wishes { tree, revision, prefix, from_root, folder: None })
     }
 
-    /// Opens the repository, and says where in it the cluster lies.
+    /// Opens the repository, and returns the cluster's folder in it.
     pub fn repository(&self) -> Result<(Repo, String), Failure> {
         self.repository_of(&here(&self.repo)?)
     }
 
-    /// Returns the commit, branch or tag that was named.
+    /// Returns the named commit, branch or tag.
     pub fn rev(&self) -> Option<&str> {
         self.rev.as_deref()
     }
@@ -93,7 +93,7 @@ impl Source {
     }
 }
 
-/// Returns the folder that a name means; one that is on another host is not read from here.
+/// Returns the folder of a name; a repository on another host is not read from here.
 fn here(dir: &Path) -> Result<PathBuf, Failure> {
     let text = dir.to_string_lossy();
     if dir.exists() || text.is_empty() {
@@ -109,7 +109,7 @@ fn here(dir: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Says how a folder is called from the root of its repository; where it lies in none, from itself.
+/// Returns the path of a folder from the root of its repository, or from itself outside of one.
 fn from_root(dir: &Path, sub: &str) -> String {
     let around = Repo::open(dir, Trust::Person).map(|repo| repo.prefix().to_owned()).unwrap_or_default();
     let parts: Vec<&str> = [around.as_str(), sub].into_iter().filter(|part| !part.is_empty()).collect();
@@ -117,7 +117,7 @@ fn from_root(dir: &Path, sub: &str) -> String {
 }
 
 impl Wishes {
-    /// Builds the Snapshot, and returns it with all findings.
+    /// Builds the snapshot, and returns it with all findings.
     pub fn build(&self) -> (Option<Snapshot>, Vec<Diagnostic>) {
         let what = match &self.folder {
             Some(folder) => format!("the files in {}", folder.display()),
@@ -126,7 +126,8 @@ impl Wishes {
         watch::building(&what, || snapshot::build(&self.tree, self.revision.clone()))
     }
 
-    /// Builds the Snapshot for a command that needs one: findings go to stderr, and errors end the command.
+    /// Builds the snapshot for a command that needs one: findings go to stderr, and errors end the
+    /// command.
     pub fn built(&self) -> Result<Snapshot, Failure> {
         let (snapshot, findings) = self.build();
         match snapshot {
@@ -134,7 +135,7 @@ impl Wishes {
             None => {
                 let mut stderr = output::stderr();
                 let text = report::text(&findings, &self.tree, &self.prefix, stderr.is_terminal());
-                // If nobody reads it, the failure still ends the command.
+                // If stderr is closed, the failure still ends the command.
                 let _ = stderr.safe(&text);
                 let message = format!("the wishes do not check: {}", report::count(&findings));
                 Err(Failure::new(message).hint(Some("mend them first; `muster check` tells the same".into())))

@@ -83,7 +83,8 @@ impl Why {
 
 fn line(blame: &Blame<'_>, fact: &Fact, variables: &[&Fact]) -> String {
     let Some(origin) = fact.origin else {
-        // Groups are said by nodes and by groups; all else has a place wherever somebody states it.
+        // Groups have two sources, the node and the groups; every other declared value has one
+        // location.
         let why = if fact.path == "groups" { "by the node's table and the groups' own `nodes`" } else { "built in" };
         return format!("{}: {why}", fact.value);
     };
@@ -98,7 +99,7 @@ fn line(blame: &Blame<'_>, fact: &Fact, variables: &[&Fact]) -> String {
     text
 }
 
-/// Lists the variables that the template of a value names, as the node has them.
+/// Lists the variables in the template of a value, with the node's values.
 fn variables<'f>(tree: &Tree, snapshot: &Snapshot, facts: &'f [Fact], fact: &Fact) -> Vec<&'f Fact> {
     let place = fact.origin.map(|origin| snapshot.desired().sources.place(origin));
     let written = place.and_then(|place| match (tree.get(&place.file)?, place.span?) {
@@ -116,15 +117,16 @@ fn variables<'f>(tree: &Tree, snapshot: &Snapshot, facts: &'f [Fact], fact: &Fac
     facts.iter().filter(|fact| names.contains(&*fact.path)).collect()
 }
 
-/// Finds a kernel parameter that bears the name which was taken for another value's.
+/// Finds a kernel parameter with the same name as another value that was found first.
 fn hidden<'f>(facts: &'f [Fact], found: &[&Fact], word: &str) -> Option<&'f Fact> {
     let is_param = |fact: &Fact| fact.path.starts_with("params.");
     let mut params = facts.iter().filter(|fact| is_param(fact) && is_meant(&fact.path, word));
     if found.iter().any(|fact| is_param(fact)) { None } else { params.next() }
 }
 
-/// Finds what a word means: a key or a whole path, else a kernel parameter, else the last part of a path, else one parameter
-/// as it stands. `param:NAME` is a parameter, and `nics.NAME.KEY` what an interface has.
+/// Finds the facts of a word: a key or a whole path, otherwise a kernel parameter, otherwise the
+/// last part of a path, otherwise one parameter literally. `param:NAME` is a parameter, and
+/// `nics.NAME.KEY` a value of an interface.
 fn found<'f>(facts: &'f [Fact], word: &str) -> Vec<&'f Fact> {
     let is_param = |fact: &Fact| fact.path.starts_with("params.");
     if let Some(param) = word.strip_prefix("param:") {
@@ -142,7 +144,8 @@ fn found<'f>(facts: &'f [Fact], word: &str) -> Vec<&'f Fact> {
     found.find(|found| !found.is_empty()).unwrap_or_default()
 }
 
-/// Tells whether a word names a path: as a whole or without its first part, with `-` for `_` as the kernel takes them.
+/// Returns whether a word names a path: as a whole or without its first part, with `-` equal to `_`
+/// as for the kernel.
 fn is_meant(path: &str, word: &str) -> bool {
     let folded = |text: &str| text.replace('-', "_");
     let (path, word) = (folded(path), folded(word));

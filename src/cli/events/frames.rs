@@ -1,19 +1,19 @@
-//! Server-sent events out of bytes that come in any pieces (the HTML standard, section 9.2.6).
+//! Parses server-sent events from bytes in pieces of any size (the HTML standard, section 9.2.6).
 //!
-//! It knows neither what the events mean nor where the bytes come from.
+//! It knows neither the meaning of the events nor the source of the bytes.
 
-/// The longest line that is kept; one that is longer is dropped.
+/// The longest line that is kept; a longer one is dropped.
 const MAX_LINE: usize = 4 * 1024 * 1024;
 
-/// One event that came whole.
+/// One complete event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Its name; empty where it has none.
+    /// Its name; empty if it has none.
     pub kind: String,
     pub data: String,
 }
 
-/// What came so far.
+/// The state of the parser.
 #[derive(Debug, Default)]
 pub struct Frames {
     line: Vec<u8>,
@@ -24,19 +24,19 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Begins with another answer: what came of an event that was cut off is nothing.
+    /// Starts with another answer: an incomplete event is discarded.
     pub fn begin(&mut self) {
         self.line.clear();
         self.kind.clear();
         (self.data, self.id) = (None, None);
     }
 
-    /// Returns the last id that came whole, with or without an event.
+    /// Returns the last complete id, with or without an event.
     pub fn last_id(&self) -> Option<&str> {
         self.last_id.as_deref()
     }
 
-    /// Takes in some bytes, and returns the events that they end.
+    /// Parses some bytes, and returns the events that they complete.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Message> {
         let mut messages = Vec::new();
         for byte in bytes {

@@ -1,7 +1,8 @@
-//! Secrets that a push leaves in the history, though its newest commit has them no more.
+//! Secrets that a push leaves in the history, although its newest commit no longer contains them.
 //!
-//! The newest commit is checked as a whole, since it is the one that is served. Of the commits below it only this is asked:
-//! whatever git has once taken can be read by all who can read the repository, and no later commit takes it out again.
+//! The newest commit is checked completely, since it will be served. The commits below it are only
+//! searched for secrets: everyone who can read the repository can read all that git ever accepted,
+//! and no later commit removes it.
 
 use std::collections::HashSet;
 
@@ -13,13 +14,14 @@ use crate::model::text::{bounded, plural};
 use crate::model::{Diagnostic, File, Revision, SafeText, Tree};
 use crate::view::DiagnosticView;
 
-/// The most commits of a push that are searched, the newest ones; a migration of ten years may have more.
+/// The maximum number of searched commits of a push, the newest ones; a migration of ten years may
+/// have more.
 pub const MAX_COMMITS: usize = 1_000;
 
-/// How many secrets a pusher is shown.
+/// The number of secrets in the message to a pusher.
 const MAX_SHOWN: usize = 20;
 
-/// What the commits of a push are compared with, and where the cluster is in them.
+/// The commits of a push, their base, and the folder of the cluster in them.
 pub struct PushedHistory<'r> {
     pub repo: &'r Repo,
     pub sub: &'r str,
@@ -27,7 +29,7 @@ pub struct PushedHistory<'r> {
     pub new: &'r Revision,
 }
 
-/// What was found in the commits of a push below the newest one.
+/// The secrets in the commits of a push below the newest one.
 #[derive(Default)]
 pub struct HistorySecrets {
     lines: Vec<String>,
@@ -38,7 +40,7 @@ pub struct HistorySecrets {
 }
 
 impl PushedHistory<'_> {
-    /// Searches the commits of a push, oldest first, as long as patience lasts.
+    /// Searches the commits of a push, oldest first, until the deadline.
     pub fn secrets(&self, patience: &Patience) -> Result<HistorySecrets, GitError> {
         let mut commits = self.repo.pushed_commits(self.old, self.new, MAX_COMMITS + 1)?;
         let mut all = HistorySecrets::default();
@@ -48,7 +50,7 @@ impl PushedHistory<'_> {
         }
 
         let mut walk = self.repo.walk();
-        // What the base has is no news, and what the newest commit has is told of it already.
+        // Secrets of the base are not new, and those of the newest commit are reported already.
         let mut known = HashSet::new();
         for revision in self.old.into_iter().chain([self.new]) {
             for (_, listed) in wishes(&mut walk, revision, self.sub)? {
@@ -105,12 +107,12 @@ impl HistorySecrets {
         }
     }
 
-    /// Tells whether nothing was found.
+    /// Returns whether there are no secrets.
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Says what was found, for the pusher; nothing if there is nothing to say.
+    /// Returns the message for the pusher, empty if there is none.
     pub fn text(&self) -> SafeText {
         let mut text = SafeText::default();
         if self.count > 0 {

@@ -10,7 +10,7 @@ use clap::Args;
 use super::super::{Failure, Outcome, output};
 use crate::git;
 
-/// What tells a hook of ours from a foreign one.
+/// The line that distinguishes our hook from others.
 const MARK: &str = "# Written by `muster hook install`; `muster hook uninstall` takes it away.";
 
 /// Install `muster hook pre-receive` into a repository of a git server
@@ -122,7 +122,7 @@ impl Uninstall {
     }
 }
 
-/// What stands in the place of the hook.
+/// The present state of the hook's path.
 enum Found {
     Nothing,
     Ours(String),
@@ -135,7 +135,7 @@ fn found(hook: &Path) -> Result<Found, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(cannot(hook, "read", &error)),
     };
-    // A link leads to what others use.
+    // A link leads to a file that others use.
     if !meta.is_file() {
         return Ok(Found::Foreign);
     }
@@ -152,7 +152,7 @@ fn foreign(hook: &Path, line: &str) -> Failure {
     failure.hint(Some(hint.into())).commands(vec![format!("printf '%s\\n' \"$input\" | {line} || exit 1")])
 }
 
-/// Finds the place of the hook.
+/// Returns the path of the hook.
 fn place(repo: &Path, shared: bool) -> Result<PathBuf, Failure> {
     let (folder, is_own) = git::to_be_hooked(repo)?.hooks()?;
     if !is_own && !shared {
@@ -180,7 +180,7 @@ fn is_executable(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|meta| meta.permissions().mode() & 0o111 == 0o111)
 }
 
-/// Writes the hook beside its place, and moves it there, so that no push ever runs half of it.
+/// Writes the hook next to its final path, and renames it, so that no push runs a partial hook.
 fn write_hook(hook: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = hook.parent() {
         fs::create_dir_all(folder)?;

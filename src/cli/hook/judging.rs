@@ -1,4 +1,4 @@
-//! Judging what is pushed: a check that ends, and a comparison that is given up when it takes too long.
+//! Judges a push: a check with a deadline, and a comparison that is skipped if it takes too long.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -11,44 +11,44 @@ use crate::model::{Diagnostic, Revision, SafeText, Tree};
 use crate::report::{self, ChangeReport};
 use crate::snapshot::{self, Snapshot};
 
-/// How many lines of the comparison a pusher is shown.
+/// The number of lines of the comparison that a pusher sees.
 const MAX_LINES: usize = 40;
 
-/// Until when somebody waits.
+/// The deadline of a waiting person.
 pub struct Patience {
     pub since: Instant,
     pub within: Duration,
 }
 
 impl Patience {
-    /// Returns how long judging may still take. A tenth of the time is kept for saying what it came to.
+    /// Returns the time left for judging. A tenth of the time is reserved for reporting the result.
     pub fn left(&self) -> Duration {
         (self.within - self.within / 10).saturating_sub(self.since.elapsed())
     }
 }
 
-/// What is pushed, and what stood there, or why that is not known.
+/// The pushed commit, and its base, or why that is unknown.
 pub struct Pushed {
     pub tree: Tree,
     pub revision: Revision,
     pub base: Result<(Tree, Revision), String>,
 }
 
-/// What a push comes to.
+/// The result of a push.
 pub enum Judged {
-    /// It does not check.
+    /// Its checks fail.
     Unsound { findings: Vec<Diagnostic>, tree: Tree },
-    /// It breaks guard rails; the findings are of the rails, and the warnings of the check.
+    /// It violates guard rails; the findings are those of the rails, and the warnings of the check.
     Breaches { findings: Vec<Diagnostic>, stat: SafeText, tree: Tree },
-    /// It may be taken; the findings are warnings.
+    /// It may be accepted; the findings are warnings.
     Sound { told: SafeText, findings: Vec<Diagnostic>, tree: Tree },
-    /// Comparing came to no end of its own.
+    /// The comparison did not complete.
     Nothing,
     /// The time was over before it was checked.
     TooLong,
 }
 
-/// What comparing with the commit before says.
+/// The result of the comparison with the previous commit.
 enum Compared {
     Told {
         stat: SafeText,
@@ -59,22 +59,23 @@ enum Compared {
     NoBase(String),
 }
 
-/// Judges a push; it is checked and compared as long as patience lasts.
+/// Judges a push; checks and compares it until the deadline.
 pub fn judge(pushed: Pushed, branch: &str, patience: &Patience) -> Judged {
     let Pushed { tree, revision, base } = pushed;
     let checks = format!("{} checks", revision.short());
     let (give, head) = mpsc::channel();
     let (answer, answered) = mpsc::channel();
     let branch = branch.to_owned();
-    // The base is built beside the head, on threads of its own: a slow one must not hold up the commit that mends it.
-    // No thread is joined once the time is over: the process ends with them.
+    // The base is built in parallel with the head, on its own threads: a slow base must not delay
+    // the commit that fixes it. Threads are not joined after the deadline: they end with the
+    // process.
     thread::spawn(move || {
         let compare = move || compared(base, &head, &branch);
         let compared = match rayon::ThreadPoolBuilder::new().build() {
             Ok(pool) => pool.install(compare),
             Err(_) => compare(),
         };
-        // The receiver is gone if the head does not check, or the time is over.
+        // The receiver is gone if the checks of the head fail, or the time is over.
         compared.map(|compared| answer.send(compared))
     });
     let (check, checked) = mpsc::channel();
@@ -89,7 +90,7 @@ pub fn judge(pushed: Pushed, branch: &str, patience: &Patience) -> Judged {
         Err(mpsc::RecvTimeoutError::Disconnected) => return Judged::Nothing,
     };
     let Some(snapshot) = snapshot.map(Arc::new) else { return Judged::Unsound { findings, tree } };
-    // A thread that failed answers nothing.
+    // A failed thread sends no answer.
     let _ = give.send(snapshot);
     match answered.recv_timeout(patience.left()) {
         Ok(Compared::Told { stat, findings: of_rails, is_sound: false }) => {
@@ -118,7 +119,7 @@ pub fn judge(pushed: Pushed, branch: &str, patience: &Patience) -> Judged {
     }
 }
 
-/// Compares with the base, once the head is there; nothing where none comes.
+/// Compares with the base once the head is built; `None` if it is not.
 fn compared(
     base: Result<(Tree, Revision), String>,
     head: &mpsc::Receiver<Arc<Snapshot>>,
@@ -138,12 +139,12 @@ fn compared(
     let folds = change::fold(&change);
     let judgement = change::judge(&change, &folds);
     let (findings, is_sound) = (judgement.findings(), judgement.is_sound());
-    // The findings tell what the rails say.
+    // The findings include those of the rails.
     let report = ChangeReport { change: &change, folds, judgement: None, base: &label, head: new.revision().short() };
     Some(Compared::Told { stat: first_lines(&report.text(true, false)), findings, is_sound })
 }
 
-/// Shortens a text in the middle, and says so: its last line is the sum.
+/// Shortens a text in the middle, with a note: its last line is the summary.
 fn first_lines(text: &SafeText) -> SafeText {
     let lines: Vec<&str> = text.lines().collect();
     if lines.len() <= MAX_LINES {

@@ -15,13 +15,13 @@ use crate::model::{Code, Diagnostic, Revision, SafeText, Severity, Tree, parse_d
 use crate::report;
 use crate::settings::{BuildSettings, GivenBuild, SettingsError};
 
-/// The most bytes of lines that git hands over: 600,000 references.
+/// The maximum size of git's input in bytes: 600,000 references.
 const MAX_LINES_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How many findings a pusher is shown.
+/// The number of findings that a pusher sees.
 const MAX_FINDINGS: usize = 20;
 
-/// How many of them are secrets, whatever else is wrong.
+/// The number of secrets among them, whatever other findings there are.
 const MAX_SECRETS: usize = 5;
 
 /// Check a push as git's pre-receive hook; git runs this with the references on standard input
@@ -53,7 +53,7 @@ pub struct PreReceive {
 }
 
 impl PreReceive {
-    /// Returns what the builds may take: the commit that is pushed, and the one before it.
+    /// Returns the limits of the builds: of the pushed commit, and of the one before it.
     pub fn bounds(&self) -> Result<Bounds, SettingsError> {
         let given = GivenBuild { timeout: None, max_mib: self.build_max_mib };
         let BuildSettings { max_bytes, .. } = given.complete()?;
@@ -88,7 +88,7 @@ impl PreReceive {
     }
 }
 
-/// Reads what git hands over.
+/// Reads git's input.
 fn updates(input: impl Read) -> Result<Vec<Update>, Failure> {
     let mut bytes = Vec::new();
     let read = input.take(MAX_LINES_BYTES + 1).read_to_end(&mut bytes);
@@ -96,7 +96,7 @@ fn updates(input: impl Read) -> Result<Vec<Update>, Failure> {
     if bytes.len() as u64 > MAX_LINES_BYTES {
         return Err(Failure::new("more references are pushed at once than any repository has"));
     }
-    // A name that is not UTF-8 is none that is served.
+    // A name that is not UTF-8 cannot be the served one.
     let text = String::from_utf8_lossy(&bytes);
     let hint = "git runs this as the hook pre-receive, with `OLD NEW REF` on each line of standard input";
     let parse = |line: &str| {
@@ -106,7 +106,7 @@ fn updates(input: impl Read) -> Result<Vec<Update>, Failure> {
     text.lines().map(parse).collect()
 }
 
-/// A push to the branch that is served.
+/// A push to the served branch.
 struct Push<'r> {
     repo: &'r Repo,
     branch: String,
@@ -151,9 +151,9 @@ impl Push<'_> {
         }
     }
 
-    /// Says which secrets the push leaves in the history, and returns whether there are none.
+    /// Reports the secrets that the push leaves in the history, and returns whether there are none.
     ///
-    /// A history that cannot be searched is said to be one; only a strict hook refuses it.
+    /// A history that cannot be searched is reported; only a strict hook refuses it.
     fn history(&self, patience: &Patience) -> Result<bool, Failure> {
         let history = PushedHistory { repo: self.repo, sub: &self.sub, old: self.old.as_ref(), new: &self.new };
         match history.secrets(patience) {
@@ -169,7 +169,8 @@ impl Push<'_> {
         }
     }
 
-    /// Reads the tree that stands now; else says why there is none, which keeps nobody from mending it.
+    /// Reads the current tree, or returns why there is none, which does not prevent a push that
+    /// fixes it.
     fn base(&self) -> Result<(Tree, Revision), String> {
         let Some(old) = &self.old else { return Err("there is no commit before it".into()) };
         match self.repo.tree(old, &self.sub) {
@@ -213,15 +214,15 @@ impl Push<'_> {
     }
 }
 
-/// Says that the time is over.
+/// Returns the failure for an exceeded deadline.
 fn too_long(within: Duration) -> Failure {
     let hint = "something in it takes long; `muster check` in your clone says what, if it ends. If the repository is large, \
                 raise --within of the hook";
     Failure::new(format!("the commit is not checked within {within:?}, so nothing is taken")).hint(Some(hint.into()))
 }
 
-/// Picks the findings that a pusher is shown, and counts the others: errors first, but always some secrets, which git keeps
-/// if they are pushed again with all else mended.
+/// Selects the findings that a pusher sees, and counts the others: errors first, but always some
+/// secrets, which git would keep if they were pushed again with all else fixed.
 fn gravest(findings: &[Diagnostic]) -> (Vec<Diagnostic>, usize) {
     let is_secret = |finding: &Diagnostic| finding.code == Code::ClearSecret;
     let (mut secrets, mut shown): (Vec<Diagnostic>, Vec<Diagnostic>) =
@@ -234,7 +235,8 @@ fn gravest(findings: &[Diagnostic]) -> (Vec<Diagnostic>, usize) {
     (shown, more)
 }
 
-/// Tells the pusher, whom git shows what the hook writes; one who has gone away is refused or taken all the same.
+/// Writes to the pusher through git; the result does not depend on whether the pusher is still
+/// connected.
 fn say(text: &SafeText) {
     let _ = output::stderr().safe(text);
 }

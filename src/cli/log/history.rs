@@ -1,5 +1,5 @@
-//! The commits that changed a node, newest first, as `git log` goes back for a path: by date, past a merge along the first
-//! parent that says the same, else along all of them.
+//! The commits that changed a node, newest first, in the order of `git log` for a path: by date,
+//! past a merge along the first parent with the same state, otherwise along all parents.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashSet};
@@ -13,10 +13,10 @@ use crate::model::Revision;
 use crate::report::LogEntry;
 use crate::snapshot::{self, Snapshot};
 
-/// A commit to look at.
+/// A commit to visit.
 type Pending = (i64, Reverse<u64>, Revision, Box<str>);
 
-/// The way back from one commit.
+/// The walk back from one commit.
 pub struct History<'r> {
     repo: &'r Repo,
     sub: String,
@@ -25,18 +25,18 @@ pub struct History<'r> {
     pending: BinaryHeap<Pending>,
     met: HashSet<(Revision, Box<str>)>,
     order: u64,
-    /// How many commits were looked at.
+    /// The number of visited commits.
     pub looked: u64,
-    /// The commits whose parents are not here.
+    /// The commits whose parents are not in this repository.
     pub cut: Vec<Revision>,
-    /// Whether the node was there in any of them.
+    /// Whether the node existed in any of them.
     pub is_there: bool,
     /// The whole of the commit that was built last.
     whole: Option<(Revision, Option<Arc<Snapshot>>)>,
 }
 
 impl<'r> History<'r> {
-    /// Begins at a commit, with the name that the node has there.
+    /// Starts at a commit, with the name of the node there.
     pub fn new(repo: &'r Repo, sub: &str, tip: &Revision, node: &str, first_parents: bool) -> Result<Self, GitError> {
         let mut history = Self {
             repo,
@@ -130,7 +130,7 @@ impl<'r> History<'r> {
         Ok(parents)
     }
 
-    /// Compares a commit with what stood before it: its parent, or what that stood on where it cannot be read.
+    /// Compares a commit with its parent, or with an earlier ancestor if that cannot be read.
     fn change(
         &mut self,
         parent: &Revision,
@@ -154,7 +154,7 @@ impl<'r> History<'r> {
         if !is_whole {
             return Ok(Some(change));
         }
-        // Whether it is the same machine under another name, only all machines tell.
+        // Only all machines together show whether it is the same machine under another name.
         let wholes = (self.whole(&before)?, self.whole(revision)?);
         let (Some(old), Some(new)) = wholes else { return Ok(Some(change)) };
         let whole = change::compare(&old, &new, Some(&BTreeSet::from([node.to_owned()])));
@@ -170,7 +170,7 @@ impl<'r> History<'r> {
                 let what = format!("commit {}", revision.short());
                 watch::building(&what, || snapshot::build(&tree, revision.clone())).0.map(Arc::new)
             }
-            // Before the cluster's folder was made.
+            // Before the cluster's folder was created.
             Err(GitError::NoSuchFolder { .. }) => None,
             Err(error) => return Err(error),
         };
@@ -200,7 +200,7 @@ impl<'r> History<'r> {
     }
 }
 
-/// Compares what two commits say of a node; nothing where it is the same.
+/// Compares a node in two commits; `None` if it is the same.
 fn compared(old: &Arc<Part>, new: &Arc<Part>, node: &str) -> Option<Change> {
     if Arc::ptr_eq(old, new) {
         return None;
@@ -209,7 +209,7 @@ fn compared(old: &Arc<Part>, new: &Arc<Part>, node: &str) -> Option<Change> {
     (!change.is_empty()).then_some(change)
 }
 
-/// Returns the name that a node had before a change, by the name that it is followed by.
+/// Returns the name of a node before a change, given the name after it.
 fn older_name<'c>(change: &'c Change, node: &'c str) -> &'c str {
     let renamed = change.machines.iter().find_map(|machine| match &machine.fate {
         Fate::Renamed { from } if *machine.name == *node => Some(&**from),

@@ -71,9 +71,9 @@ impl Log {
     }
 }
 
-/// What came of going back.
+/// The result of the walk.
 struct Told {
-    /// Whether the node was there at any commit.
+    /// Whether the node existed in any commit.
     is_ever: bool,
 }
 
@@ -82,7 +82,7 @@ impl Log {
         let mut out = output::stdout();
         let colour = out.is_terminal();
         let (mut count, mut refused, mut commits) = (0, 0, Vec::new());
-        // Of a node that never was, nothing is told.
+        // There is no output for a node that never existed.
         let mut held: Vec<LogEntry> = Vec::new();
         while self.max_count.is_none_or(|most| count + refused < most) {
             let Some(entry) = history.next()? else { break };

@@ -1,4 +1,4 @@
-//! What one commit says of one node, read from no more files than that takes, and each of them once.
+//! One node in one commit, read from no more files than necessary, and each of them once.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,24 +12,24 @@ use crate::model::{File, Revision, Tree};
 use crate::snapshot::{self, Snapshot};
 use crate::view::DiagnosticView;
 
-/// How many parts are kept built; the one before is nearly always all that is asked for.
+/// The number of built parts that are kept; nearly always only the previous one is needed.
 const KEPT_PARTS: usize = 64;
 
-/// The cluster that a node is compared with where there is none yet.
+/// The cluster that a node is compared with before the first commit.
 const NO_CLUSTER: &str = "name = \"none\"\n";
 
-/// What a commit says of a node.
+/// One node in a commit.
 pub struct Part {
-    /// Good for this one node, and for nothing else.
+    /// Valid for this one node only.
     pub snapshot: Arc<Snapshot>,
-    /// What keeps the commit from being read: mistakes of any file alone, and all that concern the node.
+    /// Why the commit cannot be read: errors of single files, and all that concern the node.
     pub faults: Vec<DiagnosticView>,
 }
 
-/// The files that a part was built from: equal ones make equal parts.
+/// The files that a part was built from: equal ones give equal parts.
 type Sources = Vec<(Box<str>, Listed)>;
 
-/// What files under `nodes/` say of the machines of one set of names.
+/// The declarations in files under `nodes/` for the machines of one set of names.
 type Known = HashMap<(Listed, bool), Mentions>;
 
 /// Reads parts of commits that have most of their files in common.
@@ -59,12 +59,12 @@ impl<'r> Parts<'r> {
         }
     }
 
-    /// Returns what stands where there is no commit.
+    /// Returns the part that represents a missing commit.
     pub fn nothing(&self) -> Arc<Part> {
         Arc::clone(&self.nothing)
     }
 
-    /// Reads what a commit says of a node; equal commits give the same part.
+    /// Reads a node in a commit; equal commits give the same part.
     pub fn of(&mut self, revision: &Revision, node: &str) -> Result<Arc<Part>, GitError> {
         let Some(folder) = self.walk.folder(revision, &self.sub)? else { return Ok(self.nothing()) };
         let by_folder = (folder, Box::from(node));
@@ -141,7 +141,7 @@ impl<'r> Parts<'r> {
         Ok(Part { snapshot, faults })
     }
 
-    /// Reads the files that were never read for these names, side by side.
+    /// Reads the files that were never read for these names, in parallel.
     fn learn(&mut self, files: &Sources, names: &BTreeSet<Box<str>>, revision: &Revision) -> Result<(), GitError> {
         let known = self.known.entry(names.clone()).or_default();
         let new: Vec<&(Box<str>, Listed)> =
@@ -157,7 +157,7 @@ impl<'r> Parts<'r> {
     }
 }
 
-/// What a file says follows from its bytes and its kind.
+/// The contents of a file depend only on its bytes and its kind.
 fn key(path: &str, listed: &Listed) -> (Listed, bool) {
     (listed.clone(), path.ends_with(".csv"))
 }

@@ -1,4 +1,4 @@
-//! Where values of a node are stated, and what they override.
+//! The sources of a node's values, and the values that they override.
 
 use serde_json::{Value, json};
 
@@ -10,23 +10,23 @@ use crate::model::{Layer, Origin, SafeText};
 use crate::resolve::{self, Overridden};
 use crate::snapshot::Snapshot;
 
-/// The columns that lines are made to fit in.
+/// The width that lines are fitted to.
 const WIDTH: usize = 80;
 
 /// The columns before values.
 const INDENT: usize = 13;
 
-/// The column at which places begin where the value leaves room.
+/// The column at which sources start if the value leaves room.
 const PLACES: usize = 44;
 
-/// What is overridden for one node.
+/// The overridden values of one node.
 pub struct Blame<'s> {
     snapshot: &'s Snapshot,
     all: Vec<Overridden>,
 }
 
 impl<'s> Blame<'s> {
-    /// Gathers what the layers of a node override, with its secrets hidden.
+    /// Collects the values that the layers of a node override, with its secrets hidden.
     pub fn of(snapshot: &'s Snapshot, node: usize, hidden: &HiddenSecrets) -> Self {
         let mut all = resolve::overridden(snapshot.desired(), &snapshot.nodes()[node]);
         for gone in &mut all {
@@ -36,7 +36,7 @@ impl<'s> Blame<'s> {
         Self { snapshot, all }
     }
 
-    /// Lists what the value that stands at a place stands over, the strongest first.
+    /// Lists the values that the value with this origin overrides, the strongest first.
     pub fn under(&self, path: &str, origin: Origin) -> Vec<&Overridden> {
         let mut under = Vec::new();
         let mut places = vec![origin];
@@ -50,19 +50,19 @@ impl<'s> Blame<'s> {
         under
     }
 
-    /// Lists what was taken back and stands under no value.
+    /// Lists removed values that no other value overrides.
     pub fn gone(&self) -> impl Iterator<Item = &Overridden> {
         self.all.iter().filter(|gone| gone.is_taken_back)
     }
 
-    /// Says where something is stated: `groups/compute.toml:5:11 (group compute)`.
+    /// Formats a source: `groups/compute.toml:5:11 (group compute)`.
     pub fn place(&self, origin: Origin) -> String {
         let (sources, desired) = (&self.snapshot.desired().sources, self.snapshot.desired());
         let column = sources.column(origin.file, origin.at);
         format!("{}:{column} ({})", sources.describe(origin), desired.layer_words(origin.layer))
     }
 
-    /// Writes a value with its place beside it or below, and what it overrides.
+    /// Formats a value with its source next to it or below, and the values that it overrides.
     pub fn text(&self, fact: &Fact) -> SafeText {
         let mut text = SafeText::default();
         let first = line(&format!("{:<12} {}", fact.key, fact.value)).into_owned();
@@ -84,7 +84,7 @@ impl<'s> Blame<'s> {
         text
     }
 
-    /// Writes what was taken back, and by what.
+    /// Formats the removed values, and their sources.
     pub fn taken_back(&self) -> impl Iterator<Item = SafeText> {
         self.gone().map(|gone| {
             let what = gone.key.split('.').next().unwrap_or_default();
@@ -97,7 +97,7 @@ impl<'s> Blame<'s> {
         })
     }
 
-    /// Adds what a value stands over, on one line if it fits.
+    /// Adds the values that a value overrides, on one line if they fit.
     fn push_under(&self, out: &mut SafeText, gone: &Overridden) {
         let indent = " ".repeat(INDENT + 2);
         let (text, place) = (shown(&gone.text), self.place(gone.origin));
@@ -110,7 +110,7 @@ impl<'s> Blame<'s> {
         }
     }
 
-    /// Describes a value with its place and what it overrides.
+    /// Describes a value with its source and the values that it overrides.
     pub fn json(&self, fact: &Fact) -> Value {
         let mut entry = json!({ "key": fact.key.trim(), "value": fact.value });
         if let Some(origin) = fact.origin {
@@ -121,7 +121,7 @@ impl<'s> Blame<'s> {
         entry
     }
 
-    /// Describes what was taken back.
+    /// Describes the removed values.
     pub fn taken_back_json(&self) -> Value {
         let one = |gone: &Overridden| {
             let mut entry = self.stated(&gone.text, gone.origin);
@@ -153,7 +153,8 @@ impl<'s> Blame<'s> {
     }
 }
 
-/// Tells whether two paths are of one key: of parameters `-` and `_` are equal, and one value may hide what lies below it.
+/// Returns whether two paths belong to one key: in parameters, `-` and `_` are equal, and one value
+/// may hide those below it.
 fn is_same(one: &str, other: &str) -> bool {
     let folded = |path: &str| path.replace('-', "_");
     let (one, other) = (folded(one), folded(other));
@@ -161,7 +162,7 @@ fn is_same(one: &str, other: &str) -> bool {
     one == other || below(&one, &other) || below(&other, &one)
 }
 
-/// Writes what was stated as the place that states it would.
+/// Formats a value in the syntax of its source.
 fn written(what: &str, gone: &Overridden) -> String {
     let text = shown(&gone.text);
     match what {

@@ -1,4 +1,4 @@
-//! What is remembered of BMCs: who they are, what they show, their quirks, and what changed.
+//! The stored observations of BMCs: identity, state, quirks, and changes.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -9,10 +9,10 @@ use crate::model::text::plural;
 use crate::model::{NodeSet, NodeSetError};
 use crate::observed::{BmcRecord, Observed, Reading, Service, Shared, Trust, attributes};
 
-/// How many of the latest changes are shown as text.
+/// The number of latest changes shown as text.
 const CHANGES: usize = 10;
 
-/// Prints the BMCs of a set and returns the names that nothing is remembered of.
+/// Prints the BMCs of a set and returns the names without observations.
 pub fn print(
     observed: &Observed,
     text: &str,
@@ -20,12 +20,12 @@ pub fn print(
     out: &mut OutputWriter,
 ) -> std::io::Result<Result<Vec<String>, NodeSetError>> {
     let (mut found, mut missing) = (Vec::new(), Vec::new());
-    // The name of an undeclared BMC is its origin, which is no set.
+    // The name of an undeclared BMC is its origin, which is not a node set.
     let names: Vec<String> = match observed.bmcs.contains_key(text) {
         true => vec![text.to_owned()],
         false => match NodeSet::parse(text, &|_| None) {
             Ok(set) => {
-                // A name that is only excluded has to be there, too.
+                // An excluded name has to exist, too.
                 let known = NodeSet::from_names(observed.bmcs.keys());
                 let unknown = NodeSet::unknown_names(text, &known).unwrap_or_default();
                 missing.extend(unknown.iter().flat_map(|part| part.names.iter()));

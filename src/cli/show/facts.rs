@@ -1,4 +1,4 @@
-//! What is known of a node, value by value, each with the place that states it.
+//! The facts of a node, value by value, each with its source.
 
 use super::hidden::HiddenSecrets;
 use crate::desired::template::SERVER_MARK;
@@ -6,17 +6,17 @@ use crate::desired::{AppliedSet, NicSpec};
 use crate::model::{Layer, Origin, Stated};
 use crate::snapshot::Snapshot;
 
-/// One line of what is known of a node.
+/// One fact of a node.
 pub struct Fact {
-    /// As it is shown; what belongs to an interface is indented.
+    /// The displayed key; that of an interface is indented.
     pub key: String,
-    /// By which it is asked for: `params.console`, `vars.image`, `eth0.mac`.
+    /// The path of the value in queries: `params.console`, `vars.image`, `eth0.mac`.
     pub path: String,
     pub value: String,
     pub origin: Option<Origin>,
 }
 
-/// Lists what a node is and boots, in the order in which it is shown, with its secrets hidden.
+/// Lists the facts and the boot of a node in the order of display, with its secrets hidden.
 pub fn of(snapshot: &Snapshot, node: usize, hidden: &HiddenSecrets) -> Vec<Fact> {
     let desired = snapshot.desired();
     let own = &desired.nodes[node];
@@ -127,7 +127,7 @@ fn set_words(set: &AppliedSet) -> String {
 
 fn boot_facts(snapshot: &Snapshot, node: usize, put: &mut impl FnMut(&str, &str, String, Option<Origin>)) {
     let class = snapshot.resolved().class(node);
-    // A Snapshot that was built expands for every node.
+    // In a snapshot that was built, the boot of every node expands.
     let Ok(Some(boot)) = snapshot.resolved().boot(node) else { return };
     put("boot", "boot", boot.configuration.name.to_string(), class.boot.map(|boot| boot.origin));
     let text = |text: &str| text.replace(SERVER_MARK, "<server>");
@@ -143,7 +143,7 @@ fn boot_facts(snapshot: &Snapshot, node: usize, put: &mut impl FnMut(&str, &str,
     }
 }
 
-/// Leaves out where a value was stated that nobody stated.
+/// Drops the origin of a value that is not declared.
 fn stated(origin: Origin) -> Option<Origin> {
     (origin.layer != Layer::BuiltIn).then_some(origin)
 }

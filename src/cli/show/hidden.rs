@@ -1,4 +1,4 @@
-//! Hides the secrets of a node's values and documents from whoever reads them.
+//! Hides the secrets in a node's values and documents.
 
 use std::cell::{Cell, RefCell};
 
@@ -6,21 +6,21 @@ use crate::cloudinit::Document;
 use crate::model::clear_secret::{self, SecretMask, SecretNumbers};
 use crate::snapshot::{Answer, Snapshot};
 
-/// Hides secrets in what is shown of one node, equal ones under one number.
+/// Hides secrets in the output for one node, equal ones under one number.
 pub struct HiddenSecrets {
-    /// Nothing if there is nothing to hide, or secrets are to be shown.
+    /// `None` if there is nothing to hide, or secrets should be shown.
     mask: Option<SecretMask>,
     numbers: RefCell<SecretNumbers>,
     is_used: Cell<bool>,
 }
 
 impl HiddenSecrets {
-    /// Hides what the repository, and what is made from it for a node, holds of secrets.
+    /// Hides the secrets of the repository, and those in the results for a node.
     pub fn of(snapshot: &Snapshot, node: usize) -> Self {
         let known = &snapshot.desired().secrets;
         let mask = (!known.is_empty()).then(|| {
             let mut mask = known.clone();
-            // What templates come to is found where it is written out under a secret's name.
+            // The result of a template is found if it is written out under a secret's name.
             let documents =
                 Document::ALL.iter().filter_map(|document| snapshot.document(node, *document).ok().flatten());
             let script = match snapshot.answer(node) {
@@ -38,7 +38,7 @@ impl HiddenSecrets {
         Self { mask: None, numbers: RefCell::default(), is_used: Cell::new(false) }
     }
 
-    /// Tells whether something was hidden.
+    /// Returns whether something was hidden.
     pub fn is_used(&self) -> bool {
         self.is_used.get()
     }
@@ -48,7 +48,8 @@ impl HiddenSecrets {
         self.hide(text, |mask, text, numbers| mask.cover_numbered(text, numbers).into_owned())
     }
 
-    /// Hides the secrets of a value by its path, such as `vars.image`, which may stand before it: `image = a`.
+    /// Hides the secrets of a value by its path, such as `vars.image`, which may precede it: `image
+    /// = a`.
     pub fn value(&self, path: &str, text: String) -> String {
         self.hide(text, |mask, text, numbers| {
             let name = path.split_once('.').map_or(path, |(_, name)| name);

@@ -1,4 +1,4 @@
-//! The lines of a node's documents, each with the place that it comes from.
+//! The lines of a node's documents, each with its source.
 
 use serde_json::{Value, json};
 
@@ -8,25 +8,27 @@ use crate::desired::template::SERVER_MARK;
 use crate::model::SafeText;
 use crate::snapshot::Snapshot;
 
-/// The widest column of places; of a longer one the end is shown, which tells more.
+/// The maximum width of the column of sources; of a longer one the end is shown, which is more
+/// specific.
 const MOST: usize = 36;
 
 /// One line of a document.
 pub struct Line {
-    /// Without its ending.
+    /// Without its line ending.
     pub text: String,
-    /// The file and the line that it comes from; nothing where muster writes it.
+    /// Its source file and line; `None` if muster generates it.
     pub place: Option<(String, Option<u32>)>,
 }
 
-/// Lists the lines of one of a node's documents, with secrets hidden; nothing where it has none of that kind.
+/// Lists the lines of one of a node's documents, with secrets hidden, or returns `None` if there is
+/// no such document.
 pub fn of(snapshot: &Snapshot, node: usize, document: Document, hidden: &HiddenSecrets) -> Option<Vec<Line>> {
     if snapshot.is_retired(node) {
         return None;
     }
     let sources = &snapshot.desired().sources;
     let lines = cloudinit::blamed(snapshot.resolved(), node, document)?;
-    // A line may be a secret by what stands above it, so all of them are one text.
+    // A line may be a secret because of the lines above it, so all of them are one text.
     let whole = |line: &cloudinit::BlamedLine| format!("{}\n", line.text.trim_end_matches('\n'));
     let whole: String = lines.iter().map(whole).collect();
     let covered = hidden.text(whole);
@@ -43,7 +45,7 @@ pub fn of(snapshot: &Snapshot, node: usize, document: Document, hidden: &HiddenS
     Some(lines.into_iter().zip(covered.split('\n')).map(line).collect())
 }
 
-/// Writes lines for people, the places in a column before them.
+/// Formats lines for people, with a column of sources in front.
 pub fn text(lines: &[Line]) -> SafeText {
     let place = |line: &Line| match &line.place {
         Some((file, Some(number))) => format!("{file}:{number}"),
@@ -67,7 +69,7 @@ fn end_of(place: &str) -> String {
     format!("…{end}")
 }
 
-/// Describes lines with their places.
+/// Describes lines with their sources.
 pub fn json(lines: &[Line]) -> Value {
     let one = |line: &Line| {
         let (file, number) = line.place.clone().map_or((None, None), |(file, number)| (Some(file), number));

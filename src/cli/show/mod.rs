@@ -96,7 +96,8 @@ impl Show {
 
     fn bmcs(&self) -> Result<Outcome, Failure> {
         let mut observed = self.seen.read(&self.hosted)?;
-        // What was surveyed by its address goes by the name that the wishes give it since, where there are wishes here.
+        // A BMC surveyed by its address has its declared name since, if there is a cluster
+        // repository here.
         if let Ok(wishes) = self.source.read(None)
             && let (Some(snapshot), _) = wishes.build()
         {
