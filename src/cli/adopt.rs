@@ -151,9 +151,9 @@ impl Adopt {
     }
 }
 
-/// Makes sure that the edits check, and that drift finds nothing of what they declare.
+/// Ensures that the checks of the edits pass, and that they leave no drift in what they declare.
 ///
-/// Returns what the new nodes differ in from what their layers wish, one line each.
+/// Returns the differences of the new nodes from their layers, one line each.
 fn prove(wishes: &Wishes, adoption: &Adoption, observed: Observed, before: &Drift) -> Result<Vec<String>, Failure> {
     let refused = |why: String| {
         let hint = "nothing was written; this is a mistake of muster's, and --new or a node set may go round it";
@@ -172,8 +172,8 @@ fn prove(wishes: &Wishes, adoption: &Adoption, observed: Observed, before: &Drif
     Ok(came.into_iter().filter_map(differs).collect())
 }
 
-/// Explains an adoption that does not check for what the layers want of the new nodes; nothing if the new tables and rows
-/// themselves are at fault.
+/// Explains an adoption whose checks fail because of the new nodes' layers; `None` if the new
+/// tables and rows themselves are at fault.
 fn unsound(adoption: &Adoption, findings: &[Diagnostic]) -> Option<Failure> {
     let mut errors = findings.iter().filter(|finding| finding.severity() == Severity::Error);
     let is_written = |finding: &Diagnostic| adoption.edits.iter().any(|edit| edit.path == *finding.place.file);
@@ -194,7 +194,7 @@ fn differs(finding: &Finding) -> Option<String> {
     Some(format!("{node}: {}: expected {}, found {}", finding.attribute, text(&finding.wished), text(&finding.seen)))
 }
 
-/// How many lines are printed of what new nodes differ in; `muster drift` tells all.
+/// The number of printed differences of new nodes; `muster drift` prints all.
 const DIFFERENCES_PRINTED: usize = 10;
 
 fn talk(adoption: &Adoption, differs: &[String]) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! Asking a running server, over its unix socket or on loopback.
+//! Requests to a running server, over its unix socket or on loopback.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -22,13 +22,13 @@ use tokio::time::Instant;
 use super::{Failure, output};
 use crate::model::ApiAddress;
 
-/// How long a server may take to answer a person who waits.
+/// The time limit of an answer for a person who waits.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The largest answer that is read: the nodes of a cluster of 100,000 are about 60 MB.
+/// The maximum length of an answer: the nodes of a cluster of 100,000 are about 60 MB.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
 
-/// How long an order may take: it waits for a fetch that runs, and a large commit is built.
+/// The time limit of an order: it waits for a running fetch, and a large commit is built.
 const PATIENCE_WITH_ORDERS: Duration = Duration::from_secs(900);
 
 /// How long an order is silent before the command says what it waits for.
@@ -60,13 +60,13 @@ pub fn get<T: DeserializeOwned>(api: &ApiAddress, path: &str) -> Result<T, Failu
     send(api, Method::GET, path, Bytes::new(), PATIENCE)
 }
 
-/// Hands one JSON document to a running server.
+/// Sends one JSON document to a running server.
 pub fn post<T: DeserializeOwned>(api: &ApiAddress, path: &str, told: &impl Serialize) -> Result<T, Failure> {
     let body = serde_json::to_vec(told).map_err(|error| Failure::from_error(&error))?;
     send(api, Method::POST, path, body.into(), PATIENCE)
 }
 
-/// An answer that goes on, until either side ends it.
+/// A streamed answer, until either side ends it.
 pub struct Stream {
     pub body: Incoming,
     connection: JoinHandle<()>,
@@ -78,7 +78,7 @@ impl Drop for Stream {
     }
 }
 
-/// Opens an answer that goes on: server-sent events. `last` is the number of the last event that is known.
+/// Opens a streamed answer of server-sent events. `last` is the number of the last known event.
 pub async fn follow(api: &ApiAddress, path: &str, last: Option<&str>) -> Result<Stream, Failure> {
     let opened = async {
         match api {
@@ -103,7 +103,7 @@ where
     let broken = |error: &dyn std::error::Error| Failure::new(format!("{api}: the server broke off: {error}"));
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
     let connection = tokio::spawn(async move {
-        // How it ended is told by the body.
+        // The body reports how it ended.
         let _ = connection.await;
     });
     let mut request = Request::get(path).header("host", host(api)).header("accept", "text/event-stream");
@@ -122,7 +122,7 @@ where
     Err(Failure::new(format!("{api}: {status}: {said}")))
 }
 
-/// Names the server as it wants to be called: a port of loopback answers to its own names alone.
+/// Returns the server's name for the `Host` header: a loopback port accepts its own names only.
 fn host(api: &ApiAddress) -> String {
     match api {
         ApiAddress::Unix(_) => "localhost".into(),
@@ -269,7 +269,7 @@ where
         let body = body.map_err(|error| broken(&*error))?.to_bytes();
         match status {
             StatusCode::OK => Ok(body),
-            // An order that is not carried out says all there is to say.
+            // The refusal of an order says everything necessary.
             StatusCode::CONFLICT | StatusCode::FORBIDDEN if detail(&body).is_some() => {
                 Err(Failure::new(detail(&body).unwrap_or_default()))
             }
@@ -284,7 +284,7 @@ where
     answer
 }
 
-/// Reads what a problem says in words (RFC 9457).
+/// Returns the detail of a problem document (RFC 9457).
 fn detail(body: &[u8]) -> Option<String> {
     let problem: serde_json::Value = serde_json::from_slice(body).ok()?;
     problem.get("detail")?.as_str().map(str::to_owned)

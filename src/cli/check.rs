@@ -53,7 +53,7 @@ enum Format {
 }
 
 impl Check {
-    /// Returns how many commits are in memory at once.
+    /// Returns the number of commits in memory at once.
     pub(super) fn commits(&self) -> u64 {
         if self.base.is_some() { 2 } else { 1 }
     }
@@ -65,7 +65,7 @@ impl Check {
         let nodes = snapshot.as_ref().map(|snapshot| snapshot.nodes().len());
         findings.extend(snapshot.iter().flat_map(overdue));
         let mut is_judged = true;
-        // What does not check is refused for that.
+        // A commit with errors is refused for these.
         if let (Some(base), true) = (&self.base, snapshot.is_some()) {
             match self.judge(base)? {
                 Some((tree, found)) => {
@@ -84,8 +84,8 @@ impl Check {
         })
     }
 
-    /// Builds what merging into the base would leave, and returns it with all findings about it, those of the guard rails
-    /// among them; nothing where the base does not check.
+    /// Builds the result of merging into the base, and returns it with all findings, including
+    /// those of the guard rails; `None` if the checks of the base fail.
     fn judge(&self, base: &str) -> Result<Option<(Tree, Vec<Diagnostic>)>, Failure> {
         let (folder, sub) = self.source.folder(self.dir.as_deref())?;
         let head = self.source.revision().map_or(Head::AsItStands, Head::Merged);
@@ -106,7 +106,7 @@ impl Check {
                 writeln!(output::stderr(), "{told}")?;
                 return Ok(None);
             }
-            // Each side checks alone, and what merging makes of them does not.
+            // The checks of each side pass, but not those of their merge.
             (_, None) => {}
         }
         Ok(Some((head.tree, findings)))
@@ -131,7 +131,8 @@ impl Check {
     }
 }
 
-/// Finds the `[[set]]` tables that are there after their last day. Only whoever runs the command knows what day it is.
+/// Finds the `[[set]]` tables that are still there after their last day. Only the command knows the
+/// current day.
 fn overdue(snapshot: &Snapshot) -> Vec<Diagnostic> {
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let overdue = desired::overdue(snapshot.desired(), today).into_iter();

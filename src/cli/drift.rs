@@ -73,7 +73,7 @@ struct Exceptions {
 impl Drift {
     /// Runs the command.
     pub fn run(self) -> Result<Outcome, Failure> {
-        // Side by side: neither keeps all cores busy.
+        // In parallel: neither keeps all cores busy.
         let (wished, observed) = rayon::join(|| self.wished(), || self.seen.read(&self.hosted));
         let (wishes, snapshot) = wished?;
         let nodes = self.nodes.as_deref().map(|set| node_set::nodes(&snapshot, set)).transpose()?;
@@ -116,7 +116,7 @@ fn output(text: &str) -> Result<(Format, PathBuf), String> {
 }
 
 impl Exceptions {
-    /// Writes the exceptions that are asked for, if they are.
+    /// Writes the requested exceptions, if any.
     fn write(&self, wishes: &Wishes, drift: &drift::Drift) -> Result<(), Failure> {
         let (Some(name), Some(owner), Some(expires)) = (&self.write_exceptions, &self.owner, self.expires) else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Why a command could not do what it was asked: a kind, the chain of causes, and what to do next.
+//! The failure of a command: a kind, the chain of causes, and the next step.
 
 use std::error::Error;
 use std::io;
@@ -11,22 +11,22 @@ use crate::git::GitError;
 /// number). What was not read may have held findings, so it is not 0.
 const UNREAD_VERDICT: u8 = 141;
 
-/// A command's trouble; its exit code is 2.
+/// A command's failure; its exit code is 2.
 #[derive(Debug)]
 pub struct Failure {
     message: Box<str>,
     causes: Vec<String>,
     hint: Option<String>,
-    /// What the message is about, line by line: a text, and a mark under the place that is wrong.
+    /// The context of the message, line by line: a text, and a marker under the error.
     below: Box<[String]>,
-    /// What the hint says to run, line by line.
+    /// The commands that the hint suggests, line by line.
     commands: Box<[String]>,
-    /// Whether there is nothing to say: the reader of our output has gone away.
+    /// Whether there is no message: the reader of our output has gone away.
     silent: bool,
 }
 
 impl Failure {
-    /// Makes a failure without causes.
+    /// Creates a failure without causes.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into().into_boxed_str(),
@@ -38,7 +38,7 @@ impl Failure {
         }
     }
 
-    /// Makes a failure from an error and all its causes.
+    /// Creates a failure from an error and all its causes.
     pub fn from_error(error: &dyn Error) -> Self {
         let mut causes = Vec::new();
         let mut next = error.source();
@@ -49,34 +49,35 @@ impl Failure {
         Self { causes, ..Self::new(error.to_string()) }
     }
 
-    /// Adds what to do next.
+    /// Adds the next step.
     #[must_use]
     pub fn hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
         self
     }
 
-    /// Adds lines that the message is about.
+    /// Adds the lines that the message is about.
     #[must_use]
     pub fn below(mut self, lines: Vec<String>) -> Self {
         self.below = lines.into();
         self
     }
 
-    /// Adds what the hint says to run.
+    /// Adds the commands of the hint.
     #[must_use]
     pub fn commands(mut self, lines: Vec<String>) -> Self {
         self.commands = lines.into();
         self
     }
 
-    /// Prints the failure and returns the exit code; `is_verdict` is that of a command whose exit code says what it found.
+    /// Prints the failure and returns the exit code; `is_verdict` marks a command whose exit code
+    /// is a verdict.
     pub fn report(&self, is_verdict: bool) -> ExitCode {
         if self.silent {
-            // Whoever cuts a list short, as `head` does, has what they wanted.
+            // A user who cuts a list short, as with `head`, has what they need.
             return if is_verdict { ExitCode::from(UNREAD_VERDICT) } else { ExitCode::SUCCESS };
         }
-        // Nobody may be there to read it; the exit code says enough then.
+        // Stderr may be closed; the exit code is enough then.
         let _ = self.write(&mut output::stderr());
         ExitCode::from(2)
     }
@@ -97,7 +98,7 @@ impl Failure {
     }
 }
 
-/// Says what an error is; that of a TOML file shows the line of the file below it.
+/// Formats an error; for a TOML file, with the line of the file below it.
 fn cause_lines(cause: &(dyn Error + 'static)) -> Vec<String> {
     let text = cause.to_string();
     if !cause.is::<toml::de::Error>() {

@@ -12,7 +12,7 @@ use super::{Failure, Muster, Outcome, output, reference};
 use crate::model::text::plural;
 use crate::settings::Given;
 
-/// What the foot of each page names.
+/// The source in the footer of each page.
 const SOURCE: &str = concat!("muster ", env!("CARGO_PKG_VERSION"));
 
 /// Print the manual page of muster or of one command, or write all of them
@@ -58,15 +58,15 @@ impl Man {
     }
 }
 
-/// Returns what a page is called on the command line: `serve` for `muster-serve.1`, nothing for `muster.1`.
+/// Returns a page's name on the command line: `serve` for `muster-serve.1`, nothing for `muster.1`.
 fn called(file: &str) -> &str {
     let name = file.strip_prefix("muster").unwrap_or(file).trim_start_matches(['-', '.']);
     name.rsplit_once('.').map_or("", |(name, _)| name)
 }
 
-/// Returns every page as roff, by the names of their files: of the program, of each command, of the settings file.
+/// Returns all pages as roff, by file name: of the program, of each command, of the settings file.
 ///
-/// They bear no date: the same version gives the same bytes.
+/// They have no date: the same version gives the same bytes.
 fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     let root = built();
     let mut all = vec![("muster.1".to_owned(), page("muster", &root)?)];
@@ -78,7 +78,7 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     Ok(all)
 }
 
-/// Returns the whole command line, whose parts know their full names.
+/// Returns the whole command line, with the full names of its parts.
 fn built() -> Command {
     let mut root = Muster::command().disable_help_subcommand(true);
     root.build();

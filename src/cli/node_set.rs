@@ -1,4 +1,4 @@
-//! NODESET and BMCSET arguments: what they select, or what is wrong with them and where.
+//! NODESET and BMCSET arguments: their selection, or their error with its position.
 
 use super::failure::Failure;
 use crate::desired::did_you_mean;
@@ -6,7 +6,7 @@ use crate::model::text::line;
 use crate::model::{NodeSet, NodeSetError, Span, UnknownNames};
 use crate::snapshot::{Selection, Snapshot};
 
-/// Returns the nodes that an argument selects, by their indices.
+/// Returns the indices of the nodes that an argument selects.
 pub fn nodes(snapshot: &Snapshot, text: &str) -> Result<Vec<usize>, Failure> {
     let selection = select(snapshot, text)?;
     match no_such_node(snapshot, text, &selection) {
@@ -15,7 +15,7 @@ pub fn nodes(snapshot: &Snapshot, text: &str) -> Result<Vec<usize>, Failure> {
     }
 }
 
-/// Works an argument out; what no node has is left to the caller.
+/// Evaluates an argument; the caller handles names without a node.
 pub fn select(snapshot: &Snapshot, text: &str) -> Result<Selection, Failure> {
     snapshot.select(text).map_err(|error| {
         let failure = bad_set(text, &error);
@@ -28,13 +28,13 @@ pub fn select(snapshot: &Snapshot, text: &str) -> Result<Selection, Failure> {
     })
 }
 
-/// Reports the names that no node has, if there are any.
+/// Reports the names without a node, if there are any.
 pub fn no_such_node(snapshot: &Snapshot, text: &str, selection: &Selection) -> Option<Failure> {
     let names = snapshot.nodes().iter().map(|node| &*node.name);
     unknown(text, &selection.unknown, &|name| format!("no node is called `{name}`"), names)
 }
 
-/// Returns the names of BMCs that an argument selects. All that it states are in `known`.
+/// Returns the names of the BMCs that an argument selects, all of which must be in `known`.
 ///
 /// `message` reports a name that is not.
 pub fn bmcs<'n>(
@@ -51,7 +51,7 @@ pub fn bmcs<'n>(
     }
 }
 
-/// Reports the first name that nothing bears, under the part of the argument that states it.
+/// Reports the first unknown name, under its part of the argument.
 fn unknown<'n>(
     text: &str,
     found: &[UnknownNames],
@@ -65,11 +65,11 @@ fn unknown<'n>(
         more => format!(" (and {more} more)"),
     };
     let failure = Failure::new(format!("{}{more}", message(&first))).hint(did_you_mean(&first, known));
-    // An argument that is one name needs no pointer to it.
+    // An argument with a single name needs no marker.
     Some(if part.at.end - part.at.start == text.len() { failure } else { failure.below(pointer(text, part.at)) })
 }
 
-/// Makes a failure of a text that is no node set, with a caret under what is wrong.
+/// Creates the failure of an invalid node set, with a caret under the error.
 pub fn bad_set(text: &str, error: &NodeSetError) -> Failure {
     Failure::new(error.to_string()).below(pointer(text, error.at())).hint(error.hint())
 }

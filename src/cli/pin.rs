@@ -10,7 +10,7 @@ use crate::model::parse_duration;
 use crate::model::text::subject;
 use crate::view::{Ordered, PinOrder, RewindOrder, UnpinOrder};
 
-/// The longest pin that ends by itself; one that is to last longer says so by `forever`.
+/// The maximum duration of a pin with an end; `forever` requests a longer one.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 /// Serve one commit instead of the newest, for some time
@@ -67,7 +67,7 @@ pub struct AllowRewind {
     rev: String,
 }
 
-/// How long a pin is to last; nothing without end.
+/// The duration of a pin; `None` without an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Until(Option<Duration>);
 
@@ -82,7 +82,7 @@ fn until(text: &str) -> Result<Until, String> {
     }
 }
 
-/// Names who gives the order, as this session says; it is for people, and proves nothing.
+/// Returns the author of the order according to this session; it is informative and proves nothing.
 fn by() -> String {
     let said = |name: &str| std::env::var(name).ok().filter(|name| !name.is_empty());
     said("SUDO_USER").or_else(|| said("USER")).or_else(|| said("LOGNAME")).unwrap_or_default()
@@ -113,7 +113,7 @@ impl AllowRewind {
     }
 }
 
-/// Prints what was done, and what is served where the order alone does not say it.
+/// Prints the result, and the served commit if the order alone does not imply it.
 fn told(ordered: &Ordered, says_served: bool) -> Result<Outcome, Failure> {
     let mut out = output::stdout();
     writeln!(out, "{}", ordered.done)?;

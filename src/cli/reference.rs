@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{Arg, Command};
 
-/// The part of the page that no command describes by itself.
+/// The introduction of the page.
 const COMMON: &str = "\
 ## Exit codes
 
@@ -63,7 +63,7 @@ fn ids(command: &Command) -> impl Iterator<Item = &str> {
     command.get_arguments().map(|arg| arg.get_id().as_str())
 }
 
-/// Writes one command. Options that only repeat settings of the host are left to the page that describes those.
+/// Writes one command. Options that only repeat host settings are described on their own page.
 fn write_command(text: &mut String, name: &str, command: &Command, serve: &[&str]) {
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
     let usage = command.clone().render_usage().to_string();
@@ -111,7 +111,7 @@ fn row(arg: &Arg) -> String {
     format!("| `{short}{}` | {meaning} |\n", cell(&arg.to_string()))
 }
 
-/// Makes a text fit into a cell of a table.
+/// Escapes a text for a cell of a table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }

@@ -34,8 +34,8 @@ pub enum Head<'a> {
     AfterItsParent(&'a str),
 }
 
-/// Reads both sides from the repository around a folder; `base` is the default target of a merge if
-/// absent, and `sub` is the folder of the cluster relative to it.
+/// Reads both sides from the repository around a folder; without `base`, the usual merge target is
+/// used, and `sub` is the folder of the cluster relative to it.
 pub fn read(folder: &Path, sub: &str, base: Option<&str>, head: Head<'_>) -> Result<(Side, Side), Failure> {
     let repo = Repo::open(folder, Trust::Person)?;
     let sub = sub.trim_matches('/');

@@ -184,7 +184,7 @@ fn write_files(folder: &Path, files: &BTreeMap<String, String>) -> std::io::Resu
     Ok(())
 }
 
-/// Builds wishes of our own making.
+/// Builds a generated cluster repository.
 fn built(files: &BTreeMap<String, String>) -> Result<Snapshot, Failure> {
     let mut tree = Tree::default();
     for (path, text) in files {
@@ -195,7 +195,7 @@ fn built(files: &BTreeMap<String, String>) -> Result<Snapshot, Failure> {
     snapshot.ok_or_else(|| Failure::new(format!("the wishes that were made do not check: {}", first())))
 }
 
-/// Says on one line where the fleet is.
+/// Prints on one line how to reach the fleet.
 fn tell(running: &Running, machines: usize, planted: usize) -> Result<(), Failure> {
     let mut out = output::stdout();
     let count = running.len();

@@ -9,10 +9,10 @@ use crate::model::text::{bounded, plural, subject};
 use crate::story::Hold;
 use crate::view::{SeverityView, State, Status as StatusView, StoreState};
 
-/// How many errors of a refused commit are printed: what leaves the rest in sight on a terminal.
+/// The number of printed errors of a refused commit: the rest stays visible on a terminal.
 const ERRORS_PRINTED: usize = 20;
 
-/// How many of the unknown machines that asked last are printed: whoever looks for one has just turned it on.
+/// The number of printed unknown machines: a person who looks for one has just turned it on.
 const UNKNOWN_PRINTED: usize = 3;
 
 /// Show the status of a running server: the commit in service, and refused or held ones with the reason

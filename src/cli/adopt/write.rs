@@ -1,4 +1,4 @@
-//! Edits as a diff, and as files: all of them or none, where nobody changed one meanwhile.
+//! Edits as a diff, and as files: all of them or none, if none has changed meanwhile.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -9,10 +9,10 @@ use similar::TextDiff;
 use crate::adopt::Edit;
 use crate::cli::Failure;
 
-/// Lines around each change, as diff and git print them.
+/// The number of context lines around each change, as in diff and git.
 const AROUND: usize = 3;
 
-/// Writes an edit as a unified diff, for the path as it is opened from here.
+/// Formats an edit as a unified diff, with the path relative to the current folder.
 pub fn diff(path: &str, edit: &Edit) -> String {
     let before = edit.before.as_deref().unwrap_or_default();
     let old = if edit.before.is_some() { path } else { "/dev/null" };
@@ -34,7 +34,7 @@ pub fn write(prefix: &str, edits: &[Edit]) -> Result<(), Failure> {
             Ok(temporary) => ready.push((temporary, path)),
             Err(failure) => {
                 for (temporary, _) in &ready {
-                    // What is left of it would be a file that nobody reads.
+                    // A leftover file would be useless.
                     let _ = fs::remove_file(temporary);
                 }
                 return Err(failure);
@@ -64,7 +64,7 @@ fn unchanged(path: &Path, edit: &Edit) -> Result<(), Failure> {
     Err(Failure::new(message).hint(Some("nothing was written; run it again".into())))
 }
 
-/// Writes the new text beside a file, with the file's permissions.
+/// Writes the new text next to a file, with the file's permissions.
 fn beside(path: &Path, edit: &Edit) -> io::Result<PathBuf> {
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     fs::create_dir_all(folder)?;
@@ -81,7 +81,7 @@ fn beside(path: &Path, edit: &Edit) -> io::Result<PathBuf> {
     match written() {
         Ok(()) => Ok(temporary),
         Err(error) => {
-            // It may not be there.
+            // It may not exist.
             let _ = fs::remove_file(&temporary);
             Err(error)
         }

@@ -1,4 +1,5 @@
-//! How what nodes booted differs from today's: the two commits built side by side, where the repository here has both.
+//! The differences between booted and current scripts: both commits are built in parallel, if the
+//! repository here has them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use crate::report;
 use crate::snapshot::{self, Answer, Snapshot};
 use crate::view::{BootsView, HowView, RunView, hex};
 
-/// How many commits are built to be compared, those of most nodes first: each takes seconds at 100,000 nodes.
+/// The number of commits that are built, those with most nodes first: each takes seconds at 100,000
+/// nodes.
 const MOST_COMMITS: usize = 8;
 
-/// Tells of each fold of another commit than today's how it differs, or why that cannot be told.
+/// Describes how each group of nodes on another commit differs, or why that is unknown.
 pub fn tell(view: &mut BootsView, rows: &[RunView], source: &Source, today: Option<Arc<Snapshot>>) {
     let rows: BTreeMap<&str, &RunView> = rows.iter().map(|row| (&*row.name, row)).collect();
     let mut commits = Commits { source, repo: None, built: BTreeMap::new(), today, revision: view.revision.clone() };
@@ -26,7 +28,7 @@ pub fn tell(view: &mut BootsView, rows: &[RunView], source: &Source, today: Opti
     }
 }
 
-/// The commits that were looked for.
+/// The commits of the comparison.
 struct Commits<'s> {
     source: &'s Source,
     repo: Option<Result<(Repo, String), String>>,
@@ -84,7 +86,7 @@ impl Commits<'_> {
     }
 }
 
-/// Tells whether a commit comes to the script here that a node booted.
+/// Returns whether a commit gives here the script that a node booted.
 fn is_as_served(base: &Snapshot, row: &RunView) -> bool {
     let name = row.booted_as.as_deref().unwrap_or(&row.name);
     let prepared = base.by_name(name).map(|node| base.answer(node));

@@ -1,4 +1,4 @@
-//! Where the rows come from: a server, page by page, or a store beside the wishes.
+//! The source of the rows: a server, page by page, or a store and the cluster repository.
 
 use std::sync::Arc;
 
@@ -14,23 +14,23 @@ use crate::roll;
 use crate::snapshot::Snapshot;
 use crate::view::{BootsPage, RunView};
 
-/// How many nodes are asked for at once.
+/// The number of nodes per request.
 const PAGE: usize = 10_000;
 
-/// How often it is begun anew where the server takes another commit meanwhile.
+/// The number of attempts if the server takes another commit meanwhile.
 const TRIES: usize = 3;
 
-/// What nodes run.
+/// The boot status of nodes.
 pub struct Told {
-    /// The full id of the commit that they are compared with.
+    /// The full id of the commit for comparison.
     pub revision: String,
     pub rows: Vec<RunView>,
-    /// What follows from it, where it was built here.
+    /// Its snapshot, if it was built here.
     pub today: Option<Arc<Snapshot>>,
 }
 
 impl Boots {
-    /// Finds out what nodes run.
+    /// Reads the boot status of nodes.
     pub(super) fn rows(&self) -> Result<Told, Failure> {
         match self.seen.reach(&self.hosted)? {
             Reached::Server(_) if self.source.rev().is_some() => {
@@ -72,7 +72,7 @@ impl Boots {
         Err(Failure::new(format!("{server}: takes one commit after another")).hint(Some(hint.into())))
     }
 
-    /// Reads all pages; nothing where they are not of one commit.
+    /// Reads all pages; `None` if they are not of one commit.
     fn pages(&self, server: &ApiAddress) -> Result<Option<Told>, Failure> {
         let mut told: Option<Told> = None;
         let mut after: Option<String> = None;
@@ -98,7 +98,7 @@ impl Boots {
     }
 }
 
-/// Writes a text as the value of a query.
+/// Encodes a text as the value of a query.
 fn encoded(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     text.bytes().fold(String::new(), |mut out, byte| {

@@ -1,4 +1,4 @@
-//! Where a survey's observations go: the store, or the server that holds it.
+//! The destination of a survey's observations: the store, or the server that holds it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::snapshot::Snapshot;
 use crate::store::{RefusedLogin, Store, StoreError};
 use crate::view::{ForgetBmcs, Observations, ObservedFile, RefusedLoginView, RefusedLogins, RetryLogins, Taken};
 
-/// Where what is seen is kept.
+/// The destination of observations.
 pub enum Keeper {
     Store(Box<Store>),
     Server(ApiAddress),
@@ -53,7 +53,7 @@ impl Keeper {
         }
     }
 
-    /// Forgets that some BMCs refused their credential, since they took it now.
+    /// Forgets that some BMCs refused their credential, since they accepted it now.
     pub fn forget_refusals(&self, bmcs: Vec<Box<str>>) -> Result<(), Failure> {
         if bmcs.is_empty() {
             return Ok(());
@@ -64,7 +64,7 @@ impl Keeper {
         }
     }
 
-    /// Reads all that is remembered.
+    /// Reads all observations.
     pub fn observed(&self) -> Result<Observed, Failure> {
         match self {
             Self::Store(store) => Ok(store.observed()?),
@@ -72,7 +72,7 @@ impl Keeper {
         }
     }
 
-    /// Forgets all that surveys saw of some BMCs.
+    /// Deletes all observations of some BMCs.
     pub fn forget(&self, bmcs: Vec<Box<str>>) -> Result<(), Failure> {
         match self {
             Self::Store(store) => {
@@ -83,7 +83,7 @@ impl Keeper {
         }
     }
 
-    /// Keeps a batch of observations.
+    /// Records a batch of observations.
     pub fn keep(
         &self,
         snapshot: Option<&Snapshot>,
@@ -106,7 +106,7 @@ impl Keeper {
         }
     }
 
-    /// Writes all that is remembered to a file.
+    /// Writes all observations to a file.
     pub fn export(&self, file: &Path) -> Result<(), Failure> {
         let observed = match self {
             Self::Store(store) => ObservedFile::new(store.observed()?, now()),
@@ -118,7 +118,7 @@ impl Keeper {
     }
 }
 
-/// Returns the time in RFC 3339, in seconds.
+/// Returns the time in RFC 3339, to the second.
 fn now() -> String {
     Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default().to_string()
 }

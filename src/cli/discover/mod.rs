@@ -26,7 +26,7 @@ use keeper::Keeper;
 use summary::Summary;
 use watch::Watch;
 
-/// How many observations are written or handed over at once: a second's work of a fast survey.
+/// The number of observations that are written or sent at once: a second's work of a fast survey.
 const BATCH: usize = 64;
 
 /// Survey BMCs over Redfish and record their state
@@ -122,7 +122,8 @@ impl Discover {
             targets.iter().map(|target| target.endpoint.origin.origin().ascii_serialization()).collect();
         let summary = self.survey(&settings, targets, &keeper, snapshot.as_ref(), is_strange)?;
         if let (Keeper::Store(store), false) = (&keeper, is_strange) {
-            // What was surveyed by its address before it was declared goes by its name from now on.
+            // A BMC surveyed by its address before it was declared is known by its name from now
+            // on.
             store.forget_bmcs(&addresses.iter().map(String::as_str).collect::<Vec<_>>())?;
         }
         if self.retry_logins {
@@ -135,7 +136,7 @@ impl Discover {
         Ok(summary.outcome())
     }
 
-    /// Lists the origins of the addresses that are named one by one.
+    /// Lists the origins of the addresses that were given one by one.
     fn named(&self) -> BTreeSet<Box<str>> {
         let origins = self.bmc.iter().filter_map(|text| origin(text).ok());
         origins.map(|url| url.origin().ascii_serialization().into()).collect()
@@ -173,8 +174,8 @@ impl Discover {
         Ok(targets)
     }
 
-    /// Runs the survey, keeps what is seen batch by batch, and sums it up. An interrupt ends it early, and what was seen
-    /// until then is kept.
+    /// Runs the survey, records the observations batch by batch, and summarizes them. An interrupt
+    /// ends it early, and the observations until then are kept.
     fn survey(
         &self,
         settings: &Settings,
@@ -208,7 +209,7 @@ impl Discover {
                 drop(tell);
             };
             let interrupted = async {
-                // Without signals an interrupt ends the process, as ever.
+                // Without signals, an interrupt ends the process as usual.
                 if tokio::signal::ctrl_c().await.is_ok() {
                     stop.cancel();
                 }
@@ -219,7 +220,7 @@ impl Discover {
                 while told.recv_many(&mut batch, BATCH).await > 0 {
                     batch.retain(|observation| summary.add(observation));
                     watch.show(&summary);
-                    // What cannot be kept need not be seen.
+                    // Observations that cannot be recorded need not be made.
                     keeper.keep(snapshot, &batch, &names).inspect_err(|_| stop.cancel())?;
                     batch.clear();
                 }
@@ -235,7 +236,7 @@ impl Discover {
     }
 }
 
-/// Reads an address or a URL as an origin.
+/// Parses an address or a URL as an origin.
 fn origin(text: &str) -> Result<Url, Failure> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(Stranger::origin_of(address, HTTPS));
@@ -256,7 +257,7 @@ fn origin(text: &str) -> Result<Url, Failure> {
     Ok(url)
 }
 
-/// Tells whether an address of a range is silent: nobody's BMC, so that nothing is remembered of it.
+/// Returns whether an address of a range is silent: it has no BMC, so nothing is recorded.
 fn is_nobody(observation: &Observation) -> bool {
     let Seen::Failed(failure) = &observation.outcome else { return false };
     matches!(

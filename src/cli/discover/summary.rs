@@ -1,4 +1,4 @@
-//! What a survey came to: by model, and by what kept BMCs from being read.
+//! The result of a survey: by model, and by the reasons why BMCs were not read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -14,41 +14,41 @@ use crate::model::text::{plural, verb};
 use crate::observed::{Depth, FailureKind, NicKind, Observation, Outcome as Seen, SeenNic, Service, System};
 use crate::roll;
 
-/// The longest set of names that is shown, in characters.
+/// The maximum length of a displayed set of names, in characters.
 const MAX_SET: usize = 200;
 
-/// Counts as a survey goes on.
+/// Counts during a survey.
 pub struct Summary {
     targets: usize,
-    /// Whether silent addresses are no BMCs at all.
+    /// Whether silent addresses are not BMCs at all.
     is_strange: bool,
     started: Instant,
     seen: Vec<Box<str>>,
     partial: Vec<Box<str>>,
-    /// Whether all that could not be read are links of BMCs that lead nowhere: no other survey would read more.
+    /// Whether all unread resources are broken links of BMCs: another survey would not read more.
     is_all_there_is: bool,
     silent: usize,
-    /// BMCs of which a System may have interfaces that were not read.
+    /// BMCs with a System that may have interfaces that were not read.
     nics_unread: Vec<Box<str>>,
-    /// BMCs of which a System reports no address to boot by.
+    /// BMCs with a System that reports no address to boot by.
     without_nics: Vec<Box<str>>,
-    /// BMCs of which a System does not report its architecture.
+    /// BMCs with a System that does not report its architecture.
     without_arch: Vec<Box<str>>,
-    /// Addresses that a person named one by one: somebody should be there.
+    /// Addresses that a person gave one by one: each should have a BMC.
     named: BTreeSet<Box<str>>,
     models: BTreeMap<String, u64>,
     systems: u64,
     failures: BTreeMap<FailureKind, Vec<Failed>>,
 }
 
-/// A BMC that could not be read, and why.
+/// A BMC that could not be read, with the reason.
 struct Failed {
     bmc: Box<str>,
     why: Box<str>,
 }
 
 impl Summary {
-    /// Begins a survey of so many targets.
+    /// Starts a survey of so many targets.
     pub fn new(targets: usize, is_strange: bool, named: BTreeSet<Box<str>>) -> Self {
         Self {
             targets,
@@ -68,7 +68,7 @@ impl Summary {
         }
     }
 
-    /// Counts one observation; false where there is nothing to remember, since nobody lives at the address.
+    /// Counts one observation; false if there is nothing to record, since no BMC has the address.
     pub fn add(&mut self, observation: &Observation) -> bool {
         let is_nobody = self.is_strange && is_nobody(observation);
         if is_nobody && !self.named.contains(&*observation.url) {
@@ -98,7 +98,7 @@ impl Summary {
         !is_nobody
     }
 
-    /// Notes what is not known of a BMC's Systems that boots need.
+    /// Records which facts of a BMC's Systems are unknown although boots need them.
     fn note_unknown(&mut self, observation: &Observation, service: &Service) {
         let systems: Vec<&System> = read_systems(service);
         let boots = |nic: &SeenNic| nic.mac.is_some() && nic.kind == NicKind::Ethernet;
@@ -139,7 +139,7 @@ impl Summary {
         &self.seen
     }
 
-    /// Counts the targets that are done with.
+    /// Counts the completed targets.
     pub fn done(&self) -> usize {
         self.seen.len() + self.silent + self.failed()
     }
@@ -149,7 +149,7 @@ impl Summary {
         self.failures.values().map(Vec::len).sum()
     }
 
-    /// Says what a script is told.
+    /// Returns the outcome for the exit code.
     pub fn outcome(&self) -> Outcome {
         let untried = [FailureKind::NoCredential, FailureKind::NotAllowed, FailureKind::Cancelled];
         let tried = self.failures.iter().filter(|(kind, _)| !untried.contains(kind)).map(|(_, all)| all.len());
@@ -242,16 +242,17 @@ impl Summary {
     }
 }
 
-/// Lists the Systems of a BMC that were read; one that is listed and could not be read may not be a server.
+/// Lists the Systems of a BMC that were read; a listed one that could not be read may not be a
+/// server.
 fn read_systems(service: &Service) -> Vec<&System> {
     let systems = service.systems.seen().into_iter().flatten();
     systems.filter(|system| roll::unread_of(service, system).is_none()).collect()
 }
 
-/// Folds names, as far as a line bears it.
+/// Folds names, up to the length of a line.
 fn shown<'n>(names: impl Iterator<Item = &'n Box<str>>) -> String {
     let names: Vec<&str> = names.map(|name| &**name).collect();
-    // The origins of undeclared BMCs are no names.
+    // The origins of undeclared BMCs are not names.
     let text = if names.iter().all(|name| NodeSet::is_name(name)) {
         NodeSet::from_names(&names).to_string()
     } else {

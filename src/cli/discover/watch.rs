@@ -1,4 +1,4 @@
-//! The progress bar of a survey; none where stderr is no terminal.
+//! The progress bar of a survey, if stderr is a terminal.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins a survey of so many BMCs.
+    /// Starts a survey of so many BMCs.
     pub fn new(count: usize) -> Self {
-        // It draws nothing where stderr is no terminal.
+        // It draws nothing if stderr is not a terminal.
         let bar = ProgressBar::with_draw_target(Some(count as u64), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} BMCs, {per_sec}, {eta} left{msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -22,7 +22,7 @@ impl Watch {
         Self { bar }
     }
 
-    /// Shows how far it is.
+    /// Shows the progress.
     pub fn show(&self, summary: &Summary) {
         self.bar.set_position(summary.done() as u64);
         match summary.failed() {
@@ -31,7 +31,7 @@ impl Watch {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn end(&self) {
         self.bar.finish_and_clear();
     }
