@@ -101,6 +101,7 @@ impl Adopt {
         if self.write {
             write::write(&wishes.prefix, &adoption.edits)?;
         }
+
         self.print(&wishes, &adoption)?;
         talk(&adoption, &differs)?;
         let is_done = self.write || adoption.edits.is_empty();
@@ -113,6 +114,7 @@ impl Adopt {
             None if self.new => Scope::New,
             None => Scope::All,
         };
+
         Ok(Options {
             names: self.name.clone(),
             ips: self.ip.clone(),
@@ -139,6 +141,7 @@ impl Adopt {
             out.json(&report)?;
             return Ok(());
         }
+
         for edit in &adoption.edits {
             if self.write {
                 writeln!(out, "wrote {}", path(&edit.path))?;
@@ -146,6 +149,7 @@ impl Adopt {
                 out.document(&write::diff(&path(&edit.path), edit))?;
             }
         }
+
         writeln!(out, "{}", last_line(adoption))?;
         Ok(())
     }
@@ -159,6 +163,7 @@ fn prove(wishes: &Wishes, adoption: &Adoption, observed: Observed, before: &Drif
         let hint = "nothing was written; this is a mistake of muster's, and --new or a node set may go round it";
         Failure::new(format!("adopting would break the wishes: {why}")).hint(Some(hint.into()))
     };
+
     let tree = adoption.applied(&wishes.tree);
     let (after, findings) = snapshot::build(&tree, Revision::work_tree());
     let Some(after) = after else {
@@ -166,6 +171,7 @@ fn prove(wishes: &Wishes, adoption: &Adoption, observed: Observed, before: &Drif
         err.safe(&report::text(&findings, &tree, &wishes.prefix, err.is_terminal()))?;
         return Err(unsound(adoption, &findings).unwrap_or_else(|| refused(report::count(&findings))));
     };
+
     let observed = roll::declared(&after, observed);
     let drift = drift::compare(&after, &observed, before.at, &drift::Options::default());
     let came = adopt::proven(adoption, before, &drift).map_err(|broken| refused(broken.to_string()))?;
@@ -202,9 +208,11 @@ fn talk(adoption: &Adoption, differs: &[String]) -> Result<(), Failure> {
     for note in &adoption.notes {
         writeln!(talk, "note: {note}")?;
     }
+
     for line in differs.iter().take(DIFFERENCES_PRINTED) {
         writeln!(talk, "note: {line}")?;
     }
+
     if differs.len() > DIFFERENCES_PRINTED {
         writeln!(
             talk,
@@ -212,6 +220,7 @@ fn talk(adoption: &Adoption, differs: &[String]) -> Result<(), Failure> {
             plural(differs.len() - DIFFERENCES_PRINTED, "more difference")
         )?;
     }
+
     Ok(())
 }
 
@@ -242,6 +251,7 @@ impl From<Unfit> for Failure {
             Unfit::Facts(_) | Unfit::Unreadable(_) => "name another file with --into",
             Unfit::NicOfMany(_) => "name the one node: muster adopt NODE --nic eth0=MAC",
         };
+
         Self::from_error(&unfit).hint(Some(hint.into()))
     }
 }

@@ -46,9 +46,11 @@ pub fn run(bounds: &Bounds) -> Option<ExitCode> {
         words.map(|words| WORDS.set(words));
         return None;
     }
+
     let program = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe().ok()? };
     let words = shared_file().or_else(|| File::open("/dev/null").ok())?;
     let mark = words.as_raw_fd().to_string();
+
     // If a second process cannot be started, this one does the work, without limits.
     let mut again = Command::new(program);
     let status = again.arg0("muster").args(std::env::args_os().skip(1)).env(MARK, mark).status().ok()?;

@@ -90,6 +90,7 @@ pub async fn follow(api: &ApiAddress, path: &str, last: Option<&str>) -> Result<
             }
         }
     };
+
     match tokio::time::timeout(PATIENCE, opened).await {
         Ok(opened) => opened,
         Err(_) => Err(Failure::new(format!("{api}: the server does not answer within {PATIENCE:?}"))),
@@ -106,16 +107,19 @@ where
         // The body reports how it ended.
         let _ = connection.await;
     });
+
     let mut request = Request::get(path).header("host", host(api)).header("accept", "text/event-stream");
     if let Some(last) = last {
         request = request.header("last-event-id", last);
     }
+
     let request = request.body(Full::new(Bytes::new())).map_err(|error| broken(&error))?;
     let answer = sender.send_request(request).await.map_err(|error| broken(&error))?;
     let (status, body) = (answer.status(), answer.into_body());
     if status == StatusCode::OK {
         return Ok(Stream { body, connection });
     }
+
     let body = Limited::new(body, MAX_BYTES).collect().await.map_err(|error| broken(&*error))?.to_bytes();
     connection.abort();
     let said = detail(&body).unwrap_or_else(|| String::from_utf8_lossy(&body).trim().to_owned());

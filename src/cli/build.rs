@@ -25,6 +25,7 @@ pub fn run() -> Option<ExitCode> {
     if arguments.peek().is_none_or(|first| first != trial::COMMAND) {
         return None;
     }
+
     let Build { timeout_ms, max_bytes } = match Build::try_parse_from(arguments) {
         Ok(build) => build,
         Err(error) => {
@@ -33,6 +34,7 @@ pub fn run() -> Option<ExitCode> {
             return Some(ExitCode::from(2));
         }
     };
+
     let bounds = BuildBounds { timeout: Duration::from_millis(timeout_ms), max_bytes };
     Some(trial::run(bounds).map_or_else(|error| Failure::from(error).report(true), |()| ExitCode::SUCCESS))
 }

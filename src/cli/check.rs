@@ -65,6 +65,7 @@ impl Check {
         let nodes = snapshot.as_ref().map(|snapshot| snapshot.nodes().len());
         findings.extend(snapshot.iter().flat_map(overdue));
         let mut is_judged = true;
+
         // A commit with errors is refused for these.
         if let (Some(base), true) = (&self.base, snapshot.is_some()) {
             match self.judge(base)? {
@@ -75,6 +76,7 @@ impl Check {
                 None => is_judged = false,
             }
         }
+
         self.print(&wishes, &findings, nodes)?;
         let wrong = |finding: &Diagnostic| self.strict || finding.severity() == Severity::Error;
         Ok(match findings.iter().any(wrong) {
@@ -94,6 +96,7 @@ impl Check {
         let both = || rayon::join(|| build(&base), || build(&head));
         let what = format!("{} and {}", base.label, head.label);
         let ((old, before), (new, mut findings)) = watch::building(&what, both);
+
         match (old, new) {
             (Some(old), Some(new)) => {
                 findings.extend(overdue(&new));
@@ -109,6 +112,7 @@ impl Check {
             // The checks of each side pass, but not those of their merge.
             (_, None) => {}
         }
+
         Ok(Some((head.tree, findings)))
     }
 
@@ -127,6 +131,7 @@ impl Check {
                 out.safe(&report::github(findings, &wishes.tree, &wishes.from_root, nodes))?;
             }
         }
+
         Ok(())
     }
 }

@@ -80,12 +80,14 @@ impl Diff {
         let judgement = self.nodes.is_none().then(|| change::judge(change, &folds));
         let report = ChangeReport { change, folds, judgement, base: &base.label, head: &head.label };
         let mut out = output::stdout();
+
         let text = match self.format {
             Format::Text => report.text(self.stat, out.is_terminal()),
             Format::Json => report.json(),
             Format::Markdown => report.markdown(head.prefix.trim_end_matches('/')),
             Format::Github => report.github(head.prefix.trim_end_matches('/')),
         };
+
         out.safe(&text)?;
         Ok(())
     }
@@ -106,6 +108,7 @@ fn selected(old: &Snapshot, new: &Snapshot, set: &str) -> Result<BTreeSet<String
             }
         });
     }
+
     match missing.unwrap_or_default().first() {
         None => Ok(names),
         Some(first) => {

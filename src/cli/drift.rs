@@ -81,18 +81,22 @@ impl Drift {
         let at = self.at.unwrap_or_else(Timestamp::now).as_millisecond();
         let drift = drift::compare(&snapshot, &observed, at, &Options { confirm: self.confirm, nodes });
         let report = DriftReport { drift: &drift, snapshot: &snapshot, tree: &wishes.tree, prefix: &wishes.from_root };
+
         for (format, file) in &self.output {
             let failed = |error| Failure::new(format!("{}: cannot be written: {error}", file.display()));
             std::fs::write(file, report.write(*format, false).as_str()).map_err(failed)?;
         }
+
         self.exceptions.write(&wishes, &drift)?;
         let mut out = output::stdout();
+
         // A person opens the files from here; a program, from the root of the repository.
         let prefix = if self.format == Format::Text { &wishes.prefix } else { &wishes.from_root };
         let text = DriftReport { prefix, ..report }.write(self.format, out.is_terminal());
         out.safe(&text)?;
         let policy = &snapshot.desired().policy;
         let conditions = if self.fail_on.is_empty() { &policy.fail_on } else { &self.fail_on };
+
         Ok(match drift::exit(&drift, conditions, policy.stale_after) {
             Exit::AsWished => Outcome::AsWished,
             Exit::Findings => Outcome::Findings,
@@ -121,27 +125,34 @@ impl Exceptions {
         let (Some(name), Some(owner), Some(expires)) = (&self.write_exceptions, &self.owner, self.expires) else {
             return Ok(());
         };
+
         let Some(folder) = &wishes.folder else {
             return Err(Failure::new("exceptions are written to a work tree, and --rev reads none"));
         };
+
         let name = name.trim_start_matches("exceptions/").trim_end_matches(".toml");
         if name.is_empty() || name.contains('/') {
             return Err(Failure::new(format!("`{name}` is no name of a file under exceptions/")));
         }
+
         let path = folder.join("exceptions").join(format!("{name}.toml"));
         let (text, count) = report::exceptions(drift, owner, expires, self.reason.as_deref());
         let mut stderr = output::stderr();
+
         if count == 0 {
             let _ = writeln!(stderr, "there is no drift to except; nothing is written");
             return Ok(());
         }
+
         let failed = |error: std::io::Error| {
             let hint = (error.kind() == std::io::ErrorKind::AlreadyExists).then(|| "name another file".into());
             Failure::new(format!("{}: cannot be written: {error}", path.display())).hint(hint)
         };
+
         std::fs::create_dir_all(folder.join("exceptions")).map_err(failed)?;
         let mut file = std::fs::File::create_new(&path).map_err(failed)?;
         file.write_all(text.as_bytes()).map_err(failed)?;
+
         let _ = writeln!(
             stderr,
             "{} {} written to {}; review and commit",
@@ -149,6 +160,7 @@ impl Exceptions {
             verb(count, "is", "are"),
             path.display()
         );
+
         Ok(())
     }
 }

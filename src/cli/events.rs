@@ -80,6 +80,7 @@ impl Events {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             return runtime.block_on(self.go_on(&api));
         }
+
         let mut count = 0;
         let mut after = 0;
         loop {
@@ -94,9 +95,11 @@ impl Events {
                 None => break,
             }
         }
+
         if self.format == Format::Text {
             writeln!(output::stdout(), "{}", plural(count, "event"))?;
         }
+
         Ok(Outcome::AsWished)
     }
 
@@ -135,6 +138,7 @@ impl Events {
     async fn go_on(&self, api: &ApiAddress) -> Result<Outcome, Failure> {
         let path = self.path(None);
         let mut frames = Frames::default();
+
         // A server that never answered is not waited for.
         let mut stream = api::follow(api, &path, None).await?;
         loop {

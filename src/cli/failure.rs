@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use super::output::{self, OutputWriter};
 use crate::git::GitError;
 
-/// The exit code of a verdict whose reader went away before all was written: that of a program that SIGPIPE ends (128 and its
-/// number). What was not read may have held findings, so it is not 0.
+/// The exit code of a verdict whose reader closed the output before all was written: that of
+/// a program killed by SIGPIPE (128 and its number). The rest may have contained findings, so it is
+/// not 0.
 const UNREAD_VERDICT: u8 = 141;
 
 /// A command's failure; its exit code is 2.

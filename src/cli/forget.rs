@@ -64,6 +64,7 @@ impl Forget {
                 node_set::bmcs(&self.bmcs, names, &not_remembered)?.iter().map(Into::into).collect()
             }
         };
+
         match names.iter().find(|name| !observed.bmcs.contains_key(&***name)) {
             None => Ok(names),
             Some(missing) => {
@@ -84,6 +85,7 @@ fn described(record: &BmcRecord) -> String {
         Some(at) => format!("seen {}", Timestamp::from_second(at.div_euclid(1000)).unwrap_or_default()),
         None => "never seen".into(),
     };
+
     let systems = record.service().and_then(|service| service.systems.seen()).map_or(0, Vec::len);
     let changes = record.history.changes().len();
     format!(

@@ -125,6 +125,7 @@ impl Queue {
         // Locked while a line is written, so that lines keep their order and stay whole; it never
         // waits for the reader.
         let mut waiting = self.lock();
+
         let mut rest = line;
         while waiting.is_empty() && !rest.is_empty() {
             if !sink.is_ready() {
@@ -138,6 +139,7 @@ impl Queue {
             }
             rest = more;
         }
+
         if !rest.is_empty() {
             waiting.push(rest, is_json);
             self.changed.notify_all();

@@ -36,6 +36,7 @@ impl Man {
             output::stdout().generated(reference::page(&built()).as_bytes())?;
             return Ok(Outcome::AsWished);
         }
+
         if let Some(folder) = &self.write {
             let fault = |error: io::Error| Failure::new(format!("{}: cannot be written: {error}", folder.display()));
             std::fs::create_dir_all(folder).map_err(fault)?;
@@ -46,6 +47,7 @@ impl Man {
             let _ = writeln!(output::stderr(), "{} in {}", plural(all.len(), "page"), folder.display());
             return Ok(Outcome::AsWished);
         }
+
         let asked = self.name.as_deref().unwrap_or_default();
         let all = pages()?;
         let Some((_, text)) = all.iter().find(|(name, _)| called(name) == asked) else {
@@ -53,6 +55,7 @@ impl Man {
             let hint = format!("there are {}", names.join(", "));
             return Err(Failure::new(format!("there is no page of `{asked}`")).hint(Some(hint)));
         };
+
         output::stdout().generated(text)?;
         Ok(Outcome::AsWished)
     }
@@ -99,14 +102,17 @@ fn settings() -> io::Result<Vec<u8>> {
     let section = |page: &mut Roff, name: &str| {
         page.control("SH", [name]);
     };
+
     section(&mut page, "NAME");
     page.text([roman("muster.toml - the settings of a host that runs muster")]);
     section(&mut page, "DESCRIPTION");
+
     page.text([roman(
         "A TOML file that --config or MUSTER_CONFIG names. A flag wins over its variable, and both over the file. \
          A relative path in the file begins at the file's folder. `muster settings` shows what they come to. \
          A key with a point in it stands in a table: fetch.interval is interval in [fetch].",
     )]);
+
     section(&mut page, "KEYS");
     for setting in Given::augment_args(Hosted::augment_args(Command::new("muster"))).get_arguments() {
         let (Some(long), Some(variable)) = (setting.get_long(), setting.get_env()) else { continue };
@@ -120,11 +126,13 @@ fn settings() -> io::Result<Vec<u8>> {
         page.control("br", []);
         page.text([roman("--"), roman(long), roman(", "), roman(variable.to_string_lossy())]);
     }
+
     section(&mut page, "FILES");
     page.text([roman("/etc/muster/muster.toml, where muster is installed from a package")]);
     section(&mut page, "SEE ALSO");
     page.text([roman("muster-serve(1), muster-settings(1)")]);
     let mut out = Vec::new();
     page.to_writer(&mut out)?;
+
     Ok(out)
 }

@@ -115,6 +115,7 @@ impl Command {
             #[cfg(feature = "simulate")]
             Self::Simulate(_) => return Ok(None),
         };
+
         let BuildSettings { timeout, max_bytes } = limits.clone().complete()?;
         Ok(Some(apart::Bounds { timeout, max_bytes, commits }))
     }
@@ -173,6 +174,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = build::run() {
         return code;
     }
+
     output::guard_panics();
     let muster = match parse() {
         Ok(muster) => muster,
@@ -185,6 +187,7 @@ pub fn main() -> ExitCode {
             };
         }
     };
+
     let is_verdict = muster.command.is_verdict();
     match muster.command.bounds() {
         Ok(Some(bounds)) => {
@@ -196,6 +199,7 @@ pub fn main() -> ExitCode {
         Ok(None) => {}
         Err(error) => return Failure::from_error(&error).report(is_verdict),
     }
+
     let result = match muster.command {
         Command::Check(command) => command.run(),
         Command::Show(command) => command.run(),

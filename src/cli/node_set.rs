@@ -64,6 +64,7 @@ fn unknown<'n>(
         0 => String::new(),
         more => format!(" (and {more} more)"),
     };
+
     let failure = Failure::new(format!("{}{more}", message(&first))).hint(did_you_mean(&first, known));
     // An argument with a single name needs no marker.
     Some(if part.at.end - part.at.start == text.len() { failure } else { failure.below(pointer(text, part.at)) })

@@ -44,15 +44,18 @@ impl Seen {
         if let Some(path) = &self.observed {
             return Ok(Reached::Read(Box::new(from_file(path)?)));
         }
+
         if let Some(server) = &self.server {
             return Ok(Reached::Server(address(server)?));
         }
+
         let settings = hosted.reach(Given::default())?;
         if !settings.store.exists() {
             let message = format!("{}: there is no store", settings.store.display());
             let hint = "survey the BMCs first: muster discover; or name --store, --server or --observed";
             return Err(Failure::new(message).hint(Some(hint.into())));
         }
+
         match Store::open_any(&settings.store, Timestamp::now().as_second()) {
             Ok((store, _)) => {
                 let observed = store.observed()?;

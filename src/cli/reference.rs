@@ -31,16 +31,19 @@ pub fn page(root: &Command) -> String {
         "# Commands\n\n`muster man --markdown` generates this page. `muster COMMAND --help` and `man muster-COMMAND` have the \
          same text.\n\n| command | effect |\n|---|---|\n",
     );
+
     let commands = leaves(root);
     for (name, command) in &commands {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(text, "| [`{name}`](#{}) | {} |", name.replace(' ', "-"), cell(&about));
     }
+
     let _ = write!(text, "\n{COMMON}");
     let serve: Vec<&str> = root.find_subcommand("serve").map(|serve| ids(serve).collect()).unwrap_or_default();
     for (name, command) in &commands {
         write_command(&mut text, name, command, &serve);
     }
+
     text
 }
 
@@ -98,14 +101,17 @@ fn row(arg: &Arg) -> String {
         let names: Vec<String> = values.iter().map(|value| format!("`{}`", value.get_name())).collect();
         let _ = write!(meaning, ": {}", names.join(", "));
     }
+
     let defaults: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
     let is_shown = arg.get_action().takes_values() && !arg.is_hide_default_value_set();
     if is_shown && defaults.iter().any(|value| !value.is_empty()) {
         let _ = write!(meaning, " [default: {}]", defaults.join(","));
     }
+
     if let Some(variable) = arg.get_env() {
         let _ = write!(meaning, " [`{}`]", variable.to_string_lossy());
     }
+
     let short = arg.get_short().filter(|_| arg.get_long().is_some());
     let short = short.map(|short| format!("-{short}, ")).unwrap_or_default();
     format!("| `{short}{}` | {meaning} |\n", cell(&arg.to_string()))

@@ -39,19 +39,23 @@ impl Schema {
             let _ = writeln!(output::stderr(), "{} in {}", plural(all.len(), "schema"), folder.display());
             return Ok(Outcome::AsWished);
         }
+
         let all = all();
         let wanted = |name: &str| self.name.as_ref().is_none_or(|wanted| name.split('.').next() == Some(wanted));
         let found: Vec<&(&str, String)> = all.iter().filter(|(name, _)| wanted(name)).collect();
+
         if found.is_empty() {
             let names: Vec<&str> = all.iter().filter_map(|(name, _)| name.split('.').next()).collect();
             let asked = self.name.unwrap_or_default();
             let hint = format!("there are {}", names.join(", "));
             return Err(Failure::new(format!("there is no schema `{asked}`")).hint(Some(hint)));
         }
+
         let mut out = output::stdout();
         for (_, text) in found {
             out.generated(text.as_bytes())?;
         }
+
         Ok(Outcome::AsWished)
     }
 }
@@ -70,6 +74,7 @@ fn all() -> Vec<(&'static str, String)> {
         LogView::schema(),
         ObservedFile::schema(),
     ]);
+
     all.push(("settings.schema.json", schema::text::<Given>("A host's settings: muster.toml")));
     all.sort_unstable();
     all

@@ -40,20 +40,24 @@ pub fn read(folder: &Path, sub: &str, base: Option<&str>, head: Head<'_>) -> Res
     let repo = Repo::open(folder, Trust::Person)?;
     let sub = sub.trim_matches('/');
     let inside = [repo.prefix(), sub].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+
     let (name, base) = match (base, head) {
         (Some(rev), _) => (rev.to_owned(), repo.resolve(rev)?),
         (None, Head::AfterItsParent(rev)) => (format!("{rev}^"), repo.first_parent(&repo.resolve(rev)?)?),
         (None, Head::AsItStands | Head::Merged(_) | Head::Exactly(_)) => repo.target()?,
     };
+
     let called = |name: &str, revision: &Revision| match revision.as_str().starts_with(name) {
         true => revision.short().to_owned(),
         false => format!("{name} ({})", revision.short()),
     };
+
     let merged = |rev: &str| -> Result<_, Failure> {
         let revision = repo.resolve(rev)?;
         let label = format!("{}, merged into {name}", called(rev, &revision));
         Ok((repo.merged(&base, &revision, &inside)?, revision, label))
     };
+
     let (tree, revision, label) = match head {
         Head::Exactly(rev) | Head::AfterItsParent(rev) => {
             let revision = repo.resolve(rev)?;
@@ -67,10 +71,12 @@ pub fn read(folder: &Path, sub: &str, base: Option<&str>, head: Head<'_>) -> Res
             (repo.merged_work(&base, &work, &inside)?, Revision::work_tree(), label)
         }
     };
+
     let side = |tree, revision, label| {
         let prefix = if inside.is_empty() { String::new() } else { format!("{inside}/") };
         Side { tree, revision, label, prefix }
     };
+
     let label_of_base = called(&name, &base);
     Ok((side(repo.tree(&base, &inside)?, base, label_of_base), side(tree, revision, label)))
 }

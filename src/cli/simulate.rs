@@ -101,18 +101,22 @@ impl Simulate {
                 failure.hint(Some("simulated BMCs answer this host only: write --listen 127.0.0.1:PORT".into()))
             );
         }
+
         let mut world = self.world()?;
         let planted = world.plant(self.drift, self.seed);
         if planted.len() < self.drift {
             let message = format!("only {} of {} can be planted", planted.len(), plural(self.drift, "difference"));
             return Err(Failure::new(message).hint(Some("state more in the wishes, or plant fewer".into())));
         }
+
         if let Some(path) = &self.drift_out {
             write_planted(path, &planted).map_err(cannot_write(path))?;
         }
+
         let (machines, names) = (world.machines(), world.credentials.clone());
         let options = self.options()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+
         runtime.block_on(async {
             let listen = |kind| signal(kind).map_err(|error| Failure::new(format!("cannot hear signals: {error}")));
             let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
@@ -138,15 +142,18 @@ impl Simulate {
             quirks: Quirks::of(&self.quirk),
             surplus: Surplus { bios_attributes: self.bios_attributes, firmware_rows: self.firmware_rows },
         };
+
         let Some(nodes) = self.nodes else {
             let snapshot = self.source.read(self.dir.as_deref())?.built()?;
             return Ok(World::new(snapshot.resolved(), &choices));
         };
+
         let (files, models) = wishes(nodes, &self.models, self.seed);
         choices.models = models;
         if let Some(folder) = &self.wishes_out {
             write_files(folder, &files).map_err(cannot_write(folder))?;
         }
+
         Ok(World::new(built(&files)?.resolved(), &choices))
     }
 
@@ -160,6 +167,7 @@ impl Simulate {
                 Credentials { password: Secret::new(text.trim_end_matches(['\n', '\r']).to_owned()) }
             }
         };
+
         Ok(Options {
             port: self.listen.port(),
             tls: self.tls,
@@ -206,12 +214,15 @@ fn tell(running: &Running, machines: usize, planted: usize) -> Result<(), Failur
     if count > 1 {
         write!(out, " ({first} to {last})")?;
     }
+
     if planted > 0 {
         write!(out, ", {} planted", plural(planted, "difference"))?;
     }
+
     if !running.is_bound_to_device() {
         write!(out, ", one socket for each address")?;
     }
+
     writeln!(out)?;
     out.flush()?;
     Ok(())

@@ -67,11 +67,13 @@ impl Source {
                 folder: Some(dir.join(sub)),
             });
         };
+
         let (repo, inside) = self.repository_of(dir)?;
         let revision = repo.resolve(rev)?;
         let tree = repo.tree(&revision, &inside)?;
         let prefix = if sub.is_empty() { String::new() } else { format!("{sub}/") };
         let from_root = if inside.is_empty() { inside } else { format!("{inside}/") };
+
         Ok(Wishes { tree, revision, prefix, from_root, folder: None })
     }
 

@@ -47,6 +47,7 @@ fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
         State::Serving => "serving",
         State::Degraded => "degraded",
     };
+
     writeln!(out, "cluster   {}", status.cluster.as_deref().unwrap_or("not known yet"))?;
     writeln!(out, "state     {state} (muster {}, since {})", status.muster, status.since)?;
     match &status.served {
@@ -55,13 +56,16 @@ fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
         }
         None => writeln!(out, "serves    nothing")?,
     }
+
     if let Some(who) = &status.signed_by {
         writeln!(out, "signed    by {who}")?;
     }
+
     if let Some(pinned) = &status.pinned {
         let until = pinned.until.as_deref().unwrap_or("`muster unpin`");
         writeln!(out, "PINNED    {} {} (until {until})", pinned.revision.short, subject(&pinned.revision.subject))?;
     }
+
     if let Some(refused) = &status.refused {
         let (short, reason) = (&refused.revision.short, &refused.reason);
         let subject = subject(&refused.revision.subject);
@@ -86,14 +90,17 @@ fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
             writeln!(out, "            and more; `muster check --rev {}` tells all", refused.revision.short)?;
         }
     }
+
     if let Some(building) = &status.building {
         let short = building.id.get(..12).unwrap_or(&building.id);
         writeln!(out, "building  {short} {} (since {})", building.subject, building.since)?;
     }
+
     if let Some(upgraded) = &status.upgraded {
         let (from, changed) = (&upgraded.from, &upgraded.scripts_changed);
         writeln!(out, "upgraded  from {from}; it changed the scripts of {} of this commit", count(*changed, "node"))?;
     }
+
     let source = &status.source;
     let folder = if source.path.is_empty() { String::new() } else { format!(" folder {}", source.path) };
     let checked = source.last_check.as_deref().unwrap_or("never");
@@ -103,11 +110,13 @@ fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
     if let Some(warning) = &source.warning {
         writeln!(out, "! {warning}")?;
     }
+
     let store = match status.store.state {
         StoreState::Ok => "ok",
         StoreState::Replaced => "replaced",
         StoreState::Failing => "failing",
     };
+
     writeln!(out, "store     {} ({store})", status.store.path)?;
     let nodes = &status.nodes;
     writeln!(
@@ -115,6 +124,7 @@ fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
         "nodes     {} ({} active, {} maintenance, {} spare, {} retired)",
         nodes.total, nodes.active, nodes.maintenance, nodes.spare, nodes.retired
     )?;
+
     if status.boot_only {
         writeln!(out, "BMCs      not asked: this server only boots")?;
     } else {
@@ -126,6 +136,7 @@ fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
             survey.bmcs, survey.seen, survey.failing
         )?;
     }
+
     let runs = &status.runs;
     if runs.revision.is_some() {
         let (current, stale, unknown) = (runs.current, runs.stale, runs.unknown);
@@ -133,21 +144,26 @@ fn text(status: &StatusView, out: &mut OutputWriter) -> Result<(), Failure> {
         let all = count(all, "node");
         writeln!(out, "scripts   {current} of {all} run today's, {stale} an older one, {unknown} unknown")?;
     }
+
     let unknown = count(status.unknown_macs, "unknown machine");
     writeln!(out, "boots     {} since the start; {unknown} asked", status.boots)?;
     for machine in status.newest_unknown.iter().take(UNKNOWN_PRINTED) {
         writeln!(out, "unknown   {} asked from {} at {}", machine.mac, machine.address, machine.last)?;
     }
+
     if status.unknown_dropped > 0 {
         let requests = count(status.unknown_dropped, "request");
         writeln!(out, "! {requests} of unknown machines came too fast to be noted")?;
     }
+
     for why in &status.held {
         writeln!(out, "! {why}")?;
     }
+
     for warning in &status.warnings {
         writeln!(out, "warning   {warning}")?;
     }
+
     Ok(())
 }
 

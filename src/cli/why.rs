@@ -46,37 +46,45 @@ impl Why {
             let near = did_you_mean(&self.node, snapshot.nodes().iter().map(|node| &*node.name));
             return Err(Failure::new(format!("no node is called `{}`", self.node)).hint(near));
         };
+
         let secrets = HiddenSecrets::of(&snapshot, node);
         let (mut facts, blame) = (facts::of(&snapshot, node, &secrets), Blame::of(&snapshot, node, &secrets));
         facts.extend(facts::networks(&snapshot, node, &secrets));
         let mut out = output::stdout();
         let found = found(&facts, &self.param);
+
         for fact in &found {
             let variables = variables(&wishes.tree, &snapshot, &facts, fact);
             writeln!(out, "{}", line(&blame, fact, &variables))?;
         }
+
         if let Some(param) = hidden(&facts, &found, &self.param) {
             let how = format!("muster why {} param:{}", self.node, self.param);
             writeln!(output::stderr(), "note: the kernel parameter `{}` is another value: {how}", param.value)?;
         }
+
         let documents = || of_documents(&snapshot, node, &self.param, &secrets);
         let of_documents = if found.is_empty() { documents() } else { Vec::new() };
         for (document, line) in &of_documents {
             writeln!(out, "{}: {}", line.text.trim_end_matches(':'), documents_place(*document, line))?;
         }
+
         if !found.is_empty() || !of_documents.is_empty() {
             return Ok(Outcome::AsWished);
         }
+
         let name = &snapshot.nodes()[node].name;
         let gone: Vec<&Overridden> = blame.gone().filter(|gone| is_meant(&gone.key, &self.param)).collect();
         for gone in &gone {
             let (stated, by) = (blame.place(gone.origin), blame.place(gone.by));
             writeln!(out, "{name} has no {}: {} at {stated} is taken back at {by}", self.param, gone.text)?;
         }
+
         if gone.is_empty() {
             let hint = of_network(&facts, &self.param).unwrap_or_else(|| near(&facts, &self.param));
             writeln!(out, "{name} has no {}{hint}", self.param)?;
         }
+
         Ok(Outcome::Findings)
     }
 }
@@ -88,14 +96,17 @@ fn line(blame: &Blame<'_>, fact: &Fact, variables: &[&Fact]) -> String {
         let why = if fact.path == "groups" { "by the node's table and the groups' own `nodes`" } else { "built in" };
         return format!("{}: {why}", fact.value);
     };
+
     let mut text = format!("{}: {}", fact.value, blame.place(origin));
     for variable in variables {
         let place = variable.origin.map(|origin| format!(" at {}", blame.place(origin))).unwrap_or_default();
         text.push_str(&format!(", with vars.{}{place}", variable.value));
     }
+
     for gone in blame.under(&fact.path, origin) {
         text.push_str(&format!(", overrides {} at {}", gone.text, blame.place(gone.origin)));
     }
+
     text
 }
 
@@ -106,6 +117,7 @@ fn variables<'f>(tree: &Tree, snapshot: &Snapshot, facts: &'f [Fact], fact: &Fac
         (File::Bytes(bytes), span) => std::str::from_utf8(bytes.get(span.start..span.end)?).ok(),
         (File::Unread | File::TooLarge { .. } | File::Symlink | File::Submodule | File::BadName, _) => None,
     });
+
     let expressions = written.into_iter().flat_map(|text| text.split("{{").skip(1));
     let names = expressions.flat_map(|text| {
         let inside = text.split("}}").next().unwrap_or_default();
@@ -113,6 +125,7 @@ fn variables<'f>(tree: &Tree, snapshot: &Snapshot, facts: &'f [Fact], fact: &Fac
             .split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.')))
             .filter(|word| word.starts_with("vars."))
     });
+
     let names: BTreeSet<&str> = names.collect();
     facts.iter().filter(|fact| names.contains(&*fact.path)).collect()
 }
@@ -133,6 +146,7 @@ fn found<'f>(facts: &'f [Fact], word: &str) -> Vec<&'f Fact> {
         let is_it = |fact: &&Fact| is_param(fact) && (is_meant(&fact.path, param) || fact.value == param);
         return facts.iter().filter(is_it).collect();
     }
+
     let word = word.strip_prefix("nics.").unwrap_or(word);
     let tests: [&dyn Fn(&Fact) -> bool; 4] = [
         &|fact| fact.path == word || fact.key.trim() == word,
@@ -140,6 +154,7 @@ fn found<'f>(facts: &'f [Fact], word: &str) -> Vec<&'f Fact> {
         &|fact| is_meant(&fact.path, word),
         &|fact| is_param(fact) && fact.value == word,
     ];
+
     let mut found = tests.iter().map(|test| facts.iter().filter(|fact| test(fact)).collect::<Vec<_>>());
     found.find(|found| !found.is_empty()).unwrap_or_default()
 }

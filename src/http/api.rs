@@ -103,6 +103,7 @@ impl Api {
             // Bodies are bounded before they come here.
             .layer(DefaultBodyLimit::disable())
             .with_state(Asking { commands, unbounded: Arc::new(Semaphore::new(UNBOUNDED_AT_ONCE)) });
+
         let routes = Router::new()
             .route("/api/v1/status", get(status))
             .route("/api/v1/nodes", get(nodes))
@@ -114,6 +115,7 @@ impl Api {
             .fallback(async || answer::not_found().map(Body::new))
             .method_not_allowed_fallback(async || answer::not_allowed("GET,HEAD").map(Body::new))
             .with_state(Arc::clone(&serving));
+
         let takes_orders = orders.is_some();
         let routes = routes.merge(seen).merge(orders::routes(orders)).merge(events::routes(history, stop));
         Self { routes, webhook, serving, bodies: Bodies::default(), is_open_to_browsers: false, takes_orders }
@@ -208,6 +210,7 @@ async fn ask<T>(
     let gone = |_| answer::problem(StatusCode::SERVICE_UNAVAILABLE, "the server is about to end").map(Body::new);
     commands.send(command(reply)).await.map_err(|_| gone(()))?;
     let answer = replied.await.map_err(|_| gone(()))?;
+
     answer.map_err(|refusal| {
         let problem = match refusal {
             NotDone::Failed(why) => answer::problem(StatusCode::SERVICE_UNAVAILABLE, &why),
@@ -295,6 +298,7 @@ async fn status(State(serving): Shared) -> Response<Body> {
     status.runs = (*serving.board.counts()).clone();
     status.newest_unknown = serving.board.unknown().iter().map(unknown_view).collect();
     status.unknown_dropped = serving.counters.unknown_dropped.load(Ordering::Relaxed);
+
     match serving.counters.contradictions.load(Ordering::Relaxed) {
         0 => {}
         boots => status.held.push(format!(
@@ -302,10 +306,12 @@ async fn status(State(serving): Shared) -> Response<Body> {
              address) is declared for another node; the log names each node once"
         )),
     }
+
     if let Some(snapshot) = &serving.snapshot {
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
         status.warnings = overdue_sets(snapshot.desired(), today);
     }
+
     match serving.counters.other_arch.load(Ordering::Relaxed) {
         0 => {}
         boots => status.held.push(format!(
@@ -313,6 +319,7 @@ async fn status(State(serving): Shared) -> Response<Body> {
              node; `muster boots` and the log name the nodes"
         )),
     }
+
     let held = serving.roll.held();
     status.held.extend(held.iter().take(HELD_TOLD).map(ToString::to_string));
     if held.len() > HELD_TOLD {
@@ -320,9 +327,11 @@ async fn status(State(serving): Shared) -> Response<Body> {
             .held
             .push(format!("{} more MAC addresses are claimed against git or by several nodes", held.len() - HELD_TOLD));
     }
+
     if !held.is_empty() && status.state == Standing::Serving {
         status.state = Standing::Degraded;
     }
+
     json(&status)
 }
 
@@ -370,6 +379,7 @@ fn asked(serving: &Serving, asked: &OfRevision) -> Result<Option<Arc<HeldCommit>
             (StatusCode::NOT_FOUND, format!("no commit {shown} is known here; held are {held}; {hint}"))
         }
     };
+
     Err((status, detail))
 }
 
@@ -380,14 +390,17 @@ async fn nodes(State(serving): Shared, Query(of): Query<OfRevision>) -> Response
         Ok(before) => before,
         Err((status, detail)) => return answer::problem(status, &detail).map(Body::new),
     };
+
     let list = |revision: Option<&Revision>| NodeList {
         api_version: API_VERSION.into(),
         revision: revision.map(ToString::to_string),
         nodes: Vec::new(),
     };
+
     if let Some(commit) = before {
         return streamed(&list(Some(commit.revision())), "nodes", commit.nodes());
     }
+
     let document = list(serving.snapshot.as_ref().map(|snapshot| snapshot.revision()));
     let count = serving.snapshot.as_ref().map_or(0, |snapshot| snapshot.nodes().len());
     let nodes = (0..count).filter_map(move |node| Some(view(&serving, serving.snapshot.as_deref()?, node)));
@@ -414,14 +427,17 @@ async fn boots(
         Ok(Query(asked)) => asked,
         Err(error) => return answer::problem(StatusCode::BAD_REQUEST, &error.body_text()).map(Body::new),
     };
+
     let limit = asked.limit.unwrap_or(board::PAGE);
     if !(1..=board::MAX_PAGE).contains(&limit) {
         let detail = format!("limit= is from 1 to {}", board::MAX_PAGE);
         return answer::problem(StatusCode::BAD_REQUEST, &detail).map(Body::new);
     }
+
     let wanted = Wanted { after: asked.after, limit, nodes: asked.nodes, stale: asked.stale };
     let serving = serving.load_full();
     let Ok(turn) = turns.acquire_owned().await else { return too_slow() };
+
     // It waits while another commit is followed, which must not delay boots.
     let page = tokio::task::spawn_blocking(move || match serving.board.page(&wanted) {
         Ok(page) => json(&page),
@@ -433,9 +449,11 @@ async fn boots(
             answer::problem(StatusCode::NOT_FOUND, &format!("no node is called {name}")).map(Body::new)
         }
     });
+
     let page = page.await.unwrap_or_else(|_| {
         answer::problem(StatusCode::INTERNAL_SERVER_ERROR, "what nodes run cannot be told").map(Body::new)
     });
+
     page.map(|body| Body::new(Turn { body, _permit: turn }))
 }
 
@@ -445,6 +463,7 @@ async fn node(State(serving): Shared, Path(name): Path<String>, Query(of): Query
         Ok(before) => before,
         Err((status, detail)) => return answer::problem(status, &detail).map(Body::new),
     };
+
     if let Some(commit) = before {
         return match commit.node(&name) {
             Some(node) => json(&node),
@@ -454,6 +473,7 @@ async fn node(State(serving): Shared, Path(name): Path<String>, Query(of): Query
             }
         };
     }
+
     let Some(snapshot) = &serving.snapshot else { return answer::starting().map(Body::new) };
     match snapshot.by_name(&name) {
         Some(node) => json(&view(&serving, snapshot, node)),

@@ -95,15 +95,18 @@ impl Board {
         let runs = self.lock();
         let snapshot = runs.snapshot().ok_or(NoPage::Starting)?;
         let after = wanted.after.as_deref();
+
         let mut looked = match &wanted.nodes {
             Some(set) => selected(snapshot, set, after)?,
             None => snapshot.after(after).take(wanted.limit + 1).collect(),
         };
+
         let is_last = looked.len() <= wanted.limit;
         looked.truncate(wanted.limit);
         let next = looked.last().filter(|_| !is_last).map(|at| snapshot.nodes()[*at].name.to_string());
         let is_told = |at: &usize| !wanted.stale || matches!(runs.rows()[*at], Run::Stale(_));
         let nodes = looked.into_iter().filter(is_told).map(|at| RunView::of(snapshot, at, &runs.rows()[at]));
+
         Ok(BootsPage {
             api_version: API_VERSION.into(),
             revision: snapshot.revision().to_string(),

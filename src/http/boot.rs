@@ -80,6 +80,7 @@ impl Boot {
                 false => tokio::time::sleep(PAUSE.max(wait)).await,
             }
         }
+
         answer
     }
 

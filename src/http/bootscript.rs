@@ -39,17 +39,21 @@ pub fn answer(boot: &Boot, asked: &Asked<'_>, path: &str) -> Answer {
             return answer::problem(StatusCode::BAD_REQUEST, &detail);
         }
     };
+
     let Some(keys) = Keys::of(&query) else {
         counters.refuse(Refusal::Malformed);
         return answer::problem(StatusCode::BAD_REQUEST, "Need a mac=, name=, or nid= parameter");
     };
+
     let Some(snapshot) = &asked.serving.snapshot else {
         counters.refuse(Refusal::Starting);
         return answer::starting();
     };
+
     let keys = keys.settled(asked.serving, snapshot);
     let found = keys.find(asked.serving, snapshot);
     let request = Lookup { boot, asked, path, snapshot, query: &query, keys, found };
+
     match found {
         Found::Named { node, .. } | Found::Machine(node) => request.known(node),
         Found::Held | Found::Contradiction { .. } | Found::Nobody => request.unknown(),
@@ -84,14 +88,17 @@ impl Lookup<'_> {
                 return answer::problem(StatusCode::NOT_FOUND, &detail);
             }
         };
+
         let filled = self.fill(&prepared.script, Some(node));
         if self.query.json {
             return json_of(&filled.body);
         }
+
         let tag = filled.tag(&prepared.digest);
         if answer::has(self.asked.headers, &tag) {
             return answer::not_modified(tag);
         }
+
         self.note_boot(node, prepared);
         answer::tagged(answer::text(StatusCode::OK, PLAIN, filled.body), tag)
     }
@@ -102,6 +109,7 @@ impl Lookup<'_> {
         if self.query.json {
             return json_of("");
         }
+
         let arch = self.query.arch.as_deref();
         let is_unknown = self.found == Found::Nobody;
         let answer = if is_unknown {
@@ -111,15 +119,18 @@ impl Lookup<'_> {
         } else {
             self.snapshot.held(arch)
         };
+
         let (script, digest) = match answer {
             UnknownAnswer::Again(script) => (script, script.digest()),
             UnknownAnswer::Boot(prepared) => (&prepared.script, prepared.digest),
             UnknownAnswer::Refused => return self.refused(),
         };
+
         let filled = self.fill(script, None);
         let tag = filled.tag(&digest);
         let mut answer = answer::tagged(answer::text(StatusCode::OK, PLAIN, filled.body), tag);
         answer.extensions_mut().insert(InVain);
+
         answer
     }
 
@@ -166,15 +177,18 @@ impl Lookup<'_> {
                 self.keys.write(&mut made);
             }
         }
+
         let who = made.len();
         let _ = match node {
             Some(_) => write!(made, "retry={}", self.query.retry.saturating_add(1)),
             None => write!(made, "arch=${{buildarch}}&ts={}", now() / 1000),
         };
+
         let again = made.len();
         if let (Some(Identity::Mac(text)), Some(mac)) = (self.keys.identity, self.keys.mac) {
             write_dashed(&mut made, text, mac);
         }
+
         let ask = Ask {
             server: if script.needs_server() { self.boot.server(self.asked) } else { "" },
             path: self.path,
@@ -182,6 +196,7 @@ impl Lookup<'_> {
             again: &made[who..again],
             boot_if: Some(&made[again..]).filter(|address| !address.is_empty()),
         };
+
         let mut body = String::new();
         script.fill(&ask, &mut body);
         let values = [ask.server, ask.path, ask.who, ask.again, ask.boot_if.unwrap_or_default()];
@@ -203,6 +218,7 @@ impl Lookup<'_> {
         if self.asked.method != Method::GET || !user_agent.starts_with(BOOT_CLIENT) {
             return;
         }
+
         let seen = Seen {
             at: now(),
             address: self.asked.client.nearest(),
@@ -212,10 +228,12 @@ impl Lookup<'_> {
             arch: self.query.arch.as_deref(),
             teller: runs::teller(self.snapshot, node, self.asked.client.address()),
         };
+
         let slot = &self.asked.serving.slots[node];
         slot.record(&seen, self.snapshot.revision(), prepared.digest);
         self.asked.serving.counters.boot();
         self.note_arch(node, slot);
+
         if let Found::Named { other: Some(other), .. } = self.found {
             self.asked.serving.counters.contradictions.fetch_add(1, Ordering::Relaxed);
             // Once per node: a machine repeats this at every boot.
@@ -239,6 +257,7 @@ impl Lookup<'_> {
         if declared.is_some() {
             self.asked.serving.counters.other_arch.fetch_add(1, Ordering::Relaxed);
         }
+
         if slot.is_newly_other_arch(declared.is_some())
             && let Some(declared) = declared
         {
@@ -324,11 +343,13 @@ fn json_of(script: &str) -> Answer {
     let kernel = line("kernel --name kernel ").unwrap_or_default();
     let (kernel, params) = kernel.split_once(' ').unwrap_or((kernel, ""));
     let initrd = line("initrd --name initrd ").unwrap_or_default();
+
     let described = Described {
         params: format!("kernel {params}"),
         kernel: Image { path: kernel },
         initrd: Image { path: initrd },
     };
+
     let mut body = serde_json::to_vec(&described).unwrap_or_default();
     body.push(b'\n');
     answer::text(StatusCode::OK, JSON, body)

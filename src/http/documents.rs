@@ -64,10 +64,12 @@ fn of_node(boot: &Boot, asked: &Asked<'_>, snapshot: &Snapshot, node: usize, doc
     if snapshot.is_retired(node) {
         return answer::problem(StatusCode::FORBIDDEN, &format!("{name} is retired"));
     }
+
     if !snapshot.knows_documents(node) {
         let detail = "this host serves stored scripts until it reads the repository again; there are no documents";
         return answer::later(answer::problem(StatusCode::SERVICE_UNAVAILABLE, detail));
     }
+
     let text = match snapshot.document(node, document) {
         Ok(Some(text)) => text.replace(SERVER_MARK, boot.server(asked)),
         // cloud-init 25 and later repeats a request with answer 404 ten times, a second apart, and
@@ -80,14 +82,17 @@ fn of_node(boot: &Boot, asked: &Asked<'_>, snapshot: &Snapshot, node: usize, doc
             return answer::problem(StatusCode::INTERNAL_SERVER_ERROR, &reason);
         }
     };
+
     let tag = content_tag(text.as_bytes());
     if answer::has(asked.headers, &tag) {
         return answer::not_modified(tag);
     }
+
     let kind = match document {
         Document::MetaData | Document::NetworkConfig => YAML,
         Document::UserData | Document::VendorData => PLAIN,
     };
+
     answer::tagged(answer::text(StatusCode::OK, kind, text), tag)
 }
 

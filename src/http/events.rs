@@ -83,10 +83,12 @@ async fn events(State(way): State<Way>, Query(asked): Query<Asked>, headers: Hea
         Ok(wanted) => wanted,
         Err(why) => return answer::problem(StatusCode::BAD_REQUEST, &why).map(Body::new),
     };
+
     let mut accepts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     if !accepts.any(|value| value.contains("text/event-stream")) {
         return page(&way.history, &asked, &wanted);
     }
+
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.trim().parse().ok());
     let asks_past = asked.revision.is_some() || asked.since.is_some();
     let after = match (resumed.or(asked.after), asked.last) {
@@ -95,6 +97,7 @@ async fn events(State(way): State<Way>, Query(asked): Query<Asked>, headers: Hea
         (None, None) if asks_past => way.history.before_last(usize::MAX, &wanted),
         (None, None) => *way.history.watch().borrow(),
     };
+
     follow(way, wanted, after)
 }
 
@@ -105,6 +108,7 @@ fn wanted(asked: &Asked) -> Result<Wanted, String> {
     if let Some(digits) = revision.as_ref().filter(|digits| !is_id(digits)) {
         return Err(format!("revision={digits}: name the first digits of a commit's id, {MIN_DIGITS} at least"));
     }
+
     let since = asked.since.as_ref().map(|text| {
         let time = text.parse::<Timestamp>().map(Timestamp::as_millisecond);
         time.or_else(|_| {
@@ -112,6 +116,7 @@ fn wanted(asked: &Asked) -> Result<Wanted, String> {
             Ok(super::now().saturating_sub(i64::try_from(length.as_millis()).unwrap_or(i64::MAX)))
         })
     });
+
     Ok(Wanted { revision, since: since.transpose().map_err(|fault: String| fault)? })
 }
 
@@ -120,6 +125,7 @@ fn page(history: &History, asked: &Asked, wanted: &Wanted) -> Response<Body> {
     let last = asked.last.map(|last| history.before_last(last.min(MAX_PAGE), wanted));
     let after = last.unwrap_or(0).max(asked.after.unwrap_or(0));
     let Part { events, seen, has_more, gap, oldest, newest } = history.after(after, wanted, most);
+
     json(&EventList {
         api_version: API_VERSION.into(),
         events: events.iter().map(|event| EventView::of(event, rfc3339(event.happening.at))).collect(),
@@ -138,16 +144,20 @@ fn follow(way: Way, wanted: Wanted, after: u64) -> Response<Body> {
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("30"));
         return answer.map(Body::new);
     };
+
     // One batch is on its way at a time: a slow reader occupies its place but no memory, and the
     // listener closes its connection once it does not read for too long.
     let (told, telling) = mpsc::channel(1);
+
     tokio::spawn(async move {
         tell(&way, &wanted, after, &told).await;
         drop(place);
     });
+
     let mut answer = Response::new(Body::new(Stream(telling)));
     answer.headers_mut().insert(CONTENT_TYPE, STREAM);
     answer.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+
     // nginx would hold events back until a buffer is full.
     answer.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     answer
@@ -158,6 +168,7 @@ async fn tell(way: &Way, wanted: &Wanted, mut after: u64, told: &mpsc::Sender<By
     let mut newest = way.history.watch();
     // A client that is cut off before the first event still knows its position.
     let mut text = format!("retry: {RETRY}\nid: {after}\n\n");
+
     loop {
         newest.mark_unchanged();
         let part = way.history.after(after, wanted, BATCH);

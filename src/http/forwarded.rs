@@ -104,6 +104,7 @@ fn element(element: &str) -> Option<IpAddr> {
     if named.next().is_some() {
         return None;
     }
+
     let node = node.trim();
     match node.strip_prefix('"') {
         // Addresses have no characters that are escaped in a quoted string.

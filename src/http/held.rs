@@ -48,6 +48,7 @@ impl HeldCommit {
             let bytes = postcard::to_stdvec(&views).expect("a view is plain data");
             lz4_flex::block::compress_prepend_size(&bytes).into()
         });
+
         let parts = parts.collect();
         names.sort_unstable();
         Self { revision: snapshot.revision().clone(), nodes, parts, names: names.into() }
@@ -69,6 +70,7 @@ impl HeldCommit {
         let key = key(name);
         let first = self.names.partition_point(|(other, _)| *other < key);
         let alike = self.names[first..].iter().take_while(|(other, _)| *other == key);
+
         let mut found: Vec<NodeView> = alike
             .filter_map(|(_, at)| {
                 let at = *at as usize;
@@ -76,6 +78,7 @@ impl HeldCommit {
             })
             .filter(|view| view.name == name || view.xname.as_deref() == Some(name))
             .collect();
+
         // A name comes before another node's xname.
         let at = found.iter().position(|view| view.name == name).unwrap_or(0);
         (at < found.len()).then(|| found.swap_remove(at))
@@ -96,12 +99,14 @@ pub(super) fn held(previous: &Serving, next: &Snapshot) -> Arc<[Arc<HeldCommit>]
     let mut left = HELD_NODES;
     let mut all: Vec<Arc<HeldCommit>> = Vec::new();
     let last = previous.snapshot.iter().filter(|snapshot| !snapshot.is_stored());
+
     for snapshot in last.filter(|snapshot| snapshot.revision() != next.revision()) {
         if let Some(rest) = left.checked_sub(snapshot.nodes().len()) {
             left = rest;
             all.push(Arc::new(HeldCommit::new(snapshot)));
         }
     }
+
     for commit in previous.held.iter().filter(|commit| commit.revision() != next.revision()) {
         let is_known = all.iter().any(|known| known.revision() == commit.revision());
         if let Some(rest) = left.checked_sub(commit.nodes).filter(|_| !is_known && all.len() < HELD) {
@@ -109,6 +114,7 @@ pub(super) fn held(previous: &Serving, next: &Snapshot) -> Arc<[Arc<HeldCommit>]
             all.push(Arc::clone(commit));
         }
     }
+
     all.into()
 }
 
@@ -136,19 +142,23 @@ impl Serving {
         let id = id.to_ascii_lowercase();
         let is_hex = id.len() >= LEAST_DIGITS && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         let served = self.snapshot.iter().map(|snapshot| snapshot.revision().as_str());
+
         let known: BTreeSet<&str> = served
             .chain(self.held.iter().map(|commit| commit.revision().as_str()))
             .chain(self.revisions.iter().map(|revision| &*revision.id))
             .filter(|known| is_hex && known.starts_with(&id))
             .collect();
+
         let found = match (known.first(), known.len()) {
             (Some(found), 1) => *found,
             (Some(_), _) => return Asked::Several,
             (None, _) => return Asked::Unknown,
         };
+
         if self.snapshot.as_ref().is_some_and(|snapshot| snapshot.revision().as_str() == found) {
             return Asked::Served;
         }
+
         let held = self.held.iter().find(|commit| commit.revision().as_str() == found).map(Asked::Held);
         let gone = || self.revisions.iter().find(|revision| revision.id == found).map(Asked::Gone);
         held.or_else(gone).unwrap_or(Asked::Unknown)

@@ -96,6 +96,7 @@ impl History {
         let gap = Some(oldest).filter(|oldest| after > newest || after + 1 < *oldest);
         let from = if after > newest { 0 } else { kept.partition_point(|event| event.seq <= after) };
         let (mut events, mut seen, mut has_more) = (Vec::new(), after.min(newest), false);
+
         for event in kept.range(from..) {
             let is_wanted = wanted.takes(event);
             if is_wanted && events.len() == most {
@@ -107,6 +108,7 @@ impl History {
             }
             seen = event.seq;
         }
+
         Part { events, seen, has_more, gap, oldest, newest }
     }
 

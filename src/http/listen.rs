@@ -133,6 +133,7 @@ impl ApiListener {
                 Bound::Unix(listener, file)
             }
         };
+
         Ok(Self { bound, limits: Limits::api(), orders: None, webhook: None, history: Arc::default() })
     }
 
@@ -182,9 +183,11 @@ impl ApiListener {
             Bound::Tcp(..) => None,
             Bound::Unix(..) => self.orders,
         };
+
         let is_open_to_browsers = matches!(self.bound, Bound::Tcp(..));
         let api = Api::new(serving, commands, (orders, self.webhook), (self.history, shutdown.clone()));
         let api = Arc::new(if is_open_to_browsers { api.for_this_host_alone() } else { api });
+
         match self.bound {
             Bound::Tcp(listener, _) => run(listener, self.limits, api, shutdown).await,
             Bound::Unix(listener, file) => {
@@ -243,6 +246,7 @@ fn bind_tcp(address: SocketAddr, stall: Duration) -> Result<(TcpListener, Socket
         let bound = listener.local_addr()?;
         Ok((listener, bound))
     };
+
     bind().map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse { address },
         io::ErrorKind::AddrNotAvailable => ListenError::NotHere { address },
@@ -366,6 +370,7 @@ where
     let mut http = http1::Builder::new();
     http.header_read_timeout(limits.head);
     http.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
+
     // A client that closes its side after the request still expects the answer.
     http.half_close(true);
     let places = within_open_files(limits.connections);
@@ -375,6 +380,7 @@ where
     let tasks = TaskTracker::new();
     let mut queued = BACKLOG;
     let mut ended = std::pin::pin!(shutdown.cancelled());
+
     let accept = async {
         loop {
             let accepted = async {
@@ -405,11 +411,13 @@ where
             tasks.spawn(converse(http, Patient::new(stream, limits.stall), connection, limits));
         }
     };
+
     tokio::select! {
         biased;
         () = accept => {}
         () = room.watch(limits.head) => {}
     }
+
     drop(listener);
     room.close();
     tasks.close();
@@ -448,6 +456,7 @@ where
         }
         Ok::<_, Infallible>(answer)
     });
+
     let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
     let ended = loop {
         // Received data is read first, so that a request that came in time is not cut.
@@ -474,6 +483,7 @@ where
             }
         };
     };
+
     // The client decides how a connection ends: all possible answers were sent.
     if let Err(error) = ended {
         if error.is_parse() {

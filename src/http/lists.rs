@@ -31,12 +31,14 @@ pub fn streamed<T: Serialize>(
     let Some((before, after)) = text.rsplit_once(&list) else {
         return answer::problem(StatusCode::INTERNAL_SERVER_ERROR, "the list cannot be written").map(Body::new);
     };
+
     let stream = ListBody {
         begin: Some(format!("{before}\"{field}\": [")),
         entries: Some(Box::new(entries.map(|entry| serde_json::to_string_pretty(&entry).unwrap_or_default()))),
         is_first: true,
         end: format!("]{after}\n"),
     };
+
     let mut answer = Response::new(Body::new(stream));
     answer.headers_mut().insert(axum::http::header::CONTENT_TYPE, JSON);
     answer
@@ -58,6 +60,7 @@ impl hyper::body::Body for ListBody {
         let this = &mut *self;
         let Some(entries) = &mut this.entries else { return Poll::Ready(None) };
         let mut piece = this.begin.take().unwrap_or_default();
+
         while piece.len() < PIECE {
             let Some(entry) = entries.next() else {
                 if !this.is_first {
@@ -73,6 +76,7 @@ impl hyper::body::Body for ListBody {
             // JSON has no line breaks inside strings.
             piece.push_str(&entry.replace('\n', &format!("\n{MARGIN}")));
         }
+
         Poll::Ready(Some(Ok(Frame::data(piece.into()))))
     }
 }

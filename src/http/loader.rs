@@ -46,6 +46,7 @@ fn script(server: &str) -> String {
         let comma = if interface == 0 { "" } else { "," };
         let _ = write!(question, "{comma}${{net{interface}/mac}}");
     }
+
     format!(
         "#!ipxe
 # muster at {server}

@@ -104,25 +104,30 @@ fn standing(page: &mut Page, serving: &Serving) {
     let status = &*serving.status;
     let held = serving.roll.held().len();
     let is_degraded = status.state == State::Degraded || held > 0;
+
     let state = match status.state {
         State::Starting => "starting",
         State::Serving | State::Degraded if is_degraded => "degraded",
         State::Serving | State::Degraded => "serving",
     };
+
     page.gauge("muster_state", "How well the server is: 1 for the state it is in.");
     for name in ["starting", "serving", "degraded"] {
         page.with(&[("state", name)], f64::from(name == state));
     }
+
     page.gauge("muster_macs_held", "MAC addresses that are given nothing to boot, as several claim them.");
     page.is(held as f64);
     page.gauge("muster_revision_info", "The commit that is served.");
     if let Some(served) = &status.served {
         page.with(&[("revision", &served.id)], 1.0);
     }
+
     page.gauge("muster_revision_accepted_timestamp_seconds", "When the commit that is served was accepted.");
     if let Some(at) = status.served.as_ref().and_then(|served| seconds(&served.at)) {
         page.is(at);
     }
+
     let nodes = &status.nodes;
     page.gauge("muster_nodes", "Nodes that the served commit declares.");
     for (state, count) in [
@@ -150,6 +155,7 @@ fn repository(page: &mut Page, status: &Status, counters: &Counters) {
     page.is((counters.repository_read.load(Ordering::Relaxed) / 1000) as f64);
     page.counter("muster_webhooks_total", "Requests to the webhook: those that woke the loop, and those refused.");
     page.with(&[("result", "woken")], read(&counters.hooks));
+
     page.with(&[("result", "refused")], read(&counters.hooks_refused));
 }
 
@@ -168,6 +174,7 @@ fn boots(page: &mut Page, status: &Status, counters: &Counters) {
         };
         page.with(&[("reason", reason)], counters.refusals(why) as f64);
     }
+
     page.counter("muster_unknown_requests_total", "Requests for a script by machines that nobody declares.");
     page.is(counters.unknown.load(Ordering::Relaxed) as f64);
     page.counter("muster_unknown_dropped_total", "Unknown machines that were not noted, as too many came at once.");
@@ -175,6 +182,7 @@ fn boots(page: &mut Page, status: &Status, counters: &Counters) {
     page.gauge("muster_unknown_machines", "MAC addresses that asked to boot and nobody declares.");
     page.is(status.unknown_macs as f64);
     page.counter("muster_http_requests_total", "Answers of the boot listener.");
+
     for route in Route::ALL {
         let name = match route {
             Route::Script => "script",
@@ -207,18 +215,22 @@ fn listeners(page: &mut Page, counters: &Counters) {
     for (name, door) in doors {
         page.with(&[("listener", name)], load(&door.open));
     }
+
     page.gauge("muster_connections_max", "Connections that may be open; for one more, the longest idle is closed.");
     for (name, door) in doors {
         page.with(&[("listener", name)], load(&door.places));
     }
+
     page.counter("muster_connections_accepted_total", "Connections that were accepted.");
     for (name, door) in doors {
         page.with(&[("listener", name)], load(&door.accepted));
     }
+
     page.counter(
         "muster_connections_dropped_total",
         "Connections that were closed: for others, for being slow, for not being HTTP.",
     );
+
     for (name, door) in doors {
         page.with(&[("listener", name), ("reason", "room")], load(&door.evicted));
         page.with(&[("listener", name), ("reason", "slow")], load(&door.slow));
@@ -253,6 +265,7 @@ fn own(page: &mut Page, process: &Process) {
     if let Some(cpu) = process.cpu_seconds {
         page.counter("process_cpu_seconds_total", "Processor time of user and system.").is(cpu);
     }
+
     for (name, help, value) in [
         ("process_resident_memory_bytes", "Resident memory.", process.resident_bytes),
         ("process_virtual_memory_bytes", "Virtual memory.", process.virtual_bytes),

@@ -24,6 +24,7 @@ impl Process {
         let started = field(&stat, 19).map(|since_boot| since_boot / ticks);
         let booted =
             text("/proc/stat").lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<f64>().ok());
+
         Self {
             cpu_seconds: field(&stat, 11).zip(field(&stat, 12)).map(|(user, system)| (user + system) / ticks),
             resident_bytes: kibibytes(&status, "VmRSS:"),

@@ -144,6 +144,7 @@ fn binary(bytes: &[u8]) -> First {
     if 16 + length > LONGEST {
         return First::Broken;
     }
+
     let Some(body) = rest.get(..length) else { return First::Unfinished };
     let told = match (command, family) {
         (0x20, _) | (0x21, 0x00 | 0x31 | 0x32) => Some(Told::Nobody),
@@ -155,6 +156,7 @@ fn binary(bytes: &[u8]) -> First {
         }
         _ => None,
     };
+
     told.map_or(First::Broken, |told| First::Header(16 + length, told))
 }
 
@@ -211,6 +213,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Announced<S> {
             let bytes = std::mem::take(bytes);
             ready!(self.poll_first(cx, bytes))?;
         }
+
         if let State::Left(bytes) = &mut self.state {
             let taken = bytes.len().min(buf.remaining());
             buf.put_slice(&bytes[..taken]);
@@ -222,6 +225,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Announced<S> {
                 return Poll::Ready(Ok(()));
             }
         }
+
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

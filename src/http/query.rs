@@ -48,6 +48,7 @@ impl<'q> Query<'q> {
         let mut nid = None;
         let mut retry = None;
         let mut json = None;
+
         for (key, value) in pairs(query) {
             let (key, slot) = match key {
                 "mac" => ("mac", &mut read.mac),
@@ -72,12 +73,15 @@ impl<'q> Query<'q> {
                 }
             }
         }
+
         for slot in [&mut read.mac, &mut read.macs, &mut read.name, &mut read.arch] {
             slot.take_if(|value| value.is_empty());
         }
+
         for slot in [&mut read.uuid, &mut read.serial] {
             slot.take_if(|value| value.trim().is_empty());
         }
+
         read.nid = nid.and_then(|text| integer(&text)).and_then(|nid| u32::try_from(nid).ok());
         read.retry = retry.and_then(|text| integer(&text)).map_or(0, |retry| retry.clamp(0, u32::MAX.into()) as u32);
         read.json = json.and_then(|text| integer(&text)).is_some_and(|json| json != 0);
@@ -96,13 +100,16 @@ fn integer(text: &str) -> Option<i64> {
         Some(rest) => (true, rest),
         None => (false, text),
     };
+
     let (digits, radix) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
         Some(hex) => (hex, 16),
         None => (digits, 10),
     };
+
     if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
         return None;
     }
+
     let value = i64::from_str_radix(digits, radix).unwrap_or(i64::MAX);
     Some(if negative { -value } else { value })
 }
@@ -113,9 +120,11 @@ pub fn decode(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
         return Cow::Borrowed(text);
     }
+
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
+
     while let Some(&byte) = bytes.get(at) {
         let hex = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
         match (byte, hex(at + 1), hex(at + 2)) {
@@ -128,6 +137,7 @@ pub fn decode(text: &str) -> Cow<'_, str> {
         }
         at += 1;
     }
+
     Cow::Owned(
         String::from_utf8(decoded).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
     )

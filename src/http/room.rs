@@ -114,9 +114,11 @@ impl Room {
             opened: self.opened,
             _permit: permit,
         });
+
         if number == seats.taken.len() {
             seats.taken.push(None);
         }
+
         seats.taken[number] = Some(Arc::clone(&seat));
         seat
     }
@@ -140,20 +142,24 @@ impl Room {
         if batch == 0 {
             return (0, self.idle);
         }
+
         idle.select_nth_unstable(batch - 1);
         let oldest = idle.iter().map(|(since, _)| *since).min().unwrap_or(now);
         idle.truncate(batch);
         idle.retain(|(since, _)| now.saturating_sub(*since) >= limit);
+
         for (_, number) in &idle {
             if let Some(seat) = &seats.taken[*number] {
                 seat.is_evicted.store(true, Ordering::Relaxed);
                 seat.look.notify_one();
             }
         }
+
         let wait = match idle.len() {
             0 => Duration::from_millis(limit.saturating_sub(now.saturating_sub(oldest)).max(1)),
             _ => self.idle,
         };
+
         (idle.len() as u64, wait)
     }
 

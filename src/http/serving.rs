@@ -80,6 +80,7 @@ impl Serving {
             .iter()
             .map(|node| known.remove(&*node.name).map_or_else(|| Arc::new(Slot::new(&node.name)), Arc::clone))
             .collect();
+
         let gone = previous.slots.iter().filter(|slot| known.contains_key(&*slot.node));
         let before = previous.departed.iter().filter(|slot| slot.dirty.load(Ordering::Acquire));
         Self {
@@ -272,13 +273,16 @@ impl Slot {
         let mut locked = self.lock();
         let last = &mut *locked;
         let found_by = seen.mac.filter(|_| seen.by_mac);
+
         // Only a machine's first request names the architecture; its retries come from the same
         // machine.
         let is_same = |fetch: &&BootFetch| fetch.address == seen.address && fetch.mac == seen.mac;
+
         let known = last.fetch.as_ref().filter(is_same).and_then(|fetch| fetch.arch.clone());
         let arch = seen.arch.map(|arch| bounded(arch, MAX_ARCH)).or(known);
         let boot = Boot::new(seen.at, seen.address, revision.clone(), digest, found_by);
         last.booted.fetched(Boot { arch: arch.clone(), ..boot }, seen.teller);
+
         match &mut last.fetch {
             Some(fetch) => {
                 fetch.at = seen.at;
@@ -306,6 +310,7 @@ impl Slot {
                 });
             }
         }
+
         last.said = said;
         self.dirty.store(true, Ordering::Release);
     }

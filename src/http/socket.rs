@@ -27,6 +27,7 @@ pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), ListenError> {
         io::ErrorKind::ReadOnlyFilesystem => ListenError::ReadOnly { path: path.into() },
         _ => ListenError::Socket { path: path.into(), source },
     };
+
     match fs::symlink_metadata(path) {
         Ok(there) if !there.file_type().is_socket() => return Err(ListenError::NotASocket { path: path.into() }),
         Ok(_) => match UnixStream::connect(path) {
@@ -37,16 +38,19 @@ pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), ListenError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
+
     // Bound next to its final path and moved there once its mode is right.
     let beside = beside(path);
     match fs::remove_file(&beside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         Ok(()) | Err(_) => {}
     }
+
     let listener = UnixListener::bind(&beside).map_err(failed)?;
     let placed = fs::set_permissions(&beside, fs::Permissions::from_mode(MODE))
         .and_then(|()| fs::rename(&beside, path))
         .and_then(|()| identity(path));
+
     match placed {
         Ok(identity) => Ok((listener, SocketFile { path: path.into(), identity })),
         Err(error) => {

@@ -82,6 +82,7 @@ impl Webhook {
         if method != Method::POST {
             return (false, answer::not_allowed("POST").map(Body::new));
         }
+
         match self.judge(headers, body).await {
             Ok(true) => {
                 (self.wake)();

@@ -84,9 +84,11 @@ impl Due {
             times.is_running = true;
             list.push(bmc.clone());
         }
+
         // BMCs that are neighbors in the cluster repository are neighbors in a rack, and share a
         // switch.
         self.random.shuffle(&mut deep);
+
         self.random.shuffle(&mut sweep);
         [(Depth::Deep, deep), (Depth::Sweep, sweep)].into_iter().filter(|(_, names)| !names.is_empty()).collect()
     }

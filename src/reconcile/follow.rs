@@ -285,11 +285,14 @@ impl Follower {
         if self.shared.load().snapshot.is_some() || !self.mirror_path.exists() {
             return;
         }
+
         let is_ours = |mirror: &&Mirror| mirror.is_of(&self.identity);
         let Some(mirror) = self.mirror.as_ref().filter(is_ours) else { return };
+
         // Commits that were served or taken before come before those that no start has judged.
         let kept = mirror.kept().unwrap_or_default().into_iter();
         let tip = mirror.repo().ok().and_then(|repo| repo.resolve(crate::git::FOLLOWED).ok());
+
         for revision in kept.chain(tip).take(3) {
             if self.died.as_ref().is_some_and(|died| died.revision == revision) {
                 continue;
@@ -331,6 +334,7 @@ impl Follower {
         if judged.is_err() || !files {
             return Ok((info, Ok(Tree::default()), judged));
         }
+
         match repo.tree(revision, &self.sub) {
             Err(
                 error @ (GitError::NoSuchFolder { .. }
@@ -356,6 +360,7 @@ impl Follower {
         if self.trust.store(&self.store) {
             self.keep_in_mirror();
         }
+
         let Some((snapshot, tree, accepted)) = self.unstored.take() else { return };
         let store = |happened: &[Happening]| remember::store(&self.store, (&snapshot, &tree, &accepted), happened);
         match self.pen.write_with(store) {

@@ -58,21 +58,25 @@ impl Follower {
                 return Ok(Verdict::Unjudged);
             }
         };
+
         // A comparison of 100,000 nodes takes seconds, and an order interrupts it like a build.
         let judged = catch_unwind(AssertUnwindSafe(|| judge(&base, head, &self.gives_up())));
         self.accepted = Some(base);
         if matches!(judged, Ok(None)) {
             return Ok(Verdict::Later);
         }
+
         let Ok(Some(judgement)) = judged else {
             let reason = "muster itself failed on comparing it with the last one, which is a fault of muster";
             return Ok(Verdict::Held(Refused::whole(words::view(commit), reason.into()), None));
         };
+
         let findings = judgement.findings();
         words::tell(&findings, tree);
         if judgement.is_sound() {
             return Ok(Verdict::Sound);
         }
+
         let refused = Refused { reason: words::held(&judgement), ..words::refused(commit, &findings, tree) };
         Ok(Verdict::Held(refused, Some(Hold::GuardRail)))
     }
@@ -82,13 +86,16 @@ impl Follower {
         if let Some(accepted) = &self.accepted {
             return Ok(Base::Built(Arc::clone(accepted)));
         }
+
         let Some(baseline) = self.trust.baseline().cloned() else {
             return Ok(Base::None("this store has taken no commit before it".into()));
         };
+
         let served = self.shared.load().snapshot.clone();
         if let Some(served) = served.filter(|served| !served.is_stored() && *served.revision() == baseline) {
             return Ok(Base::Built(served));
         }
+
         if let Ok(Some(last)) = self.store.last_good()
             && last.accepted.revision == baseline
         {
@@ -98,6 +105,7 @@ impl Follower {
                 Ok((None, _)) | Err(Unbuilt::Died(_)) => {}
             }
         }
+
         let short = baseline.short();
         match self.tree_of(&baseline) {
             Ok(tree) => Ok(match self.build(&tree, &baseline, "") {

@@ -55,12 +55,14 @@ fn post(serving: &Serving, boots: &[Dirty], was: i64, now: i64) {
     if is_even && !has_jumped && boots.is_empty() {
         return;
     }
+
     serving.board.update(|runs| {
         boots.iter().for_each(|dirty| runs.see(&dirty.node, dirty.booted.clone(), now));
         if !is_even || has_jumped {
             runs.follow(snapshot, &serving.roll, now);
         }
     });
+
     // Until now the board referred to the previous commit.
     if !is_even {
         memory::give_back();

@@ -25,6 +25,7 @@ pub fn keep(
     if bmcs.is_empty() {
         return Ok(None);
     }
+
     let existing = store.claims()?;
     let mut new = Vec::new();
     for bmc in bmcs {
@@ -32,9 +33,11 @@ pub fn keep(
         // A node is behind one BMC, so claims from the survey of another do not matter here.
         new.extend(roll::claims(snapshot, &record, &existing));
     }
+
     if new.is_empty() {
         return Ok(None);
     }
+
     store.put_claims(&new)?;
     store.claims().map(Some)
 }

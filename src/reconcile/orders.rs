@@ -62,6 +62,7 @@ impl Follower {
                 },
             }
         }
+
         due
     }
 
@@ -117,6 +118,7 @@ impl Follower {
         let (revision, repo) = self.find(&order.rev)?;
         let told = |error: GitError| words::with_hint(&words::chain(&error), error.hint());
         let mut signed_by = None;
+
         if !order.unsigned {
             match self.trust.signature(&repo, &revision).map_err(told)? {
                 Ok(who) => signed_by = who,
@@ -127,6 +129,7 @@ impl Follower {
                 }
             }
         }
+
         let info = repo.commit_info(&revision).map_err(told)?;
         let subject: Box<str> = info.subject.into();
         if self.standing.served_id() != Some(revision.as_str()) {
@@ -148,6 +151,7 @@ impl Follower {
             let accepted = Accepted { revision: revision.clone(), at, subject: subject.clone(), nodes };
             self.publish(Arc::new(snapshot), Arc::new(tree), accepted, signed_by);
         }
+
         let millis = order.seconds.map(|seconds| seconds.saturating_mul(1000));
         let since = clock::now_ms();
         let pin = Pin {
@@ -160,22 +164,26 @@ impl Follower {
             reason: pin::one_line(&order.reason, MAX_REASON),
             unsigned: order.unsigned && self.trust.is_required(),
         };
+
         let what = What::Pinned {
             by: pin.by.clone(),
             reason: pin.reason.clone(),
             until: pin.until.map(|until| clock::rfc3339(until).into()),
             unsigned: pin.unsigned,
         };
+
         self.pen.note(Some(pen::commit(&revision, &pin.subject)), what);
         let pinned = Pinned::new(pin, false);
         let told = pin::told(&pinned.view());
         warn!("{told}");
         self.standing.pin(Some(pinned.view()));
         (self.pinned, self.unpinned, self.released) = (Some(pinned), false, None);
+
         // The branch's newest commit is judged again, as one that waits.
         self.judged = None;
         self.store_pin();
         self.store_what_is_unstored();
+
         Ok(told)
     }
 
@@ -183,17 +191,20 @@ impl Follower {
         if !self.trust.is_required() {
             return Err("rewinds are taken as they come, since no signature is required on this host".into());
         }
+
         let (revision, repo) = self.find(rev)?;
         let told = |error: GitError| words::with_hint(&words::chain(&error), error.hint());
         if let Err(why) = self.trust.signature(&repo, &revision).map_err(told)? {
             return Err(format!("commit {} may not be gone back to: {why}", revision.short()));
         }
+
         let by = pin::one_line(by, MAX_NAME);
         warn!(revision = %revision, by = &*by, "a rewind is allowed: the branch may stand at this commit, and after it");
         let subject = repo.commit_info(&revision).map_err(told)?.subject;
         self.pen.note(Some(pen::commit(&revision, &subject)), What::RewindAllowed { by });
         self.trust.took(&revision);
         self.judged = None;
+
         Ok(format!("the branch may stand at {}, and at what comes after it", revision.short()))
     }
 
@@ -212,15 +223,18 @@ impl Follower {
         let followed = named
             .and_then(|branch| rev.strip_prefix(branch))
             .filter(|rest| rest.is_empty() || rest.starts_with(['~', '^', '@']));
+
         let here = match followed {
             Some(rest) => repo.resolve(&format!("{}{rest}", crate::git::FOLLOWED)),
             None => repo.resolve(rev),
         };
+
         let revision = here.or_else(|error| {
             let theirs =
                 self.folder.as_ref().and_then(|folder| Repo::open(folder, Trust::Named).ok()?.resolve(rev).ok());
             theirs.ok_or(error)
         });
+
         // The name in the request, not the one in the mirror.
         let revision = revision.map_err(|error| match error {
             GitError::NoSuchRevision { path, near, is_shallow, .. } => {
@@ -228,6 +242,7 @@ impl Follower {
             }
             other => told(other),
         })?;
+
         if repo.commit_info(&revision).is_err() {
             return Err(format!(
                 "commit {} is not on the followed branch, so the mirror has none of it (push it there: git push {} {}:refs/heads/NAME)",
@@ -236,6 +251,7 @@ impl Follower {
                 revision.short()
             ));
         }
+
         debug!(rev, revision = %revision, "an order names a commit");
         Ok((revision, repo))
     }

@@ -131,14 +131,17 @@ impl Pen {
             let what = What::Lost { events: self.lost };
             happened.insert(0, Happening { at: clock::now_ms(), commit: None, what });
         }
+
         let _turn = self.book.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let Appended { events, oldest } = write(&happened)?;
         if !events.is_empty() {
             self.book.history.publish(events, oldest);
         }
+
         if std::mem::take(&mut self.failing) {
             info!("what happens is stored again");
         }
+
         self.waiting.clear();
         self.lost = 0;
         Ok(())

@@ -83,18 +83,23 @@ pub fn told(view: &PinView) -> String {
         Some(until) => text.push_str(&format!(" until {until}")),
         None => text.push_str(" until `muster unpin`"),
     }
+
     if !by.is_empty() {
         text.push_str(&format!(" by {by}"));
     }
+
     if !reason.is_empty() {
         text.push_str(&format!(": {reason}"));
     }
+
     if *unsigned {
         text.push_str("; it needed no signature");
     }
+
     if let Some(waits) = waits {
         text.push_str(&format!("; the newest commit {} ({}) checks and waits", waits.short, waits.subject));
     }
+
     text
 }
 

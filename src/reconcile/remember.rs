@@ -32,14 +32,17 @@ pub fn store(
         scripts.push((row.digest, at));
         rows.push(row);
     }
+
     scripts.sort_unstable();
     let documents = snapshot.fold_documents();
     if documents.is_none() {
         warn!("the documents of all nodes are too large to be stored; scripts are");
     }
+
     let Reach { cluster, own: advertise, networks } = Reach::of(snapshot);
     let documents = documents.map(|folded| folded.sheaves().to_vec());
     let rendered = Rendered { muster: Some(MUSTER.into()), cluster, advertise, networks, rows, documents };
+
     let body = |row: &BootRow| -> Cow<'_, [u8]> {
         let found = scripts.binary_search_by(|(digest, _)| digest.cmp(&row.digest)).map(|found| scripts[found].1);
         match found.map(|at| snapshot.answer(at)) {
@@ -47,6 +50,7 @@ pub fn store(
             Ok(Answer::Retired | Answer::Nothing) | Err(_) => (&[][..]).into(),
         }
     };
+
     store.accept(accepted, tree, &rendered, &body, happened)
 }
 
@@ -93,6 +97,7 @@ pub fn stored(store: &Store, revision: &Revision) -> Option<Stored> {
         let snapshot = Snapshot::from_stored(revision.clone(), boots, documents, reach);
         Ok(Stored { snapshot, muster, has_documents })
     };
+
     match read() {
         Ok(stored) => Some(stored).filter(|stored| !stored.snapshot.nodes().is_empty()),
         Err(error) => {

@@ -83,6 +83,7 @@ fn settled(path: &Path, links: u32) -> PathBuf {
     if let Ok(found) = path.canonicalize() {
         return found;
     }
+
     match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => {
             let parent = settled(parent, links);

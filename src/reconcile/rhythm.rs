@@ -71,9 +71,11 @@ impl Rhythm {
             Looked::Well => 0,
             Looked::Badly => self.failures.saturating_add(1),
         };
+
         if !self.is_remote {
             return Wait { unasked: self.interval, woken: SETTLE };
         }
+
         let lot = lot.clamp(0.0, 1.0);
         match self.failures {
             0 => Wait { unasked: self.interval.mul_f64(1.0 + JITTER * lot), woken: GAP },

@@ -48,10 +48,12 @@ fn rounds(
     follower.start_from_store();
     super::stand_back();
     follower.list_revisions();
+
     let folder = match repo {
         RepoAddress::Local(path) => Some(path.as_path()),
         RepoAddress::Remote(_) => None,
     };
+
     let mut watch = folder.and_then(|folder| watched(folder, wake, true));
     while !stop.is_cancelled() {
         // A panic in one pass must not prevent all later commits.
@@ -89,6 +91,7 @@ fn wait(wait: Wait, woken: &Receiver<()>, stop: &CancellationToken) -> bool {
         Err(RecvTimeoutError::Timeout) => debug!("looking unasked"),
         Err(RecvTimeoutError::Disconnected) => return false,
     }
+
     true
 }
 

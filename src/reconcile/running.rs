@@ -36,6 +36,7 @@ impl Running {
         let Some(snapshot) = runs.snapshot() else { return Vec::new() };
         self.follow(runs, snapshot, happened);
         let mut means = Vec::new();
+
         for (name, at) in booted.into_iter().filter_map(|name| Some((name, index(snapshot, name)?))) {
             let run = &runs.rows()[at];
             let is_of = run.known().is_some_and(|known| known.boot.revision == *snapshot.revision());
@@ -51,6 +52,7 @@ impl Running {
                 means.push(What::LastMoved { node: name.into(), nodes });
             }
         }
+
         means
     }
 
@@ -63,6 +65,7 @@ impl Running {
         if !is_other && runs.tally().stale <= self.behind.len() as u64 {
             return;
         }
+
         if self.served.as_ref().is_none_or(|(known, _)| &**known != revision) {
             let is_first = self.served.is_none();
             // Events that are no longer in memory are old.
@@ -70,10 +73,12 @@ impl Running {
             self.is_booted = is_first && was_booted(happened, revision).unwrap_or_else(of_old);
             self.were_behind = 0;
         }
+
         self.served = Some((revision.into(), place));
         let rows = runs.rows().iter().enumerate();
         let behind = rows.filter(|(at, run)| is_behind(snapshot, *at, run));
         self.behind = behind.map(|(at, _)| snapshot.nodes()[at].name.clone()).collect();
+
         self.were_behind = self.were_behind.max(self.behind.len());
     }
 }

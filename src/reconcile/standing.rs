@@ -207,14 +207,17 @@ impl Standing {
             (None, Some(why)) => (StoreState::Replaced, Some(why.clone())),
             (None, None) => (StoreState::Ok, None),
         };
+
         status.survey = (**self.survey.load()).clone();
         status.unknown_macs = self.unknown.load(Ordering::Relaxed);
         status.held = self.held(&status);
+
         status.state = match (&status.served, status.held.is_empty()) {
             (None, _) => State::Starting,
             (Some(_), true) => State::Serving,
             (Some(_), false) => State::Degraded,
         };
+
         status
     }
 
@@ -222,11 +225,13 @@ impl Standing {
         let mut held = Vec::new();
         held.extend(status.pinned.as_ref().map(pin::told));
         held.extend(self.pin_trouble.as_ref().map(|why| format!("the pinned commit cannot be served: {why}")));
+
         // The reason of a refused commit may already contain it.
         let said = |why: &&String| status.refused.as_ref().is_some_and(|refused| refused.reason.contains(&***why));
         held.extend(
             self.trust_trouble.as_ref().filter(|why| !said(why)).map(|why| format!("no new commit is taken: {why}")),
         );
+
         if let Some(refused) = &status.refused {
             let (short, reason) = (&refused.revision.short, &refused.reason);
             held.push(match refused.held_by {
@@ -236,9 +241,11 @@ impl Standing {
                 }
             });
         }
+
         if let Some(error) = &status.source.error {
             held.push(format!("the repository cannot be followed: {error}"));
         }
+
         if self.unclaimable > 0 {
             let nodes = plural(self.unclaimable, "node");
             let boot = verb(self.unclaimable, "boots", "boot");
@@ -247,12 +254,15 @@ impl Standing {
                  asked to wait until another server answers"
             ));
         }
+
         if let Some(why) = &self.replaced {
             held.push(format!("the store was corrupt and is a fresh one: {why}"));
         }
+
         if let Some(why) = self.store_trouble.as_ref().or(self.unstored.as_ref()) {
             held.push(format!("the store cannot write: {why}"));
         }
+
         held
     }
 }

@@ -28,14 +28,17 @@ impl Follower {
             self.works(branch);
             return Ok(());
         }
+
         let is_whole = self.shared.load().snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_stored());
         if self.standing.served_id() != Some(revision.as_str()) || !is_whole || !self.was_taken(revision) {
             return self.take(branch, revision);
         }
+
         let (info, _, trusted) = self.read(revision, false)?;
         self.works(branch);
         self.see(branch, revision, &info);
         self.judged = Some(revision.clone());
+
         match trusted {
             Ok(signed_by) => {
                 if self.standing.clear_refusal() {
@@ -50,6 +53,7 @@ impl Follower {
                 self.refuse(&commit, Refused::whole(words::view(&commit), reason), Some(by));
             }
         }
+
         Ok(())
     }
 
@@ -98,15 +102,18 @@ impl Follower {
             let signed_by = self.trust.signature(&repo, revision)?.ok().flatten();
             Ok((repo.commit_info(revision)?, repo.tree(revision, &self.sub)?, signed_by))
         });
+
         let (info, tree, signed_by) = match read {
             Ok(read) => read,
             Err(error) => return Some(words::chain(&error)),
         };
+
         let snapshot = match self.build(&tree, revision, &info.subject) {
             Ok((Some(snapshot), _)) => snapshot,
             Ok((None, _)) => return Some("it does not check any more".into()),
             Err(why) => return Some(why.reason()),
         };
+
         let accepted = commit(revision, &info, snapshot.nodes().len());
         self.pen.note(Some(pen::commit(revision, &accepted.subject)), What::Served { why: why.into() });
         self.publish(Arc::new(snapshot), Arc::new(tree), accepted, signed_by);
@@ -120,15 +127,18 @@ impl Follower {
         self.see(branch, revision, &info);
         self.judged = Some(revision.clone());
         let mut accepted = commit(revision, &info, 0);
+
         let reason = match &trusted {
             Err(Untrusted { by, why }) => Some((why.clone(), Some(*by))),
             Ok(_) => tree.as_ref().err().map(|error| (words::with_hint(&words::chain(error), error.hint()), None)),
         };
+
         let (Ok(signed_by), Ok(tree), None) = (trusted, tree, &reason) else {
             let (reason, by) = reason.unwrap_or_default();
             self.refuse(&accepted, Refused::whole(words::view(&accepted), reason), by);
             return Ok(());
         };
+
         let started = std::time::Instant::now();
         let (snapshot, findings) = match self.build(&tree, revision, &info.subject) {
             Ok(built) => built,
@@ -137,14 +147,17 @@ impl Follower {
                 return Ok(());
             }
         };
+
         let took = started.elapsed();
         let millis = took.as_millis() as u64;
         self.shared.load().counters.build_micros.store(took.as_micros() as u64, Ordering::Relaxed);
         words::tell(&findings, &tree);
+
         let Some(snapshot) = snapshot else {
             self.refuse(&accepted, words::refused(&accepted, &findings, &tree), None);
             return Ok(());
         };
+
         accepted.nodes = snapshot.nodes().len() as u32;
         let snapshot = Arc::new(snapshot);
         let is_judged = match self.judge_by_rails((&snapshot, &tree), &accepted).inspect_err(|_| self.judged = None)? {
@@ -159,12 +172,14 @@ impl Follower {
                 return Ok(());
             }
         };
+
         self.standing.clear_refusal();
         self.accept((Arc::clone(&snapshot), tree, millis), accepted, signed_by);
         self.accepted = Some(snapshot);
         if !is_judged {
             self.pen.note(Some(pen::commit(revision, &info.subject)), What::NoBaseline);
         }
+
         Ok(())
     }
 
@@ -261,14 +276,17 @@ impl Follower {
                 }
             }
         }
+
         let what = match by {
             Some(by) => What::Held { by, reason: story::text(&refused.reason) },
             None => words::refusal(&refused),
         };
+
         self.pen.judge(pen::commit(revision, subject), what);
         if let Some(pinned) = &mut self.pinned {
             pinned.waits = None;
         }
+
         self.standing.refuse(refused, by);
     }
 }

@@ -61,10 +61,12 @@ impl Trust {
                 None => store.accepted(1)?.into_iter().next().map(|accepted| accepted.revision),
             })
         };
+
         match last() {
             Ok(last) => self.baseline = last,
             Err(error) => warn!(error = %words::chain(&error), "which commit was taken last cannot be read"),
         }
+
         if self.signers.is_some() && self.baseline.is_none() {
             warn!(
                 "this store has taken no commit yet: the first that is signed counts, and a rewind before it cannot be seen"

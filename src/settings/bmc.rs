@@ -232,6 +232,7 @@ impl GivenBmc {
                 format!("a BMC is asked 1 or {REQUESTS_PER_BMC} things at once"),
             ));
         }
+
         Ok(BmcSettings {
             ca: self.ca.unwrap_or_default(),
             credentials_file: self.credentials_file.filter(|path| !path.as_os_str().is_empty()),

@@ -65,10 +65,12 @@ impl GivenFetch {
             Ok(time) => Ok(time),
             Err(fault) => Err(value("fetch.interval", fault)),
         });
+
         let max_mib = self.max_mib.unwrap_or(MAX_MIB);
         if max_mib == 0 {
             return Err(value("fetch.max_mib", "nothing fits into nothing".into()));
         }
+
         Ok(FetchSettings {
             interval: interval.transpose()?,
             timeout: timeout("fetch.timeout", self.timeout, TIMEOUT)?,

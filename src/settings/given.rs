@@ -129,20 +129,24 @@ impl Given {
             &mut self.revoked_signers,
             &mut self.gpg_keyring,
         ];
+
         // An empty value means absent, and stays empty.
         for path in files.into_iter().flatten().filter(|path| !path.as_os_str().is_empty()) {
             *path = folder.join(&*path);
         }
+
         if let Some(repo) = self.repo.as_mut().filter(|repo| !repo.is_empty())
             && let Ok(RepoAddress::Local(path)) = repo.read()
         {
             *repo = folder.join(path).to_string_lossy().into_owned().into();
         }
+
         if let Some(api) = &mut self.api
             && let Ok(ApiAddress::Unix(path)) = api.parse()
         {
             *api = ApiAddress::Unix(folder.join(path)).to_string();
         }
+
         self.bmc.start_at(folder);
     }
 

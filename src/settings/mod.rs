@@ -96,24 +96,29 @@ impl Given {
         if branch.is_some() && tag.is_some() {
             return Err(SettingsError::BranchAndTag);
         }
+
         let (signed, beside) = (file(self.require_signed), [&self.revoked_signers, &self.gpg_keyring]);
         if signed.is_none() && beside.into_iter().any(|path| file(path.clone()).is_some()) {
             return Err(SettingsError::SignersOfNothing);
         }
+
         let store = self.store.unwrap_or_else(|| STORE.into());
         let listen = self.listen.unwrap_or_else(|| LISTEN.parse().expect("the default is an address"));
         let api = match said(self.api) {
             None => ApiAddress::Unix(store.with_extension("sock")),
             Some(text) => api_address(&text)?,
         };
+
         if let Some(url) = &advertise
             && let Some(fault) = advertise_fault(url)
         {
             return Err(SettingsError::Advertise(url.clone(), fault));
         }
+
         if advertise.is_none() && listen.ip().is_unspecified() {
             return Err(SettingsError::AdvertiseNeeded(listen));
         }
+
         Ok(Settings {
             repo: self.repo.filter(|repo| !repo.is_empty()).ok_or(SettingsError::NoRepository)?.read()?,
             branch,

@@ -100,9 +100,11 @@ fn place(key: &'static str, text: &str) -> Result<Place, SettingsError> {
     if let Ok(net) = text.parse::<IpNet>() {
         return Ok(Place::Net(net));
     }
+
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(Place::Net(address.into()));
     }
+
     super::bmc::origin(key, text).map(Place::Origin).map_err(|_| {
         // The part before `@` may be a password.
         let shown = text.rsplit('@').next().unwrap_or_default();

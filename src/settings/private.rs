@@ -29,16 +29,19 @@ pub fn read(path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>, Fault> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(Fault::Refused("is no file".into(), "name a file"));
     }
+
     let file = File::open(path)?;
     let known = file.metadata()?;
     if known.mode() & FOREIGN != 0 {
         let fault = format!("others than its owner can read or write it (mode {:03o})", known.mode() & 0o777);
         return Err(Fault::Refused(fault, "chmod 600 the file, and change what it holds if others have read it"));
     }
+
     if known.uid() != 0 && known.uid() != rustix::process::geteuid().as_raw() {
         let fault = format!("it belongs to another user ({})", known.uid());
         return Err(Fault::Refused(fault, "chown the file to the user that runs muster, or to root"));
     }
+
     bounded(file, most)
 }
 

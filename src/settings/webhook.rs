@@ -51,14 +51,17 @@ fn secret(path: &Path, bytes: Result<Zeroizing<Vec<u8>>, Fault>) -> Result<Secre
         Fault::Unreadable(source) => SettingsError::WebhookUnreadable { path: path.into(), source },
         Fault::Refused(fault, hint) => refuse(fault, hint),
     })?;
+
     let text = std::str::from_utf8(&bytes).map_err(|_| refuse("it is not UTF-8".into(), SHAPE))?;
     let text = text.trim_end_matches(['\n', '\r']);
     if text.is_empty() {
         return Err(refuse("it holds no secret".into(), SHAPE));
     }
+
     if text.contains(['\n', '\r', '\0']) {
         return Err(refuse("it has more than one line".into(), SHAPE));
     }
+
     Ok(Secret::new(text.to_owned()))
 }
 

@@ -34,13 +34,16 @@ pub fn addresses(text: &str) -> Result<Vec<IpAddr>, RangeError> {
     } else {
         range(text).ok_or_else(|| RangeError::Range(text.into()))?
     };
+
     let (low, high) = (number(first), number(last));
     if low > high {
         return Err(RangeError::Range(text.into()));
     }
+
     if high - low >= MAX_ADDRESSES as u128 {
         return Err(RangeError::TooMany(text.into()));
     }
+
     Ok((low..=high).map(|at| same_family(first, at)).collect())
 }
 
@@ -49,6 +52,7 @@ fn range(text: &str) -> Option<(IpAddr, IpAddr)> {
     let first: IpAddr = first.trim().parse().ok()?;
     let last = last.trim();
     let whole: Option<IpAddr> = last.parse().ok();
+
     let last = match (whole, first) {
         (Some(last), first) if last.is_ipv4() == first.is_ipv4() => last,
         (None, IpAddr::V4(first)) => {
@@ -57,6 +61,7 @@ fn range(text: &str) -> Option<(IpAddr, IpAddr)> {
         }
         (Some(_) | None, _) => return None,
     };
+
     Some((first, last))
 }
 

@@ -27,6 +27,7 @@ pub fn grounds(settings: &BmcSettings) -> Result<Arc<Grounds>, GroundsError> {
         per_bmc: settings.requests_per_bmc as u32,
         ..Limits::default()
     };
+
     Grounds::new(Options {
         ca_files: settings.ca.clone(),
         login: match settings.login {
@@ -74,6 +75,7 @@ pub async fn run(
             }
         });
     }
+
     tasks.close();
     tasks.wait().await;
     grounds.settle().await;
@@ -84,12 +86,14 @@ async fn one(grounds: &Arc<Grounds>, target: Target, depth: Depth) -> Observatio
     let Target { endpoint, credential } = target;
     let name = endpoint.name.clone();
     let asked = endpoint.origin.origin().ascii_serialization();
+
     let survey = async {
         let client = Client::open(grounds, endpoint, credential?).await?;
         let observation = redfish::survey(&client, &name, &asked, depth, now_ms).await;
         client.close().await;
         Ok(observation)
     };
+
     let told = tokio::time::timeout(LONGEST, survey).await;
     let failed = |failure| Observation {
         bmc: name.clone(),
@@ -101,6 +105,7 @@ async fn one(grounds: &Arc<Grounds>, target: Target, depth: Depth) -> Observatio
         outcome: Outcome::Failed(failure),
         shared: Shared::default(),
     };
+
     match told {
         Ok(Ok(observation)) => observation,
         Ok(Err(failure)) => failed(failure),

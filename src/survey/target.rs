@@ -45,15 +45,18 @@ fn target(bmc: &Bmc, settings: &BmcSettings, credentials: &Credentials) -> Optio
         (Tls::Insecure, _) => TlsRule::Insecure,
         (Tls::Verify | Tls::Pin, _) => TlsRule::Verify,
     };
+
     let connect = rewritten(&origin, settings);
     let asked = connect.as_ref().unwrap_or(&origin);
     let name = bmc.credentials.as_ref().map(|name| &*name.value);
+
     let credential = may_ask(asked, settings).and_then(|()| {
         let found = credentials.for_bmc(&bmc.name, name);
         let found = found.map_err(|missing| Failure::new(FailureKind::NoCredential, missing.to_string()))?;
         may_show(&found, asked, tls, settings)?;
         Ok(Some(found))
     });
+
     let endpoint = Endpoint { name: bmc.name.clone(), connect, origin, tls };
     Some(Target { endpoint, credential })
 }
@@ -76,6 +79,7 @@ fn may_show(credential: &Credential, asked: &Url, tls: TlsRule, settings: &BmcSe
         let why = format!("it is not asked: the credential `{}` {why}", credential.name);
         Err(Failure::new(FailureKind::NotAllowed, why))
     };
+
     let nothing = AccountRule::default();
     let rule = settings.accounts.get(&credential.name).unwrap_or(&nothing);
     if let Some(only) = &rule.only
@@ -86,6 +90,7 @@ fn may_show(credential: &Credential, asked: &Url, tls: TlsRule, settings: &BmcSe
             shown(asked)
         ));
     }
+
     if asked.scheme() != "https" {
         return match rule.tls {
             None if settings.plain.has(asked) => Ok(()),
@@ -99,11 +104,13 @@ fn may_show(credential: &Credential, asked: &Url, tls: TlsRule, settings: &BmcSe
             )),
         };
     }
+
     let stated = match tls {
         TlsRule::Insecure => LeastTls::Insecure,
         TlsRule::Pin(_) => LeastTls::Pin,
         TlsRule::Verify => LeastTls::Verify,
     };
+
     match rule.tls {
         Some(least) if stated < least => refused(format!(
             "needs `tls = \"{}\"` by this host's settings, and git says \"{}\"",
@@ -152,6 +159,7 @@ pub fn strangers(stranger: &Stranger, settings: &BmcSettings) -> Vec<Target> {
         });
         Target { endpoint: Endpoint { name: name.into(), origin: origin.clone(), connect, tls }, credential }
     };
+
     stranger.origins.iter().map(target).collect()
 }
 

@@ -115,6 +115,7 @@ fn finish(bytes: &[u8], draft: Option<Draft>, revision: &Revision) -> io::Result
         [wire::RESOLVED, wire::RESULT, result @ ..] | [wire::RESULT, result @ ..] => result,
         _ => return Ok(Built::Died("its build ended without a result, which is a fault of muster".into())),
     };
+
     let (rendered, findings) = wire::read_outcome(result)?;
     let snapshot = match (rendered, draft) {
         (None, _) => None,
@@ -124,6 +125,7 @@ fn finish(bytes: &[u8], draft: Option<Draft>, revision: &Revision) -> io::Result
         },
         (Some(_), None) => return Ok(Built::Died(DIFFERS.into())),
     };
+
     Ok(Built::Done(snapshot, findings))
 }
 
@@ -136,12 +138,15 @@ fn death(status: ExitStatus, complaints: &str, bounds: &BuildBounds) -> String {
         let most = bounds.max_bytes >> 20;
         return format!("building it takes more than {most} MiB of memory, as `build.max_mib` allows");
     }
+
     if complaints.contains("overflowed its stack") {
         return "building it overflows the stack: something in it nests too deep".into();
     }
+
     let last = complaints.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let last: String = last.chars().filter(|c| !c.is_control()).take(SHOWN_ERR).collect();
     let said = if last.is_empty() { last } else { format!(": {last}") };
+
     match (status.signal(), status.code()) {
         (Some(9), _) => "its build was killed, as the system does if memory runs out".into(),
         (Some(24), _) => "building it takes more processor time than `build.timeout` allows".into(),
@@ -213,6 +218,7 @@ fn read(pipe: &mut Option<File>, bytes: &mut Vec<u8>) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
+
     Ok(())
 }
 

@@ -44,6 +44,7 @@ pub fn write_commit(tree: &Tree, revision: &Revision, mut to: impl Write) -> io:
         File::Submodule => FileKind::Submodule,
         File::BadName => FileKind::BadName,
     };
+
     let files = tree.iter().map(|(path, file)| (path.to_owned(), kind(file))).collect();
     let list = encode(&Commit { revision: revision.as_str().to_owned(), files })?;
     to.write_all(&(list.len() as u64).to_le_bytes())?;
@@ -51,6 +52,7 @@ pub fn write_commit(tree: &Tree, revision: &Revision, mut to: impl Write) -> io:
     for (_, bytes) in tree.blobs() {
         to.write_all(bytes)?;
     }
+
     to.flush()
 }
 
@@ -60,6 +62,7 @@ pub fn read_commit(mut from: impl Read) -> io::Result<(Tree, Revision)> {
     from.read_exact(&mut length)?;
     let list: Commit = decode(&exactly(&mut from, u64::from_le_bytes(length))?)?;
     let mut tree = Tree::default();
+
     for (path, kind) in list.files {
         let file = match kind {
             FileKind::Bytes(length) => File::Bytes(exactly(&mut from, length)?.into()),
@@ -71,6 +74,7 @@ pub fn read_commit(mut from: impl Read) -> io::Result<(Tree, Revision)> {
         };
         tree.insert(path, file);
     }
+
     Ok((tree, Revision::commit(&list.revision)))
 }
 
@@ -208,11 +212,13 @@ impl<'t> RenderedRecord<'t> {
             AnswerRecord::Retired => Answer::Retired,
             AnswerRecord::Nothing => Answer::Nothing,
         });
+
         let unknown =
             self.unknown.into_iter().map(|(arch, script)| Some((*Arch::ALL.get(usize::from(arch))?, script.read())));
         let documents = self.documents.into_iter().map(|of_node| {
             of_node.map(|digest| digest.map(|(sha256, needs_server)| TextDigest::from_parts(sha256, needs_server)))
         });
+
         Some(Rendered {
             answers: answers.collect(),
             documents: documents.collect(),

@@ -27,6 +27,7 @@ pub fn write(prefix: &str, edits: &[Edit]) -> Result<(), Failure> {
     let mut ready: Vec<(PathBuf, PathBuf)> = Vec::with_capacity(edits.len());
     let failed =
         |path: &Path, error: io::Error| Failure::new(format!("{}: cannot be written: {error}", path.display()));
+
     for edit in edits {
         let path = PathBuf::from(format!("{prefix}{}", edit.path));
         let temporary = unchanged(&path, edit).and_then(|()| beside(&path, edit).map_err(|error| failed(&path, error)));
@@ -41,9 +42,11 @@ pub fn write(prefix: &str, edits: &[Edit]) -> Result<(), Failure> {
             }
         }
     }
+
     for (temporary, path) in ready {
         fs::rename(&temporary, &path).map_err(|error| failed(&path, error))?;
     }
+
     Ok(())
 }
 
@@ -53,14 +56,17 @@ fn unchanged(path: &Path, edit: &Edit) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => Some(Err(error)),
     };
+
     let now = now.transpose();
     if now.as_ref().is_ok_and(|text| *text == edit.before) {
         return Ok(());
     }
+
     let message = match now {
         Ok(_) => format!("{}: was changed while muster looked at it", path.display()),
         Err(error) => format!("{}: cannot be read: {error}", path.display()),
     };
+
     Err(Failure::new(message).hint(Some("nothing was written; run it again".into())))
 }
 
@@ -70,6 +76,7 @@ fn beside(path: &Path, edit: &Edit) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = folder.join(format!(".{name}.{}", std::process::id()));
+
     let written = || -> io::Result<()> {
         let mut file = File::create_new(&temporary)?;
         file.write_all(edit.after.as_bytes())?;
@@ -78,6 +85,7 @@ fn beside(path: &Path, edit: &Edit) -> io::Result<PathBuf> {
         }
         file.sync_all()
     };
+
     match written() {
         Ok(()) => Ok(temporary),
         Err(error) => {

@@ -46,6 +46,7 @@ impl Commits<'_> {
                 Arc::clone(self.today.insert(today))
             }
         };
+
         let base = self.build(revision)?;
         if let Some(row) = rows.iter().find(|row| !is_as_served(&base, row)) {
             return Err(format!(
@@ -55,6 +56,7 @@ impl Commits<'_> {
                 row.name
             ));
         }
+
         let only: BTreeSet<String> = rows.iter().map(|row| row.name.clone()).collect();
         Ok(report::how(&change::compare(&base, &head, Some(&only))))
     }

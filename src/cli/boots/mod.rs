@@ -51,9 +51,11 @@ impl Boots {
         if self.stale {
             report.view.folds.retain(|fold| fold.state == RunState::Stale);
         }
+
         if !self.stat {
             how::tell(&mut report.view, &rows, &self.source, today);
         }
+
         let mut out = output::stdout();
         match self.format {
             Format::Json => out.json(&report.view)?,
@@ -62,6 +64,7 @@ impl Boots {
                 out.safe(&text)?;
             }
         }
+
         let counts = &report.view.counts;
         Ok(match (counts.stale, counts.unknown) {
             (0, 0) => Outcome::AsWished,

@@ -50,14 +50,17 @@ impl Boots {
                 Failure::new("no server has written this store, so nothing is known of boots").hint(Some(hint.into()))
             );
         }
+
         let snapshot = Arc::new(self.source.read(None)?.built()?);
         let observed = roll::declared(&snapshot, observed);
         let now = Timestamp::now().as_millisecond();
         let all = runs::all(&snapshot, &observed, now);
+
         let nodes = match &self.nodes {
             None => snapshot.after(None).collect(),
             Some(set) => node_set::nodes(&snapshot, set)?,
         };
+
         let rows = nodes.into_iter().map(|node| RunView::of(&snapshot, node, &all[node])).collect();
         Ok(Told { revision: snapshot.revision().to_string(), rows, today: Some(snapshot) })
     }
@@ -94,6 +97,7 @@ impl Boots {
                 None => break,
             }
         }
+
         Ok(told)
     }
 }

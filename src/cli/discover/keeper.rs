@@ -26,6 +26,7 @@ impl Keeper {
         if let Some(server) = server {
             return Ok(Self::Server(crate::cli::observations::address(server)?));
         }
+
         match Store::open_any(&settings.store, Timestamp::now().as_second()) {
             Ok((store, _)) => Ok(Self::Store(Box::new(store))),
             Err(StoreError::Held { path, by }) => {

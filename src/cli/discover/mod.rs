@@ -99,10 +99,12 @@ impl Discover {
             credentials: self.credentials.clone(),
             ..Given::default()
         };
+
         let settings = self.hosted.reach(flags)?;
         let credentials = Credentials::load(&settings.bmc, std::env::vars_os())?;
         let addresses = self.addresses()?;
         let is_strange = !addresses.is_empty();
+
         let (targets, snapshot) = if is_strange {
             let credential = self.credential.as_deref().map(|name| credentials.get(name)).transpose();
             let credential =
@@ -113,25 +115,31 @@ impl Discover {
             let snapshot = self.source.read(None)?.built()?;
             (self.declared(&snapshot, &settings, &credentials)?, Some(snapshot))
         };
+
         let keeper = Keeper::open(&settings, self.server.as_deref())?;
         if targets.is_empty() {
             let hint = "declare them with [[bmc]], or name addresses with --bmc, --range or --cidr";
             return Err(Failure::new("there is no BMC to survey").hint(Some(hint.into())));
         }
+
         let addresses: Vec<String> =
             targets.iter().map(|target| target.endpoint.origin.origin().ascii_serialization()).collect();
         let summary = self.survey(&settings, targets, &keeper, snapshot.as_ref(), is_strange)?;
+
         if let (Keeper::Store(store), false) = (&keeper, is_strange) {
             // A BMC surveyed by its address before it was declared is known by its name from now
             // on.
             store.forget_bmcs(&addresses.iter().map(String::as_str).collect::<Vec<_>>())?;
         }
+
         if self.retry_logins {
             keeper.forget_refusals(summary.seen().to_vec())?;
         }
+
         if let Some(file) = &self.export {
             keeper.export(file)?;
         }
+
         summary.print(self.format)?;
         Ok(summary.outcome())
     }
@@ -147,15 +155,18 @@ impl Discover {
         for text in &self.bmc {
             all.push(origin(text)?);
         }
+
         for text in self.range.iter().chain(&self.cidr) {
             let addresses = survey::addresses(text).map_err(|error| Failure::from_error(&error))?;
             all.extend(addresses.into_iter().map(|address| Stranger::origin_of(address, self.port)));
         }
+
         let mut seen = BTreeSet::new();
         all.retain(|url| seen.insert(url.clone()));
         if all.len() > survey::MAX_ADDRESSES {
             return Err(Failure::new(format!("more than {} addresses are named", survey::MAX_ADDRESSES)));
         }
+
         Ok(all)
     }
 
@@ -191,15 +202,18 @@ impl Discover {
                 grounds.gate().refuse_login(target.asked(), &refused.credential);
             }
         }
+
         let names = targets.iter().filter_map(|target| {
             let credential = target.credential.as_ref().ok()?.as_ref()?;
             Some((target.endpoint.name.clone(), credential.name.clone()))
         });
+
         let names: BTreeMap<Box<str>, Box<str>> = names.collect();
         let depth = if self.sweep { Depth::Sweep } else { Depth::Deep };
         let mut summary = Summary::new(targets.len(), is_strange, self.named());
         let watch = Watch::new(targets.len());
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+
         runtime.block_on(async {
             let places = Arc::new(Semaphore::new(settings.survey.surveys));
             let stop = CancellationToken::new();
@@ -231,6 +245,7 @@ impl Discover {
                 () = interrupted => Ok(()),
             }
         })?;
+
         watch.end();
         Ok(summary)
     }
@@ -241,16 +256,19 @@ fn origin(text: &str) -> Result<Url, Failure> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(Stranger::origin_of(address, HTTPS));
     }
+
     let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("https://{text}")) };
     let url = url.ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let Some(mut url) = url else {
         let shown = text.rsplit('@').next().unwrap_or_default();
         return Err(Failure::new(format!("`{shown}` is no address or URL of a BMC")));
     };
+
     if !url.username().is_empty() || url.password().is_some() {
         let hint = "give this host a credential and name it with --credential";
         return Err(Failure::new("an address of a BMC holds no user or password").hint(Some(hint.into())));
     }
+
     url.set_path("/");
     url.set_query(None);
     url.set_fragment(None);

@@ -75,6 +75,7 @@ impl Summary {
             self.silent += 1;
             return false;
         }
+
         match &observation.outcome {
             Seen::Failed(failure) => {
                 self.failures
@@ -95,6 +96,7 @@ impl Summary {
                 }
             }
         }
+
         !is_nobody
     }
 
@@ -103,16 +105,20 @@ impl Summary {
         let systems: Vec<&System> = read_systems(service);
         let boots = |nic: &SeenNic| nic.mac.is_some() && nic.kind == NicKind::Ethernet;
         let lacks_nics = |system: &&System| !system.nics.seen().is_some_and(|nics| nics.iter().any(boots));
+
         let lacks_arch = |system: &&System| {
             let inventory = system.inventory.seen().and_then(|digest| observation.shared.inventory(*digest));
             adopt::arch_of(system, inventory).is_none()
         };
+
         if systems.iter().any(|system| system.nics_unread.is_some()) {
             self.nics_unread.push(observation.bmc.clone());
         }
+
         if systems.iter().any(lacks_nics) {
             self.without_nics.push(observation.bmc.clone());
         }
+
         if systems.iter().any(lacks_arch) {
             self.without_arch.push(observation.bmc.clone());
         }
@@ -127,6 +133,7 @@ impl Summary {
             let model = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
             *self.models.entry(if model.is_empty() { "(no model told)".into() } else { model }).or_default() += 1;
         }
+
         if systems.is_empty() {
             let product =
                 service.root.product.as_deref().or(service.root.vendor.as_deref()).unwrap_or("(no product told)");
@@ -176,6 +183,7 @@ impl Summary {
         for (model, count) in &self.models {
             writeln!(out, "{count:>7}  {model}")?;
         }
+
         for (kind, all) in &self.failures {
             let set = shown(all.iter().map(|failed| &failed.bmc));
             writeln!(out, "{:>7}  not read, {kind}: {set}", all.len())?;
@@ -190,29 +198,36 @@ impl Summary {
             };
             writeln!(out, "         hint: {hint}")?;
         }
+
         if !self.partial.is_empty() {
             writeln!(out, "{:>7}  read in part: {}", self.partial.len(), shown(self.partial.iter()))?;
             writeln!(out, "         `muster show --bmc NAME` tells what could not be read")?;
         }
+
         let unknown = [
             (&self.nics_unread, "not all interfaces read"),
             (&self.without_nics, "no Ethernet address to boot by reported"),
             (&self.without_arch, "architecture not reported"),
         ];
+
         for (bmcs, what) in unknown.into_iter().filter(|(bmcs, _)| !bmcs.is_empty()) {
             writeln!(out, "{:>7}  {what}: {}", bmcs.len(), shown(bmcs.iter()))?;
         }
+
         if self.silent > 0 {
             writeln!(out, "{:>7}  {} without Redfish", self.silent, verb(self.silent, "address", "addresses"))?;
         }
+
         let missing = self.targets - self.done().min(self.targets);
         if missing > 0 {
             writeln!(out, "{missing:>7}  not surveyed: it was ended before")?;
         }
+
         let seconds = self.started.elapsed().as_secs_f64();
         let rate = self.done() as f64 / seconds.max(0.001);
         let (seen, systems, failed) = (self.seen.len(), self.systems, self.failed());
         let (seen, systems) = (plural(seen, "BMC"), plural(usize::try_from(systems).unwrap_or(usize::MAX), "system"));
+
         writeln!(out, "{seen} read with {systems}, {failed} not read, in {seconds:.1} s ({rate:.1}/s)")
     }
 
@@ -224,6 +239,7 @@ impl Summary {
                 all.iter().map(move |failed| json!({ "bmc": failed.bmc, "kind": kind, "why": failed.why }))
             })
             .collect();
+
         json!({
             "api_version": crate::view::API_VERSION,
             "targets": self.targets,

@@ -50,6 +50,7 @@ impl Frames {
                 byte => self.line.push(*byte),
             }
         }
+
         messages
     }
 
@@ -61,6 +62,7 @@ impl Frames {
             let kind = std::mem::take(&mut self.kind);
             return self.data.take().map(|data| Message { kind, data });
         }
+
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
@@ -76,6 +78,7 @@ impl Frames {
             // Comments have no name; `retry` is for browsers.
             _ => {}
         }
+
         None
     }
 }

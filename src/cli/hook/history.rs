@@ -92,6 +92,7 @@ impl HistorySecrets {
         if findings.is_empty() {
             return;
         }
+
         let mut tree = Tree::default();
         tree.insert(path, file.clone());
         for finding in &findings {
@@ -129,9 +130,11 @@ impl HistorySecrets {
                  change the secret",
             );
         }
+
         if let Some(searched) = &self.unsearched {
             text.push_line(&format!("note: {searched} were searched for secrets"));
         }
+
         text
     }
 }

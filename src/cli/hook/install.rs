@@ -53,6 +53,7 @@ impl Install {
         let hook = place(&self.repo, self.shared)?;
         let text = self.script()?;
         let mut out = output::stdout();
+
         match found(&hook)? {
             Found::Foreign => return Err(foreign(&hook, &self.line()?)),
             Found::Ours(old) if old == text && is_executable(&hook) => {
@@ -61,16 +62,19 @@ impl Install {
             }
             Found::Ours(_) | Found::Nothing => {}
         }
+
         if self.dry_run {
             writeln!(out, "{} would be:", hook.display())?;
             writeln!(out)?;
             out.document(&text)?;
             return Ok(Outcome::AsWished);
         }
+
         write_hook(&hook, &text).map_err(|error| cannot(&hook, "written", &error))?;
         let branch =
             self.branch.as_deref().map_or_else(|| "the branch that HEAD names".into(), |name| format!("`{name}`"));
         writeln!(out, "{}: every push to {branch} is judged from now on", hook.display())?;
+
         Ok(Outcome::AsWished)
     }
 
@@ -117,6 +121,7 @@ impl Uninstall {
                 "removed; pushes are judged no more"
             }
         };
+
         writeln!(output::stdout(), "{}: {said}", hook.display())?;
         Ok(Outcome::AsWished)
     }
@@ -135,10 +140,12 @@ fn found(hook: &Path) -> Result<Found, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(cannot(hook, "read", &error)),
     };
+
     // A link leads to a file that others use.
     if !meta.is_file() {
         return Ok(Found::Foreign);
     }
+
     let bytes = fs::read(hook).map_err(|error| cannot(hook, "read", &error))?;
     Ok(match String::from_utf8(bytes) {
         Ok(text) if text.lines().nth(1) == Some(MARK) => Found::Ours(text),

@@ -66,6 +66,7 @@ pub fn judge(pushed: Pushed, branch: &str, patience: &Patience) -> Judged {
     let (give, head) = mpsc::channel();
     let (answer, answered) = mpsc::channel();
     let branch = branch.to_owned();
+
     // The base is built in parallel with the head, on its own threads: a slow base must not delay
     // the commit that fixes it. Threads are not joined after the deadline: they end with the
     // process.
@@ -78,20 +79,24 @@ pub fn judge(pushed: Pushed, branch: &str, patience: &Patience) -> Judged {
         // The receiver is gone if the checks of the head fail, or the time is over.
         compared.map(|compared| answer.send(compared))
     });
+
     let (check, checked) = mpsc::channel();
     thread::spawn(move || {
         let built = snapshot::build(&tree, revision);
         // The receiver is gone if the time is over.
         let _ = check.send((built, tree));
     });
+
     let ((snapshot, mut findings), tree) = match checked.recv_timeout(patience.left()) {
         Ok(checked) => checked,
         Err(mpsc::RecvTimeoutError::Timeout) => return Judged::TooLong,
         Err(mpsc::RecvTimeoutError::Disconnected) => return Judged::Nothing,
     };
+
     let Some(snapshot) = snapshot.map(Arc::new) else { return Judged::Unsound { findings, tree } };
     // A failed thread sends no answer.
     let _ = give.send(snapshot);
+
     match answered.recv_timeout(patience.left()) {
         Ok(Compared::Told { stat, findings: of_rails, is_sound: false }) => {
             findings.extend(of_rails);
@@ -129,16 +134,19 @@ fn compared(
         Ok(base) => base,
         Err(why) => return Some(Compared::NoBase(why)),
     };
+
     let (old, findings) = snapshot::build(&tree, revision.clone());
     let label = format!("{branch} ({})", revision.short());
     let Some(old) = old else {
         return Some(Compared::NoBase(format!("{label} does not check ({})", report::count(&findings))));
     };
+
     let new = head.recv().ok()?;
     let change = change::compare(&Arc::new(old), &new, None);
     let folds = change::fold(&change);
     let judgement = change::judge(&change, &folds);
     let (findings, is_sound) = (judgement.findings(), judgement.is_sound());
+
     // The findings include those of the rails.
     let report = ChangeReport { change: &change, folds, judgement: None, base: &label, head: new.revision().short() };
     Some(Compared::Told { stat: first_lines(&report.text(true, false)), findings, is_sound })

@@ -73,6 +73,7 @@ impl PreReceive {
         let Some(update) = updates.into_iter().find(|update| update.reference == name) else {
             return Ok(Outcome::AsWished);
         };
+
         let branch = name.strip_prefix("refs/heads/").unwrap_or(&name).to_owned();
         let Update { old, new, .. } = update;
         let Some(new) = new else {
@@ -82,6 +83,7 @@ impl PreReceive {
             ]));
             return Ok(Outcome::Findings);
         };
+
         let sub = self.path.trim_matches('/').to_owned();
         let push = Push { repo: &repo, branch, sub, old, new, is_strict: self.strict };
         push.judge(&patience)
@@ -96,13 +98,16 @@ fn updates(input: impl Read) -> Result<Vec<Update>, Failure> {
     if bytes.len() as u64 > MAX_LINES_BYTES {
         return Err(Failure::new("more references are pushed at once than any repository has"));
     }
+
     // A name that is not UTF-8 cannot be the served one.
     let text = String::from_utf8_lossy(&bytes);
     let hint = "git runs this as the hook pre-receive, with `OLD NEW REF` on each line of standard input";
+
     let parse = |line: &str| {
         let fault = || Failure::new(format!("`{}` is no line of a push", line.escape_debug()));
         Update::parse(line).ok_or_else(|| fault().hint(Some(hint.into())))
     };
+
     text.lines().map(parse).collect()
 }
 
@@ -122,6 +127,7 @@ impl Push<'_> {
         let base = self.base();
         self.tell_left_out(patience);
         let pushed = Pushed { tree, revision: self.new.clone(), base };
+
         match judging::judge(pushed, &self.branch, patience) {
             Judged::TooLong => Err(too_long(patience.within)),
             Judged::Nothing => {

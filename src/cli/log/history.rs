@@ -51,6 +51,7 @@ impl<'r> History<'r> {
             is_there: false,
             whole: None,
         };
+
         history.meet(tip, node)?;
         Ok(history)
     }
@@ -80,9 +81,11 @@ impl<'r> History<'r> {
         if is_cut {
             self.cut.push(revision.clone());
         }
+
         let parents = self.parents(revision)?;
         let part = self.parts.of(revision, node)?;
         self.is_there |= part.snapshot.nodes().iter().any(|own| *own.name == *node);
+
         if !part.faults.is_empty() {
             let before = match parents.first() {
                 Some(parent) => self.parts.of(parent, node)?.faults.clone(),
@@ -95,6 +98,7 @@ impl<'r> History<'r> {
                 false => None,
             });
         }
+
         let mut changes = Vec::new();
         for parent in &parents {
             match self.change(parent, revision, &part, node)? {
@@ -105,13 +109,16 @@ impl<'r> History<'r> {
                 Some(change) => changes.push(change),
             }
         }
+
         if parents.is_empty() && !is_cut {
             changes.extend(compared(&self.parts.nothing(), &part, node));
         }
+
         for (parent, change) in parents.iter().zip(&changes) {
             let older = older_name(change, node).to_owned();
             self.meet(parent, &older)?;
         }
+
         match changes.into_iter().next() {
             Some(change) => Ok(Some(self.entry(revision, node, parents.len(), Some(change), Vec::new())?)),
             None => Ok(None),
@@ -149,15 +156,18 @@ impl<'r> History<'r> {
                 None => break self.parts.nothing(),
             }
         };
+
         let Some(change) = compared(&old, part, node) else { return Ok(None) };
         let is_whole = change.machines.iter().any(|machine| machine.fate != Fate::Changed);
         if !is_whole {
             return Ok(Some(change));
         }
+
         // Only all machines together show whether it is the same machine under another name.
         let wholes = (self.whole(&before)?, self.whole(revision)?);
         let (Some(old), Some(new)) = wholes else { return Ok(Some(change)) };
         let whole = change::compare(&old, &new, Some(&BTreeSet::from([node.to_owned()])));
+
         Ok(Some(if whole.is_empty() { change } else { whole }))
     }
 
@@ -165,6 +175,7 @@ impl<'r> History<'r> {
         if let Some((_, known)) = self.whole.as_ref().filter(|(known, _)| known == revision) {
             return Ok(known.clone());
         }
+
         let built = match self.repo.tree(revision, &self.sub) {
             Ok(tree) => {
                 let what = format!("commit {}", revision.short());
@@ -174,6 +185,7 @@ impl<'r> History<'r> {
             Err(GitError::NoSuchFolder { .. }) => None,
             Err(error) => return Err(error),
         };
+
         self.whole = Some((revision.clone(), built.clone()));
         Ok(built)
     }

@@ -53,15 +53,18 @@ impl Log {
         let node = snapshot
             .as_ref()
             .and_then(|snapshot| snapshot.by_name(&self.node).map(|at| snapshot.nodes()[at].name.to_string()));
+
         let node = node.unwrap_or_else(|| self.node.clone());
         let mut history = History::new(&repo, &inside, &tip, &node, self.first_parent)?;
         let told = self.print(&mut history, &node)?;
         if told.is_ever {
             return Ok(Outcome::AsWished);
         }
+
         let near = snapshot.and_then(|snapshot| {
             crate::desired::did_you_mean(&self.node, snapshot.nodes().iter().map(|node| &*node.name))
         });
+
         Err(Failure::new(format!(
             "no node was ever called `{}`, in {}",
             self.node,
@@ -82,6 +85,7 @@ impl Log {
         let mut out = output::stdout();
         let colour = out.is_terminal();
         let (mut count, mut refused, mut commits) = (0, 0, Vec::new());
+
         // There is no output for a node that never existed.
         let mut held: Vec<LogEntry> = Vec::new();
         while self.max_count.is_none_or(|most| count + refused < most) {
@@ -98,6 +102,7 @@ impl Log {
                 }
             }
         }
+
         let looked = history.looked;
         let is_ever = count > 0 || history.is_there;
         match self.format {
@@ -125,6 +130,7 @@ impl Log {
             }
             Format::Json | Format::Text => {}
         }
+
         Ok(Told { is_ever })
     }
 }

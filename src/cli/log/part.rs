@@ -84,6 +84,7 @@ impl<'r> Parts<'r> {
         if !listing.iter().any(|(path, _)| &**path == "cluster.toml") {
             return Ok(self.nothing());
         }
+
         let counts = |listed: &Listed| !matches!(listed, Listed::Other(Unread::NoWish));
         let (machines, mut sources): (Sources, Sources) =
             listing.iter().filter(|(_, listed)| counts(listed)).cloned().partition(|(path, _)| is_of_machines(path));
@@ -93,11 +94,13 @@ impl<'r> Parts<'r> {
         let bmcs: BTreeSet<Box<str>> = said.iter().flat_map(|said| said.bmcs.iter().cloned()).collect();
         let mut is_wanted: Vec<bool> = said.iter().map(|said| said.is_any).collect();
         let mut faults: Vec<DiagnosticView> = Vec::new();
+
         if !bmcs.is_empty() {
             self.learn(&machines, &bmcs, revision)?;
             let more = self::said(&self.known, &machines, &bmcs);
             is_wanted.iter_mut().zip(more).for_each(|(wanted, said)| *wanted |= said.is_any);
         }
+
         let said = self::said(&self.known, &machines, &names);
         for (((path, listed), wanted), said) in machines.iter().zip(is_wanted).zip(said) {
             if wanted {
@@ -108,10 +111,12 @@ impl<'r> Parts<'r> {
                 faults.extend(DiagnosticView::all(&said.faults, &tree));
             }
         }
+
         let key = (sources, Box::from(node));
         if let (Some(part), true) = (self.by_sources.get(&key), faults.is_empty()) {
             return Ok(Arc::clone(part));
         }
+
         let part = Arc::new(self.build(&key.0, revision, node, faults)?);
         if part.faults.is_empty() {
             if self.by_sources.len() >= KEPT_PARTS {
@@ -119,6 +124,7 @@ impl<'r> Parts<'r> {
             }
             self.by_sources.insert(key, Arc::clone(&part));
         }
+
         Ok(part)
     }
 
@@ -133,11 +139,13 @@ impl<'r> Parts<'r> {
         for (path, listed) in sources {
             tree.insert(path.clone(), self.walk.file(path, listed, revision)?);
         }
+
         let what = format!("what commit {} says of {node}", revision.short());
         let build = || snapshot::build_part(&tree, revision.clone(), node);
         let (snapshot, found) = watch::building(&what, build);
         faults.extend(DiagnosticView::all(&found, &tree));
         let snapshot = snapshot.map_or_else(|| Arc::clone(&self.nothing.snapshot), Arc::new);
+
         Ok(Part { snapshot, faults })
     }
 

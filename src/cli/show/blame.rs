@@ -70,6 +70,7 @@ impl<'s> Blame<'s> {
             text.push_line(&first);
             return text;
         };
+
         let (place, used) = (self.place(origin), first.chars().count());
         let column = PLACES.max(used + 2);
         if column + place.chars().count() <= WIDTH {
@@ -78,9 +79,11 @@ impl<'s> Blame<'s> {
             text.push_line(&first);
             text.push_line(&format!("{}{place}", " ".repeat(INDENT + 2)));
         }
+
         for gone in self.under(&fact.path, origin) {
             self.push_under(&mut text, gone);
         }
+
         text
     }
 

@@ -34,6 +34,7 @@ pub fn print(
             Err(error) => return Ok(Err(error)),
         },
     };
+
     for name in names {
         match observed.bmcs.get(name.as_str()) {
             Some(record) => found.push(record),
@@ -41,6 +42,7 @@ pub fn print(
             None => missing.push(name),
         }
     }
+
     match format {
         Format::Text => found.iter().try_for_each(|record| one(record, &observed.shared, out))?,
         Format::Json => {
@@ -48,6 +50,7 @@ pub fn print(
             out.json(&all)?;
         }
     }
+
     Ok(Ok(missing))
 }
 
@@ -58,6 +61,7 @@ fn one(record: &BmcRecord, shared: &Shared, out: &mut OutputWriter) -> std::io::
         writeln!(out, "{:<12} since {}: {failure}", "failing", time(since))?;
         writeln!(out, "{:<12} {}", "hint", failure.kind.hint())?;
     }
+
     match record.seen {
         Some(seen) => {
             let deep = record.seen_deep.map_or_else(|| "never".into(), time);
@@ -66,14 +70,17 @@ fn one(record: &BmcRecord, shared: &Shared, out: &mut OutputWriter) -> std::io::
         }
         None => writeln!(out, "{:<12} never", "seen")?,
     }
+
     if let Some(service) = record.service() {
         whole(service, shared, out)?;
     }
+
     for change in record.history.changes().iter().rev().take(CHANGES) {
         let value = |value: &Option<Box<str>>| value.as_deref().unwrap_or("nothing").to_owned();
         let (before, after) = (value(&change.before), value(&change.after));
         writeln!(out, "{:<12} {} {} {}: {before} -> {after}", "change", time(change.at), change.system, change.path)?;
     }
+
     writeln!(out)
 }
 
@@ -82,6 +89,7 @@ fn whole(service: &Service, shared: &Shared, out: &mut OutputWriter) -> std::io:
     let words = [root.vendor.as_deref(), root.product.as_deref()];
     let product = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
     writeln!(out, "{:<12} {product}, Redfish {}", "product", root.redfish_version.as_deref().unwrap_or("unknown"))?;
+
     for manager in service.managers.seen().into_iter().flatten() {
         writeln!(
             out,
@@ -91,10 +99,12 @@ fn whole(service: &Service, shared: &Shared, out: &mut OutputWriter) -> std::io:
             manager.firmware.as_deref().unwrap_or("unknown")
         )?;
     }
+
     match &service.systems {
         Reading::Failed(failure) => writeln!(out, "{:<12} unknown: {failure}", "systems")?,
         Reading::Seen(_) | Reading::Absent | Reading::Unasked => {}
     }
+
     for system in service.systems.seen().into_iter().flatten() {
         writeln!(out, "{:<12} {}", "system", system.id)?;
         let all = attributes(service, system, shared);
@@ -109,16 +119,20 @@ fn whole(service: &Service, shared: &Shared, out: &mut OutputWriter) -> std::io:
             writeln!(out, "  {:<24} {name} = {value} waits for a reset", "staged")?;
         }
     }
+
     for other in &service.not_servers {
         writeln!(out, "{:<12} {}: {}", "no server", other.id, other.why)?;
     }
+
     for quirk in &service.quirks {
         writeln!(out, "{:<12} {}: {}", "quirk", quirk.name(), quirk.means())?;
         writeln!(out, "{:<12}   ({})", "", quirk.source())?;
     }
+
     for unread in &service.unread {
         writeln!(out, "{:<12} {}: {}", "unread", unread.uri, unread.failure)?;
     }
+
     Ok(())
 }
 
@@ -129,12 +143,14 @@ fn as_json(record: &BmcRecord, shared: &Shared) -> serde_json::Value {
             systems.insert(system.id.to_string(), json!(attributes(service, system, shared)));
         }
     }
+
     let quirks = record.service().map(|service| {
         let row = |quirk: &crate::model::Quirk| {
             json!({ "name": quirk.name(), "means": quirk.means(), "source": quirk.source() })
         };
         service.quirks.iter().map(row).collect::<Vec<_>>()
     });
+
     json!({ "record": record, "attributes": systems, "quirks": quirks })
 }
 

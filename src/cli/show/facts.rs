@@ -22,36 +22,44 @@ pub fn of(snapshot: &Snapshot, node: usize, hidden: &HiddenSecrets) -> Vec<Fact>
     let own = &desired.nodes[node];
     let class = snapshot.resolved().class(node);
     let mut all = Vec::new();
+
     let mut put = |key: &str, path: &str, value: String, origin: Option<Origin>| {
         let (value, path) = (hidden.value(path, value), hidden.text(path.into()));
         all.push(Fact { key: key.into(), path, value, origin });
     };
+
     put("name", "name", own.name.to_string(), Some(own.origin));
     put("state", "state", own.state.value.as_str().into(), Some(own.state.origin));
     for set in desired.sets(own) {
         put("set", "set", set_words(set), Some(set.expression.origin));
     }
+
     if let Some(xname) = &own.xname {
         put("xname", "xname", xname.value.to_string(), Some(xname.origin));
     }
+
     if let Some(nid) = own.nid {
         put("nid", "nid", nid.value.to_string(), Some(nid.origin));
     }
+
     put("arch", "arch", class.arch.value.to_string(), stated(class.arch.origin));
     let groups = desired.class(own).groups.iter().map(|at| &*desired.groups[usize::from(*at)].name);
     put("groups", "groups", groups.collect::<Vec<_>>().join(" "), None);
     if let Some(serial) = &own.serial {
         put("serial", "serial", serial.value.to_string(), Some(serial.origin));
     }
+
     if let Some(uuid) = own.uuid {
         put("uuid", "uuid", uuid.value.to_string(), Some(uuid.origin));
     }
+
     if let Some(bmc) = own.bmc {
         let other = &desired.bmcs[bmc.value as usize];
         let url = other.url.as_ref().map_or("", |url| &url.value);
         let system = own.system.as_ref().map(|system| format!(" {system}")).unwrap_or_default();
         put("bmc", "bmc", format!("{} {url}{system}", other.name).trim_end().into(), Some(bmc.origin));
     }
+
     for (spec, nic) in desired.nics(own) {
         let network = spec.network.map(|at| &*desired.networks[usize::from(at.value)].name);
         put(
@@ -76,19 +84,24 @@ pub fn of(snapshot: &Snapshot, node: usize, hidden: &HiddenSecrets) -> Vec<Fact>
             put(&format!("  {setting}"), &format!("{}.{setting}", spec.name), text, Some(origin));
         }
     }
+
     boot_facts(snapshot, node, &mut put);
     for (path, leaf) in snapshot.resolved().vars(node).leaves() {
         put("var", &format!("vars.{path}"), format!("{path} = {}", leaf.value), Some(leaf.origin));
     }
+
     for (path, wanted) in &class.expect {
         put("expect", &format!("expect.{path}"), format!("{path} = {}", wanted.value), Some(wanted.origin));
     }
+
     for (path, leaf) in class.meta_data.leaves() {
         put("meta-data", &format!("meta_data.{path}"), format!("{path} = {}", leaf.value), Some(leaf.origin));
     }
+
     if let Some(file) = &class.user_data {
         put("user-data", "user_data", format!("cloud-init/{}", file.value), Some(file.origin));
     }
+
     for file in &class.vendor_data {
         put(
             "vendor-data",
@@ -97,6 +110,7 @@ pub fn of(snapshot: &Snapshot, node: usize, hidden: &HiddenSecrets) -> Vec<Fact>
             Some(file.origin),
         );
     }
+
     all
 }
 
@@ -134,9 +148,11 @@ fn boot_facts(snapshot: &Snapshot, node: usize, put: &mut impl FnMut(&str, &str,
     if let Some(kernel) = &boot.kernel {
         put("kernel", "kernel", text(&kernel.text), Some(kernel.origin));
     }
+
     for initrd in &boot.initrd {
         put("initrd", "initrd", text(&initrd.text), Some(initrd.origin));
     }
+
     for param in &boot.params {
         let key = param.text.split('=').next().unwrap_or_default();
         put("param", &format!("params.{key}"), text(&param.text), Some(param.origin));

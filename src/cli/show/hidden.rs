@@ -30,6 +30,7 @@ impl HiddenSecrets {
             documents.chain(script).for_each(|text| mask.learn(&text, &clear_secret::find(&text)));
             mask
         });
+
         Self { mask, numbers: RefCell::default(), is_used: Cell::new(false) }
     }
 

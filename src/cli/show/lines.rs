@@ -26,12 +26,15 @@ pub fn of(snapshot: &Snapshot, node: usize, document: Document, hidden: &HiddenS
     if snapshot.is_retired(node) {
         return None;
     }
+
     let sources = &snapshot.desired().sources;
     let lines = cloudinit::blamed(snapshot.resolved(), node, document)?;
+
     // A line may be a secret because of the lines above it, so all of them are one text.
     let whole = |line: &cloudinit::BlamedLine| format!("{}\n", line.text.trim_end_matches('\n'));
     let whole: String = lines.iter().map(whole).collect();
     let covered = hidden.text(whole);
+
     let line = |(line, text): (cloudinit::BlamedLine, &str)| {
         let place = match line.source {
             LineSource::File(file, number) => Some((format!("cloud-init/{file}"), number)),
@@ -42,6 +45,7 @@ pub fn of(snapshot: &Snapshot, node: usize, document: Document, hidden: &HiddenS
         };
         Line { text: text.replace(SERVER_MARK, "<server>"), place }
     };
+
     Some(lines.into_iter().zip(covered.split('\n')).map(line).collect())
 }
 

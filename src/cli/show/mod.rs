@@ -65,12 +65,14 @@ impl Show {
         if self.bmc {
             return self.bmcs();
         }
+
         let wishes = self.source.read(None)?;
         let snapshot = wishes.built()?;
         let selection = node_set::select(&snapshot, &self.nodes)?;
         let mut out = output::stdout();
         let mut is_hidden = false;
         let mut all: Vec<Value> = Vec::new();
+
         for node in &selection.nodes {
             let hidden = if self.reveal { HiddenSecrets::reveal() } else { HiddenSecrets::of(&snapshot, *node) };
             match self.format {
@@ -79,18 +81,23 @@ impl Show {
             }
             is_hidden |= hidden.is_used();
         }
+
         if self.format == Format::Json {
             out.json(&all)?;
         }
+
         if is_hidden {
             writeln!(output::stderr(), "note: secrets are hidden; --reveal prints them")?;
         }
+
         if let Some(failure) = node_set::no_such_node(&snapshot, &self.nodes, &selection) {
             return Err(failure);
         }
+
         if self.format == Format::Text {
             let _ = writeln!(output::stderr(), "{}", plural(selection.nodes.len(), "node"));
         }
+
         Ok(Outcome::AsWished)
     }
 
@@ -103,10 +110,12 @@ impl Show {
         {
             observed = roll::named(&snapshot, observed);
         }
+
         let printed = bmc::print(&observed, &self.nodes, self.format, &mut output::stdout())?;
         let missing = printed.map_err(|error| node_set::bad_set(&self.nodes, &error))?;
         let Some(first) = missing.first() else { return Ok(Outcome::AsWished) };
         let near = crate::desired::did_you_mean(first, observed.bmcs.keys().map(|name| &**name));
+
         Err(Failure::new(format!("nothing was seen of a BMC `{first}`")).hint(near))
     }
 
@@ -130,11 +139,13 @@ impl Show {
             }
             writeln!(out)?;
         }
+
         let name = &snapshot.nodes()[node].name;
         if self.script {
             writeln!(out, "# {name}: script")?;
             out.document(&(script(snapshot, node, hidden).unwrap_or_else(|why| format!("# {why}")) + "\n"))?;
         }
+
         for document in Document::ALL.into_iter().filter(|_| self.cloud_init) {
             writeln!(out, "# {name}: {}", document.as_str())?;
             match lines::of(snapshot, node, document, hidden).filter(|_| self.blame) {
@@ -144,6 +155,7 @@ impl Show {
                 }
             }
         }
+
         Ok(())
     }
 
@@ -151,28 +163,34 @@ impl Show {
         let mut object = Map::new();
         object.insert("name".into(), (*snapshot.nodes()[node].name).into());
         let blame = self.blame.then(|| Blame::of(snapshot, node, hidden));
+
         let values = facts::of(snapshot, node, hidden).into_iter().map(|fact| match &blame {
             Some(blame) => blame.json(&fact),
             None => json!({ "key": fact.key.trim(), "value": fact.value }),
         });
+
         object.insert("values".into(), values.collect());
         if let Some(blame) = &blame {
             object.insert("taken_back".into(), blame.taken_back_json());
         }
+
         if self.script {
             object.insert("script".into(), script(snapshot, node, hidden).ok().into());
         }
+
         if self.cloud_init {
             let documents = Document::ALL
                 .iter()
                 .map(|document| (document.as_str().to_owned(), shown(snapshot, node, *document, hidden).into()));
             object.insert("cloud_init".into(), Value::Object(documents.collect()));
         }
+
         if self.cloud_init && self.blame {
             let lines = |document| lines::of(snapshot, node, document, hidden).map(|lines| lines::json(&lines));
             let documents = Document::ALL.map(|document| (document.as_str().to_owned(), lines(document).into()));
             object.insert("cloud_init_lines".into(), Value::Object(documents.into_iter().collect()));
         }
+
         Value::Object(object)
     }
 }

@@ -167,15 +167,18 @@ impl<'q> Keys<'q> {
         let named = self.identity.and_then(|identity| identity.find(self.mac, serving, snapshot));
         let uuid = self.uuid.and_then(|text| Uuid::try_parse(text.trim()).ok());
         let by_uuid = uuid.and_then(|uuid| snapshot.by_uuid(uuid));
+
         // Bytes that are not text are a serial number that cannot be compared.
         let serial = self.serial.filter(|serial| !serial.contains(char::REPLACEMENT_CHARACTER));
         let by_serial = serial.and_then(|serial| snapshot.by_serial(serial));
         let by_serial = by_serial.filter(|node| self.fits(*node, uuid, serving, snapshot));
+
         if let Some(node) = named {
             let others = self.other.into_iter().chain(by_uuid).chain(by_serial);
             let other = others.into_iter().find(|other| *other != node);
             return Found::Named { node, other };
         }
+
         match (self.identity, by_uuid, by_serial) {
             _ if self.mac.is_some_and(|mac| serving.roll.is_held(mac)) => Found::Held,
             // A name is not hardware that may have been replaced: it cannot mean another node.
@@ -209,6 +212,7 @@ impl<'q> Keys<'q> {
         if let Some(identity) = self.identity {
             identity.write(out);
         }
+
         // Only parsed addresses: a stranger's text cannot make a script longer than these.
         for (number, (_, mac)) in listed(self.macs).enumerate() {
             let before = match (number, out.is_empty()) {
@@ -218,6 +222,7 @@ impl<'q> Keys<'q> {
             };
             let _ = write!(out, "{before}{mac}");
         }
+
         for (key, value) in [("uuid", self.uuid), ("serial", self.serial)] {
             let Some(value) = value else { continue };
             let _ = write!(out, "{}{key}=", if out.is_empty() { "" } else { "&" });

@@ -28,10 +28,12 @@ impl Follower {
             Ok(pin) => self.pinned = pin.map(|pin| Pinned::new(pin, true)),
             Err(error) => warn!(error = %words::chain(&error), "the pin cannot be read from the store"),
         }
+
         if let Some(view) = self.pinned.as_ref().map(Pinned::view) {
             warn!("{}", pin::told(&view));
             self.standing.pin(Some(view));
         }
+
         if let Err(error) = self.try_start_from_store() {
             warn!(error = %words::chain(&error), "the last good commit cannot be read from the store");
         }
@@ -49,12 +51,14 @@ impl Follower {
         if !std::mem::take(&mut self.is_start_unbuilt) {
             return;
         }
+
         // An order may have put a newer commit in its place.
         let is_stored = self.shared.load().snapshot.as_ref().is_none_or(|snapshot| snapshot.is_stored());
         let accepted = match self.store.last_accepted() {
             Ok(Some(accepted)) if is_stored => accepted,
             Ok(_) | Err(_) => return,
         };
+
         let stored = remember::stored(&self.store, &accepted.revision);
         let stored = stored.map(|stored| Kept { snapshot: Arc::new(stored.snapshot), muster: stored.muster });
         if let Err(error) = self.build_stored(accepted, stored, Instant::now()) {
@@ -74,6 +78,7 @@ impl Follower {
             }
             Err(why) => Err(Refused::whole(words::view(&accepted), why.reason())),
         };
+
         let snapshot = match refused {
             Ok(snapshot) => Arc::new(snapshot),
             Err(refused) => {
@@ -86,11 +91,13 @@ impl Follower {
                 return Ok(());
             }
         };
+
         let (revision, nodes) = (&accepted.revision, snapshot.nodes().len());
         let millis = started.elapsed().as_millis() as u64;
         info!(revision = %revision, nodes, millis, "serving the last good commit from the store");
         let signed_by = self.signed_by(&accepted.revision);
         self.standing.serve(words::view(&accepted), &snapshot, signed_by);
+
         // A pin may serve a commit that was never taken.
         let is_taken = self.trust.baseline() == Some(&accepted.revision);
         self.accepted = is_taken.then(|| Arc::clone(&snapshot));
@@ -100,10 +107,12 @@ impl Follower {
         if let Some(stored) = stored.as_ref().filter(|_| !is_ours) {
             self.tell_upgrade(stored, remember::changed(&stored.snapshot, &snapshot));
         }
+
         if !is_ours {
             // So that the store has the snapshot that is served.
             self.unstored = Some((snapshot, Arc::new(tree), accepted));
         }
+
         Ok(())
     }
 

@@ -101,9 +101,11 @@ impl Surveyor {
         let (tell, mut told) = mpsc::channel(WAITING);
         let running = TaskTracker::new();
         self.restore().await;
+
         // A new interval per command would never elapse under constant commands.
         let mut look = tokio::time::interval(EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -124,13 +126,16 @@ impl Surveyor {
                 running.spawn(async move { survey::run(&grounds, targets, depth, &places, &stop, &tell).await });
             }
         }
+
         running.close();
         if tokio::time::timeout(FAREWELL, running.wait()).await.is_err() {
             info!("some sessions on BMCs are left to expire: their BMCs do not answer");
         }
+
         while let Ok(observation) = told.try_recv() {
             self.take(observation);
         }
+
         self.write().await;
     }
 
@@ -153,6 +158,7 @@ impl Surveyor {
                 all.push((depth, targets));
             }
         }
+
         all
     }
 
@@ -168,6 +174,7 @@ impl Surveyor {
                 .collect();
             Ok::<_, StoreError>((times, observed.claims, store.refused_logins()?))
         });
+
         match read.await {
             Ok(Ok((times, claims, refused))) => {
                 let now = clock::now_ms();
@@ -193,6 +200,7 @@ impl Surveyor {
         let is_seen = matches!(observation.outcome, Outcome::Seen(_));
         self.due.done(&bmc, observation.depth, is_seen, Instant::now());
         self.without_account.remove(&bmc);
+
         if let Outcome::Failed(failure) = &observation.outcome {
             if matches!(failure.kind, FailureKind::NoCredential | FailureKind::NotAllowed) {
                 self.without_account.insert(bmc.clone());
@@ -208,10 +216,12 @@ impl Surveyor {
             self.seen.insert(bmc.clone());
             self.note_ends(&observation);
         }
+
         let waiting = self.unwritten.entry(bmc).or_default();
         let is_deep = |one: &Observation| one.depth == Depth::Deep && matches!(one.outcome, Outcome::Seen(_));
         let is_newer = is_deep(&observation);
         waiting.retain(|older| is_deep(older) && !is_newer);
+
         waiting.push(observation);
     }
 
@@ -231,17 +241,20 @@ impl Surveyor {
         if self.unwritten.is_empty() {
             return;
         }
+
         let batch: Vec<Observation> = self.unwritten.values().flatten().cloned().collect();
         let last = batch.iter().map(|observation| observation.at).max();
         let snapshot = self.shared.load().snapshot.clone();
         let credentials: BTreeMap<Box<str>, Box<str>> =
             self.targets.iter().filter_map(|(bmc, target)| Some((bmc.clone(), credential_name(target)?))).collect();
         let store = Arc::clone(&self.store);
+
         let write = move || {
             let claims = keep::keep(&store, snapshot.as_deref(), &batch)?;
             keep::refused(&store, &batch, |bmc| credentials.get(bmc).cloned())?;
             Ok::<_, StoreError>(claims)
         };
+
         match tokio::task::spawn_blocking(write).await {
             Ok(Ok(claims)) => {
                 self.unwritten.clear();
@@ -279,15 +292,18 @@ impl Surveyor {
         let Some(snapshot) = self.shared.load().snapshot.clone().filter(|snapshot| !snapshot.is_stored()) else {
             return;
         };
+
         let is_new = self.known.as_ref().is_none_or(|(known, _)| !Arc::ptr_eq(known, &snapshot));
         if !is_new && self.known.as_ref().is_some_and(|(_, read)| read.elapsed() < ACCOUNTS) {
             return;
         }
+
         let (settings, of) = (self.settings.clone(), Arc::clone(&snapshot));
         let read = tokio::task::spawn_blocking(move || {
             let credentials = Credentials::load(&settings.bmc, std::env::vars_os())?;
             Ok::<_, crate::settings::SettingsError>(survey::declared(of.desired(), &settings.bmc, &credentials))
         });
+
         match read.await {
             Ok(Ok(targets)) => {
                 self.targets = targets.into_iter().map(|target| (target.endpoint.name.clone(), target)).collect();
@@ -304,11 +320,13 @@ impl Surveyor {
             }
             Err(error) => warn!(%error, "reading this host's accounts ended early"),
         }
+
         for (bmc, credential) in std::mem::take(&mut self.due.refused) {
             if let Some(target) = self.targets.get(&bmc) {
                 self.grounds.gate().refuse_login(target.asked(), &credential);
             }
         }
+
         self.known = Some((Arc::clone(&snapshot), Instant::now()));
         if is_new {
             self.behind = runs::nodes_behind(snapshot.desired());
@@ -326,6 +344,7 @@ impl Surveyor {
             store.forget_claims(&void.iter().map(|node| &**node).collect::<Vec<_>>())?;
             if void.is_empty() { Ok::<_, StoreError>(claims) } else { store.claims() }
         });
+
         match forget.await {
             Ok(Ok(claims)) => {
                 for bmc in unclaimed(snapshot, &claims) {
@@ -336,6 +355,7 @@ impl Surveyor {
             Ok(Err(error)) => warn!(error = %chain(&error), "claims cannot be read or forgotten"),
             Err(error) => warn!(%error, "forgetting claims ended early"),
         }
+
         self.tell(None);
     }
 }

@@ -60,11 +60,13 @@ impl Surveyor {
                 self.grounds.gate().refuse_login(target.asked(), credential);
             }
         }
+
         let store = Arc::clone(&self.store);
         let write = move || {
             keep::keep(&store, None, &observations)?;
             keep::refused(&store, &observations, |bmc| credentials.get(bmc).cloned())
         };
+
         match tokio::task::spawn_blocking(write).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(chain(&error)),
@@ -87,16 +89,19 @@ impl Surveyor {
         let store = Arc::clone(&self.store);
         let forget = tokio::task::spawn_blocking(move || keep::retry_logins(&store, &bmcs)).await;
         let retried = forget.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
+
         for bmc in &retried {
             if let Some(target) = self.targets.get(bmc) {
                 self.grounds.gate().told(target.asked());
             }
             self.due.at_once(bmc);
         }
+
         // The accounts may have been corrected.
         if let Some((_, read)) = &mut self.known {
             *read = Instant::now().checked_sub(ACCOUNTS).unwrap_or(*read);
         }
+
         Ok(retried.len() as u64)
     }
 }

@@ -67,6 +67,7 @@ impl Account {
             };
             *slot = Some(text.as_ref());
         }
+
         let at = table.span().start;
         let username = username.ok_or_else(|| fault(at, "has no `username`"))?;
         let password = password.ok_or_else(|| fault(at, "has no `password`"))?;

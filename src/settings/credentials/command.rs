@@ -70,6 +70,7 @@ impl Asked {
     fn run(&self, name: &str) -> Result<Account, String> {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).arg(name).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+
         // A process group of its own, so that its children end with it.
         let child = command.process_group(0).spawn().map_err(|error| format!("cannot be started: {error}"))?;
         let mut running = Running { child, has_ended: false };
@@ -82,18 +83,22 @@ impl Asked {
         if output.len() as u64 > MAX_OUTPUT {
             return Err(format!("printed over {MAX_OUTPUT} bytes"));
         }
+
         let complaint = complaint.recv_timeout(left()).map_err(|_| slow())?;
         let status = running.status(deadline).map_err(|error| format!("cannot be waited for: {error}"))?;
         let status = status.ok_or_else(slow)?;
         let account = Account::from_json(&output);
         let complaint = told(&complaint, &output, account.as_ref().ok());
+
         if !status.success() {
             let complaint = if complaint.is_empty() { complaint } else { format!(": {complaint}") };
             return Err(format!("failed ({status}){complaint}"));
         }
+
         if !complaint.is_empty() {
             warn!(program = self.program, credential = name, complaint, "the program that tells credentials complains");
         }
+
         account.map_err(str::to_owned)
     }
 }

@@ -39,10 +39,12 @@ impl HostFile {
             Refused::Unreadable(source) => unreadable(source),
             Refused::Refused(fault, hint) => refuse(fault, hint),
         })?;
+
         let shape = "an account is a table: [NAME] with username = \"...\" and password = \"...\"";
         let Ok(text) = std::str::from_utf8(&bytes) else {
             return Err(refuse("it is not UTF-8".into(), shape));
         };
+
         Self::parse(text).map_err(|Fault { at, text: fault }| {
             let (line, column) = place(text, at);
             refuse(format!("line {line}, column {column} {fault}"), shape)
@@ -56,6 +58,7 @@ impl HostFile {
             let at = error.span().map_or(0, |span| span.start);
             Fault { at, text: "is not TOML" }
         })?;
+
         let mut all = Self::default();
         for (key, value) in parsed.into_inner() {
             let value = inner_table(value)?;
@@ -69,6 +72,7 @@ impl HostFile {
                 all.names.insert(key.into_inner().into(), Account::from_table(&value)?);
             }
         }
+
         Ok(all)
     }
 
