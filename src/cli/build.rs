@@ -1,5 +1,5 @@
-//! `muster build-in-child`: what `muster serve` starts to build a commit. It is no command of a person's, so neither help nor
-//! completions list it.
+//! `muster build-in-child`, which `muster serve` starts to build a commit. It is not meant for
+//! people, so neither help nor completions list it.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! How the log is written: nothing in a field begins a line, moves a cursor, or commands a CI system.
+//! The format of the log: no field can begin a line, move a cursor, or command a CI system.
 //!
-//! Fields hold what commits, BMCs and clients say. As text each is one piece of one line; as JSON each keeps its exact
-//! value, by escapes of JSON.
+//! Fields contain text from commits, BMCs and clients. In the text format each is part of one line;
+//! in JSON each keeps its exact value, with JSON's escapes.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -15,10 +15,10 @@ use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use super::log_writer::LogWriter;
 use crate::model::text::{harden_json, line};
 
-/// Begins to log to stderr: as text on a terminal, and as JSON otherwise.
+/// Starts logging to stderr: as text on a terminal, and as JSON otherwise.
 ///
-/// A log that cannot be written (its reader is gone, the disk is full) is lost in silence: the library's own complaint
-/// would go to the same place and end the thread that logs.
+/// If the log cannot be written (its reader is gone, the disk is full), it is lost silently: the
+/// library's own complaint would go to the same place and end the logging thread.
 ///
 /// # Errors
 /// The thread of the log cannot be started.
@@ -50,7 +50,7 @@ fn field(out: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Re
     }
 }
 
-/// The log, to which each event is written as one line of JSON.
+/// The log layer that writes each event as one line of JSON.
 struct JsonLog(LogWriter);
 
 impl Write for JsonLog {
@@ -64,7 +64,7 @@ impl Write for JsonLog {
     }
 }
 
-/// The log, to which each event is written as one line of text.
+/// The log layer that writes each event as one line of text.
 struct TextLog(LogWriter);
 
 impl Write for TextLog {

@@ -106,7 +106,6 @@ fn settings() -> io::Result<Vec<u8>> {
     section(&mut page, "NAME");
     page.text([roman("muster.toml - the settings of a host that runs muster")]);
     section(&mut page, "DESCRIPTION");
-
     page.text([roman(
         "A TOML file that --config or MUSTER_CONFIG names. A flag wins over its variable, and both over the file. \
          A relative path in the file begins at the file's folder. `muster settings` shows what they come to. \

@@ -24,7 +24,7 @@ pub struct Seen {
     server: Option<String>,
 }
 
-/// Where what was seen is.
+/// The source of observations.
 pub enum Reached {
     Server(ApiAddress),
     Read(Box<Observed>),

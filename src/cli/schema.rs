@@ -60,9 +60,10 @@ impl Schema {
     }
 }
 
-/// Returns every schema: of the files of wishes and of a host's settings, of what `muster check`, `muster boots`,
-/// `muster diff`, `muster log` and `muster drift` print as JSON, of the lines of `muster events`, and of what `muster
-/// discover --export` writes.
+/// Returns all schemas: of the files of the cluster repository and of host settings, of the JSON
+/// output of `muster check`, `muster boots`, `muster diff`, `muster log` and `muster drift`, of the
+/// lines of
+/// `muster events`, and of the file that `muster discover --export` writes.
 fn all() -> Vec<(&'static str, String)> {
     let mut all = schema::all();
     all.extend([

@@ -1,4 +1,4 @@
-//! How long building commits may take for a command, and what it builds, so that it ends with a sentence that names it.
+//! The time limit of a command's builds, and the name of the current build, for the error message.
 //!
 //! Only building is bounded: a person may read the result page by page for as long as they like.
 
@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use super::{Failure, apart};
 
-/// How long the builds of this process may take, if its command bounds them.
+/// The time limit of the builds of this process, if its command sets one.
 static LIMIT: OnceLock<Duration> = OnceLock::new();
 
-/// Bounds all builds of this process.
+/// Limits all builds of this process.
 pub fn limit(timeout: Duration) {
     LIMIT.get_or_init(|| timeout);
 }
 
-/// Builds something, and ends the process if that takes longer than it may; `what` names it.
+/// Runs a build, and ends the process if it exceeds the limit; `what` names it.
 pub fn building<T>(what: &str, build: impl FnOnce() -> T) -> T {
     apart::begin(what);
     let built = match LIMIT.get() {
@@ -34,7 +34,7 @@ pub fn building<T>(what: &str, build: impl FnOnce() -> T) -> T {
     built
 }
 
-/// Does some work, and ends the process with a failure if that takes longer than it may.
+/// Runs some work, and ends the process with a failure if it exceeds a limit.
 pub fn within<T>(limit: Duration, failure: Failure, work: impl FnOnce() -> T) -> T {
     let (done, ended) = mpsc::channel::<()>();
     thread::spawn(move || {

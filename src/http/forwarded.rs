@@ -7,8 +7,7 @@
 //! left. A trusted proxy sets one of the two headers and passes the other on unchanged, so if both
 //! are there they must agree. If they do not give exactly one address, the client is unknown: the
 //! address of the proxy never replaces the client's, since all clients behind it would get the
-//! documents of one node. proxy never stands in for the client's, since one node's documents would
-//! be given to all that ask through it.
+//! documents of one node.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -380,7 +380,7 @@ mod tests {
             assert!(tokio::time::timeout(MOMENT, seat.signalled()).await.is_err());
         }
 
-        // Found overdue just as its head came: what it waits for is the next one.
+        // Found overdue just as its head came: the timer waits for the next head.
         prompt.is_overdue.store(true, Ordering::Relaxed);
         let next = HeadTimer(Arc::clone(&prompt)).sleep(Duration::from_secs(3600));
         assert!(tokio::time::timeout(MOMENT, next).await.is_err());

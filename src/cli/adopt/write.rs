@@ -21,8 +21,8 @@ pub fn diff(path: &str, edit: &Edit) -> String {
 
 /// Writes the files below a prefix.
 ///
-/// Each is written beside its place and renamed into it. Before the first is renamed, all are compared with what was
-/// read.
+/// Each is written next to its final path and renamed. Before the first rename, all are compared
+/// with the contents that were read.
 pub fn write(prefix: &str, edits: &[Edit]) -> Result<(), Failure> {
     let mut ready: Vec<(PathBuf, PathBuf)> = Vec::with_capacity(edits.len());
     let failed =

@@ -26,10 +26,10 @@ enum Of {
 }
 
 impl Hook {
-    /// Returns what the builds may take, if there are any.
+    /// Returns the limits of the builds, if there are any.
     ///
     /// # Errors
-    /// A setting is outside what its key takes.
+    /// A setting is outside the range of its key.
     pub fn bounds(&self) -> Result<Option<Bounds>, SettingsError> {
         match &self.of {
             Of::PreReceive(command) => command.bounds().map(Some),

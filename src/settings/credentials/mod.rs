@@ -64,7 +64,7 @@ impl NoCredential {
 /// The result of one source for a name.
 enum Found {
     Account(Account),
-    /// Nothing, and where the source looked.
+    /// No account, with the place that was searched.
     Nothing(String),
     /// An unusable account.
     Fault(String),

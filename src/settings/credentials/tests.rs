@@ -71,7 +71,7 @@ impl Host {
     }
 }
 
-/// Returns `user:password` of what was found.
+/// Returns the found account as `user:password`.
 fn pair(found: Result<Credential, NoCredential>) -> String {
     let found = found.unwrap_or_else(|error| panic!("{error}"));
     assert!(!format!("{found:?} {found:#?}").contains(PLANTED));
