@@ -26,7 +26,7 @@ const PAGE: usize = 1000;
 /// How long a followed server may be silent: it sends a keep-alive every 15 s.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// The initial wait before a new attempt.
+/// The initial and the maximum wait before a new attempt.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 

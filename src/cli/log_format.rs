@@ -50,7 +50,7 @@ fn field(out: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Re
     }
 }
 
-/// The log layer that writes each event as one line of JSON.
+/// The log writer for JSON, one line per event.
 struct JsonLog(LogWriter);
 
 impl Write for JsonLog {
@@ -64,7 +64,7 @@ impl Write for JsonLog {
     }
 }
 
-/// The log layer that writes each event as one line of text.
+/// The log writer for text, one line per event.
 struct TextLog(LogWriter);
 
 impl Write for TextLog {
