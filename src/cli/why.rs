@@ -199,8 +199,8 @@ fn of_network(facts: &[Fact], word: &str) -> Option<String> {
     if !NETWORK_KEYS.contains(&key) {
         return None;
     }
-    let of_nic = facts.iter().filter_map(|fact| Some((fact.path.strip_suffix(".network")?, fact)));
-    let (nic, fact) = of_nic.filter(|(name, _)| nic.is_none_or(|nic| nic == *name)).next()?;
+    let mut of_nic = facts.iter().filter_map(|fact| Some((fact.path.strip_suffix(".network")?, fact)));
+    let (nic, fact) = of_nic.find(|(name, _)| nic.is_none_or(|nic| nic == *name))?;
     Some(format!(
         "; `{key}` is a key of a network: see networks/{}.toml (`nics.{nic}.network`), or `ip` for the addresses",
         fact.value

@@ -9,11 +9,11 @@
 //!   by it, and a column of serial numbers that slipped by a row must not boot a thousand machines
 //!   as their neighbors. The contradiction is reported.
 //! - A UUID and a serial number that find two nodes find neither ([`Found::Contradiction`]).
-//! - A serial number alone is weak: all machines of a chassis may report the chassis's. So it
-//! counts   only if no other key speaks against it: not for a node with known MAC addresses if the
-//! machine   gave another one, nor for a node that declares another UUID than the machine's.
+//! - A serial number alone is weak: all machines of a chassis may report the chassis's. So it counts
+//!   only if no other key speaks against it: not for a node with known MAC addresses if the machine
+//!   gave another one, nor for a node that declares another UUID than the machine's.
 //! - An address that is contested, since several nodes claim it, is contested whatever the other
-//! keys.
+//!   keys.
 //!
 //! `macs=` lists the addresses of all the machine's interfaces, which
 //! [`/boot.ipxe`](crate::http::loader) sends. A machine that came up by another port than the
